@@ -1,0 +1,89 @@
+// The one place that touches a TensorFlow.js backend: loads it, and calls any TensorFlow operation by name.
+
+import { createRequire } from "node:module";
+import util from "node:util";
+import type * as tf from "@tensorflow/tfjs-core";
+
+type Attribute = { name: string; type: number; value: unknown };
+
+/** The parts of tfjs-node's backend class that we rely on. */
+type NodeBackend = {
+  binding: Record<string, number | string> & { TF_Version: string };
+  isGPUPackage: boolean;
+  executeSingleOutput(name: string, attributes: Attribute[], inputs: tf.Tensor[]): tf.Tensor;
+  executeMultipleOutputs(name: string, attributes: Attribute[], inputs: tf.Tensor[], outputs: number): tf.Tensor[];
+  readSync(dataId: object): tf.TypedArray;
+};
+
+let loaded: NodeBackend | undefined;
+
+/**
+ * Load the native backend into this process (once; later calls return at once). Synchronous and silent: logging of the
+ * library below errors is off. Throws the loader's own error when the addon or its library cannot be loaded.
+ */
+export function loadBackend(): NodeBackend {
+  if (loaded) return loaded;
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= "2";
+  process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= "true";
+  // tfjs-node 4.22.0 calls two functions that Node 23 removed.
+  const legacy = util as unknown as Record<string, unknown>;
+  legacy.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
+  legacy.isArray ??= Array.isArray;
+  const require = createRequire(import.meta.url);
+  const node = require("@tensorflow/tfjs-node-gpu") as { backend(): unknown };
+  loaded = node.backend() as NodeBackend;
+  return loaded;
+}
+
+/** Value of an operation's attribute. Element types are given as `{ type: "float" }`, shapes as `{ shape }`. */
+export type AttributeValue =
+  | number
+  | boolean
+  | string
+  | { float: number }
+  | { type: "float" | "int32" | "int64" | "bool" }
+  | { shape: number[] }
+  | { ints: number[] };
+
+/**
+ * Run one TensorFlow operation by its name. No gradient: call it inside a custom gradient or off the tape.
+ * Output element types follow TensorFlow; the result is tracked by `tf.tidy` like any tensor.
+ */
+export function rawOp(name: string, attributes: Record<string, AttributeValue>, inputs: tf.Tensor[]): tf.Tensor {
+  const backend = loadBackend();
+  return backend.executeSingleOutput(name, encode(backend, attributes), inputs);
+}
+
+/** As `rawOp`, for an operation with several outputs. */
+export function rawOps(
+  name: string,
+  attributes: Record<string, AttributeValue>,
+  inputs: tf.Tensor[],
+  outputs: number,
+): tf.Tensor[] {
+  const backend = loadBackend();
+  return backend.executeMultipleOutputs(name, encode(backend, attributes), inputs, outputs);
+}
+
+/**
+ * The values of a tensor, read in the middle of a step. The native backend computes eagerly, so nothing is gained by an
+ * asynchronous read there, and a taped function cannot await. Used once a step, for the matcher's costs.
+ */
+export function readNow(tensor: tf.Tensor): tf.TypedArray {
+  return loadBackend().readSync(tensor.dataId);
+}
+
+function encode(backend: NodeBackend, attributes: Record<string, AttributeValue>): Attribute[] {
+  const { binding } = backend;
+  const types = { float: "TF_FLOAT", int32: "TF_INT32", int64: "TF_INT64", bool: "TF_BOOL" } as const;
+  const kind = (name: string) => binding[name] as number;
+  return Object.entries(attributes).map(([name, value]) => {
+    if (typeof value === "number") return { name, type: kind("TF_ATTR_INT"), value };
+    if (typeof value === "boolean") return { name, type: kind("TF_ATTR_BOOL"), value };
+    if (typeof value === "string") return { name, type: kind("TF_ATTR_STRING"), value };
+    if ("float" in value) return { name, type: kind("TF_ATTR_FLOAT"), value: value.float };
+    if ("type" in value) return { name, type: kind("TF_ATTR_TYPE"), value: kind(types[value.type]) };
+    if ("shape" in value) return { name, type: kind("TF_ATTR_SHAPE"), value: value.shape };
+    return { name, type: kind("TF_ATTR_INT"), value: value.ints };
+  });
+}

@@ -1,0 +1,74 @@
+// Files that appear whole or not at all, checksums, and where the user's cache is.
+
+import { createHash, randomBytes } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { mkdir, open, rename, rm } from "node:fs/promises";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { UserError } from "./errors.ts";
+
+/** Write a file so that after any crash either the old or the complete new content is there (temporary file, fsync, rename). */
+export async function writeFileAtomic(path: string, content: string | Uint8Array | Uint8Array[]): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const temporary = `${path}.${randomBytes(4).toString("hex")}.tmp`;
+  try {
+    const file = await open(temporary, "wx");
+    try {
+      for (const part of Array.isArray(content) ? content : [content]) await file.writeFile(part);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+    await syncDirectory(dirname(path));
+  } catch (cause) {
+    await rm(temporary, { force: true });
+    throw fileError(path, "write", cause);
+  }
+}
+
+/** Make a rename in this directory durable. */
+export async function syncDirectory(path: string): Promise<void> {
+  if (process.platform === "win32") return; // a directory cannot be opened there
+  const directory = await open(path, "r");
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+/** Hex SHA-256 of a file's content. */
+export async function sha256File(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
+  return hash.digest("hex");
+}
+
+/** The user's cache folder of this program: `RFDETR_CACHE`, else the platform's. */
+export function cacheDir(): string {
+  const { RFDETR_CACHE, XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
+  if (RFDETR_CACHE) return RFDETR_CACHE;
+  if (XDG_CACHE_HOME) return join(XDG_CACHE_HOME, "rfdetr-train");
+  if (process.platform === "darwin") return join(homedir(), "Library", "Caches", "rfdetr-train");
+  if (process.platform === "win32" && LOCALAPPDATA) return join(LOCALAPPDATA, "rfdetr-train");
+  return join(homedir(), ".cache", "rfdetr-train");
+}
+
+/** What a failed file operation means for the user; errors that are no file errors come back unchanged. */
+export function fileError(path: string, verb: "read" | "write", cause: unknown): unknown {
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
+  const why: Record<string, [string, string]> = {
+    ENOENT: ["no such file or folder", "Check the path; it is taken relative to the current folder."],
+    EACCES: ["permission denied", "Change the permissions, or choose another place."],
+    EPERM: ["operation not permitted", "Change the permissions, or choose another place."],
+    EROFS: ["the file system is read-only", "Choose another place."],
+    ENOSPC: ["no space left on the disk", "Free some space, or choose a place on another disk."],
+    EDQUOT: ["the disk quota is used up", "Free some space, or choose a place on another disk."],
+    EFBIG: ["the file would be larger than the limit allows", "Raise the file-size limit, or choose another place."],
+    EISDIR: ["it is a folder, not a file", "Give the path of a file."],
+    ENOTDIR: ["a part of the path is a file, not a folder", "Check the path."],
+  };
+  const known = code === undefined ? undefined : why[code];
+  return known ? new UserError(`Cannot ${verb} ${path}: ${known[0]}.`, { hint: known[1], cause }) : cause;
+}

@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config";
+
+// libtensorflow crashes in worker threads, so tests run in processes; each loads its own engine.
+export default defineConfig({
+  test: {
+    pool: "forks",
+    maxWorkers: 2,
+    include: ["src/**/*.test.ts", "tests/**/*.test.ts"],
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+});
