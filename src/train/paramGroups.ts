@@ -1,0 +1,70 @@
+// Learning rate and weight decay of every weight, by its name in the reference.
+// Source: training/param_groups.py and models/backbone/backbone.py of rfdetr.
+
+export type ParamGroupSettings = {
+  lr: number;
+  lrEncoder: number;
+  lrVitLayerDecay: number;
+  lrComponentDecay: number;
+  weightDecay: number;
+  /** 1-based block counts of the feature maps; the last one decides the depth that layer decay counts from. */
+  outFeatureIndexes: readonly number[];
+};
+
+/** Weights that share a learning rate and a weight decay. */
+export type ParamGroup = { lr: number; weightDecay: number; paths: string[]; references: string[] };
+
+/** A weight of ours and its name in the reference, as `nameTable` lists them. */
+type Named = { path: string; reference: string };
+
+const ENCODER = "backbone.0.encoder";
+const DECODER = "transformer.decoder";
+const UNDECAYED = ["gamma", "pos_embed", "rel_pos", "bias", "norm", "embeddings"];
+
+/**
+ * Parameter groups in the reference's order: everything else, encoder, decoder; equal settings share a group. A leaf of
+ * ours that holds several reference tensors appears once, a reference tensor that several leaves hold appears once, too.
+ */
+export function paramGroups(weights: readonly Named[], settings: ParamGroupSettings): ParamGroup[] {
+  const encoder = weights.filter(({ reference }) => reference.startsWith(ENCODER));
+  const decoder = weights.filter(({ reference }) => reference.includes(DECODER));
+  const other = weights.filter((weight) => !encoder.includes(weight) && !decoder.includes(weight));
+  const groups = new Map<string, { lr: number; weightDecay: number; paths: Set<string>; references: Set<string> }>();
+  for (const { path, reference } of [...other, ...encoder, ...decoder]) {
+    const { lr, weightDecay } = hyperparameters(reference, settings);
+    const key = `${lr} ${weightDecay}`;
+    const group = groups.get(key) ?? { lr, weightDecay, paths: new Set(), references: new Set() };
+    groups.set(key, group);
+    group.paths.add(path);
+    group.references.add(reference);
+  }
+  return [...groups.values()].map((group) => ({
+    ...group,
+    paths: [...group.paths],
+    references: [...group.references],
+  }));
+}
+
+/** Learning rate (before the schedule) and weight decay of the reference's tensor of this name. */
+export function hyperparameters(reference: string, settings: ParamGroupSettings): { lr: number; weightDecay: number } {
+  const { lr, weightDecay } = settings;
+  if (reference.startsWith(ENCODER)) {
+    const layers = settings.outFeatureIndexes.at(-1)! + 1;
+    return {
+      lr:
+        settings.lrEncoder *
+        settings.lrVitLayerDecay ** (layers + 1 - layerOf(reference, layers)) *
+        settings.lrComponentDecay ** 2,
+      weightDecay: UNDECAYED.some((part) => reference.includes(part)) ? 0 : weightDecay,
+    };
+  }
+  if (reference.includes(DECODER)) return { lr: lr * settings.lrComponentDecay, weightDecay };
+  return { lr, weightDecay };
+}
+
+/** 0 for the embeddings, 1 for the first block, ...; what comes after the blocks counts as the last layer. */
+function layerOf(reference: string, layers: number): number {
+  if (reference.includes("embeddings")) return 0;
+  const block = /\.layer\.(\d+)\./.exec(reference);
+  return block ? Number(block[1]) + 1 : layers + 1;
+}
