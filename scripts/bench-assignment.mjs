@@ -44,7 +44,7 @@ for (const targets of [10, 20, 50, 100]) {
     const theirs = best(() => {
       let total = 0;
       for (const matrix of matrices) {
-        const { rowAssignments } = other.default(matrix, { maximaze: false });
+        const { rowAssignments } = other.linearSumAssignment(matrix, { maximaze: false });
         for (const [i, j] of rowAssignments.entries()) if (j >= 0) total += matrix[i]?.[j] ?? 0;
       }
       return total;
