@@ -9,13 +9,16 @@ import { adamW, clipFactor, globalNorm, updateWeights } from "../src/train/adamw
 import { ema, updateEma } from "../src/train/ema.ts";
 import { paramGroups } from "../src/train/paramGroups.ts";
 
-const backend = loadBackend();
+loadBackend();
+const backend = tf.backend();
 let ops = 0;
-const original = backend.binding.executeOp;
-backend.binding.executeOp = function executeOp(...args) {
-  ops++;
-  return original.apply(this, args);
-};
+const { binding } = backend;
+backend.binding = new Proxy(binding, {
+  get: (target, key) => {
+    if (key === "executeOp") ops++;
+    return target[key];
+  },
+});
 
 const architecture = VARIANTS.nano;
 const settings = { lr: 1e-4, lrEncoder: 1.5e-4, lrVitLayerDecay: 0.8, lrComponentDecay: 0.7, weightDecay: 1e-4 };
