@@ -1,0 +1,112 @@
+// Batches of prepared images, in an order and with contents that do not depend on threads or timing.
+
+import type { Augment } from "./augment.ts";
+import type { Prepared } from "./prepare.ts";
+import { createPreparePool } from "./preparePool.ts";
+import type { Split, Target } from "./sample.ts";
+import { epochLength, epochOrder } from "./sampler.ts";
+
+/** Images `[batch, height, width, 3]`, normalised, and what belongs to them, all in the same order. */
+export type Batch = {
+  images: Float32Array;
+  shape: [batch: number, height: number, width: number, channels: 3];
+  targets: Target[];
+  imageIds: number[];
+  files: string[];
+  /** Of the files, before any resize. */
+  originalSizes: [height: number, width: number][];
+  /** Seconds that the consumer waited for this batch. */
+  wait: number;
+};
+
+export type LoaderOptions = {
+  split: Split;
+  batchSize: number;
+  /** Side of the square images, in pixels; a function gives a batch its own (the same for the same epoch and batch). */
+  resolution: number | ((epoch: number, batch: number) => number);
+  /** Threads, and batches prepared ahead; 0 prepares in the calling thread when asked. */
+  workers: number;
+  seed: number;
+  /** Null: only resize. */
+  augment: Augment | null;
+  /** False (evaluation): every image once, in order, the last batch as large as is left. */
+  training: boolean;
+  /** Training only: an epoch is a multiple of `batchSize * gradAccumSteps`. Default 1. */
+  gradAccumSteps?: number;
+  /** Training only. Default true. */
+  shuffle?: boolean;
+};
+
+export type Loader = {
+  /** Batches an epoch. */
+  batches: number;
+  /** The batches of an epoch, from `fromBatch` on (a resumed run). Throws UserError naming an image that is broken. */
+  epoch(epoch: number, options?: { fromBatch?: number }): AsyncGenerator<Batch, void, undefined>;
+  /** End the threads. Iterations that are under way fail. */
+  close(): Promise<void>;
+};
+
+export function createLoader(options: LoaderOptions): Loader {
+  const { split, batchSize, training, workers, seed, augment } = options;
+  const { samples } = split;
+  const orderOptions = {
+    length: samples.length,
+    batchSize,
+    gradAccumSteps: options.gradAccumSteps ?? 1,
+    shuffle: options.shuffle ?? true,
+  };
+  const batches = Math.ceil((training ? epochLength(orderOptions) : samples.length) / batchSize);
+  const pool = createPreparePool(workers);
+
+  const load = async (epoch: number, index: number, order: readonly number[], signal: AbortSignal) => {
+    const side = typeof options.resolution === "function" ? options.resolution(epoch, index) : options.resolution;
+    const start = index * batchSize;
+    const chosen = order.slice(start, start + batchSize).map((i) => samples[i]!);
+    const images = new Float32Array(chosen.length * side * side * 3);
+    const place = (one: Prepared, i: number) => {
+      images.set(one.pixels, i * side * side * 3);
+      return { target: one.target, originalSize: [one.height, one.width] as [number, number] };
+    };
+    const parts = await Promise.all(
+      chosen.map(async (sample, i) => {
+        const words: [number, ...number[]] = [seed, epoch, start + i];
+        const task = { sample, folder: split.images, resolution: side, augment, words };
+        return place(await pool.run(task, signal), i);
+      }),
+    );
+    const shape: Batch["shape"] = [chosen.length, side, side, 3];
+    return {
+      images,
+      shape,
+      targets: parts.map((p) => p.target),
+      imageIds: chosen.map((s) => s.imageId),
+      files: chosen.map((s) => s.file),
+      originalSizes: parts.map((p) => p.originalSize),
+    };
+  };
+
+  return {
+    batches,
+    async *epoch(epoch, { fromBatch = 0 } = {}) {
+      const order = training ? epochOrder(seed, epoch, orderOptions) : samples.map((_, i) => i);
+      const ahead: Promise<Omit<Batch, "wait">>[] = [];
+      const stop = new AbortController();
+      let next = fromBatch;
+      try {
+        for (let index = fromBatch; index < batches; index++) {
+          while (next < batches && next <= index + workers) {
+            const batch = load(epoch, next++, order, stop.signal);
+            batch.catch(() => {}); // it is thrown when its turn comes, or never if the consumer stops before
+            ahead.push(batch);
+          }
+          const asked = performance.now();
+          const batch = await ahead.shift()!;
+          yield { ...batch, wait: (performance.now() - asked) / 1000 };
+        }
+      } finally {
+        stop.abort();
+      }
+    },
+    close: () => pool.close(),
+  };
+}
