@@ -2,11 +2,21 @@
 
 import { UserError } from "../util/errors.ts";
 import { damaged, quoted } from "./fileReader.ts";
-import { call, isKnownGlobal, isTagged, type PyStorage, type PyTuple, type PyValue, shortest, tuple } from "./pickleValues.ts";
+import {
+  call,
+  isKnownGlobal,
+  isTagged,
+  type PyStorage,
+  type PyTuple,
+  type PyValue,
+  shortest,
+  tuple,
+} from "./pickleValues.ts";
 
 // A Lightning checkpoint with 1,200 tensors takes 40,000 instructions. Each makes at most one small object.
-const MAX_INSTRUCTIONS = 2_000_000;
+const MAX_INSTRUCTIONS = 1_000_000;
 const MAX_INTEGER_BYTES = 32;
+const STOP = 0x2e;
 
 /** Python 2's names, which protocol 2 still writes. */
 const MODULES: Record<string, string> = { __builtin__: "builtins", copy_reg: "copyreg" };
@@ -98,8 +108,16 @@ export function unpickle(bytes: Uint8Array, start: number, path: string): Unpick
   };
   const setItems = (items: PyValue[]) => {
     const dict = top();
-    if (!(dict instanceof Map) || items.length % 2 !== 0) throw fail("its pickle sets items of a thing that is no dict");
+    if (!(dict instanceof Map) || items.length % 2 !== 0)
+      throw fail("its pickle sets items of a thing that is no dict");
     for (let i = 0; i < items.length; i += 2) dict.set(items[i] as PyValue, items[i + 1] as PyValue);
+  };
+  const reduce = () => {
+    const args = pop();
+    push(call(pop(), args, path));
+  };
+  const checkProtocol = (protocol: number) => {
+    if (protocol < 2 || protocol > 5) throw fail(`its pickle has protocol ${protocol}`);
   };
   const remember = (index: number) => {
     memo.set(index, top());
@@ -110,91 +128,76 @@ export function unpickle(bytes: Uint8Array, start: number, path: string): Unpick
     push(value);
   };
 
-  for (let count = 0; ; count++) {
-    if (count > MAX_INSTRUCTIONS) throw fail(`its pickle has more than ${MAX_INSTRUCTIONS} instructions`);
+  const instructions: Record<number, () => void> = {
+    128: () => checkProtocol(u8()), // PROTO
+    149: () => void u64(), // FRAME
+    40: () => {
+      outer.push(stack); // MARK
+      stack = [];
+    },
+    48: () => void (stack.length > 0 ? pop() : popMark()), // POP
+    49: () => void popMark(), // POP_MARK
+    50: () => push(top()), // DUP
+    78: () => push(null), // NONE
+    136: () => push(true), // NEWTRUE
+    137: () => push(false), // NEWFALSE
+    74: () => push(view.getInt32(take(4), true)), // BININT
+    75: () => push(u8()), // BININT1
+    77: () => push(u16()), // BININT2
+    138: () => push(integer(u8())), // LONG1
+    139: () => push(integer(u32())), // LONG4
+    71: () => push(view.getFloat64(take(8), false)), // BINFLOAT
+    88: () => push(text(u32())), // BINUNICODE
+    140: () => push(text(u8())), // SHORT_BINUNICODE
+    141: () => push(text(u64())), // BINUNICODE8
+    84: () => push(text(u32())), // BINSTRING
+    85: () => push(text(u8())), // SHORT_BINSTRING
+    66: () => push(raw(u32())), // BINBYTES
+    67: () => push(raw(u8())), // SHORT_BINBYTES
+    142: () => push(raw(u64())), // BINBYTES8
+    150: () => push(raw(u64())), // BYTEARRAY8
+    93: () => push([]), // EMPTY_LIST
+    125: () => push(new Map()), // EMPTY_DICT
+    143: () => push([]), // EMPTY_SET
+    41: () => push(tuple([])), // EMPTY_TUPLE
+    108: () => push(popMark()), // LIST
+    116: () => push(tuple(popMark())), // TUPLE
+    145: () => push(popMark()), // FROZENSET
+    133: () => push(tuple([pop()])), // TUPLE1
+    134: () => push(tuple([pop(), pop()].reverse())), // TUPLE2
+    135: () => push(tuple([pop(), pop(), pop()].reverse())), // TUPLE3
+    97: () => append([pop()]), // APPEND
+    101: () => append(popMark()), // APPENDS
+    144: () => append(popMark()), // ADDITEMS
+    115: () => setItems([pop(), pop()].reverse()), // SETITEM
+    117: () => setItems(popMark()), // SETITEMS
+    113: () => remember(u8()), // BINPUT
+    114: () => remember(u32()), // LONG_BINPUT
+    148: () => remember(memo.size), // MEMOIZE
+    104: () => recall(u8()), // BINGET
+    106: () => recall(u32()), // LONG_BINGET
+    99: () => push(global(line(), line())), // GLOBAL
+    147: () => push(global(...([popText(), popText()].reverse() as [string, string]))), // STACK_GLOBAL
+    82: () => reduce(), // REDUCE
+    129: () => reduce(), // NEWOBJ
+    98: () => {
+      const state = pop(); // BUILD
+      build(top(), state, fail);
+    },
+    81: () => push(storage(pop(), fail)), // BINPERSID
+  };
+
+  for (let count = 0; count < MAX_INSTRUCTIONS; count++) {
     const opcode = u8();
-    switch (opcode) {
-      case 0x80: { // PROTO
-        const protocol = u8();
-        if (protocol < 2 || protocol > 5) throw fail(`its pickle has protocol ${protocol}`);
-        break;
-      }
-      case 0x95: // FRAME
-        if (u64() > bytes.length - at) throw fail("its pickle ends too early, or claims a size that it does not have");
-        break;
-      case 0x2e: // STOP
-        if (stack.length !== 1 || outer.length > 0) throw fail("its pickle leaves values over");
-        return { value: pop(), end: at };
-      case 0x28: // MARK
-        outer.push(stack);
-        stack = [];
-        break;
-      case 0x30: // POP
-        if (stack.length > 0) pop();
-        else popMark();
-        break;
-      case 0x31: popMark(); break; // POP_MARK
-      case 0x32: push(top()); break; // DUP
-      case 0x4e: push(null); break; // NONE
-      case 0x88: push(true); break; // NEWTRUE
-      case 0x89: push(false); break; // NEWFALSE
-      case 0x4a: push(view.getInt32(take(4), true)); break; // BININT
-      case 0x4b: push(u8()); break; // BININT1
-      case 0x4d: push(u16()); break; // BININT2
-      case 0x8a: push(integer(u8())); break; // LONG1
-      case 0x8b: push(integer(u32())); break; // LONG4
-      case 0x47: push(view.getFloat64(take(8), false)); break; // BINFLOAT
-      case 0x58: push(text(u32())); break; // BINUNICODE
-      case 0x8c: push(text(u8())); break; // SHORT_BINUNICODE
-      case 0x8d: push(text(u64())); break; // BINUNICODE8
-      case 0x54: push(text(u32())); break; // BINSTRING
-      case 0x55: push(text(u8())); break; // SHORT_BINSTRING
-      case 0x42: push(raw(u32())); break; // BINBYTES
-      case 0x43: push(raw(u8())); break; // SHORT_BINBYTES
-      case 0x8e: push(raw(u64())); break; // BINBYTES8
-      case 0x96: push(raw(u64())); break; // BYTEARRAY8
-      case 0x5d: push([]); break; // EMPTY_LIST
-      case 0x7d: push(new Map()); break; // EMPTY_DICT
-      case 0x8f: push([]); break; // EMPTY_SET
-      case 0x29: push(tuple([])); break; // EMPTY_TUPLE
-      case 0x6c: push(popMark()); break; // LIST
-      case 0x74: push(tuple(popMark())); break; // TUPLE
-      case 0x91: push(popMark()); break; // FROZENSET
-      case 0x85: push(tuple([pop()])); break; // TUPLE1
-      case 0x86: push(tuple([pop(), pop()].reverse())); break; // TUPLE2
-      case 0x87: push(tuple([pop(), pop(), pop()].reverse())); break; // TUPLE3
-      case 0x61: append([pop()]); break; // APPEND
-      case 0x65: append(popMark()); break; // APPENDS
-      case 0x90: append(popMark()); break; // ADDITEMS
-      case 0x73: setItems([pop(), pop()].reverse()); break; // SETITEM
-      case 0x75: setItems(popMark()); break; // SETITEMS
-      case 0x71: remember(u8()); break; // BINPUT
-      case 0x72: remember(u32()); break; // LONG_BINPUT
-      case 0x94: remember(memo.size); break; // MEMOIZE
-      case 0x68: recall(u8()); break; // BINGET
-      case 0x6a: recall(u32()); break; // LONG_BINGET
-      case 0x63: push(global(line(), line())); break; // GLOBAL
-      case 0x93: { // STACK_GLOBAL
-        const name = popText();
-        push(global(popText(), name));
-        break;
-      }
-      case 0x52: // REDUCE
-      case 0x81: { // NEWOBJ
-        const args = pop();
-        push(call(pop(), args, path));
-        break;
-      }
-      case 0x62: { // BUILD
-        const state = pop();
-        build(top(), state, fail);
-        break;
-      }
-      case 0x51: push(storage(pop(), fail)); break; // BINPERSID
-      default:
-        throw fail(`its pickle has the instruction 0x${opcode.toString(16).padStart(2, "0")}, which no weights file needs`);
+    if (opcode === STOP) {
+      if (stack.length !== 1 || outer.length > 0) throw fail("its pickle leaves values over");
+      return { value: pop(), end: at };
     }
+    const run = instructions[opcode];
+    if (!run) throw fail(`its pickle has the instruction 0x${opcode.toString(16)}, which no weights file needs`);
+    run();
   }
+  throw fail(`its pickle has more than ${MAX_INSTRUCTIONS} instructions`);
 }
 
 /** BUILD sets attributes. Only a namespace keeps them; those of a dict (a state dict's versions) and of a dtype are dropped. */

@@ -42,18 +42,30 @@ export const tuple = (items: PyValue[]): PyTuple => ({ py: "tuple", items });
 
 type Maker = (args: PyValue[], fail: (why: string) => Error) => PyValue;
 
-const joined: Maker = (args) => args.map(String).join(":");
-const path: Maker = (args) => args.map(String).join("/").replace(/^\/\//, "/");
+// A call must not make much more than it is given: a short pickle could otherwise double a text again and again.
+const MAX_TEXT = 512;
+const short = (text: string, fail: (why: string) => Error): string => {
+  if (text.length > MAX_TEXT) throw fail(`it makes a text of ${text.length} characters`);
+  return text;
+};
+const texts = (args: PyValue[], fail: (why: string) => Error): string[] =>
+  args.map((arg) => {
+    if (typeof arg !== "string" && typeof arg !== "number") throw fail("a path or a device is made of no text");
+    return short(String(arg), fail);
+  });
+const joined: Maker = (args, fail) => short(texts(args, fail).join(":"), fail);
+const path: Maker = (args, fail) => short(texts(args, fail).join("/").replace(/^\/\//, "/"), fail);
 const first: Maker = ([value], fail) => {
   if (value === undefined) throw fail("a call lacks its argument");
   return value;
 };
 const toMap: Maker = ([items], fail) => {
   if (items === undefined) return new Map();
-  if (items instanceof Map) return new Map(items);
+  if (items instanceof Map) return items;
+  // The list is used up, so that it cannot be copied again and again.
   if (!Array.isArray(items)) throw fail("a dict is made of no items");
   return new Map(
-    items.map((item): [PyValue, PyValue] => {
+    items.splice(0).map((item): [PyValue, PyValue] => {
       const pair = Array.isArray(item) ? item : item !== null && isTagged(item, "tuple") ? item.items : [];
       if (pair.length !== 2) throw fail("a dict is made of items that are no pairs");
       return [pair[0] as PyValue, pair[1] as PyValue];
@@ -85,7 +97,8 @@ function rebuild(
   fail: (why: string) => Error,
 ): PyTensor {
   const wholes = (value: PyValue | undefined): number[] => {
-    const items = value !== undefined && isTagged(value, "tuple") ? value.items : Array.isArray(value) ? value : undefined;
+    const items =
+      value !== undefined && isTagged(value, "tuple") ? value.items : Array.isArray(value) ? value : undefined;
     if (!items || items.length > 32 || !items.every((n) => Number.isSafeInteger(n) && (n as number) >= 0)) {
       throw fail("the shape or the strides of a tensor are not valid");
     }
@@ -122,7 +135,7 @@ const scalar: Maker = ([dtype, bytes], fail) => {
 
 const latin1: Maker = ([text, encoding], fail) => {
   if (typeof text !== "string" || encoding !== "latin1") throw fail("a byte string is not valid");
-  return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+  return Uint8Array.from(short(text, fail), (letter) => letter.charCodeAt(0));
 };
 
 /** What may be called, and what the call gives. Nothing else ever runs on behalf of a file. */
@@ -156,7 +169,8 @@ const CALLABLE = new Map<string, Maker>([
 ]);
 
 const NAMES = /^torch\.(?:(?:storage\.)?[A-Z][A-Za-z0-9]*Storage|(?:storage\.)?UntypedStorage)$/;
-const DTYPES = /^torch\.(?:bool|u?int(?:8|16|32|64)|(?:b?float|complex)\d+|half|float|double|long|short|int|q\w{3,8}|float8_\w+)$/;
+const DTYPES =
+  /^torch\.(?:bool|u?int(?:8|16|32|64)|(?:b?float|complex)\d+|half|float|double|long|short|int|q\w{3,8}|float8_\w+)$/;
 
 /** Whether a file may name this: something callable of the table, a storage type or an element type. */
 export function isKnownGlobal(name: string): boolean {

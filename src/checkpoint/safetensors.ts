@@ -112,7 +112,10 @@ function checkLayout(file: FileReader, entries: Entry[], dataStart: number): voi
   let next = 0;
   for (const { name, begin, end } of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
     if (begin !== next) {
-      throw damaged(file.path, `tensor ${quoted(name)} ${begin < next ? "overlaps another" : "leaves a hole before it"}`);
+      throw damaged(
+        file.path,
+        `tensor ${quoted(name)} ${begin < next ? "overlaps another" : "leaves a hole before it"}`,
+      );
     }
     next = end;
   }

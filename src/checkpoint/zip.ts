@@ -61,7 +61,10 @@ async function findDirectory(file: FileReader) {
   const tail = await file.read(tailStart, tailLength);
   const view = new DataView(tail.buffer);
   let at = tailLength - 22;
-  while (at >= 0 && !(view.getUint32(at, true) === 0x06054b50 && at + 22 + view.getUint16(at + 20, true) === tailLength)) {
+  while (
+    at >= 0 &&
+    !(view.getUint32(at, true) === 0x06054b50 && at + 22 + view.getUint16(at + 20, true) === tailLength)
+  ) {
     at--;
   }
   if (at < 0) throw damaged(file.path, "the end of the zip archive is missing");
@@ -83,7 +86,13 @@ function u64(view: DataView, at: number): number {
   return Number(view.getBigUint64(at, true)); // beyond 2^53 it is inexact, but then it is beyond any file, too
 }
 
-function directoryEntry(file: FileReader, view: DataView, at: number, nameLength: number, extraLength: number): ZipEntry {
+function directoryEntry(
+  file: FileReader,
+  view: DataView,
+  at: number,
+  nameLength: number,
+  extraLength: number,
+): ZipEntry {
   const flags = view.getUint16(at + 8, true);
   const method = view.getUint16(at + 10, true);
   const name = new TextDecoder().decode(new Uint8Array(view.buffer, at + 46, nameLength));
