@@ -1,0 +1,118 @@
+// Deformable decoder: queries attend to each other and read the memory at points around their reference boxes
+// (rfdetr/models/transformer.py, TransformerDecoder with lite_refpoint_refine).
+
+import * as tf from "@tensorflow/tfjs-core";
+import { type Attention, attention } from "../ops/attention.ts";
+import { type DeformableAttention, deformableAttention, type MapSize } from "../ops/deformable.ts";
+import { type Linear, linear } from "../ops/linear.ts";
+import { layerNorm, type Norm } from "../ops/norm.ts";
+import { mlp } from "./heads.ts";
+import type { TwoStage } from "./twoStage.ts";
+import type { Architecture } from "./variants.ts";
+
+export type DecoderLayer = {
+  selfAttention: Attention;
+  norm1: Norm;
+  crossAttention: DeformableAttention;
+  linear1: Linear;
+  linear2: Linear;
+  norm2: Norm;
+  norm3: Norm;
+};
+
+export type Decoder = {
+  layers: DecoderLayer[];
+  norm: Norm;
+  referencePointHead: Linear[];
+  twoStage: TwoStage;
+  queries: {
+    referencePoints: tf.Tensor; // [groups * queries, 4], a delta on the proposals
+    features: tf.Tensor; // [groups * queries, dim]
+  };
+};
+
+/** What the decoder reads: memory [batch, tokens, dim]; keep [batch, tokens, 1]; validRatios [batch, levels, 2] as (x, y). */
+export type Memory = {
+  memory: tf.Tensor3D;
+  mapSizes: MapSize[];
+  keep?: tf.Tensor | undefined;
+  validRatios?: tf.Tensor | undefined;
+};
+
+const EPSILON = 1e-5;
+
+/**
+ * Normalised output of every layer. features: [batch, groups * queries, dim]; references: [batch, groups * queries, 4]
+ * cxcywh; queries of different groups do not see each other -> [batch, groups * queries, dim] a layer.
+ */
+export function decoder(
+  weights: Decoder,
+  architecture: Architecture,
+  features: tf.Tensor3D,
+  references: tf.Tensor3D,
+  { memory, mapSizes, keep, validRatios }: Memory,
+  groups: number,
+): tf.Tensor[] {
+  const { hiddenDim, saNheads, caNheads, decNPoints } = architecture;
+  const levels = mapSizes.length;
+  return tf.tidy(() => {
+    const perLevel = scaleReferences(references, levels, validRatios); // [batch, groups * queries, levels, 4]
+    const firstLevel = tf.reshape(tf.slice(perLevel, [0, 0, 0, 0], [-1, -1, 1, -1]), references.shape);
+    const position = mlp(weights.referencePointHead, sineEmbedding(firstLevel, hiddenDim / 2));
+    const options = { mapSizes, heads: caNheads, points: decNPoints, keep };
+    const outputs: tf.Tensor[] = [];
+    let x: tf.Tensor = features;
+    for (const layer of weights.layers) {
+      x = decoderLayer(layer, x, position, groups, saNheads, (query) =>
+        deformableAttention(layer.crossAttention, query, perLevel, memory, options),
+      );
+      outputs.push(layerNorm(weights.norm, x, EPSILON));
+    }
+    return outputs;
+  });
+}
+
+function decoderLayer(
+  { selfAttention, norm1, linear1, linear2, norm2, norm3 }: DecoderLayer,
+  x: tf.Tensor,
+  position: tf.Tensor,
+  groups: number,
+  heads: number,
+  readMemory: (query: tf.Tensor) => tf.Tensor,
+): tf.Tensor {
+  const [batch, , dim] = x.shape as [number, number, number];
+  return tf.tidy(() => {
+    const byGroup = (t: tf.Tensor) => tf.reshape(t, [batch * groups, -1, dim]);
+    const attended = attention(selfAttention, { queryKey: byGroup(tf.add(x, position)), value: byGroup(x) }, heads);
+    const y = layerNorm(norm1, tf.add(x, tf.reshape(attended, x.shape)), EPSILON);
+    const z = layerNorm(norm2, tf.add(y, readMemory(tf.add(y, position))), EPSILON);
+    return layerNorm(norm3, tf.add(z, linear(linear2, tf.relu(linear(linear1, z)))), EPSILON);
+  });
+}
+
+/** References in the coordinates of each padded map. -> [batch, queries, levels, 4]. */
+function scaleReferences(references: tf.Tensor3D, levels: number, validRatios?: tf.Tensor): tf.Tensor {
+  const boxes = tf.tile(tf.expandDims(references, 2), [1, 1, levels, 1]);
+  if (!validRatios) return boxes;
+  return tf.mul(boxes, tf.expandDims(tf.concat([validRatios, validRatios], -1), 1));
+}
+
+/**
+ * Sine embedding of boxes, `dim` numbers a coordinate in the order y, x, width, height; sine and cosine alternate.
+ * boxes: [batch, queries, 4], cxcywh -> [batch, queries, 4 * dim].
+ */
+export function sineEmbedding(boxes: tf.Tensor, dim: number): tf.Tensor {
+  // One matrix holds every frequency in its coordinate's row; a cosine is a sine a quarter turn ahead.
+  const frequencies = new Float32Array(4 * 4 * dim);
+  const phases = new Float32Array(4 * dim);
+  for (const [place, coordinate] of [1, 0, 2, 3].entries()) {
+    for (let i = 0; i < dim; i++) {
+      const column = place * dim + i;
+      frequencies[coordinate * 4 * dim + column] = (2 * Math.PI) / 10000 ** ((2 * Math.floor(i / 2)) / dim);
+      phases[column] = i % 2 === 0 ? 0 : Math.PI / 2;
+    }
+  }
+  return tf.tidy(() =>
+    tf.sin(linear({ weight: tf.tensor2d(frequencies, [4, 4 * dim]), bias: tf.tensor1d(phases) }, boxes)),
+  );
+}

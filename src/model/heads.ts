@@ -1,0 +1,34 @@
+// Class and box heads, and how a box head's output moves a reference box (rfdetr/models/lwdetr.py).
+
+import * as tf from "@tensorflow/tfjs-core";
+import { groupedLinear, type Linear, linear } from "../ops/linear.ts";
+
+export type Heads = {
+  class: Linear;
+  box: Linear[];
+  /** The two-stage heads: every leaf stacks one tensor a group on its leading axis. */
+  twoStageClass: Linear;
+  twoStageBox: Linear[];
+};
+
+/** Multi-layer perceptron with ReLU between its layers. x: [..., in] -> [..., out]. */
+export function mlp(layers: Linear[], x: tf.Tensor): tf.Tensor {
+  return tf.tidy(() => layers.reduce((y, layer, i) => linear(layer, i === 0 ? y : tf.relu(y)), x));
+}
+
+/** One perceptron a group. x: [groups, rows, in] -> [groups, rows, out]. */
+export function groupedMlp(layers: Linear[], x: tf.Tensor3D): tf.Tensor3D {
+  return tf.tidy(() => layers.reduce((y, layer, i) => groupedLinear(layer, i === 0 ? y : tf.relu(y)), x));
+}
+
+/**
+ * Move and scale boxes: the centre by delta times the box's size, the size by exp(delta).
+ * delta, boxes: [..., 4], cxcywh (broadcast against each other) -> [..., 4].
+ */
+export function applyDelta(delta: tf.Tensor, boxes: tf.Tensor): tf.Tensor {
+  return tf.tidy(() => {
+    const [shift, growth] = tf.split(delta, 2, -1) as [tf.Tensor, tf.Tensor];
+    const [centre, extent] = tf.split(boxes, 2, -1) as [tf.Tensor, tf.Tensor];
+    return tf.concat([tf.add(tf.mul(shift, extent), centre), tf.mul(tf.exp(growth), extent)], -1);
+  });
+}

@@ -1,0 +1,107 @@
+// The whole detector on one screen (rfdetr/models/lwdetr.py): encoder, projector, two-stage proposals, decoder, heads.
+
+import * as tf from "@tensorflow/tfjs-core";
+import type { MapSize } from "../ops/deformable.ts";
+import { offTape } from "../ops/differentiable.ts";
+import { linear } from "../ops/linear.ts";
+import { type Backbone, backbone } from "./backbone.ts";
+import { type Decoder, decoder } from "./decoder.ts";
+import { applyDelta, type Heads, mlp } from "./heads.ts";
+import { type Padding, readPadding } from "./padding.ts";
+import { type Projector, projector } from "./projector.ts";
+import { proposalGrid, selectProposals } from "./twoStage.ts";
+import type { Architecture } from "./variants.ts";
+
+/** The weight tree. A tf.Variable trains, a tf.Tensor is frozen. */
+export type RfdetrWeights = { backbone: Backbone; projector: Projector; decoder: Decoder; heads: Heads };
+
+/** logits: [batch, queries, classes + 1]; boxes: [batch, queries, 4], normalised cxcywh, neither clipped nor squashed. */
+export type Outputs = { logits: tf.Tensor3D; boxes: tf.Tensor3D };
+
+/** `layers`: one a decoder layer, the last is the prediction. `encoder`: the two-stage proposals, maybe fewer queries. */
+export type Detections = { layers: Outputs[]; encoder: Outputs };
+
+/**
+ * Detect objects. images: [batch, height, width, 3], RGB, normalised; both sides are multiples of patchSize * numWindows.
+ * In training all query groups run and queries are groups * numQueries, otherwise the first group alone.
+ * mask: [batch, height, width] on the host, 1 where an image is padding. The caller owns the result.
+ */
+export function rfdetr(
+  weights: RfdetrWeights,
+  architecture: Architecture,
+  images: tf.Tensor4D,
+  { training, mask }: { training: boolean; mask?: Uint8Array | undefined },
+): Detections {
+  return tf.tidy(() => {
+    const features = backbone(weights.backbone, architecture, images);
+    const maps = projector(weights.projector, architecture, features);
+    return detect(weights, architecture, maps, { training, padding: mask && readPadding(mask, images.shape, maps) });
+  });
+}
+
+/** The part behind the projector. maps: [batch, rows, columns, dim] a level. */
+function detect(
+  weights: RfdetrWeights,
+  architecture: Architecture,
+  maps: tf.Tensor4D[],
+  { training, padding }: { training: boolean; padding: Padding | undefined },
+): Detections {
+  const { hiddenDim: dim, decLayers } = architecture;
+  const batch = maps[0]!.shape[0];
+  const groups = training ? architecture.groupDetr : 1;
+  const total = groups * architecture.numQueries;
+  const mapSizes = maps.map(({ shape }) => [shape[1], shape[2]] as MapSize);
+  const memory = tf.concat(maps.map((map) => tf.reshape(map, [batch, -1, dim])), 1) as tf.Tensor3D; // biome-ignore format: one line
+  const tokens = memory.shape[1];
+
+  // proposals of the encoder: [batch, groups * min(queries, tokens), ...]
+  const grid = proposalGrid(mapSizes, batch, padding);
+  const validMemory = tf.mul(memory, tf.tensor3d(grid.valid, [batch, tokens, 1])) as tf.Tensor3D;
+  const { twoStage, queries } = weights.decoder;
+  const encoder = selectProposals(
+    { output: firstGroups(twoStage.output, groups), norm: firstGroups(twoStage.norm, groups) },
+    {
+      twoStageClass: firstGroups(weights.heads.twoStageClass, groups),
+      twoStageBox: weights.heads.twoStageBox.map((layer) => firstGroups(layer, groups)),
+    },
+    validMemory,
+    tf.tensor3d(grid.proposals, [batch, tokens, 4]),
+    Math.min(architecture.numQueries, tokens),
+  );
+
+  // Proposals fill the first queries on the flat axis; where there are fewer, the rest keep their learned boxes. As in the
+  // reference, groups are then no longer aligned with their proposals.
+  const proposed = encoder.boxes.shape[1];
+  const learned = tf.expandDims(tf.slice(queries.referencePoints, [0, 0], [total, 4]), 0); // [1, groups * queries, 4]
+  const placed = applyDelta(
+    tf.slice(learned, [0, 0, 0], [1, proposed, 4]),
+    offTape(() => encoder.boxes.clone()),
+  );
+  const rest = tf.tile(tf.slice(learned, [0, proposed, 0], [1, total - proposed, 4]), [batch, 1, 1]);
+  const references = (proposed === total ? placed : tf.concat([placed, rest], 1)) as tf.Tensor3D;
+  const features = tf.tile(tf.expandDims(tf.slice(queries.features, [0, 0], [total, dim]), 0), [batch, 1, 1]);
+
+  const hidden = decoder(
+    weights.decoder,
+    architecture,
+    features as tf.Tensor3D,
+    references,
+    { memory, mapSizes, ...padding?.tensors() },
+    groups,
+  );
+  const stacked = tf.stack(hidden); // [layers, batch, groups * queries, dim]
+  const logits = tf.unstack(linear(weights.heads.class, stacked));
+  const boxes = tf.unstack(applyDelta(mlp(weights.heads.box, stacked), tf.expandDims(references, 0)));
+  const layers = Array.from({ length: decLayers }, (_, i) => ({
+    logits: logits[i] as tf.Tensor3D,
+    boxes: boxes[i] as tf.Tensor3D,
+  }));
+  return { layers, encoder };
+}
+
+/** The first groups of a layer whose leaves stack one tensor a group. */
+function firstGroups({ weight, bias }: { weight: tf.Tensor; bias: tf.Tensor }, groups: number) {
+  if (weight.shape[0] === groups) return { weight, bias };
+  const cut = (x: tf.Tensor) => tf.slice(x, 0, groups);
+  return { weight: cut(weight), bias: cut(bias) };
+}

@@ -1,0 +1,42 @@
+// Activations with hand-derived gradients.
+
+import * as tf from "@tensorflow/tfjs-core";
+import { differentiable } from "./differentiable.ts";
+
+/** GELU with the exact error function: x * Phi(x). Any shape. */
+export function gelu(x: tf.Tensor): tf.Tensor {
+  return differentiable(
+    { x },
+    (save) => {
+      save(x);
+      return tf.mul(x, normalCdf(x));
+    },
+    (dy, [saved]) => ({
+      x: () => {
+        const density = tf.mul(tf.exp(tf.mul(tf.square(saved!), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+        return tf.mul(dy, tf.add(normalCdf(saved!), tf.mul(saved!, density)));
+      },
+    }),
+  );
+}
+
+function normalCdf(x: tf.Tensor): tf.Tensor {
+  return tf.tidy(() => tf.add(tf.mul(tf.erf(tf.mul(x, Math.SQRT1_2)), 0.5), 0.5));
+}
+
+/** SiLU: x * sigmoid(x). Any shape. */
+export function silu(x: tf.Tensor): tf.Tensor {
+  return differentiable(
+    { x },
+    (save) => {
+      save(x);
+      return tf.mul(x, tf.sigmoid(x));
+    },
+    (dy, [saved]) => ({
+      x: () => {
+        const s = tf.sigmoid(saved!);
+        return tf.mul(dy, tf.add(s, tf.mul(tf.mul(saved!, s), tf.sub(1, s))));
+      },
+    }),
+  );
+}

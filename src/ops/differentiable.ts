@@ -1,0 +1,140 @@
+// Custom gradients and the backward pass: the only file that touches the tape of TensorFlow.js' engine.
+//
+// tf.customGrad computes the gradients of all inputs, frozen weights too, and tf.variableGrads keeps every intermediate
+// gradient and saved activation until the whole backward pass is over. Here a gradient is computed only where it is
+// needed, and both are released as soon as they have been used.
+
+import * as tf from "@tensorflow/tfjs-core";
+
+type Saved = tf.Tensor[];
+type GradientMap = Record<string, () => tf.Tensor>;
+type TapeNode = {
+  id: number;
+  kernelName: string;
+  inputs: Record<string, tf.Tensor>;
+  outputs: tf.Tensor[];
+  gradient?: (dys: (tf.Tensor | null)[]) => GradientMap;
+  saved?: tf.Tensor[];
+};
+type EngineInternals = {
+  runKernelFunc(call: {
+    inputs: Record<string, tf.Tensor>;
+    forwardFunc: (backend: unknown, save: (tensors: Saved) => void) => tf.Tensor | tf.Tensor[];
+    backwardsFunc: (dy: tf.Tensor, saved: Saved) => GradientMap;
+  }): tf.Tensor;
+  startTape(): void;
+  endTape(): void;
+  state: { activeTape: TapeNode[] | null; gradientDepth: number };
+};
+
+function engine(): EngineInternals {
+  return tf.engine() as unknown as EngineInternals;
+}
+
+/**
+ * An operation with its own gradient.
+ * `forward` computes the output (off the tape) and names what the gradient needs by `save`; `backward` is given the
+ * output's gradient and the saved tensors and returns one function an input. A function runs only when that input's
+ * gradient is needed: frozen weights cost nothing. Every tensor that the gradient reaches must be in `inputs`.
+ */
+export function differentiable<Inputs extends Record<string, tf.Tensor>, Output extends tf.Tensor = tf.Tensor>(
+  inputs: Inputs,
+  forward: (save: (...tensors: tf.Tensor[]) => void) => tf.Tensor,
+  backward: (dy: tf.Tensor, saved: Saved) => { [Key in keyof Inputs]: () => tf.Tensor },
+): Output {
+  return engine().runKernelFunc({
+    inputs,
+    forwardFunc: (_backend, save) => forward((...tensors) => save(tensors)),
+    backwardsFunc: (dy, saved) => backward(dy, saved),
+  }) as Output;
+}
+
+/** Compute without recording: no gradient flows through the result. (TensorFlow.js has no stopGradient.) */
+export function offTape<T extends tf.Tensor>(compute: () => T): T {
+  return differentiable({}, compute, () => ({}));
+}
+
+/**
+ * Run `f` under the tape and differentiate its loss with respect to `leaves`.
+ * Returns the loss, whatever else `f` returned as `extra` (its tensors are the caller's), and a gradient a leaf in the
+ * leaves' order: `undefined` where the loss does not depend on it.
+ */
+export function valueAndGradients<Extra extends tf.TensorContainer>(
+  leaves: tf.Tensor[],
+  f: () => { loss: tf.Scalar; extra: Extra },
+): { loss: tf.Scalar; extra: Extra; gradients: (tf.Tensor | undefined)[] } {
+  const { state } = engine();
+  if (state.gradientDepth !== 0) throw new Error("valueAndGradients cannot be nested");
+  let result: { loss: tf.Scalar; extra: Extra };
+  let tape: TapeNode[] = [];
+  engine().startTape();
+  try {
+    result = tf.tidy(f) as { loss: tf.Scalar; extra: Extra };
+  } catch (error) {
+    releaseSaved(state.activeTape ?? []);
+    throw error;
+  } finally {
+    tape = state.activeTape ?? [];
+    engine().endTape();
+    state.activeTape = null;
+  }
+  const gradients = tf.tidy(() => backpropagate(tape, leaves, result.loss));
+  return { ...result, gradients };
+}
+
+function releaseSaved(tape: TapeNode[]) {
+  for (const node of tape) for (const tensor of node.saved ?? []) tensor.dispose();
+}
+
+/** Walk the tape backwards; release gradients and saved tensors once they have been used. */
+function backpropagate(tape: TapeNode[], leaves: tf.Tensor[], loss: tf.Tensor): (tf.Tensor | undefined)[] {
+  const fromLeaf = new Set(leaves.map(({ id }) => id));
+  const needed: boolean[] = tape.map((node) => {
+    const depends = Object.values(node.inputs).some(({ id }) => fromLeaf.has(id));
+    if (depends) for (const output of node.outputs) fromLeaf.add(output.id);
+    return depends;
+  });
+  const gradients = new Map<number, tf.Tensor>([[loss.id, tf.onesLike(loss)]]);
+  const leafIds = new Set(leaves.map(({ id }) => id));
+  for (let i = tape.length - 1; i >= 0; i--) {
+    const node = tape[i]!;
+    const dys = node.outputs.map(({ id }) => gradients.get(id) ?? null);
+    if (needed[i] && dys.some((dy) => dy !== null)) {
+      for (const [x, dx] of inputGradients(node, dys, fromLeaf)) {
+        const sum = gradients.get(x.id);
+        gradients.set(x.id, sum ? tf.add(sum, dx) : dx);
+        if (sum) {
+          sum.dispose();
+          dx.dispose();
+        }
+      }
+    }
+    for (const { id } of node.outputs) {
+      if (leafIds.has(id)) continue;
+      gradients.get(id)?.dispose();
+      gradients.delete(id);
+    }
+    releaseSaved([node]);
+  }
+  return leaves.map(({ id }) => gradients.get(id));
+}
+
+function inputGradients(
+  node: TapeNode,
+  dys: (tf.Tensor | null)[],
+  fromLeaf: Set<number>,
+): [x: tf.Tensor, dx: tf.Tensor][] {
+  if (!node.gradient) throw new Error(`${node.kernelName} has no gradient`);
+  const wanted = Object.entries(node.inputs).filter(([, { id }]) => fromLeaf.has(id));
+  const dxs = tf.tidy(() => {
+    const functions = node.gradient!(dys);
+    return wanted.map(([name, x]) => {
+      // a clone, because a gradient may be dy or a saved tensor itself, and those are released
+      const dx = tf.tidy(() => functions[name]!().clone());
+      if (dx.shape.join() !== x.shape.join())
+        throw new Error(`gradient of ${node.kernelName}'s ${name} has shape [${dx.shape}], not [${x.shape}]`);
+      return dx;
+    });
+  });
+  return wanted.map(([, x], i) => [x, dxs[i]!]);
+}

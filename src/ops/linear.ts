@@ -1,0 +1,60 @@
+// Affine maps over the last axis, plain and stacked.
+
+import * as tf from "@tensorflow/tfjs-core";
+import { rawOp } from "../engine/backend.ts";
+import { differentiable } from "./differentiable.ts";
+
+/** weight: [in, out]; bias: [out]. */
+export type Linear = { weight: tf.Tensor; bias: tf.Tensor };
+
+const FLOAT = { T: { type: "float" } } as const;
+
+function matMul2d(a: tf.Tensor, b: tf.Tensor, { transposeA = false, transposeB = false } = {}): tf.Tensor {
+  return rawOp("MatMul", { ...FLOAT, transpose_a: transposeA, transpose_b: transposeB }, [a, b]);
+}
+
+/** Affine map over the last axis. x: [..., in] -> [..., out]. */
+export function linear({ weight, bias }: Linear, x: tf.Tensor): tf.Tensor {
+  const [input, out] = weight.shape as [number, number];
+  return differentiable(
+    { x, weight, bias },
+    (save) => {
+      const rows = tf.reshape(x, [-1, input]);
+      save(rows, weight);
+      return tf.reshape(rawOp("BiasAdd", FLOAT, [matMul2d(rows, weight), bias]), [...x.shape.slice(0, -1), out]);
+    },
+    (dy, [rows, w]) => {
+      const dRows = tf.reshape(dy, [-1, out]);
+      return {
+        x: () => tf.reshape(matMul2d(dRows, w!, { transposeB: true }), x.shape),
+        weight: () => matMul2d(rows!, dRows, { transposeA: true }),
+        bias: () => rawOp("BiasAddGrad", FLOAT, [dRows]),
+      };
+    },
+  );
+}
+
+/** Linear map over the last axis without a bias. x: [..., in], weight: [in, out] -> [..., out]. */
+export function project(weight: tf.Tensor, x: tf.Tensor): tf.Tensor {
+  const [input, out] = weight.shape as [number, number];
+  return differentiable(
+    { x, weight },
+    (save) => {
+      const rows = tf.reshape(x, [-1, input]);
+      save(rows, weight);
+      return tf.reshape(matMul2d(rows, weight), [...x.shape.slice(0, -1), out]);
+    },
+    (dy, [rows, w]) => {
+      const dRows = tf.reshape(dy, [-1, out]);
+      return {
+        x: () => tf.reshape(matMul2d(dRows, w!, { transposeB: true }), x.shape),
+        weight: () => matMul2d(rows!, dRows, { transposeA: true }),
+      };
+    },
+  );
+}
+
+/** One affine map a group. weight: [groups, in, out], bias: [groups, out]; x: [groups, rows, in] -> [groups, rows, out]. */
+export function groupedLinear({ weight, bias }: Linear, x: tf.Tensor3D): tf.Tensor3D {
+  return tf.tidy(() => tf.add(tf.matMul(x, weight as tf.Tensor3D), tf.expandDims(bias, 1)));
+}
