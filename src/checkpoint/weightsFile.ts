@@ -88,6 +88,7 @@ async function sniff(file: FileReader): Promise<"safetensors" | "torch"> {
 
 /** Keys of our safetensors files; their values are JSON. Other keys stay what they are: text. */
 const JSON_KEYS = ["architecture", "args", "class_names", "category_ids", "epoch", "other"];
+const RESERVED = [...JSON_KEYS, "format", "model_name"];
 
 function fromText(path: string, text: Record<string, string>): WeightsMetadata {
   const parsed: Record<string, Json> = {};
@@ -123,8 +124,12 @@ function fromText(path: string, text: Record<string, string>): WeightsMetadata {
 export function toText(metadata: WeightsMetadata): Record<string, string> {
   const { modelConfig, args, classNames, categoryIds, modelName, epoch, extra } = metadata;
   const text: Record<string, string> = { format: "pt" };
-  for (const [key, value] of Object.entries(extra ?? {}))
-    text[key] = typeof value === "string" ? value : JSON.stringify(value);
+  const other: Record<string, Json> = {};
+  for (const [key, value] of Object.entries(extra ?? {})) {
+    if (typeof value === "string" && !RESERVED.includes(key)) text[key] = value;
+    else other[key] = value;
+  }
+  if (Object.keys(other).length > 0) text.other = JSON.stringify(other);
   if (modelConfig) text.architecture = JSON.stringify(modelConfig);
   if (args) text.args = JSON.stringify(args);
   if (classNames) text.class_names = JSON.stringify(classNames);
@@ -141,8 +146,9 @@ export function toFields(metadata: WeightsMetadata): Record<string, Json> {
   const fromConfig = ["num_queries", "group_detr", "patch_size", "num_classes", "segmentation_head"]
     .filter((key) => modelConfig?.[key] !== undefined)
     .map((key) => [key, modelConfig?.[key] as Json]);
+  const sorted = Object.entries(extra ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
   return {
-    ...extra,
+    ...Object.fromEntries(sorted),
     args: { ...Object.fromEntries(fromConfig), ...args, ...(classNames && { class_names: classNames }) },
     ...(modelConfig && { model_config: modelConfig }),
     ...(categoryIds && { category_ids: categoryIds }),

@@ -9,9 +9,9 @@ import { UserError } from "./errors.ts";
 
 /** Write a file so that after any crash either the old or the complete new content is there (temporary file, fsync, rename). */
 export async function writeFileAtomic(path: string, content: string | Uint8Array | Uint8Array[]): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
   const temporary = `${path}.${randomBytes(4).toString("hex")}.tmp`;
   try {
+    await mkdir(dirname(path), { recursive: true });
     const file = await open(temporary, "wx");
     try {
       for (const part of Array.isArray(content) ? content : [content]) await file.writeFile(part);
@@ -22,7 +22,7 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
     await rename(temporary, path);
     await syncDirectory(dirname(path));
   } catch (cause) {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => {}); // the first failure is the one to report
     throw fileError(path, "write", cause);
   }
 }
@@ -67,6 +67,7 @@ export function fileError(path: string, verb: "read" | "write", cause: unknown):
     EDQUOT: ["the disk quota is used up", "Free some space, or choose a place on another disk."],
     EFBIG: ["the file would be larger than the limit allows", "Raise the file-size limit, or choose another place."],
     EISDIR: ["it is a folder, not a file", "Give the path of a file."],
+    EEXIST: ["a part of the path is a file, not a folder", "Check the path."],
     ENOTDIR: ["a part of the path is a file, not a folder", "Check the path."],
   };
   const known = code === undefined ? undefined : why[code];
