@@ -1,0 +1,175 @@
+// What is wrong in a recipe, said to a person: the key, the value, the line, what is allowed, and what was probably meant.
+
+import { z } from "zod";
+import { closest } from "../util/closest.ts";
+
+type Path = readonly PropertyKey[];
+
+/** One fault of a recipe. `message` is a sentence that names the key. */
+export type Fault = { path: Path; message: string };
+
+/** The faults that zod found in `value`, unknown keys first within their section. */
+export function explain(schema: z.ZodType, value: unknown, error: z.ZodError): Fault[] {
+  return error.issues.flatMap((issue) => explainIssue(schema, value, issue, []));
+}
+
+function explainIssue(schema: z.ZodType, root: unknown, issue: z.core.$ZodIssue, above: Path): Fault[] {
+  const path = [...above, ...issue.path];
+  const value = valueAt(root, path);
+  if (issue.code === "unrecognized_keys") {
+    const known = keysAt(schema, path);
+    return issue.keys.map((key) => {
+      const meant = closest(key, known) ?? elsewhere(schema, key);
+      const where = path.length === 0 ? "a recipe" : keyName(path);
+      return {
+        path: [...path, key],
+        message: `unknown key ${keyName([...path, key])}. ${
+          meant ? `Did you mean ${meant}?` : `Keys of ${where}: ${known.join(", ")}.`
+        }`,
+      };
+    });
+  }
+  if (issue.code === "invalid_union" && isMapping(value)) {
+    // A mapping was given: what is wrong inside it says more than that it is not the word "none".
+    const inside = issue.errors.find((issues) =>
+      issues.every((one) => one.path.length > 0 || one.code === "unrecognized_keys"),
+    );
+    if (inside) return inside.flatMap((one) => explainIssue(schema, root, one, path));
+  }
+  const missing = value === undefined;
+  const allowed = schemasAt(schema, path).map(describeAllowed).join(" or ");
+  return [
+    {
+      path,
+      message: missing
+        ? `${keyName(path)} is missing; it must be ${allowed}.`
+        : `${keyName(path)} is ${show(value)}, but must be ${allowed || issue.message}.`,
+    },
+  ];
+}
+
+/** `train.stages[1].train` */
+export function keyName(path: Path): string {
+  return path.reduce<string>(
+    (name, part) =>
+      typeof part === "number" ? `${name}[${part}]` : name === "" ? String(part) : `${name}.${String(part)}`,
+    "",
+  );
+}
+
+/** A value as it stands in a recipe, shortened. */
+export function show(value: unknown): string {
+  const text = typeof value === "number" ? String(value) : (JSON.stringify(value) ?? String(value));
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}
+
+/** Value at a path, or undefined. Only own properties count. */
+export function valueAt(root: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (value, key) =>
+      typeof value === "object" && value !== null && Object.hasOwn(value, key)
+        ? (value as Record<PropertyKey, unknown>)[key]
+        : undefined,
+    root,
+  );
+}
+
+function isMapping(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The schema under defaults, null and alternatives: more than one where there are alternatives. */
+function alternatives(schema: z.core.$ZodType): z.core.$ZodType[] {
+  const { def } = schema._zod as z.core.$ZodTypes["_zod"];
+  switch (def.type) {
+    case "default":
+    case "prefault":
+    case "optional":
+      return alternatives(def.innerType);
+    case "nullable":
+      return [...alternatives(def.innerType), z.null()];
+    case "union":
+      return def.options.flatMap((option) => alternatives(option));
+    default:
+      return [schema];
+  }
+}
+
+function schemasAt(schema: z.core.$ZodType, path: Path): z.core.$ZodType[] {
+  return path.reduce<z.core.$ZodType[]>(
+    (schemas, key) =>
+      schemas.flatMap((one) => {
+        const { def } = one._zod as z.core.$ZodTypes["_zod"];
+        if (def.type === "object") {
+          const child = Object.hasOwn(def.shape, key) ? def.shape[String(key)] : undefined;
+          return child ? alternatives(child) : [];
+        }
+        return def.type === "array" ? alternatives(def.element) : [];
+      }),
+    alternatives(schema),
+  );
+}
+
+function keysAt(schema: z.core.$ZodType, path: Path): string[] {
+  return schemasAt(schema, path).flatMap((one) => {
+    const { def } = one._zod as z.core.$ZodTypes["_zod"];
+    return def.type === "object" ? Object.keys(def.shape) : [];
+  });
+}
+
+/** The full name of a key that exists, but in another section. */
+function elsewhere(schema: z.core.$ZodType, key: string): string | undefined {
+  const search = (path: string[]): string[] =>
+    keysAt(schema, path).flatMap((child) => (child === key ? [[...path, child].join(".")] : search([...path, child])));
+  return search([])[0];
+}
+
+/** What a schema takes, in words: "a whole number of at least 1". */
+function describeAllowed(schema: z.core.$ZodType): string {
+  const { def } = schema._zod as z.core.$ZodTypes["_zod"];
+  switch (def.type) {
+    case "null":
+      return "null";
+    case "boolean":
+      return "true or false";
+    case "literal":
+      return def.values.map(String).join(", ");
+    case "enum":
+      return `one of ${Object.values(def.entries).join(", ")}`;
+    case "array":
+      return "a list";
+    case "object":
+      return `a mapping with the keys ${Object.keys(def.shape).join(", ")}`;
+    case "string": {
+      const { pattern } = def as { pattern?: RegExp };
+      const named = schema instanceof z.ZodString && (pattern ?? schema.def.checks?.some((check) => isRegex(check)));
+      return named ? "a name of letters, digits, dots, dashes and underscores" : "a text that is not empty";
+    }
+    case "number":
+      return describeNumber(z.toJSONSchema(schema) as NumberBounds);
+    default:
+      return def.type;
+  }
+}
+
+function isRegex(check: z.core.$ZodCheck<never>): boolean {
+  return (check._zod.def as { format?: string }).format === "regex";
+}
+
+type NumberBounds = {
+  type: string;
+  minimum?: number;
+  exclusiveMinimum?: number;
+  maximum?: number;
+  exclusiveMaximum?: number;
+};
+
+function describeNumber({ type, minimum, exclusiveMinimum, maximum, exclusiveMaximum }: NumberBounds): string {
+  const bounds = [
+    minimum !== undefined && minimum > Number.MIN_SAFE_INTEGER && `of at least ${minimum}`,
+    exclusiveMinimum !== undefined && `above ${exclusiveMinimum}`,
+    maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER && `at most ${maximum}`,
+    exclusiveMaximum !== undefined && `below ${exclusiveMaximum}`,
+  ].filter(Boolean);
+  return `${type === "integer" ? "a whole number" : "a number"} ${bounds.join(" and ")}`.trim();
+}

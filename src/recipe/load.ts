@@ -1,0 +1,205 @@
+// A recipe file and its overrides become a resolved recipe, or an error that says where and what.
+
+import { readFile, stat } from "node:fs/promises";
+import { basename, extname } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { type Document, isNode, LineCounter, parseDocument, stringify } from "yaml";
+import { UserError } from "../util/errors.ts";
+import { fileError, writeFileAtomic } from "../util/files.ts";
+import { explain, type Fault, keyName, show, valueAt } from "./explain.ts";
+import { CUSTOM_NEEDS, NOT_YET, type Recipe, type RecipeInput, recipeSchema } from "./schema.ts";
+
+const MOST_BYTES = 1 << 20;
+const MOST_VALUES = 10_000;
+
+/** Read, override (`["train.epochs=3"]`, the right side is YAML), validate, fill in defaults. Throws UserError. */
+export async function loadRecipe(path: string, { overrides = [] }: { overrides?: string[] } = {}): Promise<Recipe> {
+  const text = await readText(path);
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const raw = toPlain(document, path, lines);
+  if (raw === null)
+    throw new UserError(`${path} is empty.`, { hint: "List the shipped recipes with: rfdetr-train recipes" });
+  if (typeof raw !== "object" || Array.isArray(raw))
+    throw new UserError(`${path} is not a recipe: it must be a mapping of keys such as model, data and train.`);
+  const overridden = new Map<string, string>();
+  for (const override of overrides) overridden.set(applyOverride(raw as Mapping, override), override);
+  const defaultName = basename(path, extname(path));
+  const recipe = raw as Mapping;
+  if (recipe.name === undefined && recipeSchema.shape.name.safeParse(defaultName).success) recipe.name = defaultName;
+  return resolve(recipe, path, ({ path: key }) => {
+    const name = keyName(key);
+    for (const [set, override] of overridden) if (`${name}.`.startsWith(`${set}.`)) return `--set ${override}: `;
+    return `${path}${lineOf(document, lines, key)}: `;
+  });
+}
+
+/** Validate a recipe made in code and fill in its defaults. Throws UserError. */
+export function resolveRecipe(input: RecipeInput): Recipe {
+  return resolve(input, "recipe", () => "Recipe: ");
+}
+
+/** Write a resolved recipe as YAML. */
+export async function writeRecipe(path: string, recipe: Recipe): Promise<void> {
+  await writeFileAtomic(path, formatRecipe(recipe));
+}
+
+/** A recipe as YAML; `resolveRecipe` of what is read back gives the same recipe. */
+export function formatRecipe(recipe: Recipe): string {
+  return stringify(recipe, { lineWidth: 120, aliasDuplicateObjects: false });
+}
+
+type Mapping = Record<string, unknown>;
+
+async function readText(path: string): Promise<string> {
+  try {
+    const { size } = await stat(path);
+    if (size > MOST_BYTES) throw new UserError(`${path} is ${size} bytes long: that is no recipe.`);
+    return new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path));
+  } catch (error) {
+    if (error instanceof TypeError) throw new UserError(`${path} is not a text file in UTF-8.`, { cause: error });
+    const cause = fileError(path, "read", error);
+    if (cause instanceof UserError && (error as NodeJS.ErrnoException).code === "ENOENT")
+      throw new UserError(`There is no recipe ${path}.`, {
+        hint: "The path is taken relative to the current folder. List the shipped recipes with: rfdetr-train recipes",
+        cause: error,
+      });
+    throw cause;
+  }
+}
+
+/** Plain values of a YAML document. Aliases are copied, within bounds, so that no two keys share an object. */
+function toPlain(document: Document.Parsed | Document, path: string, lines?: LineCounter): unknown {
+  const fault = document.errors[0] ?? document.warnings[0];
+  if (fault) {
+    const { line, col } = lines && fault.pos ? lines.linePos(fault.pos[0]) : { line: 0, col: 0 };
+    const reason = fault.message.split("\n")[0]!.replace(/ at line \d+, column \d+:?$/, "");
+    throw new UserError(`${path}${line > 0 ? `:${line}:${col}` : ""}: not valid YAML: ${reason}`, { cause: fault });
+  }
+  let values: unknown;
+  try {
+    values = document.toJS({ maxAliasCount: 100 });
+  } catch (cause) {
+    throw new UserError(`${path}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      hint: "A recipe needs no YAML aliases; write the values out.",
+      cause,
+    });
+  }
+  let budget = MOST_VALUES;
+  const copy = (value: unknown, depth: number): unknown => {
+    if (--budget < 0 || depth > 20)
+      throw new UserError(`${path} holds more values, or deeper ones, than a recipe can.`, {
+        hint: "Check its YAML aliases (*name).",
+      });
+    if (Array.isArray(value)) return value.map((one) => copy(one, depth + 1));
+    if (typeof value !== "object" || value === null) return value;
+    if (Object.getPrototypeOf(value) !== Object.prototype && Object.getPrototypeOf(value) !== null)
+      throw new UserError(`${path} holds a value of a kind that recipes do not have: ${String(value)}.`);
+    const entries = Object.entries(value).map(([key, child]) => {
+      if (key === "__proto__") throw new UserError(`${path}: unknown key __proto__.`);
+      return [key, copy(child, depth + 1)] as const;
+    });
+    return Object.fromEntries(entries);
+  };
+  return copy(values, 0);
+}
+
+/** Set one key of the recipe; returns the key. A mapping on the way that is missing is made. */
+function applyOverride(recipe: Mapping, override: string): string {
+  const equals = override.indexOf("=");
+  const keys = override.slice(0, Math.max(equals, 0)).trim().split(".");
+  if (equals < 1 || keys.some((key) => key === "" || key === "__proto__"))
+    throw new UserError(`--set ${override}: expected key=value.`, { hint: "For example: --set train.epochs=3" });
+  const value = toPlain(parseDocument(override.slice(equals + 1)), `--set ${override}`);
+  let at: Mapping | unknown[] = recipe;
+  for (const [i, key] of keys.slice(0, -1).entries()) {
+    const here: Mapping = at as Mapping;
+    // A scalar such as "none" or null gives way to a mapping, so that train.ema.decay=0.9 works over train.ema: none.
+    if (!Object.hasOwn(here, key) || here[key] === null || here[key] === "none") here[key] = {};
+    const next = here[key];
+    if (typeof next !== "object" || next === null)
+      throw new UserError(`--set ${override}: ${keys.slice(0, i + 1).join(".")} is ${show(next)}, it has no keys.`);
+    at = next as Mapping;
+  }
+  const last = keys.at(-1)!;
+  if (Array.isArray(at) && !/^\d+$/.test(last))
+    throw new UserError(`--set ${override}: ${keys.slice(0, -1).join(".")} is a list; its keys are 0, 1, ...`);
+  (at as Mapping)[last] = value;
+  return keys.join(".");
+}
+
+function resolve(raw: unknown, source: string, where: (fault: Fault) => string): Recipe {
+  const result = recipeSchema.safeParse(raw);
+  const faults = result.success ? further(result.data) : explain(recipeSchema, raw, result.error);
+  if (faults.length > 0 || !result.success) {
+    const shown = faults.slice(0, 10).map((fault) => `${where(fault)}${fault.message}`);
+    if (faults.length > shown.length) shown.push(`${source}: ${faults.length - shown.length} more faults.`);
+    throw new UserError(shown.join("\n"), {
+      hint: "Every key and what it takes: rfdetr-train recipes --schema",
+    });
+  }
+  const { name, weights, ...rest } = result.data;
+  const { variant } = rest.model;
+  return {
+    name: name ?? "run",
+    ...rest,
+    weights: weights ?? (variant === "custom" ? "none" : `rf-detr-${variant}`),
+  };
+}
+
+/** What holds between keys, and what is not supported yet. */
+function further(recipe: ReturnType<typeof recipeSchema.parse>): Fault[] {
+  const faults: Fault[] = [];
+  const add = (path: string, message: string) => faults.push({ path: path.split("."), message });
+  for (const entry of NOT_YET) {
+    const value = valueAt(recipe, entry.key.split("."));
+    const fine = "now" in entry ? isDeepStrictEqual(value, entry.now) : !isDeepStrictEqual(value, entry.not);
+    if (fine) continue;
+    const instead = "now" in entry ? `leave it out, or set it to ${show(entry.now)}` : "give a number";
+    add(entry.key, `${entry.key}: ${show(value)} is not supported yet; ${instead}.`);
+  }
+  const { model, data } = recipe;
+  if (model.variant === "custom")
+    for (const key of CUSTOM_NEEDS)
+      if (model[key] === undefined)
+        add(`model.${key}`, `model.${key} is missing: the variant custom has no default for it.`);
+  const indexes = model.out_feature_indexes;
+  if (indexes?.some((index, i) => i > 0 && index <= indexes[i - 1]!))
+    add("model.out_feature_indexes", `model.out_feature_indexes is ${show(indexes)}, but must rise.`);
+  if (model.encoder && indexes && indexes.at(-1)! > model.encoder.num_hidden_layers)
+    add(
+      "model.out_feature_indexes",
+      `model.out_feature_indexes is ${show(indexes)}, but the encoder has ${model.encoder.num_hidden_layers} blocks.`,
+    );
+  if (data.dir === null && data.train === null)
+    add("data.dir", "data.dir is missing: name the folder of the data set, or its files as data.train and data.val.");
+  if (data.dir !== null && (data.train ?? data.val ?? data.test))
+    add(
+      "data.dir",
+      "data.dir and data.train, data.val or data.test are both set; name either the folder or the files.",
+    );
+  return faults;
+}
+
+/** ":12:3" where the key stands, or its nearest parent; "" where nothing is known. */
+function lineOf(document: Document, lines: LineCounter, path: Fault["path"]): string {
+  for (let depth = path.length; depth > 0; depth--) {
+    const position = positionOf(document, path.slice(0, depth));
+    if (position === undefined) continue;
+    const { line, col } = lines.linePos(position);
+    return `:${line}:${col}`;
+  }
+  return "";
+}
+
+function positionOf(document: Document, path: Fault["path"]): number | undefined {
+  const parent = path.length === 1 ? document.contents : document.getIn(path.slice(0, -1), true);
+  const last = path.at(-1)!;
+  const items = (parent as { items?: unknown[] } | undefined)?.items;
+  const item = items?.find((one) => {
+    const key = (one as { key?: unknown }).key;
+    return isNode(key) && String((key as { value?: unknown }).value) === String(last);
+  }) as { key?: unknown } | undefined;
+  const node = item?.key ?? (typeof last === "number" ? items?.[last] : undefined);
+  return isNode(node) ? node.range?.[0] : undefined;
+}

@@ -1,0 +1,282 @@
+// The recipe: every key, its type, default and meaning. This file is the reference manual; editors get a JSON schema of it.
+// Names and meanings are those of ModelConfig and TrainConfig in config.py of rfdetr.
+
+import { z } from "zod";
+
+const count = (least = 1) => z.int().min(least);
+const rate = () => z.number().min(0);
+const factor = () => z.number().min(0).max(1);
+const path = () => z.string().min(1);
+const orNone = <S extends z.ZodType>(schema: S) => z.union([schema, z.literal("none")]);
+
+/** A section whose keys all have defaults: leaving it out is the same as leaving it empty. */
+const section = <S extends z.ZodRawShape>(shape: S, about: string) =>
+  z
+    .strictObject(shape)
+    .prefault({} as z.input<z.ZodObject<S, z.core.$strict>>)
+    .describe(about);
+
+export const VARIANT_NAMES = ["nano", "small", "medium", "large", "base", "large-deprecated", "custom"] as const;
+
+/** Fields that make up an architecture. A published variant has a value for each; one that is given here replaces it. */
+const architecture = {
+  encoder: z
+    .strictObject({
+      hidden_size: count().describe("Width of the vision transformer"),
+      num_attention_heads: count().describe("Attention heads of a block; must divide hidden_size"),
+      num_hidden_layers: count().describe("Number of blocks"),
+      mlp_ratio: z.number().positive().default(4).describe("Width of a block's MLP over hidden_size"),
+    })
+    .optional()
+    .describe("Size of the DINOv2 encoder; for the variant custom"),
+  resolution: count()
+    .optional()
+    .describe("Side of the square input, in pixels; a multiple of patch_size * num_windows"),
+  patch_size: count().optional().describe("Side of a patch, in pixels"),
+  num_windows: count().optional().describe("Attention windows a side"),
+  positional_encoding_size: count().optional().describe("Side of the table of position embeddings, in patches"),
+  out_feature_indexes: z
+    .array(count())
+    .min(1)
+    .optional()
+    .describe("Counts of blocks (from 1) after which a feature map is taken"),
+  projector_scale: z
+    .array(z.enum(["P3", "P4", "P5", "P6"]))
+    .min(1)
+    .optional()
+    .describe("Levels of the feature pyramid that the decoder attends to"),
+  hidden_dim: count(2).optional().describe("Width of the decoder"),
+  dec_layers: count().optional().describe("Number of decoder layers"),
+  sa_nheads: count().optional().describe("Heads of the decoder's self-attention"),
+  ca_nheads: count().optional().describe("Heads of the decoder's deformable attention"),
+  dec_n_points: count().optional().describe("Sampling points a head and level of the deformable attention"),
+  dim_feedforward: count().optional().describe("Width of a decoder layer's MLP"),
+  num_queries: count().optional().describe("Object queries a group: the most objects that an image can have"),
+  num_select: count().optional().describe("Detections kept an image"),
+  group_detr: count().optional().describe("Groups of queries in training"),
+};
+
+/** The fields that the reference's ModelConfig gives no default to: a custom variant must give them. */
+export const CUSTOM_NEEDS = [
+  "encoder",
+  "resolution",
+  "patch_size",
+  "num_windows",
+  "positional_encoding_size",
+  "out_feature_indexes",
+  "projector_scale",
+  "hidden_dim",
+  "dec_layers",
+  "sa_nheads",
+  "ca_nheads",
+  "dec_n_points",
+] as const satisfies readonly (keyof typeof architecture)[];
+
+const model = section(
+  {
+    variant: z.enum(VARIANT_NAMES).default("nano").describe("Architecture"),
+    ...architecture,
+    num_classes: z
+      .union([z.literal("auto"), count()])
+      .default("auto")
+      .describe("Number of classes; auto takes it from the data set"),
+    freeze_encoder: z.boolean().default(false).describe("Keep the DINOv2 encoder's weights as they are"),
+  },
+  "The network. Any architecture field that is set here replaces the variant's",
+);
+
+const splitFiles = (name: string) =>
+  z
+    .strictObject({ images: path().describe("Folder of the images"), annotations: path().describe("COCO JSON file") })
+    .nullable()
+    .default(null)
+    .describe(`The ${name} split, where its files are named instead of found in data.dir`);
+
+const augment = z.strictObject({
+  horizontal_flip: factor().default(0.5).describe("Probability of a left-right flip"),
+});
+
+const data = section(
+  {
+    dir: path().nullable().default(null).describe("Folder of the data set; its layout is detected"),
+    train: splitFiles("training"),
+    val: splitFiles("validation"),
+    test: splitFiles("test"),
+    batch_size: z
+      .union([count(), z.literal("auto")])
+      .default(4)
+      .describe("Images a forward pass"),
+    workers: count(0).max(64).default(2).describe("Threads that read and decode images"),
+    shuffle: z.boolean().default(true).describe("New order of the images in each epoch"),
+    augment: orNone(augment).prefault({}).describe("Random changes to training images"),
+    multi_scale: z
+      .enum(["per-batch", "per-sample", "off"])
+      .default("off")
+      .describe("Random input sizes while training"),
+    resample: z
+      .enum(["none", "repeat-factor", "balanced"])
+      .default("none")
+      .describe("Showing images of rare classes more often"),
+  },
+  "Images and labels; paths are relative to the current folder",
+);
+
+const schedule = section(
+  {
+    name: z.enum(["cosine", "step", "constant"]).default("cosine").describe("Shape of the learning rate over the run"),
+    warmup_epochs: rate().default(1).describe("Epochs of linear rise from 0; fractions are allowed"),
+    min_factor: factor().default(0.05).describe("cosine: what is left of the learning rate at the end"),
+    lr_drop: count().default(100).describe("step: the epoch from which the learning rate is a tenth"),
+  },
+  "Learning-rate schedule",
+);
+
+const stage = z.strictObject({
+  from_epoch: count(0).describe("First epoch of the stage, from 0"),
+  train: z
+    .array(path())
+    .min(1)
+    .describe("What trains: backbone, projector, decoder, heads, all, or a path such as backbone.blocks.8-11"),
+  lr_factor: z.number().positive().default(1).describe("Multiplies the learning rates of the stage"),
+});
+
+const train = section(
+  {
+    epochs: count().default(50).describe("Passes over the training images"),
+    max_steps: count().nullable().default(null).describe("Stop after this many optimizer steps"),
+    max_hours: z.number().positive().nullable().default(null).describe("Stop after this many hours"),
+    grad_accum_steps: count().default(4).describe("Batches whose gradients are averaged into one step"),
+    lr: rate().default(1e-4).describe("Learning rate of everything but the encoder"),
+    lr_encoder: rate().default(1.5e-4).describe("Learning rate of the encoder's last layer"),
+    lr_vit_layer_decay: factor()
+      .default(0.8)
+      .describe("Factor on the learning rate for each encoder layer further down"),
+    lr_component_decay: factor()
+      .default(0.7)
+      .describe("Factor on the learning rate of the decoder; squared, of the encoder"),
+    weight_decay: rate().default(1e-4).describe("AdamW weight decay"),
+    clip_max_norm: z.number().positive().default(0.1).describe("Largest global norm of the gradient"),
+    drop_path: factor().default(0).describe("Stochastic depth of the encoder's last block"),
+    schedule,
+    stages: z
+      .array(stage)
+      .min(1)
+      .nullable()
+      .default(null)
+      .describe("Staged unfreezing; null trains all from the start"),
+    gradient_checkpointing: z
+      .enum(["none", "backbone", "decoder", "all"])
+      .default("none")
+      .describe("Compute activations again in the backward pass to save memory"),
+    ema: orNone(
+      z.strictObject({
+        decay: z.number().min(0).lt(1).default(0.993).describe("Share of the average that is kept at each step"),
+        tau: rate().default(100).describe("Steps over which the decay rises"),
+      }),
+    )
+      .prefault({})
+      .describe("Moving average of the weights; it is what is evaluated and what is best"),
+  },
+  "Optimisation",
+);
+
+const evaluation = section(
+  {
+    every_epochs: count().default(1).describe("Evaluate on val after every so many epochs, and at the end"),
+    max_dets: count().default(500).describe("Detections an image that count"),
+  },
+  "COCO evaluation",
+);
+
+const checkpoint = section(
+  {
+    every_epochs: count().nullable().default(1).describe("Save after every so many epochs"),
+    every_steps: count().nullable().default(null).describe("Save after every so many optimizer steps, too"),
+    keep_last: count().default(2).describe("How many of the newest to keep"),
+    keep_best: count(0).default(3).describe("How many of the best (by AP50:95) to keep besides"),
+    keep_every: count().nullable().default(null).describe("Keep one for good after every so many epochs"),
+  },
+  "Checkpoints",
+);
+
+const track = section(
+  {
+    every_steps: count().default(10).describe("A training row in metrics.jsonl after every so many steps"),
+    tensorboard: z.boolean().default(false).describe("Write TensorBoard event files"),
+    wandb: orNone(
+      z.strictObject({
+        project: path().describe("W&B project"),
+        entity: path().nullable().default(null).describe("W&B user or team"),
+        mode: z.enum(["online", "offline"]).default("online").describe("offline records for a later sync"),
+      }),
+    )
+      .default("none")
+      .describe("Weights & Biases"),
+  },
+  "What is recorded",
+);
+
+/** A recipe as a person writes it. `name` and `weights` have defaults that depend on the rest; see load.ts. */
+export const recipeSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?$/, "letters, digits, dots, dashes and underscores")
+    .optional()
+    .describe("Name of the run and of its folder under checkpoints/; default: the recipe file's name"),
+  seed: z.int().min(0).max(0xffffffff).default(7).describe("Seed of everything that is random"),
+  device: z.enum(["auto", "cpu", "gpu"]).default("auto").describe("gpu fails where there is none"),
+  model,
+  weights: path()
+    .optional()
+    .describe(
+      "Weights to start from: a published name such as rf-detr-nano, a path, or none; default: the variant's own",
+    ),
+  data,
+  train,
+  eval: evaluation,
+  early_stopping: orNone(
+    z.strictObject({
+      metric: z.enum(["AP50:95", "AP50", "AP75", "AR"]).default("AP50:95").describe("Metric of the val split"),
+      patience: count().default(10).describe("Evaluations without improvement until the run stops"),
+      min_delta: rate().default(0.001).describe("What counts as an improvement"),
+    }),
+  )
+    .default("none")
+    .describe("Stop when the metric no longer improves"),
+  checkpoint,
+  track,
+  export: section(
+    { onnx: z.boolean().default(false).describe("Write model.onnx at the end") },
+    "Export after training",
+  ),
+});
+
+/** A recipe as a person may write it: most keys left out. */
+export type RecipeInput = z.input<typeof recipeSchema>;
+
+/** A resolved recipe: defaults filled in. Architecture fields that were not set are absent: the variant has them. */
+export type Recipe = z.output<typeof recipeSchema> & { name: string; weights: string };
+
+/**
+ * Keys that a recipe may hold but that do nothing yet: any value but `now` is refused, so that nothing is ignored in
+ * silence. An entry goes when the key does what it says. `not` lists refused values where all others work.
+ */
+export const NOT_YET: readonly ({ key: string; now: unknown } | { key: string; not: unknown })[] = [
+  { key: "data.batch_size", not: "auto" },
+  { key: "data.multi_scale", now: "off" },
+  { key: "data.resample", now: "none" },
+  { key: "train.max_hours", now: null },
+  { key: "train.drop_path", now: 0 },
+  { key: "train.stages", now: null },
+  { key: "train.gradient_checkpointing", now: "none" },
+  { key: "early_stopping", now: "none" },
+  { key: "checkpoint.keep_every", now: null },
+  { key: "track.tensorboard", now: false },
+  { key: "track.wandb", now: "none" },
+  { key: "export.onnx", now: false },
+];
+
+/** JSON schema for editors (what a person writes, so most keys are optional). */
+export function recipeJsonSchema(): object {
+  return z.toJSONSchema(recipeSchema, { io: "input", target: "draft-7" });
+}
