@@ -1,0 +1,229 @@
+// Checkpoints of a run on disk: each a folder that appears whole or not at all, with a manifest of SHA-256 sums, and the
+// links `best` and `last`. Speaks host tensors only.
+
+import { randomBytes } from "node:crypto";
+import { mkdir, readdir, readFile, readlink, rename, rm, stat, symlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { UserError } from "../util/errors.ts";
+import { fileError, sha256File, syncDirectory, writeFileAtomic } from "../util/files.ts";
+import type { StateDict } from "../util/hostTensor.ts";
+import { readSafetensors, writeSafetensors } from "./safetensors.ts";
+
+/** Which tensors a checkpoint may hold; each is `<part>.safetensors`. */
+export type Part = "model" | "ema" | "optimizer";
+
+/** What a checkpoint is worth knowing by, without reading its tensors. */
+export type CheckpointInfo = {
+  /** Epoch it was made in, from 0. */
+  epoch: number;
+  /** Optimizer updates done. */
+  step: number;
+  /** Whether the epoch was complete. */
+  epochEnd: boolean;
+  /** Value of the metric that decides which is best; null where it was not evaluated. */
+  score: number | null;
+};
+
+/** The content of a checkpoint. `state` is anything that JSON can hold; `metadata` goes into each tensor file. */
+export type Checkpoint = CheckpointInfo & {
+  tensors: Partial<Record<Part, StateDict>>;
+  state: Record<string, unknown>;
+  metadata: Record<string, string>;
+};
+
+export type Link = "best" | "last";
+
+/** How many to keep: the newest, those of the highest score, and one every so many epochs (null: none for that). */
+export type KeepRule = { keepLast: number; keepBest: number; keepEvery: number | null };
+
+type Manifest = CheckpointInfo & { format: 1; files: Record<string, { sha256: string; bytes: number }> };
+
+const NAME = /^\d+-\d+$/;
+const TEMPORARY = ".writing-";
+
+/** Folder name of a checkpoint, `<epoch>-<step>`; names sort by age as text. */
+export function checkpointName({ epoch, step }: { epoch: number; step: number }): string {
+  return `${String(epoch).padStart(4, "0")}-${String(step).padStart(8, "0")}`;
+}
+
+/**
+ * Write a checkpoint below `dir` (a run's `checkpoints` folder) and return its name. After a crash at any instant the
+ * folder is there whole or not at all; where the disk is full, a UserError, and what was there before is intact.
+ */
+export async function saveCheckpoint(dir: string, checkpoint: Checkpoint): Promise<string> {
+  const { tensors, state, metadata, epoch, step, epochEnd, score } = checkpoint;
+  const name = checkpointName(checkpoint);
+  const target = join(dir, name);
+  const temporary = join(dir, `${TEMPORARY}${name}-${randomBytes(4).toString("hex")}`);
+  try {
+    await removeLeftovers(dir);
+    await mkdir(temporary, { recursive: true });
+    for (const [part, dict] of Object.entries(tensors)) {
+      await writeSafetensors(join(temporary, `${part}.safetensors`), dict, metadata);
+    }
+    await writeFileAtomic(join(temporary, "state.json"), `${JSON.stringify(state, null, 2)}\n`);
+    const manifest: Manifest = { format: 1, epoch, step, epochEnd, score, files: {} };
+    for (const file of (await readdir(temporary)).sort()) {
+      const path = join(temporary, file);
+      manifest.files[file] = { sha256: await sha256File(path), bytes: (await stat(path)).size };
+    }
+    await writeFileAtomic(join(temporary, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+    await syncDirectory(temporary);
+    await removeCheckpoint(dir, name); // one of this step, from before a resume
+    await rename(temporary, target);
+    await syncDirectory(dir);
+    return name;
+  } catch (cause) {
+    await rm(temporary, { recursive: true, force: true }).catch(() => undefined); // the first failure is the one to tell
+    throw fileError(target, "write", cause);
+  }
+}
+
+/** What a killed process left half written or half deleted. */
+async function removeLeftovers(dir: string): Promise<void> {
+  for (const entry of await readdir(dir).catch(() => [])) {
+    if (entry.startsWith(TEMPORARY)) await rm(join(dir, entry), { recursive: true, force: true });
+  }
+}
+
+/** Take a checkpoint out of sight in one rename, then delete it. */
+async function removeCheckpoint(dir: string, name: string): Promise<void> {
+  const doomed = join(dir, `${TEMPORARY}${name}-${randomBytes(4).toString("hex")}`);
+  try {
+    await rename(join(dir, name), doomed);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw cause;
+  }
+  await rm(doomed, { recursive: true, force: true });
+}
+
+/** Point `best` or `last` to a checkpoint: a relative link, replaced in one step. */
+export async function linkCheckpoint(dir: string, link: Link, name: string): Promise<void> {
+  const temporary = join(dir, `${TEMPORARY}${link}-${randomBytes(4).toString("hex")}`);
+  try {
+    await symlink(name, temporary, "dir");
+    await rename(temporary, join(dir, link));
+    await syncDirectory(dir);
+  } catch (cause) {
+    await rm(temporary, { force: true });
+    throw fileError(join(dir, link), "write", cause);
+  }
+}
+
+/** Name of the checkpoint that a link points to; undefined where there is no link. */
+export async function linkedCheckpoint(dir: string, link: Link): Promise<string | undefined> {
+  return readlink(join(dir, link)).catch(() => undefined);
+}
+
+/** The checkpoints below a run's `checkpoints` folder, oldest first; folders without a readable manifest are left out. */
+export async function listCheckpoints(dir: string): Promise<(CheckpointInfo & { name: string })[]> {
+  const names = (await readdir(dir).catch(() => [])).filter((name) => NAME.test(name));
+  const found = [];
+  for (const name of names) {
+    const manifest = await readManifest(join(dir, name)).catch(() => undefined);
+    if (!manifest) continue;
+    const { epoch, step, epochEnd, score } = manifest;
+    found.push({ name, epoch, step, epochEnd, score });
+  }
+  return found.sort((a, b) => a.step - b.step || a.epoch - b.epoch);
+}
+
+/** Delete what the rule does not keep; what `best` and `last` point to always stays. Returns the names deleted. */
+export async function pruneCheckpoints(dir: string, rule: KeepRule): Promise<string[]> {
+  const all = await listCheckpoints(dir);
+  const scored = all.filter(({ score }) => score !== null).sort((a, b) => b.score! - a.score! || a.step - b.step);
+  const { keepLast, keepBest, keepEvery } = rule;
+  const keep = new Set([
+    await linkedCheckpoint(dir, "best"),
+    await linkedCheckpoint(dir, "last"),
+    ...all.slice(Math.max(0, all.length - keepLast)).map(({ name }) => name),
+    ...scored.slice(0, keepBest).map(({ name }) => name),
+    ...all.filter((one) => keepEvery && one.epochEnd && (one.epoch + 1) % keepEvery === 0).map(({ name }) => name),
+  ]);
+  const doomed = all.filter(({ name }) => !keep.has(name)).map(({ name }) => name);
+  for (const name of doomed) await removeCheckpoint(dir, name);
+  return doomed;
+}
+
+/** Compare every file (or those named) with the manifest. Throws a UserError that names the first file that differs. */
+export async function verifyCheckpoint(path: string, files?: string[]): Promise<void> {
+  const manifest = await readManifest(path);
+  for (const file of files ?? Object.keys(manifest.files)) {
+    const expected = manifest.files[file];
+    const full = join(path, file);
+    if (!expected) throw new UserError(`The checkpoint ${path} has no ${file}.`);
+    const { size } = await stat(full).catch((cause) => {
+      throw fileError(full, "read", cause);
+    });
+    if (size !== expected.bytes) {
+      throw new UserError(`${full} is damaged: it has ${size} bytes, its manifest says ${expected.bytes}.`);
+    }
+    if ((await sha256File(full)) !== expected.sha256) {
+      throw new UserError(`${full} is damaged: its SHA-256 is not the one in its manifest.`);
+    }
+  }
+}
+
+/**
+ * Read a checkpoint (a folder, or a link to one) after comparing what is read with its manifest. Only the named parts
+ * are read; one that the checkpoint does not hold is left out. Throws a UserError that names the damaged file and the
+ * newest intact checkpoint beside it.
+ */
+export async function loadCheckpoint(
+  path: string,
+  parts: Part[] = ["model", "ema", "optimizer"],
+): Promise<Checkpoint & { name: string }> {
+  try {
+    const { files, epoch, step, epochEnd, score } = await readManifest(path);
+    const present = parts.filter((part) => files[`${part}.safetensors`]);
+    await verifyCheckpoint(path, ["state.json", ...present.map((part) => `${part}.safetensors`)]);
+    const state = JSON.parse(await readFile(join(path, "state.json"), "utf8")) as Record<string, unknown>;
+    const tensors: Checkpoint["tensors"] = {};
+    let metadata: Record<string, string> = {};
+    for (const part of present) {
+      const content = await readSafetensors(join(path, `${part}.safetensors`));
+      tensors[part] = content.tensors;
+      metadata = content.metadata;
+    }
+    return { name: checkpointName({ epoch, step }), epoch, step, epochEnd, score, tensors, state, metadata };
+  } catch (cause) {
+    if (!(cause instanceof UserError)) throw cause;
+    const dir = dirname(path);
+    const intact = await newestIntact(dir);
+    if (!intact) throw cause;
+    throw new UserError(cause.message, {
+      hint: `The newest intact checkpoint is ${join(dir, intact)}. To go on from it: ln -sfn ${intact} ${join(dir, "last")}`,
+      cause,
+    });
+  }
+}
+
+/** Name of the newest checkpoint below a folder whose files all agree with its manifest. */
+export async function newestIntact(dir: string): Promise<string | undefined> {
+  for (const { name } of (await listCheckpoints(dir)).reverse()) {
+    const intact = await verifyCheckpoint(join(dir, name)).then(
+      () => true,
+      () => false,
+    );
+    if (intact) return name;
+  }
+  return undefined;
+}
+
+async function readManifest(path: string): Promise<Manifest> {
+  const file = join(path, "manifest.json");
+  const text = await readFile(file, "utf8").catch((cause) => {
+    throw fileError(file, "read", cause);
+  });
+  try {
+    const manifest = JSON.parse(text) as Manifest;
+    const { files, epoch, step } = manifest;
+    if (manifest.format === 1 && typeof files === "object" && Number.isInteger(epoch) && Number.isInteger(step)) {
+      return manifest;
+    }
+  } catch {
+    // said below
+  }
+  throw new UserError(`${file} is damaged: it is no manifest of a checkpoint.`);
+}
