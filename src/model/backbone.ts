@@ -3,6 +3,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { gelu } from "../ops/activation.ts";
 import { type Attention, attention } from "../ops/attention.ts";
+import { broadcastTo } from "../ops/broadcast.ts";
 import { patchEmbedding } from "../ops/conv.ts";
 import { resizeBicubic } from "../ops/interpolate.ts";
 import { type Linear, linear } from "../ops/linear.ts";
@@ -96,7 +97,8 @@ function embed(
   const patches = tf.add(patchEmbedding(weights.patch, images), tf.expandDims(positions.patches, 0));
   const classToken = tf.add(weights.classToken, positions.classToken); // [1, 1, width]
   const inWindows = toWindows(patches, grid); // [batch * windows^2, patches of a window, width]
-  return tf.concat([tf.tile(classToken, [batch * windows * windows, 1, 1]), inWindows], 1);
+  const classTokens = broadcastTo(classToken, [batch * windows * windows, 1, classToken.shape[2]!]);
+  return tf.concat([classTokens, inWindows], 1);
 }
 
 /**

@@ -3,6 +3,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { type Attention, attention } from "../ops/attention.ts";
+import { broadcastTo } from "../ops/broadcast.ts";
 import { type DeformableAttention, deformableAttention, type MapSize } from "../ops/deformable.ts";
 import { type Linear, linear } from "../ops/linear.ts";
 import { layerNorm, type Norm } from "../ops/norm.ts";
@@ -92,7 +93,8 @@ function decoderLayer(
 
 /** References in the coordinates of each padded map. -> [batch, queries, levels, 4]. */
 function scaleReferences(references: tf.Tensor3D, levels: number, validRatios?: tf.Tensor): tf.Tensor {
-  const boxes = tf.tile(tf.expandDims(references, 2), [1, 1, levels, 1]);
+  const [batch, queries] = references.shape;
+  const boxes = broadcastTo(tf.expandDims(references, 2), [batch, queries, levels, 4]);
   if (!validRatios) return boxes;
   return tf.mul(boxes, tf.expandDims(tf.concat([validRatios, validRatios], -1), 1));
 }

@@ -41,7 +41,7 @@ function resample(weights: Linear | ConvNorm, map: tf.Tensor4D): tf.Tensor4D {
 
 /** Cross-stage partial block (C2f): one half goes on unchanged, the other through a chain whose every link is kept. */
 function fuseMaps({ input, output, bottlenecks }: Level["fuse"], x: tf.Tensor4D): tf.Tensor4D {
-  const parts = tf.split(convNormSilu(input, x), 2, 3) as tf.Tensor4D[];
+  const parts = [...tf.split(convNormSilu(input, x), 2, 3)] as tf.Tensor4D[];
   for (const [first, second] of bottlenecks as [ConvNorm, ConvNorm][])
     parts.push(convNormSilu(second, convNormSilu(first, parts.at(-1)!)));
   return convNormSilu(output, tf.concat(parts, 3));

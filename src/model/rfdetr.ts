@@ -1,6 +1,7 @@
 // The whole detector on one screen (rfdetr/models/lwdetr.py): encoder, projector, two-stage proposals, decoder, heads.
 
 import * as tf from "@tensorflow/tfjs-core";
+import { broadcastTo } from "../ops/broadcast.ts";
 import type { MapSize } from "../ops/deformable.ts";
 import { offTape } from "../ops/differentiable.ts";
 import { linear } from "../ops/linear.ts";
@@ -77,9 +78,9 @@ function detect(
     tf.slice(learned, [0, 0, 0], [1, proposed, 4]),
     offTape(() => encoder.boxes.clone()),
   );
-  const rest = tf.tile(tf.slice(learned, [0, proposed, 0], [1, total - proposed, 4]), [batch, 1, 1]);
+  const rest = broadcastTo(tf.slice(learned, [0, proposed, 0], [1, -1, 4]), [batch, total - proposed, 4]);
   const references = (proposed === total ? placed : tf.concat([placed, rest], 1)) as tf.Tensor3D;
-  const features = tf.tile(tf.expandDims(tf.slice(queries.features, [0, 0], [total, dim]), 0), [batch, 1, 1]);
+  const features = broadcastTo(tf.expandDims(tf.slice(queries.features, [0, 0], [total, dim]), 0), [batch, total, dim]);
 
   const hidden = decoder(
     weights.decoder,

@@ -38,21 +38,20 @@ export function deformableAttention(
   return tf.tidy(() => {
     const projected = linear(weights.value, memory);
     const value = keep ? tf.mul(projected, keep) : projected;
-    const offsets = tf.reshape(linear(weights.samplingOffsets, query), [batch, queries, heads, levels, points * 2]);
+    const offsets = tf.reshape(linear(weights.samplingOffsets, query), [batch, queries, heads, levels, points, 2]);
     const scores = tf.reshape(linear(weights.attentionWeights, query), [batch, queries, heads, levels * points]);
     const attention = tf.softmax(scores);
-    // offsets are in units of half a box side per point; x and y alternate on the last axis
-    const boxes = tf.reshape(referencePoints, [batch, queries, 1, levels, 4]);
-    const centre = tf.tile(tf.slice(boxes, [0, 0, 0, 0, 0], [-1, -1, -1, -1, 2]), [1, 1, 1, 1, points]);
-    const extent = tf.tile(tf.slice(boxes, [0, 0, 0, 0, 2], [-1, -1, -1, -1, 2]), [1, 1, 1, 1, points]);
+    // offsets are in units of half a box side per point
+    const boxes = tf.reshape(referencePoints, [batch, queries, 1, levels, 1, 4]);
+    const [centre, extent] = tf.split(boxes, 2, -1) as [tf.Tensor, tf.Tensor];
     const locations = tf.add(centre, tf.mul(tf.mul(offsets, 0.5 / points), extent));
     return linear(weights.output, sampleMaps(value, locations, attention, { mapSizes, heads, points }));
   });
 }
 
 /**
- * Weighted sums of bilinear samples. value: [batch, tokens, dim]; locations: [batch, queries, heads, levels, points * 2],
- * normalised x and y alternating; attention: [batch, queries, heads, levels * points] -> [batch, queries, dim].
+ * Weighted sums of bilinear samples. value: [batch, tokens, dim]; locations: [batch, queries, heads, levels, points, 2],
+ * normalised (x, y); attention: [batch, queries, heads, levels * points] -> [batch, queries, dim].
  */
 export function sampleMaps(
   value: tf.Tensor,
@@ -71,7 +70,7 @@ export function sampleMaps(
     return { size, level, start };
   });
   const pointsOf = (x: tf.Tensor, a: tf.Tensor, level: number) => ({
-    xy: tf.reshape(tf.slice(x, [0, 0, 0, level, 0], [-1, -1, -1, 1, -1]), [batch, queries, heads, points, 2]),
+    xy: tf.reshape(tf.slice(x, [0, 0, 0, level, 0, 0], [-1, -1, -1, 1, -1, -1]), [batch, queries, heads, points, 2]),
     a: tf.reshape(tf.slice(a, [0, 0, 0, level * points], [-1, -1, -1, points]), [readers, points, 1]),
   });
 
@@ -134,7 +133,7 @@ export function sampleMaps(
               const scale = tf.mul(a, inside);
               const dx = tf.mul(tf.mul(tf.add(top, tf.mul(tf.sub(bottom, top), fy)), scale), width);
               const dyy = tf.mul(tf.mul(tf.add(left, tf.mul(tf.sub(right, left), fx)), scale), height);
-              return tf.reshape(tf.concat([dx, dyy], -1), [batch, queries, heads, points * 2]);
+              return tf.reshape(tf.concat([dx, dyy], -1), [batch, queries, heads, points, 2]);
             }),
             3,
           ),
