@@ -57,7 +57,8 @@ export async function extractWheel(wheel, select, folder, onProgress = () => {})
   for (const entry of chosen) {
     const expected = wheel.record.get(entry.name);
     if (!expected) throw new WheelError(`${entry.name} is not in the wheel's RECORD`);
-    if (expected.size !== entry.size) throw new WheelError(`${entry.name}: its size is not the one in the wheel's RECORD`);
+    if (expected.size !== entry.size)
+      throw new WheelError(`${entry.name}: its size is not the one in the wheel's RECORD`);
     const path = normalize(entry.name);
     if (path.startsWith("..") || path.startsWith(sep) || /^[A-Za-z]:/.test(path)) {
       throw new WheelError(`${entry.name} would be written outside the folder`);

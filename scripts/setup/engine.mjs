@@ -1,0 +1,366 @@
+// The engine: libtensorflow out of TensorFlow's own Python wheel in the user's cache, and tfjs-node's addon built against it.
+
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { createReadStream, existsSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join, resolve } from "node:path";
+import { buildAddon } from "./addon.mjs";
+import { downloadWheel, requirePip } from "./download.mjs";
+import { SetupError } from "./errors.mjs";
+import { withLock } from "./lock.mjs";
+import {
+  cacheDir,
+  findCompiler,
+  findMake,
+  findPython,
+  freeBytes,
+  glibcVersion,
+  installCommand,
+  nvidiaGpus,
+} from "./machine.mjs";
+import { isCheckout, npm, root, setupCommand } from "./npm.mjs";
+import { bar, megabytes, say } from "./progress.mjs";
+import { extractWheel, isDamage, openWheel, requirements } from "./wheel.mjs";
+
+export const TENSORFLOW = "2.21.0";
+/** Raised when a built engine of an older version of this set-up has to be built again. */
+const FORMAT = 1;
+const LIBRARIES = ["libtensorflow_cc.so.2", "libtensorflow_framework.so.2"];
+/** Peak need while it is downloaded and unpacked. */
+const DISK = { cpu: 1.5e9, gpu: 9e9 };
+
+/** The folder of the tfjs-node-gpu package that this program loads. */
+export function packageFolder() {
+  try {
+    return dirname(createRequire(join(root, "package.json")).resolve("@tensorflow/tfjs-node-gpu/package.json"));
+  } catch {
+    return undefined;
+  }
+}
+
+/** What the last set-up did, where all of it is still in place; else undefined. Costs a few file look-ups. */
+export function readStamp(folder = packageFolder()) {
+  try {
+    const stamp = JSON.parse(readFileSync(join(folder, "deps", "engine.json"), "utf8"));
+    const same = ([path, size]) => statSync(join(folder, path)).size === size;
+    return stamp.format === FORMAT && Object.entries(stamp.files).every(same) ? stamp : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Have the engine ready: libtensorflow in the cache, linked into tfjs-node-gpu, the addon built. Does nothing where it is.
+ * @param {{ flavour?: "cpu" | "gpu", force?: boolean }} options `flavour` undefined: as before, else by the NVIDIA driver
+ */
+export async function setUpEngine({ flavour, force = false } = {}) {
+  const given = process.env.RFDETR_LIBTENSORFLOW;
+  const asked = flavour ?? (process.env.RFDETR_ENGINE || undefined);
+  if (asked && asked !== "cpu" && asked !== "gpu") {
+    throw new SetupError(`RFDETR_ENGINE is ${JSON.stringify(asked)}.`, "Set it to cpu or gpu, or leave it out.");
+  }
+  const stamp = force ? undefined : readStamp();
+  if (stamp && isWanted(stamp, given, asked)) return stamp;
+  if (process.platform !== "linux" || process.arch !== "x64") return prebuilt();
+  const glibc = glibcVersion();
+  if (!glibc || Number(glibc.split(".")[0]) * 100 + Number(glibc.split(".")[1]) < 227) {
+    throw new SetupError(
+      `libtensorflow needs Linux with glibc 2.27 or later; this system has ${glibc ? `glibc ${glibc}` : "another C library (Alpine's musl?)"}.`,
+      "Use a newer or a glibc-based system, e.g. a container: docker run -it node:22-bookworm",
+    );
+  }
+  await ensurePackage();
+  requireBuildTools();
+  const kind = given ? "given" : (asked ?? (nvidiaGpus().length > 0 ? "gpu" : "cpu"));
+  const library = given ? validateGiven(given) : await libraryInCache(kind, force);
+  const folder = packageFolder();
+  try {
+    return await linkAndBuild(folder, library, { flavour: kind, asked });
+  } catch (error) {
+    if (given || error instanceof SetupError) throw error;
+    throw new SetupError(
+      `The engine was built but does not load: ${error.message}`,
+      `Run ${setupCommand} -- --force, which fetches and checks everything again.`,
+    );
+  }
+}
+
+function isWanted(stamp, given, asked) {
+  if (given) return stamp.flavour === "given" && existsSync(given) && stamp.source === realpathSync(given);
+  if (asked) return stamp.flavour === asked;
+  if (stamp.flavour === "given" || stamp.asked) return true;
+  // A driver that came after the set-up: the CPU library would leave the GPU unused.
+  return stamp.flavour === "gpu" || nvidiaGpus().length === 0;
+}
+
+/** In an installed package the engine's package can be missing: npm drops an optional dependency whose own install script fails. */
+async function ensurePackage() {
+  if (packageFolder()) return;
+  if (isCheckout)
+    throw new SetupError(
+      "@tensorflow/tfjs-node-gpu is not in node_modules.",
+      `Delete node_modules and run ${setupCommand}.`,
+    );
+  const { optionalDependencies = {}, dependencies = {} } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const name = "@tensorflow/tfjs-node-gpu";
+  const version = optionalDependencies[name] ?? dependencies[name];
+  say(`setup: npm install ${name}@${version}`);
+  const project = resolve(root.slice(0, root.lastIndexOf("node_modules")));
+  await npm(["install", "--ignore-scripts", "--no-save", "--no-audit", "--no-fund", `${name}@${version}`], project);
+  if (!packageFolder())
+    throw new SetupError(`npm did not install ${name}.`, `Run: npm install --ignore-scripts ${name}@${version}`);
+}
+
+function requireBuildTools() {
+  const missing = [];
+  if (!findCompiler()) missing.push("compiler");
+  if (!findMake()) missing.push("make");
+  if (!findPython()) missing.push("python");
+  if (missing.length === 0) return;
+  const names = { compiler: "a C++ compiler (g++)", make: "make", python: "python3" };
+  throw new SetupError(
+    `The engine's addon is built on this machine, and ${missing.map((what) => names[what]).join(" and ")} ${missing.length > 1 ? "are" : "is"} missing.`,
+    `Run: ${installCommand(missing)}`,
+  );
+}
+
+/** A library that is already there: an unzipped wheel, a site-packages folder, or the folder `tensorflow` in one. */
+function validateGiven(given) {
+  const hint = `It must hold ${LIBRARIES.join(", ")} and include/tensorflow/c/c_api.h, as the folder "tensorflow" of a tensorflow ${TENSORFLOW} wheel does.`;
+  if (!existsSync(given)) throw new SetupError(`RFDETR_LIBTENSORFLOW=${given}: no such folder.`, hint);
+  const source = realpathSync(given);
+  for (const folder of [source, join(source, "tensorflow")]) {
+    const missing = [...LIBRARIES, "include/tensorflow/c/c_api.h", "include/tensorflow/c/eager/c_api.h"].filter(
+      (name) => !existsSync(join(folder, name)),
+    );
+    if (missing.length === 0) {
+      for (const name of LIBRARIES) requireElf(join(folder, name));
+      return { folder, source };
+    }
+  }
+  throw new SetupError(`RFDETR_LIBTENSORFLOW=${given}: it has no complete libtensorflow.`, hint);
+}
+
+function requireElf(path) {
+  const head = readFileSync(path).subarray(0, 20);
+  const x64 = head.length === 20 && head.readUInt32BE(0) === 0x7f454c46 && head.readUInt16LE(18) === 62;
+  if (!x64) throw new SetupError(`${path} is no Linux x64 library.`, "Give the library of a Linux x86_64 wheel.");
+}
+
+/** The library's folder in the cache; downloaded, checked and unpacked where it is not there. */
+async function libraryInCache(kind, force) {
+  const name = `${kind === "gpu" ? "tensorflow" : "tensorflow-cpu"}-${TENSORFLOW}`;
+  const base = join(cacheDir(), "engine");
+  const place = join(base, name);
+  const found = () => ({ folder: join(place, "tensorflow"), source: place });
+  if (!force && (await isComplete(place, false))) return found();
+  try {
+    await mkdir(base, { recursive: true });
+  } catch (error) {
+    throw new SetupError(
+      `The cache folder ${base} cannot be made: ${error.message}`,
+      "Set RFDETR_CACHE to a folder that you may write to.",
+    );
+  }
+  const work = async () => {
+    if (await isComplete(place, force)) return found();
+    requirePip();
+    const free = freeBytes(base);
+    if (free < DISK[kind]) {
+      throw new SetupError(
+        `The engine needs ${megabytes(DISK[kind])} of disk space while it is unpacked; ${base} has ${megabytes(free)} free.`,
+        "Free some space, or set RFDETR_CACHE to a folder on another disk.",
+      );
+    }
+    await fetchLibrary(kind, place, join(base, `${name}.download`));
+    return found();
+  };
+  return withLock(`${place}.lock`, work, (owner) =>
+    say(`setup: waiting for another set-up${owner ? ` (process ${owner.pid} on ${owner.host})` : ""} to fetch ${name}`),
+  );
+}
+
+/** Whether the cache holds every file of the manifest: by size, or (`thorough`) by SHA-256. */
+async function isComplete(place, thorough) {
+  let manifest;
+  try {
+    manifest = JSON.parse(await readFile(join(place, "manifest.json"), "utf8"));
+  } catch {
+    return false;
+  }
+  for (const [name, { size, sha256 }] of Object.entries(manifest.files)) {
+    const path = join(place, name);
+    if (!existsSync(path) || statSync(path).size !== size) return false;
+    if (thorough && (await sha256Of(path)) !== sha256) return false;
+  }
+  return true;
+}
+
+async function sha256Of(path) {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path)) hash.update(chunk);
+  return hash.digest("base64url");
+}
+
+/** All wheels are unpacked beside the place, one after the other, and the whole is then renamed: a cut-off fetch goes on there. */
+async function fetchLibrary(kind, place, downloads) {
+  const partial = `${place}.partial`;
+  await mkdir(partial, { recursive: true });
+  const main = `${kind === "gpu" ? "tensorflow" : "tensorflow-cpu"}==${TENSORFLOW}`;
+  const { files, needs } = await unpack(main, partial, downloads, isEngineFile);
+  if (kind === "gpu") {
+    for (const [i, need] of needs.entries()) {
+      say(`setup: CUDA library ${i + 1} of ${needs.length}`);
+      Object.assign(files, (await unpack(need, partial, downloads, isCudaFile)).files);
+    }
+  }
+  await writeFile(join(partial, "manifest.json"), JSON.stringify({ tensorflow: TENSORFLOW, kind, files }, null, 1));
+  await rm(place, { recursive: true, force: true });
+  await rename(partial, place);
+  await rm(downloads, { recursive: true, force: true });
+}
+
+const isEngineFile = (name) =>
+  LIBRARIES.some((library) => name === `tensorflow/${library}`) ||
+  /^tensorflow\/include\/(tensorflow\/c\/|tensorflow\/core\/platform\/ctstring|tsl\/platform\/ctstring|xla\/tsl\/c\/)/.test(
+    name,
+  ) ||
+  /^tensorflow\/(THIRD_PARTY_NOTICES\.txt|include\/LICENSE)$/.test(name);
+
+/** Libraries and what XLA runs (ptxas, libdevice); no headers, no static libraries. */
+const isCudaFile = (name) => name.startsWith("nvidia/") && !/\/include\/|\.(a|h|hpp|py)$/.test(name);
+
+/** Bring one wheel and unpack it; one that turns out damaged is fetched once more. Its note says that it is done. */
+async function unpack(requirement, partial, downloads, select) {
+  const note = join(partial, "done", `${/^[A-Za-z0-9._-]+/.exec(requirement)[0]}.json`);
+  if (existsSync(note)) return JSON.parse(await readFile(note, "utf8"));
+  for (let attempt = 1; ; attempt++) {
+    const path = await downloadWheel(requirement, downloads);
+    const progress = bar(`setup: unpacking ${requirement.split(/[<>=]/)[0]}`);
+    try {
+      const wheel = await openWheel(path);
+      const files = await extractWheel(wheel, select, partial, progress.update);
+      const result = { files, needs: requirements(wheel.metadata, "and-cuda") };
+      await mkdir(dirname(note), { recursive: true });
+      await writeFile(`${note}.tmp`, JSON.stringify(result));
+      await rename(`${note}.tmp`, note);
+      await rm(dirname(path), { recursive: true, force: true }); // a quarter of the disk space it took
+      return result;
+    } catch (error) {
+      if (error.code === "ENOSPC" || error.code === "EDQUOT") {
+        throw new SetupError(
+          `The disk is full: ${error.message}`,
+          "Free some space, or set RFDETR_CACHE to a folder on another disk.",
+        );
+      }
+      if (!isDamage(error)) throw error;
+      await rm(dirname(path), { recursive: true, force: true });
+      if (attempt === 2) {
+        throw new SetupError(
+          `${requirement} was downloaded twice, and both times the file is damaged: ${error.message}`,
+          `Check pip's index or mirror, then run ${setupCommand} again.`,
+        );
+      }
+      say(`setup: ${error.message}; fetching it again`);
+    } finally {
+      progress.end();
+    }
+  }
+}
+
+/** Link the library into the package and build the addon. Each link and file is replaced at once: who has the old one goes on. */
+async function linkAndBuild(folder, { folder: library, source }, { flavour, asked }) {
+  const deps = join(folder, "deps");
+  await mkdir(join(deps, "lib"), { recursive: true });
+  await rm(join(deps, "engine.json"), { force: true });
+  await link(join(library, "include"), join(deps, "include"));
+  for (const name of LIBRARIES) await link(join(library, name), join(deps, "lib", name));
+  await link(LIBRARIES[0], join(deps, "lib", "libtensorflow.so"));
+  await link(LIBRARIES[1], join(deps, "lib", "libtensorflow_framework.so"));
+  // The CUDA build looks for ../nvidia/*/lib from where it was found, which is deps/lib and not what the link names.
+  const cuda = join(dirname(library), "nvidia");
+  if (existsSync(cuda)) await link(cuda, join(deps, "nvidia"));
+  else await rm(join(deps, "nvidia"), { force: true });
+
+  const addon = "lib/napi-v8/tfjs_binding.node";
+  const tensorflow = await buildAddon(folder, join(folder, addon), loadedVersion);
+  const files = [addon, ...LIBRARIES.map((name) => `deps/lib/${name}`)];
+  const stamp = {
+    format: FORMAT,
+    tensorflow,
+    flavour,
+    asked: asked ?? null,
+    source,
+    files: Object.fromEntries(files.map((path) => [path, statSync(join(folder, path)).size])),
+  };
+  await writeFile(join(deps, "engine.json.tmp"), JSON.stringify(stamp, null, 1));
+  await rename(join(deps, "engine.json.tmp"), join(deps, "engine.json"));
+  return stamp;
+}
+
+async function link(target, path) {
+  const temporary = `${path}.${process.pid}.tmp`;
+  await rm(temporary, { force: true });
+  await symlink(target, temporary);
+  try {
+    await rename(temporary, path);
+  } catch (error) {
+    // A real folder stands there: the package's own install script unpacks one.
+    if (error.code !== "EISDIR" && error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
+    await rm(path, { recursive: true, force: true });
+    await rename(temporary, path);
+  }
+}
+
+/** TensorFlow's version, as an addon says that is loaded in a process of its own. Rejects with why it does not load. */
+async function loadedVersion(addon) {
+  const code = `const b = require(${JSON.stringify(addon)}); process.stdout.write("version " + b.TF_Version + "\\n")`;
+  const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: "2", CUDA_VISIBLE_DEVICES: "-1" };
+  const child = spawn(process.execPath, ["-e", code], { stdio: ["ignore", "pipe", "pipe"], env });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (output += data));
+  const [exit, signal] = await new Promise((done, failed) => {
+    child.once("error", failed).once("close", (...how) => done(how));
+  });
+  const version = /^version (\S+)$/m.exec(output)?.[1];
+  if (exit === 0 && version) return version;
+  const reason = /^Error: .*$/m.exec(output)?.[0] ?? output.trim().split("\n").at(-1);
+  throw new Error(reason || `the process ended with ${signal ?? exit}`);
+}
+
+/** Other platforms: the package's own install script brings an older library and a prebuilt addon. Untested. */
+async function prebuilt() {
+  say(`setup: ${process.platform} ${process.arch} is untested; trying the library that tfjs-node itself offers for it`);
+  await ensurePackage();
+  const folder = packageFolder();
+  const bin = [join(folder, "node_modules", ".bin"), join(dirname(dirname(folder)), ".bin"), process.env.PATH];
+  const child = spawn(process.execPath, [join(folder, "scripts", "install.js"), "gpu", "download"], {
+    cwd: folder,
+    stdio: ["ignore", process.stderr, process.stderr],
+    env: { ...process.env, PATH: bin.join(process.platform === "win32" ? ";" : ":") },
+  });
+  const code = await new Promise((done, failed) => child.once("error", failed).once("exit", done));
+  const addons = await readdir(join(folder, "lib"), { recursive: true }).catch(() => []);
+  const addon = addons.find((name) => name.endsWith("tfjs_binding.node"));
+  if (code !== 0 || !addon) {
+    throw new SetupError(
+      `This program is made for Linux x64; tfjs-node has no library that installs on ${process.platform} ${process.arch}.`,
+      "Use Linux x64, also as a container or under WSL 2: docker run -it node:22-bookworm",
+    );
+  }
+  const path = join("lib", addon);
+  const tensorflow = await loadedVersion(join(folder, path));
+  const stamp = {
+    format: FORMAT,
+    tensorflow,
+    flavour: "prebuilt",
+    asked: null,
+    source: folder,
+    files: { [path]: statSync(join(folder, path)).size },
+  };
+  await mkdir(join(folder, "deps"), { recursive: true });
+  await writeFile(join(folder, "deps", "engine.json"), JSON.stringify(stamp, null, 1));
+  return stamp;
+}

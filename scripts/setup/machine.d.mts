@@ -1,0 +1,11 @@
+export type Program = { path: string; version: string };
+export function cacheDir(): string;
+export function which(name: string): string | undefined;
+export function findPython(): (Program & { pip: string | undefined }) | undefined;
+export function findCompiler(): Program | undefined;
+export function findMake(): Program | undefined;
+export function findNodeHeaders(): string | undefined;
+export function nvidiaGpus(): string[];
+export function glibcVersion(): string | undefined;
+export function freeBytes(folder: string): number;
+export function installCommand(need: ("compiler" | "make" | "python" | "pip")[]): string;
