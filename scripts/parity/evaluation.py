@@ -18,12 +18,12 @@ CASES = {
     "tiny-wide": dict(architecture="tiny", seed=9, size=(128, 192), batch=1),
     "tiny-padded": dict(architecture="tiny", seed=9, size=(128, 160), batch=2, sizes=[(128, 128), (90, 160)]),
     "tiny-few-tokens": dict(architecture="tiny", seed=9, size=(64, 64), batch=1),
-    "nano": dict(architecture="nano", seed=0, size=(128, 128), batch=1),
+    "nano": dict(architecture="nano", seed=1, size=(128, 128), batch=1),
     "nano-native": dict(architecture="nano", seed=0, size=(384, 384), batch=1, model=dict(num_classes=3)),
-    "small": dict(architecture="small", seed=0, size=(96, 128), batch=1),
-    "medium": dict(architecture="medium", seed=0, size=(128, 96), batch=1),
-    "large": dict(architecture="large", seed=0, size=(128, 128), batch=1),
-    "base": dict(architecture="base", seed=0, size=(112, 112), batch=1),
+    "small": dict(architecture="small", seed=7, size=(96, 128), batch=1),
+    "medium": dict(architecture="medium", seed=11, size=(128, 96), batch=1),
+    "large": dict(architecture="large", seed=4, size=(128, 128), batch=1),
+    "base": dict(architecture="base", seed=8, size=(112, 112), batch=1),
     "large-deprecated": dict(architecture="large-deprecated", seed=0, size=(112, 112), batch=1),
 }
 

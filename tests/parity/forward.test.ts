@@ -1,0 +1,71 @@
+import { readdirSync } from "node:fs";
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeAll, describe, expect, it } from "vitest";
+import { toLeaves } from "../../src/checkpoint/names.ts";
+import { loadBackend } from "../../src/engine/backend.ts";
+import { rfdetr } from "../../src/model/rfdetr.ts";
+import { uploadWeights } from "../../src/model/weights.ts";
+import { flatten } from "../../src/util/tree.ts";
+import {
+  type ArchitectureName,
+  architectureOf,
+  channelsLast,
+  farthest,
+  readFixture,
+  values,
+  weightsOf,
+} from "./fixtures.ts";
+import { generatedImages, type ImageSpec } from "./generatedWeights.ts";
+
+/** Logits and boxes may differ by this much from the reference's; its own float32 and float64 differ by up to 1e-5. */
+const BOUND = 1e-4;
+
+type About = ImageSpec & {
+  architecture: ArchitectureName;
+  changed: { num_classes?: number };
+  floor: Record<string, number>;
+};
+
+const cases = readdirSync(new URL("../fixtures/parity/eval", import.meta.url)).map((file) => file.split(".")[0]!);
+
+beforeAll(() => void loadBackend());
+
+describe.each(cases)("the evaluation forward of %s", (name) => {
+  it("gives the reference's logits and boxes", async () => {
+    const { about, tensor } = await readFixture<About>(`eval/${name}`);
+    const architecture = architectureOf(about.architecture, about.changed);
+    const leaves = toLeaves(weightsOf(about.architecture, about.seed, about.changed), architecture);
+    const before = tf.memory().numTensors;
+    const weights = uploadWeights(leaves, () => false);
+    const { layers, encoder } = tf.tidy(() => {
+      const shape = [about.batch, ...about.size] as [number, number, number];
+      const images = tf.tensor4d(channelsLast(generatedImages("images", about), shape), [...shape, 3]);
+      return rfdetr(weights, architecture, images, { training: false, mask: maskOf(about) });
+    });
+    const expectClose = (ours: tf.Tensor, key: string) => {
+      expect(ours.shape, key).toEqual(tensor(key).shape);
+      expect(farthest(ours.dataSync(), values(tensor(key))), key).toBeLessThan(BOUND);
+    };
+    expectClose(encoder.logits, "enc_logits");
+    expectClose(encoder.boxes, "enc_boxes");
+    expectClose(layers.at(-1)!.logits, "pred_logits");
+    expectClose(layers.at(-1)!.boxes, "pred_boxes");
+    if (name === "tiny-native") {
+      expectClose(layers[0]!.logits, "aux.0.logits");
+      expectClose(layers[0]!.boxes, "aux.0.boxes");
+    }
+    tf.dispose([layers, encoder] as unknown as tf.TensorContainer);
+    tf.dispose(flatten<tf.Tensor>(weights).map(([, leaf]) => leaf));
+    expect(tf.memory().numTensors).toBe(before);
+  });
+});
+
+/** [batch, height, width], 1 where an image is padding; none where no image is. */
+function maskOf({ batch, size: [height, width], sizes }: ImageSpec): Uint8Array | undefined {
+  if (!sizes) return undefined;
+  const mask = new Uint8Array(batch * height * width);
+  for (const [image, [h, w]] of sizes.entries())
+    for (let y = 0; y < height; y++)
+      for (let x = 0; x < width; x++) if (y >= h || x >= w) mask[(image * height + y) * width + x] = 1;
+  return mask;
+}
