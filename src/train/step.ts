@@ -1,0 +1,167 @@
+// One optimizer update: forward, loss and gradients of each batch of the step, clipping, AdamW, moving average.
+
+import * as tf from "@tensorflow/tfjs-core";
+import type { Batch } from "../data/loader.ts";
+import { criterion, normaliser } from "../loss/criterion.ts";
+import { type RfdetrWeights, rfdetr } from "../model/rfdetr.ts";
+import type { Architecture } from "../model/variants.ts";
+import { flatten } from "../util/tree.ts";
+import { type AdamW, clipFactor, globalNorm, type Update, updateWeights } from "./adamw.ts";
+import { type Ema, type EmaSettings, updateEma } from "./ema.ts";
+import type { ParamGroup } from "./paramGroups.ts";
+
+/** What a step reads and changes. A leaf of `weights` that is a tf.Variable trains. */
+export type Learner = {
+  weights: RfdetrWeights;
+  architecture: Architecture;
+  groups: ParamGroup[];
+  optimizer: AdamW;
+  ema: Ema | null;
+};
+
+export type StepSettings = {
+  clipMaxNorm: number;
+  ema: EmaSettings | null;
+  /**
+   * How the batches of one step add up. "mean": the mean of their losses, each divided by its own number of boxes, as
+   * the reference does. "whole": each divided by the boxes of all of them, so that the step equals one large batch.
+   */
+  accumulation: "mean" | "whole";
+};
+
+/** `problem` is null, or says what was not finite in which images; then nothing was changed. */
+export type StepResult = {
+  /** Weighted sum of the terms, and the terms by their reference names: the mean (or the whole batch's) of all batches. */
+  loss: number;
+  terms: Record<string, number>;
+  /** Norm of the gradient before clipping. */
+  gradNorm: number;
+  problem: string | null;
+};
+
+type Gradients = Map<string, tf.Tensor>;
+
+/**
+ * Run one update with the learning rates times `rateFactor`. The device is read once a batch for the matcher and once
+ * for the numbers that come back. Weights that the loss does not reach keep their values, as in torch.
+ */
+export async function trainStep(
+  learner: Learner,
+  settings: StepSettings,
+  batches: Batch[],
+  rateFactor: number,
+): Promise<StepResult> {
+  const whole = settings.accumulation === "whole";
+  const boxes = normaliser(
+    batches.flatMap(({ targets }) => targets),
+    learner.architecture.groupDetr,
+  );
+  const options = whole ? { share: 1, boxCount: boxes } : { share: 1 / batches.length };
+  let gradients: Gradients = new Map();
+  const tables: tf.Tensor[] = []; // of each batch: its loss, then its terms
+  let names: string[] = [];
+  for (const batch of batches) {
+    const result = batchGradients(learner, batch, options);
+    gradients = accumulate(gradients, result.gradients);
+    tables.push(result.table);
+    names = result.names;
+  }
+  const list = [...gradients.values()];
+  const norm = globalNorm(list);
+  const numbers = tf.concat([tf.reshape(norm, [1]), ...tables]);
+  const values = await numbers.data();
+  tf.dispose([norm, numbers, ...tables]);
+  const result = summarise(values as Float32Array, names, batches, whole);
+
+  if (result.problem === null) {
+    updateWeights(
+      learner.optimizer,
+      updatesOf(learner, gradients, rateFactor),
+      clipFactor(result.gradNorm, settings.clipMaxNorm),
+    );
+    if (learner.ema && settings.ema) updateEma(learner.ema, settings.ema, trainable(learner.weights));
+  }
+  tf.dispose(list);
+  return result;
+}
+
+/** The leaves that train, with their paths. */
+export function trainable(weights: RfdetrWeights): [string, tf.Variable][] {
+  return flatten<tf.Tensor>(weights).filter((leaf): leaf is [string, tf.Variable] => leaf[1] instanceof tf.Variable);
+}
+
+/** Gradients by path, and the loss and its terms as one tensor [1 + terms]; all are the caller's. */
+function batchGradients(
+  { weights, architecture }: Learner,
+  batch: Batch,
+  { share, boxCount }: { share: number; boxCount?: number },
+): { gradients: Gradients; table: tf.Tensor; names: string[] } {
+  const groups = architecture.groupDetr;
+  const variables = trainable(weights);
+  const images = tf.tensor4d(batch.images, batch.shape);
+  let table: tf.Tensor | undefined;
+  let names: string[] = [];
+  const { value, grads } = tf.variableGrads(
+    () => {
+      const detections = rfdetr(weights, architecture, images, { training: true });
+      const { loss, terms } = criterion(detections, batch.targets, boxCount ? { groups, boxCount } : { groups });
+      names = Object.keys(terms);
+      table = tf.keep(tf.stack([loss, ...Object.values(terms)]));
+      return tf.mul(loss, share) as tf.Scalar;
+    },
+    variables.map(([, variable]) => variable),
+  );
+  tf.dispose([value, images]);
+  const byName = grads as Record<string, tf.Tensor | undefined>;
+  const gradients: Gradients = new Map();
+  for (const [path, { name }] of variables) if (byName[name]) gradients.set(path, byName[name]);
+  return { gradients, table: table!, names };
+}
+
+/** The sum of two sets of gradients; both are used up. */
+function accumulate(total: Gradients, more: Gradients): Gradients {
+  const sums: Gradients = new Map(total);
+  for (const [path, gradient] of more) {
+    const before = total.get(path);
+    sums.set(path, before ? tf.add(before, gradient) : gradient);
+    if (before) tf.dispose([before, gradient]);
+  }
+  return sums;
+}
+
+function updatesOf({ weights, groups }: Learner, gradients: Gradients, rateFactor: number): Update[] {
+  const groupOf = new Map(groups.flatMap((group) => group.paths.map((path) => [path, group])));
+  return trainable(weights).flatMap(([path, weight]) => {
+    const gradient = gradients.get(path);
+    if (!gradient) return [];
+    const group = groupOf.get(path);
+    if (!group) throw new Error(`the weight ${path} is in no parameter group`);
+    return [{ path, weight, gradient, lr: group.lr * rateFactor, weightDecay: group.weightDecay }];
+  });
+}
+
+/** The numbers of a step from what was read: the norm, then of each batch the loss and its terms. */
+function summarise(values: Float32Array, names: string[], batches: Batch[], whole: boolean): StepResult {
+  const width = 1 + names.length;
+  const columns = ["loss", ...names];
+  const faults: string[] = [];
+  const sums = new Float64Array(width);
+  for (const [i, { files }] of batches.entries()) {
+    const row = values.subarray(1 + i * width, 1 + (i + 1) * width);
+    row.forEach((value, j) => {
+      sums[j]! += value;
+    });
+    const bad = columns.filter((_, j) => !Number.isFinite(row[j]));
+    if (bad.length > 0) faults.push(`${bad.join(", ")} of ${files.join(", ")}`);
+  }
+  const gradNorm = values[0]!;
+  if (faults.length === 0 && !Number.isFinite(gradNorm)) {
+    faults.push(`the gradient of ${batches.flatMap(({ files }) => files).join(", ")}`);
+  }
+  const numbers = columns.map((name, j) => {
+    const addsUp = whole && name.startsWith("loss"); // errors are averages in either case
+    return [name, addsUp ? sums[j]! : sums[j]! / batches.length] as const;
+  });
+  const { loss, ...terms } = Object.fromEntries(numbers) as Record<string, number> & { loss: number };
+  return { loss, terms, gradNorm, problem: faults.length > 0 ? `not a finite number: ${faults.join("; ")}` : null };
+}
