@@ -48,7 +48,7 @@ export async function loadDataset(source: DatasetSource, options: DatasetOptions
     const has = present.length > 0 ? `It has ${present.join(" and ")}.` : "It has no split at all.";
     if (!split)
       throw new UserError(`The data set has no ${name} split: ${dataset.description}. ${has}`, missingHint(name));
-    if (split.samples.length === 0 && (strict || dataset.problems.length === 0))
+    if (split.samples.length === 0 && !dataset.problems.some((p) => p.split === name && p.severity === "error"))
       throw new UserError(`The ${name} split of the data set holds no images: ${split.annotations}.`);
   }
   if (strict) refuseErrors(dataset.problems);

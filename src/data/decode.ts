@@ -107,12 +107,15 @@ function cmykToRgb(data: Uint8Array, channels: number): Uint8Array {
 }
 
 function imageError(path: string, bytes: Uint8Array, cause: unknown): UserError {
-  const reason = (cause as Error).message.split("\n")[0]!.replace(/^Input (buffer|file) /, "it ");
+  const reason = (cause as Error).message
+    .split("\n")[0]!
+    .replace(/^Input (buffer|file) /, "it ")
+    .replace(/[:\s]+$/, "");
   if (bytes.length === 0)
     return new UserError(`${path} is empty.`, { hint: "Copy or download the image again.", cause });
   if (/pixel limit/.test(reason))
     return new UserError(`${path} has more than ${MAX_PIXELS} pixels.`, { hint: "Cut it into tiles first.", cause });
-  if (/premature|truncated|read error|end of/i.test(reason))
+  if (/premature|truncated|corrupt|read error|end of/i.test(reason))
     return new UserError(`${path} is truncated or damaged: ${reason}.`, {
       hint: "Copy or download the image again, or take it out of the annotations.",
       cause,

@@ -86,9 +86,11 @@ export function createPreparePool(threads: number): PreparePool {
 
 function startWorker(): Worker {
   if (!import.meta.url.endsWith(".ts")) return new Worker(new URL("./prepareWorker.js", import.meta.url));
-  // From the sources (development, tests): the thread needs the loader that reads TypeScript.
-  const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
-  return new Worker(new URL("./prepareWorker.ts", import.meta.url), { execArgv: ["--import", tsx] });
+  // From the sources (development, tests): a thread has to ask for the loader that reads TypeScript by itself.
+  const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx/package.json"));
+  const [loader, source] = [new URL("./dist/esm/api/index.mjs", tsx), new URL("./prepareWorker.ts", import.meta.url)];
+  const code = `import("${loader}").then((tsx) => { tsx.register(); return import("${source}"); });`;
+  return new Worker(code, { eval: true, execArgv: [] });
 }
 
 function toError({ message, hint, user, stack }: Extract<Answer, { error: unknown }>["error"]): Error {

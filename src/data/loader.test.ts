@@ -1,0 +1,107 @@
+import { copyFile, mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { UserError } from "../util/errors.ts";
+import { DEFAULT_AUGMENT } from "./augment.ts";
+import { loadDataset } from "./dataset.ts";
+import { type Batch, createLoader, type Loader, type LoaderOptions } from "./loader.ts";
+import type { Split } from "./sample.ts";
+
+let split: Split;
+const open: Loader[] = [];
+
+beforeAll(async () => {
+  const dir = new URL("../../datasets/trees", import.meta.url).pathname;
+  split = (await loadDataset({ dir })).splits.val!;
+});
+
+afterEach(async () => {
+  for (const loader of open.splice(0)) await loader.close();
+});
+
+function loaderOf(options: Partial<LoaderOptions>): Loader {
+  const augment = { ...DEFAULT_AUGMENT };
+  const defaults = { split, batchSize: 2, resolution: 48, workers: 0, seed: 3, augment, training: true };
+  const loader = createLoader({ ...defaults, ...options });
+  open.push(loader);
+  return loader;
+}
+
+async function collect(batches: AsyncIterable<Batch>): Promise<Omit<Batch, "wait">[]> {
+  const all: Omit<Batch, "wait">[] = [];
+  for await (const { wait, ...batch } of batches) {
+    expect(wait).toBeGreaterThanOrEqual(0);
+    all.push(batch);
+  }
+  return all;
+}
+
+describe("batches", () => {
+  it("are the same whatever the number of threads", async () => {
+    const [none, one, three] = [0, 1, 3].map((workers) => loaderOf({ workers }));
+    const expected = await collect(none!.epoch(2));
+    expect(expected).toHaveLength(none!.batches);
+    expect(expected[0]!.shape).toEqual([2, 48, 48, 3]);
+    expect(await collect(one!.epoch(2))).toEqual(expected);
+    expect(await collect(three!.epoch(2))).toEqual(expected);
+    expect(await collect(three!.epoch(3))).not.toEqual(expected);
+  }, 30_000);
+
+  it("go on in the middle of an epoch as if it had not been interrupted", async () => {
+    const loader = loaderOf({ workers: 1 });
+    const whole = await collect(loader.epoch(1));
+    expect(await collect(loader.epoch(1, { fromBatch: 3 }))).toEqual(whole.slice(3));
+  }, 30_000);
+
+  it("of an evaluation hold every image once, in order, the last one less", async () => {
+    const loader = loaderOf({ training: false, augment: null, batchSize: 4 });
+    const batches = await collect(loader.epoch(0));
+    expect(batches.map((b) => b.shape[0])).toEqual([4, 4, 1]);
+    expect(batches.flatMap((b) => b.imageIds)).toEqual(split.samples.map((s) => s.imageId));
+    expect(batches.flatMap((b) => b.files)).toEqual(split.samples.map((s) => s.file));
+    expect(batches[0]!.originalSizes[0]).toEqual([400, 400]);
+    const [x1, y1, x2, y2] = split.samples[0]!.annotations[0]!.box.map((v) => v / 400) as [
+      number,
+      number,
+      number,
+      number,
+    ];
+    const target = batches[0]!.targets[0]!;
+    expect([...target.boxes.slice(0, 4)]).toEqual([(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1].map(Math.fround));
+    expect(target.labels).toHaveLength(split.samples[0]!.annotations.length);
+  });
+
+  it("may have a resolution of their own", async () => {
+    const loader = loaderOf({ resolution: (epoch, batch) => 32 + 8 * ((epoch + batch) % 2) });
+    const shapes = (await collect(loader.epoch(0))).map((b) => b.shape[1]);
+    expect(shapes.slice(0, 4)).toEqual([32, 40, 32, 40]);
+  });
+
+  it("fail at the batch that holds a broken image, which is named", async () => {
+    const images = await mkdtemp(join(tmpdir(), "loader-"));
+    for (const { file, path } of split.samples) await copyFile(path, join(images, file));
+    const samples = split.samples.map((s) => ({ ...s, path: join(images, s.file) }));
+    const broken = samples[5]!;
+    await writeFile(broken.path, (await readFile(broken.path)).subarray(0, 5000));
+    for (const workers of [0, 2]) {
+      const loader = loaderOf({ split: { ...split, images, samples }, training: false, augment: null, workers });
+      const seen: string[] = [];
+      const failed = await (async () => {
+        for await (const batch of loader.epoch(0)) seen.push(...batch.files);
+      })().catch((cause: unknown) => cause);
+      expect(failed).toBeInstanceOf(UserError);
+      expect((failed as UserError).message).toMatch(new RegExp(`${broken.file} is truncated`));
+      expect(seen).toEqual(samples.slice(0, 4).map((s) => s.file));
+    }
+  }, 30_000);
+
+  it("can be left early, and asked for again", async () => {
+    const loader = loaderOf({ workers: 2 });
+    for await (const batch of loader.epoch(0)) {
+      expect(batch.files).toHaveLength(2);
+      break;
+    }
+    expect(await collect(loader.epoch(0))).toHaveLength(loader.batches);
+  }, 30_000);
+});

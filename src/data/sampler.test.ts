@@ -1,0 +1,32 @@
+import { describe, expect, it } from "vitest";
+import { epochLength, epochOrder } from "./sampler.ts";
+
+describe("the order of an epoch", () => {
+  const large = { length: 53, batchSize: 4, gradAccumSteps: 2, shuffle: true };
+
+  it("shows every image, padded with repeats to whole optimizer steps", () => {
+    const order = epochOrder(7, 0, large);
+    expect(order).toHaveLength(56);
+    expect(new Set(order).size).toBe(53);
+  });
+
+  it("is the same for the same seed and epoch, and another for another", () => {
+    expect(epochOrder(7, 3, large)).toEqual(epochOrder(7, 3, large));
+    expect(epochOrder(7, 3, large)).not.toEqual(epochOrder(7, 4, large));
+    expect(epochOrder(7, 3, large)).not.toEqual(epochOrder(8, 3, large));
+  });
+
+  it("draws with replacement where there are fewer than five steps of images", () => {
+    const small = { ...large, length: 39 };
+    expect(epochLength(small)).toBe(40);
+    const order = epochOrder(7, 0, small);
+    expect(order).toHaveLength(40);
+    expect(new Set(order).size).toBeLessThan(36);
+    expect(new Set(epochOrder(7, 0, { ...large, length: 40 })).size).toBe(40);
+    expect(epochOrder(7, 0, { ...large, length: 1 })).toEqual(new Array(40).fill(0));
+  });
+
+  it("keeps the order of the files where shuffling is off", () => {
+    expect(epochOrder(7, 2, { ...large, length: 3, shuffle: false }).slice(0, 7)).toEqual([0, 1, 2, 0, 1, 2, 0]);
+  });
+});
