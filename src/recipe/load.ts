@@ -29,7 +29,9 @@ export async function loadRecipe(path: string, { overrides = [] }: { overrides?:
   if (recipe.name === undefined && recipeSchema.shape.name.safeParse(defaultName).success) recipe.name = defaultName;
   return resolve(recipe, path, ({ path: key }) => {
     const name = keyName(key);
-    for (const [set, override] of overridden) if (`${name}.`.startsWith(`${set}.`)) return `--set ${override}: `;
+    // The fault may lie in what was set, or in the key that was replaced by setting something under it.
+    for (const [set, override] of overridden)
+      if (`${name}.`.startsWith(`${set}.`) || `${set}.`.startsWith(`${name}.`)) return `--set ${override}: `;
     return `${path}${lineOf(document, lines, key)}: `;
   });
 }
