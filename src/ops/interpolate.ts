@@ -1,7 +1,7 @@
-// Resizing of position embeddings: antialiased bicubic interpolation (Keys, a = -0.5) as PyTorch's
-// F.interpolate(mode="bicubic", antialias=True, align_corners=False), written as two matrix products.
+// Resizing of position embeddings by antialiased bicubic interpolation, written as two matrix products.
 
 import * as tf from "@tensorflow/tfjs-core";
+import { bicubicWeights } from "../util/bicubic.ts";
 
 /** Resize a grid. x: [height, width, channels] -> [size[0], size[1], channels]. */
 export function resizeBicubic(x: tf.Tensor3D, [height, width]: [number, number]): tf.Tensor3D {
@@ -17,29 +17,4 @@ export function resizeBicubic(x: tf.Tensor3D, [height, width]: [number, number])
     const tiled = tf.tile(tf.expandDims(horizontal, 0), [height, 1, 1]) as tf.Tensor3D; // [height, width, inWidth]
     return tf.matMul(tiled, rows as tf.Tensor3D);
   });
-}
-
-/** Row-major [out, in] weights of one axis; each row sums to 1, weights beyond the border are left out. */
-export function bicubicWeights(input: number, out: number): Float32Array {
-  const scale = input / out;
-  const stretch = Math.max(scale, 1);
-  const support = 2 * stretch;
-  const weights = new Float32Array(out * input);
-  for (let i = 0; i < out; i++) {
-    const centre = scale * (i + 0.5);
-    const first = Math.max(Math.trunc(centre - support + 0.5), 0);
-    const end = Math.min(Math.trunc(centre + support + 0.5), input);
-    let sum = 0;
-    for (let j = first; j < end; j++) sum += cubic((j - centre + 0.5) / stretch);
-    for (let j = first; j < end; j++) weights[i * input + j] = cubic((j - centre + 0.5) / stretch) / sum;
-  }
-  return weights;
-}
-
-function cubic(x: number): number {
-  const a = -0.5;
-  const t = Math.abs(x);
-  if (t < 1) return ((a + 2) * t - (a + 3)) * t * t + 1;
-  if (t < 2) return (((t - 5) * t + 8) * t - 4) * a;
-  return 0;
 }

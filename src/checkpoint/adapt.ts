@@ -1,0 +1,150 @@
+// Fits loaded weights to an architecture with another number of classes or queries or another table of position
+// embeddings, as the reference does on loading (rfdetr/models/weights.py), and says what it did.
+
+import type { Architecture } from "../model/variants.ts";
+import { bicubicWeights } from "../util/bicubic.ts";
+import { UserError } from "../util/errors.ts";
+import { fromFloat32, type HostTensor, type StateDict, size, toFloat32 } from "../util/hostTensor.ts";
+import { isIgnoredName, referenceKeys } from "./names.ts";
+
+/** What became of the tensors of a weights file; names are the reference's. */
+export type LoadReport = {
+  loaded: number;
+  reshaped: { name: string; from: number[]; to: number[] }[];
+  /** In the architecture, not in the file: they start from scratch. */
+  missing: string[];
+  /** In the file, not in the architecture: left out. */
+  unexpected: string[];
+};
+
+/** The least share of the architecture's tensors that a file must hold. */
+const LEAST_SHARE = 0.5;
+
+/**
+ * The file's tensors, reshaped to what the architecture needs, and what was done. `source` names the file in errors;
+ * `queries`: num_queries and group_detr of the file, where it says so, decide which queries are kept.
+ * Throws a UserError when a tensor cannot be made to fit, or too few tensors are the architecture's.
+ */
+export function adaptWeights(
+  source: string,
+  tensors: StateDict,
+  architecture: Architecture,
+  queries: { numQueries?: number | undefined; groupDetr?: number | undefined } = {},
+): { tensors: StateDict; report: LoadReport } {
+  const keys = referenceKeys(architecture);
+  const report: LoadReport = { loaded: 0, reshaped: [], missing: [], unexpected: [] };
+  const adapted: StateDict = new Map();
+  if ([...tensors.keys()].some((name) => name.startsWith("segmentation_head.")))
+    throw new UserError(`${source} holds a segmentation model.`, { hint: "Only detection models can be trained." });
+  for (const [name, shape] of keys) {
+    if (isIgnoredName(name)) continue;
+    const tensor = tensors.get(name);
+    if (!tensor) {
+      report.missing.push(name);
+      continue;
+    }
+    const fitted = fit(source, name, tensor, shape, architecture, queries);
+    if (fitted !== tensor) report.reshaped.push({ name, from: tensor.shape, to: shape });
+    report.loaded++;
+    adapted.set(name, fitted);
+  }
+  for (const name of tensors.keys()) if (!keys.has(name) && !isIgnoredName(name)) report.unexpected.push(name);
+  const needed = report.loaded + report.missing.length;
+  if (report.loaded < LEAST_SHARE * needed)
+    throw new UserError(
+      `${source} does not fit this model: it holds ${report.loaded} of its ${needed} tensors` +
+        `${report.unexpected.length > 0 ? `, and ${report.unexpected.length} others such as ${report.unexpected[0]}` : ""}.`,
+      { hint: "Check model.variant; it must be the one that the weights were trained with." },
+    );
+  return { tensors: adapted, report };
+}
+
+function fit(
+  source: string,
+  name: string,
+  tensor: HostTensor,
+  shape: number[],
+  architecture: Architecture,
+  queries: { numQueries?: number | undefined; groupDetr?: number | undefined },
+): HostTensor {
+  if (tensor.shape.join() === shape.join()) return tensor;
+  const rowsOnly = tensor.shape.length === shape.length && tensor.shape.slice(1).join() === shape.slice(1).join();
+  if (/(^|\.)(enc_out_)?class_embed\./.test(name) && rowsOnly && tensor.shape[0]! > 0) return repeatRows(tensor, shape);
+  if (/^(refpoint_embed|query_feat)\.weight$/.test(name) && rowsOnly) {
+    const kept = keepQueries(tensor, shape, architecture, queries);
+    if (kept) return kept;
+    throw new UserError(
+      `${source} was trained with fewer queries: ${name} has ${tensor.shape[0]} rows, this model needs ${shape[0]}.`,
+      { hint: "Lower model.num_queries or model.group_detr to what the weights hold." },
+    );
+  }
+  if (name.endsWith("position_embeddings") && tensor.shape.length === 3 && tensor.shape[2] === shape[2]) {
+    const side = Math.sqrt(tensor.shape[1]! - 1);
+    if (Number.isInteger(side) && side > 0) return resizePositions(tensor, side, shape);
+  }
+  const patch = name.endsWith("patch_embeddings.projection.weight");
+  throw new UserError(
+    `${source} does not fit this model: ${name} has the shape [${tensor.shape}], needed is [${shape}].`,
+    {
+      hint: patch
+        ? "The weights were trained with another patch size: check model.variant and model.patch_size."
+        : "Check model.variant; it must be the one that the weights were trained with.",
+    },
+  );
+}
+
+/** The first rows; where there are too few, all of them again and again. */
+function repeatRows(tensor: HostTensor, shape: number[]): HostTensor {
+  const bytes = new Uint8Array((tensor.bytes.length / tensor.shape[0]!) * shape[0]!);
+  for (let at = 0; at < bytes.length; at += tensor.bytes.length)
+    bytes.set(tensor.bytes.subarray(0, Math.min(tensor.bytes.length, bytes.length - at)), at);
+  return { ...tensor, shape, bytes };
+}
+
+/** The first queries of the first groups, where the file says how its rows are grouped; otherwise the first rows. */
+function keepQueries(
+  tensor: HostTensor,
+  shape: number[],
+  { numQueries, groupDetr }: Architecture,
+  file: { numQueries?: number | undefined; groupDetr?: number | undefined },
+): HostTensor | undefined {
+  const rows = tensor.shape[0]!;
+  if (rows < shape[0]!) return undefined;
+  const width = tensor.bytes.length / rows;
+  const groups = file.groupDetr ?? (file.numQueries ? rows / file.numQueries : undefined);
+  const perGroup = file.numQueries ?? (groups ? rows / groups : undefined);
+  if (!groups || !perGroup || groups * perGroup !== rows)
+    return { ...tensor, shape, bytes: tensor.bytes.slice(0, width * shape[0]!) };
+  if (groups < groupDetr || perGroup < numQueries) return undefined;
+  const bytes = new Uint8Array(width * shape[0]!);
+  for (let group = 0; group < groupDetr; group++) {
+    const start = group * perGroup * width;
+    bytes.set(tensor.bytes.subarray(start, start + numQueries * width), group * numQueries * width);
+  }
+  return { ...tensor, shape, bytes };
+}
+
+/** Bicubic resize of the patches' embeddings; the class token's stays. */
+function resizePositions(tensor: HostTensor, side: number, shape: number[]): HostTensor {
+  const [, rows, width] = shape as [number, number, number];
+  const target = Math.sqrt(rows - 1);
+  const weights = bicubicWeights(side, target);
+  const source = toFloat32(tensor);
+  const out = new Float32Array(size(shape));
+  out.set(source.subarray(0, width));
+  const half = new Float64Array(target * side * width); // rows resized, columns not yet
+  for (let y = 0; y < target; y++)
+    for (let j = 0; j < side; j++) {
+      const w = weights[y * side + j]!;
+      if (w === 0) continue;
+      for (let i = 0; i < side * width; i++) half[y * side * width + i]! += w * source[width + j * side * width + i]!;
+    }
+  for (let y = 0; y < target; y++)
+    for (let x = 0; x < target; x++)
+      for (let c = 0; c < width; c++) {
+        let sum = 0;
+        for (let j = 0; j < side; j++) sum += weights[x * side + j]! * half[(y * side + j) * width + c]!;
+        out[(1 + y * target + x) * width + c] = sum;
+      }
+  return fromFloat32(out, shape);
+}
