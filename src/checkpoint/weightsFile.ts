@@ -157,16 +157,27 @@ export function toFields(metadata: WeightsMetadata): Record<string, Json> {
   };
 }
 
+const WRITERS: Record<string, (path: string, tensors: StateDict, metadata: WeightsMetadata) => Promise<void>> = {
+  ".safetensors": (path, tensors, metadata) => writeSafetensors(path, tensors, toText(metadata)),
+  ".pth": (path, tensors, metadata) => writePth(path, tensors, toFields(metadata)),
+  ".pt": (path, tensors, metadata) => writePth(path, tensors, toFields(metadata)),
+};
+
+/** Throws a UserError where the extension is none that we write. */
+export function checkWritable(path: string): void {
+  const extension = extname(path).toLowerCase();
+  if (Object.hasOwn(WRITERS, extension)) return;
+  throw new UserError(`Cannot write weights to ${path}: the extension "${extension}" is not known.`, {
+    hint: "Use .safetensors or .pth.",
+  });
+}
+
 /** Write weights; the extension (.safetensors, .pth or .pt) decides how. Whole or not at all, deterministic bytes. */
 export async function writeWeightsFile(
   path: string,
   tensors: StateDict,
   metadata: WeightsMetadata = {},
 ): Promise<void> {
-  const extension = extname(path).toLowerCase();
-  if (extension === ".safetensors") return writeSafetensors(path, tensors, toText(metadata));
-  if (extension === ".pth" || extension === ".pt") return writePth(path, tensors, toFields(metadata));
-  throw new UserError(`Cannot write weights to ${path}: the extension "${extension}" is not known.`, {
-    hint: "Use .safetensors or .pth.",
-  });
+  checkWritable(path);
+  await WRITERS[extname(path).toLowerCase()]?.(path, tensors, metadata);
 }
