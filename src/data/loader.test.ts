@@ -96,6 +96,16 @@ describe("batches", () => {
     }
   }, 30_000);
 
+  it("are prepared while the calling thread computes", async () => {
+    const loader = loaderOf({ workers: 1, training: false, augment: null, batchSize: 8 });
+    const batches = loader.epoch(0);
+    await batches.next();
+    const until = performance.now() + 1500; // no turn of the event loop, as in a training step
+    while (performance.now() < until);
+    const second = await batches.next();
+    expect(second.value!.wait).toBeLessThan(0.5);
+  }, 30_000);
+
   it("can be left early, and asked for again", async () => {
     const loader = loaderOf({ workers: 2 });
     for await (const batch of loader.epoch(0)) {

@@ -1,9 +1,10 @@
 // Batches of prepared images, in an order and with contents that do not depend on threads or timing.
 
+import type { Target } from "../loss/matcher.ts";
 import type { Augment } from "./augment.ts";
 import type { Prepared } from "./prepare.ts";
 import { createPreparePool } from "./preparePool.ts";
-import type { Split, Target } from "./sample.ts";
+import type { Split } from "./sample.ts";
 import { epochLength, epochOrder } from "./sampler.ts";
 
 /** Images `[batch, height, width, 3]`, normalised, and what belongs to them, all in the same order. */

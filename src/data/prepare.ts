@@ -1,10 +1,11 @@
 // One image from its file to what the model and the loss take. A pure function of its task, so any thread may run it.
 
+import type { Target } from "../loss/matcher.ts";
 import { rngFromSeed } from "../util/rng.ts";
 import { type Augment, drawGeometry, type Geometry, transformBoxes, transformImage } from "./augment.ts";
 import { decodeFile } from "./decode.ts";
 import { normalise } from "./resize.ts";
-import { type Sample, type Target, toTarget, trainingBoxes } from "./sample.ts";
+import { type Sample, toTarget, trainingBoxes } from "./sample.ts";
 
 /** All that it takes to prepare one image; plain data, so that it can be sent to a thread. */
 export type PrepareTask = {

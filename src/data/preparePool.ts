@@ -5,81 +5,78 @@ import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 import { UserError } from "../util/errors.ts";
 import { type Prepared, type PrepareTask, prepare } from "./prepare.ts";
-import type { Answer } from "./prepareWorker.ts";
+import type { Answer, Order } from "./prepareWorker.ts";
 
-/** `run` prepares one image, in the order of the calls, unless `signal` is aborted before; `close` ends the threads. */
+/** `run` prepares one image and rejects at once when `signal` is aborted; `close` ends the threads. */
 export type PreparePool = {
   run(task: PrepareTask, signal?: AbortSignal): Promise<Prepared>;
   close(): Promise<void>;
 };
 
-type Job = {
-  id: number;
-  task: PrepareTask;
-  signal: AbortSignal | undefined;
-  resolve(result: Prepared): void;
-  reject(cause: unknown): void;
-};
+type Job = { resolve(result: Prepared): void; reject(cause: unknown): void };
+type Thread = { worker: Worker; jobs: Map<number, Job> };
 
-/** A pool of `threads` threads, started at the first task; 0 prepares in the calling thread. */
+/** A pool of `threads` threads, each started when the others are busy; 0 prepares in the calling thread. */
 export function createPreparePool(threads: number): PreparePool {
   if (threads === 0) return { run: (task) => prepare(task), close: async () => {} };
-  const queue: Job[] = [];
-  const idle: Worker[] = [];
-  const busy = new Map<Worker, Job>();
+  const pool: Thread[] = [];
   let nextId = 0;
   let closed = false;
 
-  const dispatch = () => {
-    while (queue.length > 0) {
-      if (queue[0]!.signal?.aborted) {
-        queue.shift()!.reject(new Error("The image is not wanted any more."));
-        continue;
-      }
-      const worker = idle.pop() ?? (busy.size < threads ? start() : undefined);
-      if (!worker) return;
-      const job = queue.shift()!;
-      busy.set(worker, job);
-      worker.ref(); // a process lives as long as an image is awaited, and not because of idle threads
-      worker.postMessage({ id: job.id, task: job.task });
-    }
-  };
-  const finish = (worker: Worker): Job | undefined => {
-    const job = busy.get(worker);
-    busy.delete(worker);
-    return job;
-  };
-  const start = (): Worker => {
-    const worker = startWorker();
+  const start = (): Thread => {
+    const thread: Thread = { worker: startWorker(), jobs: new Map() };
+    const { worker, jobs } = thread;
     worker.on("message", (answer: Answer) => {
-      const job = finish(worker);
-      worker.unref();
-      idle.push(worker);
+      const job = take(thread, answer.id);
       if ("result" in answer) job?.resolve(answer.result);
       else job?.reject(toError(answer.error));
-      dispatch();
     });
     const fail = (cause: unknown) => {
-      const at = idle.indexOf(worker);
-      if (at >= 0) idle.splice(at, 1);
-      finish(worker)?.reject(cause);
-      if (!closed) dispatch();
+      const at = pool.indexOf(thread);
+      if (at >= 0) pool.splice(at, 1);
+      for (const id of [...jobs.keys()]) take(thread, id)?.reject(cause);
     };
     worker.on("error", fail);
     worker.on("exit", (code) => fail(new Error(`An image thread ended with code ${code}.`)));
-    return worker;
+    pool.push(thread);
+    return thread;
+  };
+  /** The job, no longer waited for; a process lives as long as an image is awaited, not because of idle threads. */
+  const take = ({ worker, jobs }: Thread, id: number): Job | undefined => {
+    const job = jobs.get(id);
+    jobs.delete(id);
+    if (jobs.size === 0) worker.unref();
+    return job;
+  };
+  /** The thread with the least to do. A thread holds its whole queue: it goes on while the calling thread computes. */
+  const pick = (): Thread => {
+    const least = pool.reduce<Thread | undefined>((a, b) => (a && a.jobs.size <= b.jobs.size ? a : b), undefined);
+    return least && (least.jobs.size === 0 || pool.length >= threads) ? least : start();
   };
   return {
     run: (task, signal) =>
       new Promise((resolve, reject) => {
-        if (closed) return reject(new Error("The image threads are closed."));
-        queue.push({ id: nextId++, task, signal, resolve, reject });
-        dispatch();
+        if (closed || signal?.aborted) return reject(new Error("The image is not wanted any more."));
+        const thread = pick();
+        const id = nextId++;
+        const abort = () => {
+          thread.worker.postMessage({ id, task: null } satisfies Order);
+          take(thread, id)?.reject(new Error("The image is not wanted any more."));
+        };
+        const settle =
+          <T>(fn: (value: T) => void) =>
+          (value: T) => {
+            signal?.removeEventListener("abort", abort);
+            fn(value);
+          };
+        thread.jobs.set(id, { resolve: settle(resolve), reject: settle(reject) });
+        signal?.addEventListener("abort", abort, { once: true });
+        thread.worker.ref();
+        thread.worker.postMessage({ id, task } satisfies Order);
       }),
     async close() {
       closed = true;
-      for (const job of queue.splice(0)) job.reject(new Error("The image threads were closed."));
-      await Promise.all([...idle, ...busy.keys()].map((worker) => worker.terminate()));
+      await Promise.all(pool.map(({ worker }) => worker.terminate()));
     },
   };
 }

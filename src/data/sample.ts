@@ -1,5 +1,7 @@
 // What a data set is once it is read: images with labelled boxes, whatever the files looked like; and the rules for boxes.
 
+import type { Target } from "../loss/matcher.ts";
+
 /** One class. `label` is the model's class index (0..N-1), `categoryId` the id that the files and COCO results use. */
 export type ClassEntry = { name: string; categoryId: number; label: number };
 
@@ -62,9 +64,6 @@ export type Problem = {
   annotationId?: number;
   message: string;
 };
-
-/** Targets of one image as the loss takes them: boxes `[n, 4]` cxcywh divided by the image's width and height. */
-export type Target = { boxes: Float32Array; labels: Int32Array };
 
 /** What is wrong with an xyxy box in an image of this size, or null. Sizes that are unknown (null) are not judged. */
 export function boxFault(
