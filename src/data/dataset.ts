@@ -11,8 +11,8 @@ import { readYolo, type YoloFile, yoloClasses, yoloSamples } from "./yolo.ts";
 /** Where one split is: a folder of images and a COCO file. */
 export type SplitSource = { images: string; annotations: string };
 
-/** A recipe's `data`: a folder whose layout is found out, or each split named. */
-export type DatasetSource = { dir: string } | Partial<Record<SplitName, SplitSource>>;
+/** A recipe's `data`: a folder whose layout is found out, or else each split named. */
+export type DatasetSource = { dir?: string | null } & { [name in SplitName]?: SplitSource | null };
 
 export type Dataset = {
   layout: "roboflow-coco" | "coco" | "yolo" | "explicit";
@@ -37,7 +37,7 @@ export type DatasetOptions = {
  */
 export async function loadDataset(source: DatasetSource, options: DatasetOptions = {}): Promise<Dataset> {
   const { require = ["train", "val"], strict = true } = options;
-  const found = "dir" in source ? await detect(source.dir) : { layout: "explicit" as const, sources: source };
+  const found = await find(source);
   const dataset =
     "yolo" in found
       ? await loadYolo(found.yolo, found.where)
@@ -131,6 +131,17 @@ type Found =
   | { layout: "roboflow-coco" | "coco" | "explicit"; sources: Partial<Record<SplitName, SplitSource>> }
   | { yolo: YoloFile; where: string };
 
+async function find({ dir, ...rest }: DatasetSource): Promise<Found> {
+  const sources: Partial<Record<SplitName, SplitSource>> = {};
+  for (const name of SPLITS) if (rest[name]) sources[name] = rest[name];
+  const named = Object.keys(sources);
+  if (dir && named.length > 0)
+    throw new UserError(`data.dir and data.${named[0]} are both given.`, {
+      hint: "Give the folder or name the splits.",
+    });
+  return dir ? detect(dir) : { layout: "explicit", sources };
+}
+
 async function detect(dir: string): Promise<Found> {
   const names = await readdir(dir).catch((cause: NodeJS.ErrnoException) => {
     const why = cause.code === "ENOTDIR" ? "is not a folder" : "does not exist";
@@ -181,7 +192,7 @@ async function detectCoco(dir: string): Promise<Partial<Record<SplitName, SplitS
 }
 
 function describe(found: Found, source: DatasetSource): string {
-  const where = "dir" in source ? ` in ${source.dir}` : "";
+  const where = source.dir ? ` in ${source.dir}` : "";
   if ("yolo" in found) return `YOLO (${found.where})`;
   if (found.layout === "roboflow-coco")
     return `COCO annotations beside the images, a folder a split (Roboflow)${where}`;

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readFile, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import sharp from "sharp";
 import { beforeAll, describe, expect, it } from "vitest";
 import { UserError } from "../util/errors.ts";
@@ -52,11 +53,9 @@ describe("decoding", () => {
     expect([...image.data]).toEqual([...pixels].map((v) => v >> 8));
   });
 
-  it("names a file that is missing, truncated, empty, no image, or far too large", async () => {
+  it("names a file that is missing, truncated, empty, or no image", async () => {
     const photo = await readFile(join(FIXTURES, "photo.jpg"));
     const huge = `<svg xmlns="http://www.w3.org/2000/svg" width="20" height="20"/>`;
-    const bomb = await readFile(join(FIXTURES, "grey.png"));
-    bomb.writeUInt32BE(100_000, 16); // the width in the header
     const cases: [string, Uint8Array | null, RegExp][] = [
       ["missing.jpg", null, /missing\.jpg: no such file/],
       ["half.jpg", photo.subarray(0, photo.length / 2), /half\.jpg is truncated/],
@@ -64,7 +63,6 @@ describe("decoding", () => {
       ["empty.jpg", new Uint8Array(), /empty\.jpg is empty/],
       ["text.jpg", Buffer.from("not an image"), /text\.jpg cannot be read as an image/],
       ["drawing.svg", Buffer.from(huge), /drawing\.svg cannot be read as an image: its format is svg/],
-      ["bomb.png", bomb, /bomb\.png/],
     ];
     for (const [name, bytes, message] of cases) {
       const path = join(folder, name);
@@ -77,9 +75,11 @@ describe("decoding", () => {
 
   it("refuses more pixels than Pillow would", async () => {
     const path = join(folder, "wide.png");
-    await sharp({ create: { width: 20_000, height: 10_000, channels: 3, background: "black" } })
-      .png({ compressionLevel: 1 })
-      .toFile(path);
+    const bytes = await readFile(join(FIXTURES, "grey.png"));
+    bytes.writeUInt32BE(20_000, 16);
+    bytes.writeUInt32BE(10_000, 20);
+    bytes.writeUInt32BE(crc32(bytes.subarray(12, 29)), 29);
+    await writeFile(path, bytes);
     await expect(decodeFile(path)).rejects.toThrow(/wide\.png has more than 178956970 pixels/);
   });
 

@@ -106,6 +106,14 @@ describe("batches", () => {
     expect(second.value!.wait).toBeLessThan(0.5);
   }, 30_000);
 
+  it("fail, and do not hang, when the loader is closed under them", async () => {
+    const loader = loaderOf({ workers: 1, batchSize: 8 });
+    const first = loader.epoch(0).next();
+    const failed = expect(first).rejects.toThrow(/thread ended/);
+    await loader.close();
+    await failed;
+  });
+
   it("can be left early, and asked for again", async () => {
     const loader = loaderOf({ workers: 2 });
     for await (const batch of loader.epoch(0)) {
