@@ -196,6 +196,8 @@ hostile = {
     "deep-args": (b"\x80\x02}(" + text("model") + b"}" + text("w") + tensor() + b"s" + text("args") + b"}" + text("a") + b"]" * 30_000 + b"a" * 29_999 + b"su.", "nested"),
     "doubling": (b"\x80\x02}(" + text("model") + b"}" + text("w") + tensor() + b"s" + text("args") + b"}" + text("a") + b"]q\x000" + b"".join(
         b"](h" + bytes([i]) + b"h" + bytes([i]) + b"eq" + bytes([i + 1]) + b"0" for i in range(25)) + b"h\x19su.", "nested"),
+    "long-text": (b"\x80\x02}(" + text("model") + b"}" + text("w") + tensor() + b"s" + text("args") + b"}" + text("a") + b"](" + text("x" * 30_000)
+                  + b"q\x00" + b"h\x00" * 20_000 + b"esu.", "letters"),
     "cycle": (b"\x80\x02}(" + text("model") + b"}" + text("w") + tensor() + b"s" + text("args") + b"}" + text("a") + b"]q\x00h\x00asu.", "nested"),
     "memo-miss": (state_of(b"h\x07"), "did not make"),
     "pop-nothing": (b"\x80\x020000.", "did not open|takes more"),

@@ -7,13 +7,17 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 
 const MAX_NODES = 200_000;
 const MAX_DEPTH = 32;
+const MAX_TEXT = 4 * 2 ** 20;
 
 /** A value as JSON: namespaces and dicts become objects, tuples arrays; integers beyond 2^53, bytes and tensors a text. */
 export function plain(path: string, value: PyValue): Json {
   let nodes = 0;
+  let letters = 0; // one long text may be referred to many times
   const convert = (item: PyValue, depth: number): Json => {
     nodes++;
     if (nodes > MAX_NODES || depth > MAX_DEPTH) throw damaged(path, "its training arguments are nested without end");
+    if (typeof item === "string") letters += item.length;
+    if (letters > MAX_TEXT) throw damaged(path, `its training arguments hold more than ${MAX_TEXT} letters`);
     if (item === null || typeof item === "boolean" || typeof item === "number" || typeof item === "string") return item;
     if (typeof item === "bigint") return String(item);
     if (Array.isArray(item)) return item.map((child) => convert(child, depth + 1));
@@ -28,10 +32,8 @@ export function plain(path: string, value: PyValue): Json {
   const object = (map: Map<PyValue, PyValue>, depth: number): Json =>
     Object.fromEntries(
       [...map].map(([key, child]): [string, Json] => {
-        return [
-          typeof key === "object" && key !== null ? JSON.stringify(convert(key, depth + 1)) : String(key),
-          convert(child, depth + 1),
-        ];
+        const name = convert(key, depth + 1);
+        return [typeof name === "object" ? JSON.stringify(name) : String(name), convert(child, depth + 1)];
       }),
     );
   return convert(value, 0);

@@ -4,7 +4,7 @@ import { UserError } from "../util/errors.ts";
 import { BYTES, type DType, type StateDict, size } from "../util/hostTensor.ts";
 import { damaged, type FileReader, quoted, withFile } from "./fileReader.ts";
 import { isTagged, type PyStorage, type PyTensor, type PyValue } from "./pickleValues.ts";
-import { type Json, plain, plainRecord } from "./plain.ts";
+import { type Json, plainRecord } from "./plain.ts";
 import { openTorchFile } from "./torchFile.ts";
 
 /** Where the weights stood in the file: `model` of a best-model or published file, `state_dict` of Lightning, or the top level. */
@@ -51,7 +51,7 @@ export function readPth(path: string, { part = "model" as "model" | "ema_model" 
       modelConfig: kind === "bare" ? undefined : plainRecord(path, value.get("model_config")),
       modelName: typeof modelName === "string" ? modelName : undefined,
       epoch: typeof epoch === "number" ? epoch : undefined,
-      extra: Object.fromEntries(extra.map(([key, item]) => [key as string, plain(path, item)])),
+      extra: plainRecord(path, new Map(extra)) ?? {},
       hasEma: value.get("ema_model") instanceof Map,
     };
   });

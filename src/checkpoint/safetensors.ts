@@ -89,7 +89,7 @@ function record(path: string, name: string, value: unknown): Record<string, unkn
 function checkedEntry(path: string, name: string, value: unknown): Entry {
   const { dtype, shape, data_offsets: offsets } = record(path, name, value);
   const wholes = (list: unknown): list is number[] =>
-    Array.isArray(list) && list.every((n) => Number.isSafeInteger(n) && n >= 0);
+    Array.isArray(list) && list.length <= 32 && list.every((n) => Number.isSafeInteger(n) && n >= 0);
   if (typeof dtype !== "string" || !wholes(shape) || !wholes(offsets) || offsets.length !== 2) {
     throw damaged(path, `the header entry of tensor ${quoted(name)} is not valid`);
   }

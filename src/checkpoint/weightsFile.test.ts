@@ -221,6 +221,17 @@ describe("what we write", () => {
     expect(({} as Record<string, unknown>)["0"]).toBeUndefined();
   });
 
+  it("is recognised whatever the length of a safetensors header looks like", async () => {
+    const path = join(folder, "length.safetensors");
+    const lengths = new Set<number>();
+    for (let i = 0; i < 300; i += 4) {
+      await writeWeightsFile(path, randomTensors(6), { modelName: "x".repeat(i) });
+      lengths.add((await readFile(path))[0] as number);
+      expect((await readWeightsFile(path)).metadata.modelName).toHaveLength(i);
+    }
+    expect(lengths).toContain(0x80);
+  });
+
   it("tells the reference's loader how the queries are grouped", async () => {
     const path = join(folder, "args.pth");
     await writeWeightsFile(path, randomTensors(4), METADATA);

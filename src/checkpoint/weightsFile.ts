@@ -75,8 +75,9 @@ async function sniff(file: FileReader): Promise<"safetensors" | "torch"> {
   if (size === 0) throw bad("the file is empty", "Download or copy it again.");
   const head = await file.read(0, Math.min(size, 512));
   const text = new TextDecoder("latin1").decode(head);
-  if (text.startsWith("PK") || head[0] === 0x80) return "torch";
+  // First, as the length that a safetensors file starts with may look like the first bytes of the others.
   if (size > 9 && head[8] === 0x7b && new DataView(head.buffer).getUint32(4, true) === 0) return "safetensors";
+  if (text.startsWith("PK") || head[0] === 0x80) return "torch";
   if (/^\s*(?:<!doctype|<html|<\?xml|<head)/i.test(text)) {
     throw bad("it is a web page", "The download brought an error page. Download the file itself.");
   }
