@@ -1,0 +1,195 @@
+// Average precision and recall of boxes as COCO defines them, equal to pycocotools' COCOeval (iouType "bbox").
+
+import {
+  AREAS,
+  type Detection,
+  type GroundTruth,
+  IOU_THRESHOLDS,
+  matchClass,
+  type Ranked,
+  spaced,
+} from "./boxMatching.ts";
+
+export type Category = { id: number; name: string };
+
+/** Metrics of one class: -1 where the class has no (non-crowd) annotation. */
+export type ClassMetrics = {
+  id: number;
+  name: string;
+  "AP50:95": number;
+  AP50: number;
+  AP75: number;
+  AR: number;
+  annotations: number;
+};
+
+export type CocoMetrics = {
+  /** Means over the classes that have annotations, -1 if none has: AP50:95, AP50, AP75, APs, APm, APl, AR (at the largest of maxDets), AR<n> for each of maxDets, ARs, ARm, ARl. */
+  metrics: Record<string, number>;
+  /** By category id, ascending. */
+  perClass: ClassMetrics[];
+  /**
+   * Interpolated precision, and the lowest score that reaches it, at each of 101 recalls 0, 0.01, ... 1, for any area
+   * and the largest of maxDets: [10 IoU thresholds, classes, 101]; precision is -1 for a class without annotations.
+   */
+  curves: { precision: Float64Array; scores: Float64Array };
+};
+
+export const RECALLS = spaced(0, 1, 101);
+const [T, R, A] = [IOU_THRESHOLDS.length, RECALLS.length, AREAS.length];
+
+/**
+ * COCO metrics of detections against ground truths. Boxes of other categories than those given are left out. At most
+ * the largest of `maxDets` best-scored detections of an image and class count; scores must not be NaN. Ties are ordered
+ * as pycocotools does: by image id, then by place in the list.
+ */
+export function cocoAp({
+  groundTruths,
+  detections,
+  categories,
+  maxDets = [1, 10, 100],
+}: {
+  groundTruths: readonly GroundTruth[];
+  detections: readonly Detection[];
+  categories: readonly Category[];
+  maxDets?: readonly number[];
+}): CocoMetrics {
+  const limits = [...maxDets].sort((a, b) => a - b);
+  const classes = [...categories].sort((a, b) => a.id - b.id);
+  const K = classes.length;
+  const M = limits.length;
+  const images = indexOf([...groundTruths, ...detections].map(({ imageId }) => imageId).sort((a, b) => a - b));
+  const classOf = indexOf(classes.map(({ id }) => id));
+  const truths = group(groundTruths, classOf, ({ categoryId }) => categoryId);
+  const found = group(detections, classOf, ({ categoryId }) => categoryId);
+
+  const precision = new Float64Array(A * T * K * R).fill(-1);
+  const scores = new Float64Array(A * T * K * R).fill(-1);
+  const recall = new Float64Array(A * M * T * K).fill(-1);
+  const annotations = new Int32Array(K);
+  for (let k = 0; k < K; k++) {
+    const ranked = matchClass(
+      group(truths(k), images, byImage),
+      group(found(k), images, byImage),
+      images.size,
+      limits[M - 1]!,
+    );
+    annotations[k] = ranked.positives[0]!;
+    for (let a = 0; a < A; a++) {
+      if (ranked.positives[a] === 0) continue;
+      for (let m = 0; m < M; m++) {
+        for (let t = 0; t < T; t++) {
+          const curve = at(a, t, k);
+          const arrays = { precision: precision.subarray(curve, curve + R), scores: scores.subarray(curve, curve + R) };
+          const reached = accumulate(ranked, { a, t, limit: limits[m]! }, m === M - 1 ? arrays : undefined);
+          recall[((a * M + m) * T + t) * K + k] = reached;
+        }
+      }
+    }
+  }
+  function at(a: number, t: number, k: number): number {
+    return ((a * T + t) * K + k) * R;
+  }
+
+  const ap = (a: number, t?: number) =>
+    meanOfValid(
+      t === undefined
+        ? precision.subarray(at(a, 0, 0), at(a + 1, 0, 0))
+        : precision.subarray(at(a, t, 0), at(a, t + 1, 0)),
+    );
+  const ar = (a: number, m: number) => meanOfValid(recall.subarray((a * M + m) * T * K, (a * M + m + 1) * T * K));
+  const metrics: Record<string, number> = { "AP50:95": ap(0), AP50: ap(0, 0), AP75: ap(0, 5) };
+  for (let a = 1; a < A; a++) metrics[`AP${AREAS[a]!.suffix}`] = ap(a);
+  metrics.AR = ar(0, M - 1);
+  for (const [m, limit] of limits.entries()) metrics[`AR${limit}`] = ar(0, m);
+  for (let a = 1; a < A; a++) metrics[`AR${AREAS[a]!.suffix}`] = ar(a, M - 1);
+
+  const perClass = classes.map(({ id, name }, k): ClassMetrics => {
+    const each = Array.from({ length: T }, (_, t) => meanOfValid(precision.subarray(at(0, t, k), at(0, t, k) + R)));
+    const recalls = Float64Array.from(each, (_, t) => recall[((M - 1) * T + t) * K + k]!);
+    const of = { AP50: each[0]!, AP75: each[5]!, AR: meanOfValid(recalls), annotations: annotations[k]! };
+    return { id, name, "AP50:95": meanOfValid(each), ...of };
+  });
+  return {
+    metrics,
+    perClass,
+    curves: { precision: precision.slice(0, T * K * R), scores: scores.slice(0, T * K * R) },
+  };
+}
+
+const byImage = ({ imageId }: { imageId: number }) => imageId;
+
+/** Places of the distinct values of a sorted list. */
+function indexOf(sorted: number[]): Map<number, number> {
+  const index = new Map<number, number>();
+  for (const value of sorted) if (!index.has(value)) index.set(value, index.size);
+  return index;
+}
+
+/** The items of the i-th key, in their order. Items whose key is not in the index are left out. */
+function group<Item>(
+  items: readonly Item[],
+  index: Map<number, number>,
+  key: (item: Item) => number,
+): (i: number) => Item[] {
+  const groups: (Item[] | undefined)[] = new Array(index.size);
+  for (const item of items) {
+    const i = index.get(key(item));
+    if (i === undefined) continue;
+    const group = groups[i];
+    if (group) group.push(item);
+    else groups[i] = [item];
+  }
+  return (i) => groups[i] ?? [];
+}
+
+/**
+ * Recall reached in area range a at threshold t with the `limit` best detections of each image. Fills the curve's
+ * arrays [R], if given, with the precision at each recall (the best at that recall or above) and the score there.
+ */
+function accumulate(
+  ranked: Ranked,
+  { a, t, limit }: { a: number; t: number; limit: number },
+  curve?: { precision: Float64Array; scores: Float64Array },
+): number {
+  const [matched, ignored] = [ranked.matched[a]!, ranked.ignored[a]!];
+  const positives = ranked.positives[a]!;
+  const total = ranked.rank.length;
+  const precisions = new Float64Array(curve ? total : 0);
+  const recalls = new Float64Array(curve ? total : 0);
+  const scoreAt = new Float64Array(curve ? total : 0);
+  let [n, hits, misses] = [0, 0, 0];
+  for (let i = 0; i < total; i++) {
+    if (ranked.rank[i]! >= limit) continue;
+    if (!((ignored[i]! >> t) & 1)) {
+      if ((matched[i]! >> t) & 1) hits++;
+      else misses++;
+    }
+    if (curve) {
+      precisions[n] = hits / (hits + misses + Number.EPSILON);
+      recalls[n] = hits / positives;
+      scoreAt[n] = ranked.scores[i]!;
+    }
+    n++;
+  }
+  if (curve) {
+    for (let i = n - 1; i > 0; i--) if (precisions[i]! > precisions[i - 1]!) precisions[i - 1] = precisions[i]!;
+    let i = 0;
+    for (let r = 0; r < R; r++) {
+      while (i < n && recalls[i]! < RECALLS[r]!) i++;
+      curve.precision[r] = i < n ? precisions[i]! : 0;
+      curve.scores[r] = i < n ? scoreAt[i]! : 0;
+    }
+  }
+  return n > 0 ? hits / positives : 0;
+}
+
+function meanOfValid(values: ArrayLike<number>): number {
+  let [sum, n] = [0, 0];
+  for (let i = 0; i < values.length; i++) {
+    if (values[i]! <= -1) continue;
+    sum += values[i]!;
+    n++;
+  }
+  return n === 0 ? -1 : sum / n;
+}
