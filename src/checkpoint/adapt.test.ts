@@ -1,0 +1,160 @@
+import { describe, expect, test } from "vitest";
+import { initialise } from "../model/init.ts";
+import { type Architecture, VARIANTS } from "../model/variants.ts";
+import { fromFloat32, type StateDict, size, toFloat32 } from "../util/hostTensor.ts";
+import { adaptWeights } from "./adapt.ts";
+import { referenceKeys } from "./names.ts";
+
+const model: Architecture = {
+  ...VARIANTS.nano,
+  encoder: { hiddenSize: 8, numAttentionHeads: 2, numHiddenLayers: 2, mlpRatio: 2 },
+  outFeatureIndexes: [1, 2],
+  positionalEncodingSize: 4,
+  hiddenDim: 8,
+  saNheads: 2,
+  caNheads: 2,
+  dimFeedforward: 8,
+  numQueries: 5,
+  groupDetr: 3,
+  numClasses: 6,
+};
+
+/** Every tensor counts 0, 1, 2, ... */
+function counting(architecture: Architecture): StateDict {
+  const tensors: StateDict = new Map();
+  for (const [name, shape] of referenceKeys(architecture))
+    if (name !== "_kp_active_mask") tensors.set(name, fromFloat32(Float32Array.from({ length: size(shape) }, (_, i) => i), shape)); // biome-ignore format: one line
+  return tensors;
+}
+
+const values = (tensors: StateDict, name: string) => [...toFloat32(tensors.get(name)!)];
+
+describe("adaptWeights", () => {
+  test("passes weights that fit through untouched", () => {
+    const tensors = counting(model);
+    const { tensors: adapted, report } = adaptWeights("w.pth", tensors, model);
+    expect(report).toEqual({ loaded: tensors.size, reshaped: [], missing: [], unexpected: [] });
+    expect(adapted.get("class_embed.bias")).toBe(tensors.get("class_embed.bias"));
+  });
+
+  test("fewer classes keep the first rows of the class heads", () => {
+    const { tensors, report } = adaptWeights("w.pth", counting(model), { ...model, numClasses: 2 });
+    expect(values(tensors, "class_embed.bias")).toEqual([0, 1, 2]);
+    expect(values(tensors, "transformer.enc_out_class_embed.2.bias")).toEqual([0, 1, 2]);
+    expect(report.reshaped).toHaveLength(2 + 2 * 3);
+    expect(report.reshaped).toContainEqual({ name: "class_embed.weight", from: [7, 8], to: [3, 8] });
+  });
+
+  test("more classes repeat the rows from the first on", () => {
+    const { tensors } = adaptWeights("w.pth", counting({ ...model, numClasses: 2 }), model);
+    expect(values(tensors, "class_embed.bias")).toEqual([0, 1, 2, 0, 1, 2, 0]);
+  });
+
+  test("fewer queries keep the first of each group where the file says how they are grouped", () => {
+    const smaller = { ...model, numQueries: 2, groupDetr: 2 };
+    const { tensors } = adaptWeights("w.pth", counting(model), smaller, { numQueries: 5, groupDetr: 3 });
+    expect(values(tensors, "refpoint_embed.weight")).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 20, 21, 22, 23, 24, 25, 26, 27]);
+  });
+
+  test("and the first rows where it does not", () => {
+    const { tensors } = adaptWeights("w.pth", counting(model), { ...model, numQueries: 2, groupDetr: 2 });
+    expect(values(tensors, "refpoint_embed.weight")).toEqual(Array.from({ length: 16 }, (_, i) => i));
+  });
+
+  test("more queries than the file holds are refused", () => {
+    expect(() => adaptWeights("w.pth", counting(model), { ...model, numQueries: 9 })).toThrow(/w\.pth.*fewer queries/s);
+  });
+
+  test("position embeddings are resized, the class token's stays", () => {
+    const tensors = counting(model);
+    const name = "backbone.0.encoder.encoder.embeddings.position_embeddings";
+    tensors.set(
+      name,
+      fromFloat32(
+        Float32Array.from({ length: 17 * 8 }, (_, i) => (i < 8 ? i : 3)),
+        [1, 17, 8],
+      ),
+    );
+    const { tensors: adapted } = adaptWeights("w.pth", tensors, { ...model, positionalEncodingSize: 6 });
+    expect(adapted.get(name)!.shape).toEqual([1, 37, 8]);
+    const resized = values(adapted, name);
+    expect(resized.slice(0, 8)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    for (const value of resized.slice(8)) expect(value).toBeCloseTo(3, 5); // a constant stays one
+  });
+
+  test("says what is missing and what is left out", () => {
+    const tensors = counting(model);
+    tensors.delete("query_feat.weight");
+    tensors.set("something.else", fromFloat32(new Float32Array(1), [1]));
+    const { report } = adaptWeights("w.pth", tensors, model);
+    expect(report.missing).toEqual(["query_feat.weight"]);
+    expect(report.unexpected).toEqual(["something.else"]);
+  });
+
+  test("weights of another architecture are refused by name", () => {
+    const other = { ...model, encoder: { ...model.encoder, hiddenSize: 16 } };
+    expect(() => adaptWeights("w.pth", counting(model), other)).toThrow(/w\.pth does not fit/);
+    const strange: StateDict = new Map([["conv1.weight", fromFloat32(new Float32Array(4), [4])]]);
+    expect(() => adaptWeights("w.pth", strange, model)).toThrow(/holds 0 of its \d+ tensors.*conv1\.weight/s);
+  });
+
+  test("another patch size is named as such", () => {
+    const other = { ...model, patchSize: 14 };
+    expect(() => adaptWeights("w.pth", counting(model), other)).toThrow(
+      expect.objectContaining({ hint: expect.stringContaining("patch size") }),
+    );
+  });
+});
+
+describe("initialise", () => {
+  const tensors = initialise(referenceKeys(model), 7, model);
+
+  test("gives every tensor of the architecture, the same for the same seed", () => {
+    expect([...tensors.keys()]).toEqual([...referenceKeys(model).keys()]);
+    const again = initialise(referenceKeys(model), 7, model);
+    for (const [name, tensor] of tensors) expect(again.get(name)!.bytes).toEqual(tensor.bytes);
+    expect(initialise(referenceKeys(model), 8, model).get("query_feat.weight")!.bytes).not.toEqual(
+      tensors.get("query_feat.weight")!.bytes,
+    );
+  });
+
+  test("starts every class at a probability of 0.01 and every box at its reference", () => {
+    for (const value of values(tensors, "class_embed.bias")) expect(1 / (1 + Math.exp(-value))).toBeCloseTo(0.01, 6);
+    expect(values(tensors, "bbox_embed.layers.2.weight").every((value) => value === 0)).toBe(true);
+    expect(values(tensors, "refpoint_embed.weight").every((value) => value === 0)).toBe(true);
+  });
+
+  test("copies the heads to all groups and the linear biases to all decoder layers", () => {
+    const same = (a: string, b: string) => expect(tensors.get(a)!.bytes).toEqual(tensors.get(b)!.bytes);
+    same("transformer.enc_out_class_embed.2.weight", "class_embed.weight");
+    same("transformer.enc_out_bbox_embed.1.layers.0.weight", "bbox_embed.layers.0.weight");
+    same("transformer.decoder.layers.0.linear1.bias", "transformer.decoder.layers.1.linear1.bias");
+    expect(tensors.get("transformer.decoder.layers.0.linear1.weight")!.bytes).not.toEqual(
+      tensors.get("transformer.decoder.layers.1.linear1.weight")!.bytes,
+    );
+  });
+
+  test("norms are the identity, layer scales one, the encoder's biases zero", () => {
+    expect(new Set(values(tensors, "transformer.decoder.norm.weight"))).toEqual(new Set([1]));
+    expect(new Set(values(tensors, "backbone.0.encoder.encoder.encoder.layer.1.layer_scale2.lambda1"))).toEqual(new Set([1])); // biome-ignore format: one line
+    expect(new Set(values(tensors, "backbone.0.projector.stages.0.0.m.1.cv2.bn.weight"))).toEqual(new Set([1]));
+    expect(new Set(values(tensors, "backbone.0.projector.stages.0.1.bias"))).toEqual(new Set([0]));
+    expect(new Set(values(tensors, "backbone.0.encoder.encoder.encoder.layer.0.mlp.fc1.bias"))).toEqual(new Set([0]));
+  });
+
+  test("sampling offsets point in as many directions as heads, a step further a point", () => {
+    const bias = values(tensors, "transformer.decoder.layers.0.cross_attn.sampling_offsets.bias");
+    expect(bias.map((v) => Math.round(v * 1e6) / 1e6 + 0)).toEqual([1, 0, 2, 0, -1, 0, -2, 0]);
+  });
+
+  test("draws stay within the bounds of their fan", () => {
+    const bound = Math.sqrt(6 / (8 + 8));
+    const drawn = values(tensors, "transformer.decoder.layers.0.linear1.weight").map(Math.abs);
+    expect(Math.max(...drawn)).toBeLessThanOrEqual(bound);
+    expect(Math.max(...drawn)).toBeGreaterThan(0.8 * bound);
+    const encoder = values(tensors, "backbone.0.encoder.encoder.encoder.layer.0.mlp.fc1.weight");
+    const deviation = Math.sqrt(encoder.reduce((sum, v) => sum + v * v, 0) / encoder.length);
+    expect(deviation).toBeGreaterThan(0.015);
+    expect(deviation).toBeLessThan(0.025);
+  });
+});
