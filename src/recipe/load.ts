@@ -165,14 +165,6 @@ function further(recipe: ReturnType<typeof recipeSchema.parse>): Fault[] {
     for (const key of CUSTOM_NEEDS)
       if (model[key] === undefined)
         add(`model.${key}`, `model.${key} is missing: the variant custom has no default for it.`);
-  const indexes = model.out_feature_indexes;
-  if (indexes?.some((index, i) => i > 0 && index <= indexes[i - 1]!))
-    add("model.out_feature_indexes", `model.out_feature_indexes is ${show(indexes)}, but must rise.`);
-  if (model.encoder && indexes && indexes.at(-1)! > model.encoder.num_hidden_layers)
-    add(
-      "model.out_feature_indexes",
-      `model.out_feature_indexes is ${show(indexes)}, but the encoder has ${model.encoder.num_hidden_layers} blocks.`,
-    );
   if (data.dir === null && data.train === null)
     add("data.dir", "data.dir is missing: name the folder of the data set, or its files as data.train and data.val.");
   if (data.dir !== null && (data.train ?? data.val ?? data.test))

@@ -21,14 +21,17 @@ export const VARIANT_NAMES = ["nano", "small", "medium", "large", "base", "large
 /** Fields that make up an architecture. A published variant has a value for each; one that is given here replaces it. */
 const architecture = {
   encoder: z
-    .strictObject({
-      hidden_size: count().describe("Width of the vision transformer"),
-      num_attention_heads: count().describe("Attention heads of a block; must divide hidden_size"),
-      num_hidden_layers: count().describe("Number of blocks"),
-      mlp_ratio: z.number().positive().default(4).describe("Width of a block's MLP over hidden_size"),
-    })
+    .union([
+      z.strictObject({
+        hidden_size: count().describe("Width of the vision transformer"),
+        num_attention_heads: count().describe("Attention heads of a block; must divide hidden_size"),
+        num_hidden_layers: count().describe("Number of blocks"),
+        mlp_ratio: z.number().positive().default(4).describe("Width of a block's MLP over hidden_size"),
+      }),
+      z.enum(["dinov2_windowed_small", "dinov2_windowed_base"]),
+    ])
     .optional()
-    .describe("Size of the DINOv2 encoder; for the variant custom"),
+    .describe("The DINOv2 encoder: its size, or a name of the reference"),
   resolution: count()
     .optional()
     .describe("Side of the square input, in pixels; a multiple of patch_size * num_windows"),
@@ -94,6 +97,10 @@ const splitFiles = (name: string) =>
 
 const augment = z.strictObject({
   horizontal_flip: factor().default(0.5).describe("Probability of a left-right flip"),
+  scale_jitter: z
+    .boolean()
+    .default(true)
+    .describe("Half of the time: resize to a short side of 400, 500 or 600, then cut a square out"),
 });
 
 const data = section(
@@ -194,7 +201,7 @@ const checkpoint = section(
     every_steps: count().nullable().default(null).describe("Save after every so many optimizer steps, too"),
     keep_last: count().default(2).describe("How many of the newest to keep"),
     keep_best: count(0).default(3).describe("How many of the best (by AP50:95) to keep besides"),
-    keep_every: count().nullable().default(null).describe("Keep one for good after every so many epochs"),
+    keep_every: count().nullable().default(10).describe("Keep one for good after every so many epochs"),
   },
   "Checkpoints",
 );
@@ -270,7 +277,6 @@ export const NOT_YET: readonly ({ key: string; now: unknown } | { key: string; n
   { key: "train.stages", now: null },
   { key: "train.gradient_checkpointing", now: "none" },
   { key: "early_stopping", now: "none" },
-  { key: "checkpoint.keep_every", now: null },
   { key: "track.tensorboard", now: false },
   { key: "track.wandb", now: "none" },
   { key: "export.onnx", now: false },

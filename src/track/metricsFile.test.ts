@@ -2,7 +2,8 @@ import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { type EvalRow, openMetricsFile, readMetrics, type TrainRow } from "./metricsFile.ts";
+import type { TrainRow, ValRow } from "../train/events.ts";
+import { openMetricsFile, readMetrics } from "./metricsFile.ts";
 import { resultsCsv } from "./resultsCsv.ts";
 
 let folder: string;
@@ -14,10 +15,10 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const train = (step: number, epoch = 0, loss = 10 - step): TrainRow => ({
-  ...{ step, epoch, split: "train", loss, grad_norm: 1, lr: 1e-4, lr_encoder: 1e-5 },
+  ...{ step, epoch, split: "train", loss, class_error: 50, grad_norm: 1, lr: 1e-4, lr_encoder: 1e-5 },
   ...{ images_per_second: 3, data_wait: 0 },
 });
-const evaluation = (step: number, epoch = 0): EvalRow => ({
+const evaluation = (step: number, epoch = 0): ValRow => ({
   ...{ step, epoch, split: "val", "AP50:95": 0.25, AP50: 0.5, AP75: 0.125, AR: 0.3, per_class: { tree: 0.25 } },
 });
 
@@ -72,9 +73,9 @@ it("results.csv has one row an epoch with the means of training and the evaluati
   const rows = [train(1), train(2), evaluation(2), train(3, 1)];
   expect(resultsCsv(rows)).toBe(
     [
-      "epoch,step,train/loss,train/grad_norm,train/lr,train/lr_encoder,train/images_per_second,train/data_wait,val/AP50:95,val/AP50,val/AP75,val/AR",
-      "0,2,8.5,1,0.0001,0.00001,3,0,0.25,0.5,0.125,0.3",
-      "1,3,7,1,0.0001,0.00001,3,0,,,,",
+      "epoch,step,train/loss,train/class_error,train/grad_norm,train/lr,train/lr_encoder,train/images_per_second,train/data_wait,val/AP50:95,val/AP50,val/AP75,val/AR",
+      "0,2,8.5,50,1,0.0001,0.00001,3,0,0.25,0.5,0.125,0.3",
+      "1,3,7,50,1,0.0001,0.00001,3,0,,,,",
       "",
     ].join("\n"),
   );

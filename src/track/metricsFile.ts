@@ -1,38 +1,9 @@
 // metrics.jsonl, the source of truth of a run: append-only, one JSON object a line, mended and cut back when a run resumes.
 
 import { type FileHandle, open, readFile } from "node:fs/promises";
+import type { MetricsRow } from "../train/events.ts";
 import { UserError } from "../util/errors.ts";
 import { fileError } from "../util/files.ts";
-
-/** A training row. `step` counts optimizer updates from 1, `epoch` from 0; the loss terms are named as the reference's. */
-export type TrainRow = {
-  step: number;
-  epoch: number;
-  split: "train";
-  loss: number;
-  grad_norm: number;
-  lr: number;
-  lr_encoder: number;
-  images_per_second: number;
-  /** Share of the time that the trainer waited for images, 0 to 1. */
-  data_wait: number;
-  [term: string]: number | string;
-};
-
-/** An evaluation row. A metric is null where nothing could be measured (a class without objects). */
-export type EvalRow = {
-  step: number;
-  epoch: number;
-  split: "val" | "test";
-  "AP50:95": number | null;
-  AP50: number | null;
-  AP75: number | null;
-  AR: number | null;
-  per_class: Record<string, number | null>;
-  [metric: string]: number | string | null | Record<string, number | null>;
-};
-
-export type MetricsRow = TrainRow | EvalRow;
 
 /** Fields that differ between two runs of the same recipe, since they measure time. */
 export const TIMING_FIELDS: readonly string[] = ["images_per_second", "data_wait"];

@@ -1,0 +1,134 @@
+// `check`: is a recipe ready to be trained? Reads recipe, data set and weights; loads no engine and trains nothing.
+
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { CommandModule } from "yargs";
+import type { LoadReport } from "../checkpoint/adapt.ts";
+import type { ScanReport } from "../data/scan.ts";
+import type { Architecture } from "../model/variants.ts";
+import type { Recipe } from "../recipe/schema.ts";
+import { UserError } from "../util/errors.ts";
+
+type Arguments = { recipe: string; set?: string[]; json: boolean };
+
+type WeightsCheck = { weights: string; state: "none" | "file" | "cached" | "to be downloaded" } & Partial<LoadReport>;
+
+export type CheckReport = { ok: boolean; recipe: Recipe; parameters: number; weights: WeightsCheck; data: ScanReport };
+
+const MOST_SHOWN = 20;
+
+export const checkCommand: CommandModule<object, Arguments> = {
+  command: "check",
+  describe: "Validate a recipe, its data set and its weights without training",
+  builder: (yargs) =>
+    yargs
+      .option("recipe", { type: "string", requiresArg: true, demandOption: true, describe: "The recipe file" })
+      .option("set", { type: "string", array: true, requiresArg: true, describe: "Override a key: train.epochs=3" })
+      .option("json", { type: "boolean", default: false, describe: "Print the result as JSON" }),
+  handler: async ({ recipe: path, set = [], json }) => {
+    const report = await checkRecipe(String(path), set);
+    process.stdout.write(`${json ? JSON.stringify(report) : table(String(path), report)}\n`);
+    if (!report.ok) process.exitCode = 2;
+  },
+};
+
+/** Everything that a run would need, looked at. Throws UserError where recipe or weights cannot be used at all. */
+export async function checkRecipe(path: string, overrides: string[]): Promise<CheckReport> {
+  const [{ loadRecipe }, { withFields }, { VARIANTS }, { parameterCount }, { loadDataset }, { scanDataset }] =
+    await Promise.all([
+      import("../recipe/load.ts"),
+      import("../model/architecture.ts"),
+      import("../model/variants.ts"),
+      import("../checkpoint/names.ts"),
+      import("../data/dataset.ts"),
+      import("../data/scan.ts"),
+    ]);
+  const recipe = await loadRecipe(path, { overrides });
+  const { num_classes: classes, ...fields } = recipe.model;
+  const base = VARIANTS[fields.variant === "custom" ? "nano" : fields.variant];
+  withFields(base, fields); // a faulty architecture is told before the data set is read
+  const dataset = await loadDataset(recipe.data, { strict: false });
+  const found = Math.max(1, dataset.classes.length);
+  if (classes !== "auto" && classes < found)
+    throw new UserError(`model.num_classes is ${classes}, but the data set has ${found} classes.`, {
+      hint: "Set it to auto, or leave it out.",
+    });
+  const architecture = withFields(base, { ...fields, num_classes: classes === "auto" ? found : classes });
+  const weights = await checkWeights(recipe.weights, architecture);
+  const data = await scanDataset(dataset, { queries: architecture.numQueries });
+  return { ok: data.ok, recipe, parameters: parameterCount(architecture), weights, data };
+}
+
+/** Published weights are not downloaded for this; a file is read and fitted. */
+async function checkWeights(weights: string, architecture: Architecture): Promise<WeightsCheck> {
+  if (weights === "none") return { weights, state: "none" };
+  const [{ findPublished, publishedWeights }, { cacheDir }, { closest }] = await Promise.all([
+    import("../checkpoint/published.ts"),
+    import("../util/files.ts"),
+    import("../util/closest.ts"),
+  ]);
+  const published = existsSync(weights) ? undefined : findPublished(weights);
+  const path = published ? join(cacheDir(), "weights", published.file) : insideRun(weights);
+  if (!existsSync(path)) {
+    if (published) return { weights, state: "to be downloaded" };
+    const names = publishedWeights().map(({ name }) => name);
+    const meant = closest(weights, names);
+    throw new UserError(`weights: there is no file ${weights}.${meant ? ` Did you mean ${meant}?` : ""}`, {
+      hint: `Give a path, none, or a published name: ${names.join(", ")}.`,
+    });
+  }
+  const [{ readWeightsFile }, { adaptWeights }] = await Promise.all([
+    import("../checkpoint/weightsFile.ts"),
+    import("../checkpoint/adapt.ts"),
+  ]);
+  const { tensors, metadata } = await readWeightsFile(path);
+  const said = { ...metadata.modelConfig, ...metadata.args };
+  const number = (value: unknown) => (typeof value === "number" ? value : undefined);
+  const { report } = adaptWeights(path, tensors, architecture, {
+    numQueries: number(said.num_queries),
+    groupDetr: number(said.group_detr),
+  });
+  return { weights, state: published ? "cached" : "file", ...report };
+}
+
+/** The weights file of a run folder (its best checkpoint) or of a checkpoint folder; any other path as it is. */
+function insideRun(path: string): string {
+  if (!existsSync(path) || !statSync(path).isDirectory()) return path;
+  const files = ["ema.safetensors", "model.safetensors"];
+  const folders = [path, join(path, "checkpoints", "best"), join(path, "checkpoints", "last")];
+  const found = folders.flatMap((folder) => files.map((file) => join(folder, file))).find((file) => existsSync(file));
+  if (!found) throw new UserError(`weights: the folder ${path} holds no checkpoint.`, { hint: "Name a run folder." });
+  return found;
+}
+
+function table(path: string, { ok, recipe, parameters, weights, data }: CheckReport): string {
+  const { state, loaded, reshaped = [], missing = [], unexpected = [] } = weights;
+  const fitted = `${loaded} tensors fit, ${reshaped.length} reshaped, ${missing.length} missing, ${unexpected.length} not used`;
+  const lines = [
+    `recipe    ${path} (${recipe.name})`,
+    `model     ${recipe.model.variant}, ${parameters.toLocaleString("en")} parameters`,
+    `weights   ${weights.weights}${state === "none" ? "" : ` (${loaded === undefined ? state : fitted})`}`,
+    `data      ${data.description}`,
+    "",
+    row("split", "images", "empty", "boxes", "crowds"),
+    ...Object.entries(data.splits).map(([name, s]) => row(name, s.images, s.backgrounds, s.boxes, s.crowds)),
+    "",
+    `${"label".padEnd(7)}${"id".padEnd(8)}${"class".padEnd(24)}boxes`,
+    ...data.classes.map(({ label, categoryId, name }) => {
+      const boxes = Object.entries(data.splits).map(([split, s]) => `${split} ${s.boxesPerClass[name] ?? 0}`);
+      return `${String(label).padEnd(7)}${String(categoryId).padEnd(8)}${name.padEnd(24)}${boxes.join(", ")}`;
+    }),
+  ];
+  for (const severity of ["error", "warning"] as const) {
+    const problems = data.problems.filter((problem) => problem.severity === severity);
+    if (problems.length > 0) lines.push("", `${problems.length} ${severity}${problems.length === 1 ? "" : "s"}:`);
+    lines.push(...problems.slice(0, MOST_SHOWN).map((problem) => `  ${problem.message}`));
+    if (problems.length > MOST_SHOWN) lines.push(`  ... and ${problems.length - MOST_SHOWN} more (all with --json)`);
+  }
+  lines.push("", ok ? "Ready to train." : "Not ready: correct the errors above.");
+  return lines.join("\n");
+}
+
+function row(name: string, ...cells: (string | number)[]): string {
+  return name.padEnd(8) + cells.map((cell) => String(cell).padStart(9)).join("");
+}

@@ -1,0 +1,93 @@
+#!/usr/bin/env node
+// The command line: one file a command; what a command needs is imported when it runs, so that --help is instant.
+
+import type { CommandModule } from "yargs";
+import yargs from "yargs";
+import { hideBin } from "yargs/helpers";
+import { programVersion } from "../track/environment.ts";
+import { closest } from "../util/closest.ts";
+import { UserError } from "../util/errors.ts";
+import { checkCommand } from "./check.ts";
+import { recipesCommand } from "./recipes.ts";
+import { resumeCommand } from "./resume.ts";
+import { hasStopSignal, installSignals } from "./signals.ts";
+import { trainCommand } from "./train.ts";
+
+// biome-ignore lint/complexity/noBannedTypes: yargs' own type for a command whose arguments are its own business
+type Command = CommandModule<{}, never>;
+
+const commands = [trainCommand, resumeCommand, checkCommand, recipesCommand] as unknown as Command[];
+
+/** Run one command line; returns the exit code: 0 done, 1 a bug, 2 the user can mend it, 3 stopped. */
+async function main(words: string[]): Promise<number> {
+  try {
+    refuseUnknownCommand(words);
+    await yargs(words)
+      .scriptName("rfdetr-train")
+      .usage("Fine-tune RF-DETR object detectors.\n\n$0 --recipe FILE\n$0 <command>")
+      .locale("en")
+      .command(commands as unknown as CommandModule[])
+      .version(programVersion())
+      .alias({ h: "help", v: "version" })
+      .strict()
+      .wrap(Math.min(110, process.stdout.columns ?? 100))
+      .exitProcess(false)
+      .fail((message, error, instance) => {
+        throw error ?? usageError(message, words);
+      })
+      .parseAsync();
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    return report(error);
+  }
+}
+
+function refuseUnknownCommand([first]: string[]): void {
+  const names = commands.flatMap(({ command }) => [command].flat().map((name) => String(name).split(" ")[0]!));
+  if (first === undefined || first.startsWith("-") || names.includes(first)) return;
+  const known = names.filter((name) => name !== "$0");
+  const meant = closest(first, known);
+  throw new UserError(`There is no command "${first}".${meant ? ` Did you mean "${meant}"?` : ""}`, {
+    hint: `Commands: ${known.join(", ")}. To train: rfdetr-train --recipe FILE`,
+  });
+}
+
+/** What yargs has to say about a command line, with the option that was probably meant. */
+function usageError(message: string, words: string[]): UserError {
+  const unknown = /^Unknown arguments?: ([^,]+)/.exec(message)?.[1];
+  const written = words.find((word) => word.replace(/^-+/, "").split("=")[0] === unknown) ?? unknown;
+  const meant = unknown && closest(unknown, OPTIONS);
+  const text = unknown ? `Unknown argument: ${written}.${meant ? ` Did you mean --${meant}?` : ""}` : message;
+  return new UserError(text, { hint: "Run rfdetr-train --help, or --help after a command." });
+}
+
+/** Options that a slip may have been meant for. */
+const OPTIONS = "recipe set run overfit device json weights data split images out help version schema".split(" ");
+
+function report(error: unknown): number {
+  if (error instanceof UserError) {
+    console.error(error.message);
+    if (error.hint) console.error(`Hint: ${error.hint}`);
+    return 2;
+  }
+  console.error(error instanceof Error ? (error.stack ?? error.message) : error);
+  for (let cause = (error as Error | undefined)?.cause; cause instanceof Error; cause = cause.cause)
+    console.error(`Caused by: ${cause.stack}`);
+  console.error("This is a bug in rfdetr-train. Please report it with the lines above.");
+  return 1;
+}
+
+// A reader that went away (`| head`) ends a command that only prints; a training run goes on without its output.
+for (const stream of [process.stdout, process.stderr])
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    if (!hasStopSignal()) process.exit(Number(process.exitCode ?? 0));
+  });
+
+for (const event of ["uncaughtException", "unhandledRejection"] as const)
+  process.on(event, (error: unknown) => process.exit(report(error)));
+
+installSignals();
+const code = await main(hideBin(process.argv));
+await new Promise((done) => process.stdout.write("", done));
+process.exit(code);
