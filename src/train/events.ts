@@ -1,10 +1,10 @@
-// What a training run says about itself: the rows of metrics.jsonl, and everything else that a program around it shows.
+// What a training run says about itself while it goes: rows of metrics.jsonl, and what else a program around it may show.
 
 /**
  * One optimizer update. The losses are those of its images, under the reference's names (loss_ce, loss_bbox, loss_giou,
  * the same with _0, _1, ... and _enc). `grad_norm` is the norm before clipping, `lr` and `lr_encoder` the recipe's rates
- * times the schedule's factor, `data_wait` the seconds that the step waited for its images. Steps count from 1, epochs
- * from 0.
+ * times the schedule's factor, `data_wait` the share of the step's time that it waited for images, from 0 to 1. Steps
+ * count from 1, epochs from 0.
  */
 export type TrainRow = {
   step: number;
@@ -21,26 +21,28 @@ export type TrainRow = {
   data_wait: number;
 };
 
-/** COCO metrics on the validation images after `step` updates; `per_class`: AP50:95 by class name, null without boxes. */
+/**
+ * COCO metrics on the validation images after `step` updates; null where nothing could be measured. `per_class`: AP50:95
+ * by the name of the class.
+ */
 export type ValRow = {
   step: number;
   epoch: number;
   split: "val";
-  "AP50:95": number;
-  AP50: number;
-  AP75: number;
-  AR: number;
+  "AP50:95": number | null;
+  AP50: number | null;
+  AP75: number | null;
+  AR: number | null;
   per_class: Record<string, number | null>;
 };
 
 /** A line of metrics.jsonl. */
 export type MetricsRow = TrainRow | ValRow;
 
-/** Where a run stands and how long it is, in optimizer steps. */
+/** How long a run is, in optimizer steps, and where it stood when it (re)started. */
 export type RunSize = {
   epochs: number;
   stepsPerEpoch: number;
-  /** Steps of the whole run, and those already done when it (re)started. */
   totalSteps: number;
   stepsDone: number;
   imagesPerStep: number;
@@ -58,5 +60,5 @@ export type TrainEvent =
   /** Validation begins; it takes a while. */
   | { type: "evaluating"; epoch: number; images: number }
   | { type: "checkpoint"; name: string; best: boolean }
-  /** The last event. `interrupted`: stopped by the signal after a whole step; `resume` continues. */
+  /** The last event. `interrupted`: stopped by the signal after a whole step; `resume` continues. `best`: AP50:95. */
   | { type: "end"; status: "done" | "interrupted"; run: string; step: number; best: number | null };

@@ -4,20 +4,11 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Batch } from "../data/loader.ts";
 import { criterion, normaliser } from "../loss/criterion.ts";
 import { type RfdetrWeights, rfdetr } from "../model/rfdetr.ts";
-import type { Architecture } from "../model/variants.ts";
+import { valueAndGradients } from "../ops/differentiable.ts";
 import { flatten } from "../util/tree.ts";
-import { type AdamW, clipFactor, globalNorm, type Update, updateWeights } from "./adamw.ts";
-import { type Ema, type EmaSettings, updateEma } from "./ema.ts";
-import type { ParamGroup } from "./paramGroups.ts";
-
-/** What a step reads and changes. A leaf of `weights` that is a tf.Variable trains. */
-export type Learner = {
-  weights: RfdetrWeights;
-  architecture: Architecture;
-  groups: ParamGroup[];
-  optimizer: AdamW;
-  ema: Ema | null;
-};
+import { clipFactor, globalNorm, type Update, updateWeights } from "./adamw.ts";
+import { type EmaSettings, updateEma } from "./ema.ts";
+import type { Learner } from "./learner.ts";
 
 export type StepSettings = {
   clipMaxNorm: number;
@@ -68,7 +59,7 @@ export async function trainStep(
   }
   const list = [...gradients.values()];
   const norm = globalNorm(list);
-  const numbers = tf.concat([tf.reshape(norm, [1]), ...tables]);
+  const numbers = tf.tidy(() => tf.concat([tf.reshape(norm, [1]), ...tables]));
   const values = await numbers.data();
   tf.dispose([norm, numbers, ...tables]);
   const result = summarise(values as Float32Array, names, batches, whole);
@@ -99,23 +90,20 @@ function batchGradients(
   const groups = architecture.groupDetr;
   const variables = trainable(weights);
   const images = tf.tensor4d(batch.images, batch.shape);
-  let table: tf.Tensor | undefined;
   let names: string[] = [];
-  const { value, grads } = tf.variableGrads(
+  const result = valueAndGradients(
+    variables.map(([, variable]) => variable),
     () => {
       const detections = rfdetr(weights, architecture, images, { training: true });
       const { loss, terms } = criterion(detections, batch.targets, boxCount ? { groups, boxCount } : { groups });
       names = Object.keys(terms);
-      table = tf.keep(tf.stack([loss, ...Object.values(terms)]));
-      return tf.mul(loss, share) as tf.Scalar;
+      return { loss: tf.mul(loss, share) as tf.Scalar, extra: tf.stack([loss, ...Object.values(terms)]) };
     },
-    variables.map(([, variable]) => variable),
   );
-  tf.dispose([value, images]);
-  const byName = grads as Record<string, tf.Tensor | undefined>;
+  tf.dispose([result.loss, images]);
   const gradients: Gradients = new Map();
-  for (const [path, { name }] of variables) if (byName[name]) gradients.set(path, byName[name]);
-  return { gradients, table: table!, names };
+  for (const [i, [path]] of variables.entries()) if (result.gradients[i]) gradients.set(path, result.gradients[i]);
+  return { gradients, table: result.extra, names };
 }
 
 /** The sum of two sets of gradients; both are used up. */

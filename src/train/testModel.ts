@@ -1,0 +1,83 @@
+// A detector small enough to train in a test, with pictures it can learn from.
+
+import { referenceKeys } from "../checkpoint/names.ts";
+import type { Batch } from "../data/loader.ts";
+import { initialise } from "../model/init.ts";
+import { type Architecture, VARIANTS } from "../model/variants.ts";
+import type { StateDict } from "../util/hostTensor.ts";
+import { rngFromSeed } from "../util/rng.ts";
+import { createLearner, type Learner, type LearnerSettings } from "./learner.ts";
+
+export const TINY: Architecture = {
+  ...VARIANTS.nano,
+  encoder: { hiddenSize: 24, numAttentionHeads: 3, numHiddenLayers: 3, mlpRatio: 2 },
+  outFeatureIndexes: [1, 3],
+  patchSize: 8,
+  positionalEncodingSize: 4,
+  resolution: 32,
+  hiddenDim: 16,
+  saNheads: 2,
+  caNheads: 4,
+  dimFeedforward: 32,
+  numQueries: 6,
+  numSelect: 6,
+  groupDetr: 3,
+  numClasses: 2,
+};
+
+export const SETTINGS: LearnerSettings = {
+  lr: 1e-3,
+  lrEncoder: 1e-3,
+  lrVitLayerDecay: 0.8,
+  lrComponentDecay: 0.7,
+  weightDecay: 1e-2,
+  freezeEncoder: false,
+  average: true,
+};
+
+export function tinyWeights(seed = 3): StateDict {
+  return initialise(referenceKeys(TINY), seed, TINY);
+}
+
+export function tinyLearner(settings: Partial<LearnerSettings> = {}): Learner {
+  return createLearner(tinyWeights(), TINY, { ...SETTINGS, ...settings });
+}
+
+/** Noise with one box an image (two in every other image), always the same for a seed. */
+export function noiseBatch(seed: number, images: number): Batch {
+  const rng = rngFromSeed(seed);
+  const side = TINY.resolution;
+  const numbers = Array.from({ length: images }, (_, i) => i);
+  return {
+    images: Float32Array.from({ length: images * side * side * 3 }, () => rng.normal()),
+    shape: [images, side, side, 3],
+    targets: numbers.map((i) => {
+      const boxes = 1 + (i % 2);
+      return {
+        boxes: Float32Array.from({ length: 4 * boxes }, (_, j) =>
+          j % 4 < 2 ? 0.3 + 0.4 * rng.uniform() : 0.2 + 0.2 * rng.uniform(),
+        ),
+        labels: Int32Array.from({ length: boxes }, () => rng.int(2)),
+      };
+    }),
+    imageIds: numbers,
+    files: numbers.map((i) => `${seed}-${i}.jpg`),
+    originalSizes: numbers.map(() => [side, side] as [number, number]),
+    wait: 0,
+  };
+}
+
+/** Some images of a batch, as a batch. */
+export function part(batch: Batch, from: number, to: number): Batch {
+  const [, height, width, channels] = batch.shape;
+  const size = height * width * channels;
+  return {
+    ...batch,
+    images: batch.images.slice(from * size, to * size),
+    shape: [to - from, height, width, channels],
+    targets: batch.targets.slice(from, to),
+    imageIds: batch.imageIds.slice(from, to),
+    files: batch.files.slice(from, to),
+    originalSizes: batch.originalSizes.slice(from, to),
+  };
+}
