@@ -291,6 +291,7 @@ async function linkAndBuild(folder, { folder: library, source }, { flavour, aske
     format: FORMAT,
     tensorflow,
     flavour,
+    cuda: await hasCuda(join(library, LIBRARIES[1])),
     asked: asked ?? null,
     source,
     files: Object.fromEntries(files.map((path) => [path, statSync(join(folder, path)).size])),
@@ -298,6 +299,18 @@ async function linkAndBuild(folder, { folder: library, source }, { flavour, aske
   await writeFile(join(deps, "engine.json.tmp"), JSON.stringify(stamp, null, 1));
   await rename(join(deps, "engine.json.tmp"), join(deps, "engine.json"));
   return stamp;
+}
+
+/** Whether a library was built with CUDA: then it knows where the CUDA wheels' libraries lie. */
+async function hasCuda(path) {
+  const word = Buffer.from("nvidia/cuda_runtime/lib");
+  let rest = Buffer.alloc(0);
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 22 })) {
+    const text = Buffer.concat([rest, chunk]);
+    if (text.includes(word)) return true;
+    rest = text.subarray(-word.length);
+  }
+  return false;
 }
 
 async function link(target, path) {

@@ -43,9 +43,9 @@ export async function runScript(main) {
   }
 }
 
-async function main() {
+/** The command: `setup [--gpu | --cpu] [--force] [--quiet]`. */
+export async function setupMain(args) {
   const known = ["--gpu", "--cpu", "--force", "--quiet"];
-  const args = process.argv.slice(2);
   const unknown = args.find((arg) => !known.includes(arg));
   if (unknown) throw new SetupError(`Unknown option ${unknown}.`, `Options: ${known.join(", ")}`);
   if (args.includes("--gpu") && args.includes("--cpu"))
@@ -64,4 +64,6 @@ const describe = {
   prebuilt: "prebuilt by tfjs-node, untested",
 };
 
-if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) await runScript(main);
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  await runScript(() => setupMain(process.argv.slice(2)));
+}

@@ -36,11 +36,11 @@ export function staleness(folder) {
   for (const [path, entry] of Object.entries(wanted)) {
     if (path === "" || entry.link) continue;
     const present = installed[path];
-    // Builds for other platforms are optional, and absent here.
-    if (!present && (entry.os || entry.cpu)) continue;
-    if (!present || present.version !== entry.version || present.integrity !== entry.integrity) {
-      return `${path} is not the one of package-lock.json`;
-    }
+    // Builds for other platforms, and what those need, are optional and absent here. The engine's package is optional
+    // only so that its own install script may fail; npm ci does not run that.
+    if (!present && entry.optional && path !== "node_modules/@tensorflow/tfjs-node-gpu") continue;
+    const other = (key) => entry[key] !== undefined && present?.[key] !== entry[key];
+    if (other("version") || other("integrity")) return `${path} is not the one of package-lock.json`;
     if (!existsSync(join(folder, path, "package.json"))) return `${path} is missing`;
   }
   return undefined;

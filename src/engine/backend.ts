@@ -3,6 +3,8 @@
 import { createRequire } from "node:module";
 import util from "node:util";
 import type * as tf from "@tensorflow/tfjs-core";
+import { UserError } from "../util/errors.ts";
+import { setupCommand, setupWith } from "./libtensorflow.ts";
 
 type Attribute = { name: string; type: number; value: unknown };
 
@@ -10,6 +12,7 @@ type Attribute = { name: string; type: number; value: unknown };
 type NodeBackend = {
   binding: Record<string, number | string> & { TF_Version: string };
   isGPUPackage: boolean;
+  isUsingGpuDevice: boolean;
   executeSingleOutput(name: string, attributes: Attribute[], inputs: tf.Tensor[]): tf.Tensor;
   executeMultipleOutputs(name: string, attributes: Attribute[], inputs: tf.Tensor[], outputs: number): tf.Tensor[];
   readSync(dataId: object): tf.TypedArray;
@@ -19,7 +22,9 @@ let loaded: NodeBackend | undefined;
 
 /**
  * Load the native backend into this process (once; later calls return at once). Synchronous and silent: logging of the
- * library below errors is off. Throws the loader's own error when the addon or its library cannot be loaded.
+ * library below errors is off.
+ *
+ * @throws UserError when the addon or its library is missing or cannot be loaded, with the command that mends it
  */
 export function loadBackend(): NodeBackend {
   if (loaded) return loaded;
@@ -30,9 +35,39 @@ export function loadBackend(): NodeBackend {
   legacy.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
   legacy.isArray ??= Array.isArray;
   const require = createRequire(import.meta.url);
-  const node = require("@tensorflow/tfjs-node-gpu") as { backend(): unknown };
-  loaded = node.backend() as NodeBackend;
+  try {
+    const node = require("@tensorflow/tfjs-node-gpu") as { backend(): unknown };
+    loaded = node.backend() as NodeBackend;
+  } catch (cause) {
+    throw engineError(cause);
+  }
   return loaded;
+}
+
+/** Whether this process has loaded the engine; from then on its device is fixed. */
+export function isBackendLoaded(): boolean {
+  return loaded !== undefined;
+}
+
+const NOT_READY = "The TensorFlow engine";
+
+/** Whether an error says that the engine has to be set up (again). */
+export function isEngineError(error: unknown): boolean {
+  return error instanceof UserError && error.message.startsWith(NOT_READY);
+}
+
+function engineError(cause: unknown): UserError {
+  const { message, code } = cause as NodeJS.ErrnoException;
+  if (code === "MODULE_NOT_FOUND" || message.includes("can not be found at path")) {
+    return new UserError(`${NOT_READY} is not set up yet.`, { hint: `Run: ${setupCommand()}`, cause });
+  }
+  const reason = message.split("\n")[0];
+  if (message.includes("cannot open shared object file")) {
+    const hint = `Its files were moved or deleted. Run: ${setupCommand()}`;
+    return new UserError(`${NOT_READY} cannot be loaded: ${reason}`, { hint, cause });
+  }
+  const hint = `Run: ${setupWith("--force")}   (rfdetr-train doctor says what is there)`;
+  return new UserError(`${NOT_READY} cannot be loaded: ${reason}`, { hint, cause });
 }
 
 /** Value of an operation's attribute. Element types are given as `{ type: "float" }`, shapes as `{ shape }`. */

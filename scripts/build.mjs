@@ -1,0 +1,82 @@
+// Compiles src to dist where dist is older. The new folder replaces the old one whole: no file of a module that was removed stays.
+// Usage: node scripts/build.mjs [--if-stale]
+
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { SetupError } from "./setup/errors.mjs";
+import { withLock } from "./setup/lock.mjs";
+import { runScript, setUp } from "./setup/main.mjs";
+import { root } from "./setup/npm.mjs";
+import { say } from "./setup/progress.mjs";
+
+const dist = join(root, "dist");
+
+/** Names, sizes and times of all that goes into dist. */
+function sourceStamp() {
+  const hash = createHash("sha256");
+  const source = join(root, "src");
+  const files = readdirSync(source, { recursive: true }).map((name) => join(source, name));
+  for (const path of [...files.sort(), join(root, "tsconfig.json"), join(root, "tsconfig.build.json")]) {
+    const { size, mtimeMs } = statSync(path);
+    if (path.endsWith(".ts") || path.endsWith(".json")) hash.update(`${path} ${size} ${mtimeMs}\n`);
+  }
+  return hash.digest("hex");
+}
+
+function isFresh() {
+  const path = join(dist, ".source");
+  return existsSync(path) && readFileSync(path, "utf8") === sourceStamp();
+}
+
+/** Have dist up to date; takes milliseconds where it is. */
+export async function ensureBuilt() {
+  if (!isFresh()) await build();
+}
+
+/** Compile into a new folder and put it in dist's place. */
+export async function build() {
+  const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
+  if (!existsSync(compiler)) await setUp();
+  await withLock(join(root, ".cache", "build.lock"), () => {
+    say("build: src to dist");
+    const stamp = sourceStamp();
+    // Beside dist, at the same depth, so that the source maps' relative paths stay right.
+    const fresh = join(root, `dist.${process.pid}.tmp`);
+    rmSync(fresh, { recursive: true, force: true });
+    try {
+      const args = [compiler, "-p", join(root, "tsconfig.build.json"), "--outDir", fresh, "--noEmitOnError"];
+      const { status, error } = spawnSync(process.execPath, args, {
+        stdio: ["ignore", process.stderr, process.stderr],
+      });
+      if (status !== 0) {
+        throw new SetupError(
+          `The build failed${error ? `: ${error.message}` : " (the compiler's messages are above)"}.`,
+          "Mend the type errors, then run it again.",
+        );
+      }
+      writeFileSync(join(fresh, ".source"), stamp);
+      const old = `${fresh}.old`;
+      if (existsSync(dist)) renameSync(dist, old);
+      renameSync(fresh, dist);
+      rmSync(old, { recursive: true, force: true });
+    } finally {
+      rmSync(fresh, { recursive: true, force: true });
+    }
+  });
+}
+
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  await runScript(process.argv.includes("--if-stale") ? ensureBuilt : build);
+}

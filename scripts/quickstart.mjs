@@ -1,0 +1,54 @@
+// From a clean clone to a trained detector: set-up, build, then the quickstart recipe.
+// Usage: node scripts/quickstart.mjs [options of `rfdetr-train`, e.g. --set train.epochs=2]
+
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join, relative } from "node:path";
+import { ensureBuilt } from "./build.mjs";
+import { runScript, setUp } from "./setup/main.mjs";
+import { root } from "./setup/npm.mjs";
+
+/** `checkpoints/quickstart`, or the first of `-2`, `-3`, ... that is free: an earlier run is never written over. */
+function freeFolder() {
+  const first = join(root, "checkpoints", "quickstart");
+  for (let i = 1; ; i++) {
+    const folder = i === 1 ? first : `${first}-${i}`;
+    if (!existsSync(folder)) return folder;
+  }
+}
+
+/** Run the command line in a process of its own. Ctrl-C reaches it from the terminal; we wait for it to save and end. */
+async function commandLine(args) {
+  const child = spawn(process.execPath, [join(root, "dist", "cli", "main.js"), ...args], {
+    cwd: root,
+    stdio: "inherit",
+  });
+  process.on("SIGINT", () => {});
+  for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+  return new Promise((done, failed) =>
+    child.once("error", failed).once("exit", (code, signal) => done(signal ? 1 : code)),
+  );
+}
+
+await runScript(async () => {
+  await setUp();
+  await ensureBuilt();
+  const args = process.argv.slice(2);
+  const given = args.includes("--run")
+    ? args[args.indexOf("--run") + 1]
+    : args.find((a) => a.startsWith("--run="))?.slice(6);
+  const folder = given ?? freeFolder();
+  const code = await commandLine([
+    "--recipe",
+    join("recipes", "quickstart.yaml"),
+    ...(given ? [] : ["--run", folder]),
+    ...args,
+  ]);
+  const report = ["report.html", "metrics.jsonl"]
+    .map((name) => join(folder, name))
+    .find((path) => existsSync(join(root, path)) || existsSync(path));
+  if (code === 0 && report)
+    console.log(`\nThe result is in ${relative(process.cwd(), folder)}; see ${relative(process.cwd(), report)}`);
+  if (code === 3) console.log(`\nStopped. Go on with: npx rfdetr-train resume ${relative(process.cwd(), folder)}`);
+  return code;
+});
