@@ -56,13 +56,22 @@ test("what is saved is what is loaded, also through the link", async () => {
   expect(Object.keys((await loadCheckpoint(join(dir, name), ["ema"])).tensors)).toEqual(["ema"]);
 });
 
-test("a link is replaced, and a checkpoint of the same step too", async () => {
+test("a link is replaced in one step", async () => {
   const names = [await saveCheckpoint(dir, checkpoint(0, 1)), await saveCheckpoint(dir, checkpoint(0, 2))];
   for (const name of names) await linkCheckpoint(dir, "best", name);
   expect(await linkedCheckpoint(dir, "best")).toBe(names[1]);
-  await saveCheckpoint(dir, { ...checkpoint(0, 2), score: 0.5 });
-  expect((await listCheckpoints(dir)).map(({ score }) => score)).toEqual([null, 0.5]);
   expect((await readdir(dir)).sort()).toEqual([...names, "best"]);
+});
+
+test("a second checkpoint of the same step takes the first one's place only when pruned", async () => {
+  const first = await saveCheckpoint(dir, checkpoint(0, 2));
+  await linkCheckpoint(dir, "last", first);
+  const second = await saveCheckpoint(dir, checkpoint(0, 2, 0.5));
+  expect(second).toBe(`${first}.2`);
+  expect((await listCheckpoints(dir)).map(({ name }) => name)).toEqual([first, second]);
+  await linkCheckpoint(dir, "last", second);
+  expect(await pruneCheckpoints(dir, { keepLast: 5, keepBest: 5, keepEvery: 1 })).toEqual([first]);
+  expect((await loadCheckpoint(join(dir, "last"))).name).toBe(second);
 });
 
 test("a flipped byte in any file is found and named, and the newest intact checkpoint is offered", async () => {

@@ -2,8 +2,8 @@
 // links `best` and `last`. Speaks host tensors only.
 
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, readFile, readlink, rename, rm, stat, symlink } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir, readdir, readFile, readlink, realpath, rename, rm, stat, symlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { UserError } from "../util/errors.ts";
 import { fileError, sha256File, syncDirectory, writeFileAtomic } from "../util/files.ts";
 import type { StateDict } from "../util/hostTensor.ts";
@@ -38,12 +38,20 @@ export type KeepRule = { keepLast: number; keepBest: number; keepEvery: number |
 
 type Manifest = CheckpointInfo & { format: 1; files: Record<string, { sha256: string; bytes: number }> };
 
-const NAME = /^\d+-\d+$/;
+const NAME = /^\d+-\d+(\.\d+)?$/;
 const TEMPORARY = ".writing-";
 
-/** Folder name of a checkpoint, `<epoch>-<step>`; names sort by age as text. */
-export function checkpointName({ epoch, step }: { epoch: number; step: number }): string {
-  return `${String(epoch).padStart(4, "0")}-${String(step).padStart(8, "0")}`;
+/**
+ * A free folder name `<epoch>-<step>`; names sort by age as text. A second checkpoint of the same step (a run that was
+ * interrupted there and resumed) gets a number behind it: the first one must stay until `last` points elsewhere.
+ */
+async function freeName(dir: string, { epoch, step }: { epoch: number; step: number }): Promise<string> {
+  const name = `${String(epoch).padStart(4, "0")}-${String(step).padStart(8, "0")}`;
+  const taken = new Set(await readdir(dir).catch(() => []));
+  let number = 1;
+  const numbered = () => (number === 1 ? name : `${name}.${number}`);
+  while (taken.has(numbered())) number++;
+  return numbered();
 }
 
 /**
@@ -52,7 +60,7 @@ export function checkpointName({ epoch, step }: { epoch: number; step: number })
  */
 export async function saveCheckpoint(dir: string, checkpoint: Checkpoint): Promise<string> {
   const { tensors, state, metadata, epoch, step, epochEnd, score } = checkpoint;
-  const name = checkpointName(checkpoint);
+  const name = await freeName(dir, checkpoint);
   const target = join(dir, name);
   const temporary = join(dir, `${TEMPORARY}${name}-${randomBytes(4).toString("hex")}`);
   try {
@@ -69,7 +77,6 @@ export async function saveCheckpoint(dir: string, checkpoint: Checkpoint): Promi
     }
     await writeFileAtomic(join(temporary, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
     await syncDirectory(temporary);
-    await removeCheckpoint(dir, name); // one of this step, from before a resume
     await rename(temporary, target);
     await syncDirectory(dir);
     return name;
@@ -126,12 +133,13 @@ export async function listCheckpoints(dir: string): Promise<(CheckpointInfo & { 
     const { epoch, step, epochEnd, score } = manifest;
     found.push({ name, epoch, step, epochEnd, score });
   }
-  return found.sort((a, b) => a.step - b.step || a.epoch - b.epoch);
+  return found.sort((a, b) => a.step - b.step || a.name.localeCompare(b.name, "en", { numeric: true }));
 }
 
 /** Delete what the rule does not keep; what `best` and `last` point to always stays. Returns the names deleted. */
 export async function pruneCheckpoints(dir: string, rule: KeepRule): Promise<string[]> {
-  const all = await listCheckpoints(dir);
+  const listed = await listCheckpoints(dir);
+  const all = listed.filter(({ step }, i) => listed[i + 1]?.step !== step); // of the same step only the last
   const scored = all.filter(({ score }) => score !== null).sort((a, b) => b.score! - a.score! || a.step - b.step);
   const { keepLast, keepBest, keepEvery } = rule;
   const keep = new Set([
@@ -141,7 +149,7 @@ export async function pruneCheckpoints(dir: string, rule: KeepRule): Promise<str
     ...scored.slice(0, keepBest).map(({ name }) => name),
     ...all.filter((one) => keepEvery && one.epochEnd && (one.epoch + 1) % keepEvery === 0).map(({ name }) => name),
   ]);
-  const doomed = all.filter(({ name }) => !keep.has(name)).map(({ name }) => name);
+  const doomed = listed.filter(({ name }) => !keep.has(name)).map(({ name }) => name);
   for (const name of doomed) await removeCheckpoint(dir, name);
   return doomed;
 }
@@ -186,7 +194,7 @@ export async function loadCheckpoint(
       tensors[part] = content.tensors;
       metadata = content.metadata;
     }
-    return { name: checkpointName({ epoch, step }), epoch, step, epochEnd, score, tensors, state, metadata };
+    return { name: basename(await realpath(path)), epoch, step, epochEnd, score, tensors, state, metadata };
   } catch (cause) {
     if (!(cause instanceof UserError)) throw cause;
     const dir = dirname(path);

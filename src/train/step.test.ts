@@ -1,11 +1,11 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
+import { noiseBatch, part, SETTINGS, TINY, tinyLearner } from "../../tests/tinyModel.ts";
 import { loadBackend } from "../engine/backend.ts";
 import type { StateDict } from "../util/hostTensor.ts";
 import { toFloat32 } from "../util/hostTensor.ts";
 import { createLearner, disposeLearner, learnerTensors, restoreLearner } from "./learner.ts";
 import { type StepSettings, trainable, trainStep } from "./step.ts";
-import { noiseBatch, part, SETTINGS, TINY, tinyLearner } from "./testModel.ts";
 
 const settings: StepSettings = { clipMaxNorm: 0.1, ema: { decay: 0.99, tau: 10 }, accumulation: "mean" };
 

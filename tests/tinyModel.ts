@@ -1,12 +1,12 @@
 // A detector small enough to train in a test, with pictures it can learn from.
 
-import { referenceKeys } from "../checkpoint/names.ts";
-import type { Batch } from "../data/loader.ts";
-import { initialise } from "../model/init.ts";
-import { type Architecture, VARIANTS } from "../model/variants.ts";
-import type { StateDict } from "../util/hostTensor.ts";
-import { rngFromSeed } from "../util/rng.ts";
-import { createLearner, type Learner, type LearnerSettings } from "./learner.ts";
+import { referenceKeys } from "../src/checkpoint/names.ts";
+import type { Batch } from "../src/data/loader.ts";
+import { initialise } from "../src/model/init.ts";
+import { type Architecture, VARIANTS } from "../src/model/variants.ts";
+import { createLearner, type Learner, type LearnerSettings } from "../src/train/learner.ts";
+import type { StateDict } from "../src/util/hostTensor.ts";
+import { rngFromSeed } from "../src/util/rng.ts";
 
 export const TINY: Architecture = {
   ...VARIANTS.nano,
