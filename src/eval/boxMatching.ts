@@ -56,40 +56,46 @@ export function matchClass(
   images: number,
   limit: number,
 ): Ranked {
-  const scores: number[] = [];
-  const rank: number[] = [];
-  const matched: number[][] = AREAS.map(() => []);
-  const ignored: number[][] = AREAS.map(() => []);
+  const best = Array.from({ length: images }, (_, image) => bestFirst(detectionsOf(image)).slice(0, limit));
+  const total = best.reduce((sum, { length }) => sum + length, 0);
+  const scores = new Float64Array(total);
+  const rank = new Int32Array(total);
+  const matched = AREAS.map(() => new Uint16Array(total));
+  const ignored = AREAS.map(() => new Uint16Array(total));
   const positives = new Int32Array(AREAS.length);
-  for (let image = 0; image < images; image++) {
+  let start = 0;
+  for (const [image, detections] of best.entries()) {
     const truths = truthsOf(image);
-    const best = detectionsOf(image).sort((a, b) => b.score - a.score).slice(0, limit); // biome-ignore format: one line
-    if (truths.length === 0 && best.length === 0) continue;
-    const ious = overlaps(best, truths);
+    const ious = overlaps(detections, truths);
     for (const [a, { from, to }] of AREAS.entries()) {
       const outside = (area: number) => area < from || area > to;
       const ignore = truths.map(({ isCrowd, bbox, area = bbox[2] * bbox[3] }) => isCrowd === true || outside(area));
       for (const skip of ignore) if (!skip) positives[a]!++;
-      const outsideBits = best.map(({ bbox }) => (outside(bbox[2] * bbox[3]) ? 2 ** T - 1 : 0));
-      const { matchedBits, ignoredBits } = matchImage(ious, truths, ignore, best.length);
-      for (let d = 0; d < best.length; d++) {
-        matched[a]!.push(matchedBits[d]!);
-        ignored[a]!.push(ignoredBits[d]! | (outsideBits[d]! & ~matchedBits[d]!));
+      const ofArea = { matched: matched[a]!.subarray(start), ignored: ignored[a]!.subarray(start) };
+      if (truths.length > 0) matchImage(ious, truths, ignore, detections.length, ofArea);
+      for (const [d, { bbox }] of detections.entries()) {
+        if (outside(bbox[2] * bbox[3])) ofArea.ignored[d]! |= ALL_BITS & ~ofArea.matched[d]!;
       }
     }
-    for (const [d, { score }] of best.entries()) {
-      scores.push(score);
-      rank.push(d);
+    for (const [d, { score }] of detections.entries()) {
+      scores[start + d] = score;
+      rank[start + d] = d;
     }
+    start += detections.length;
   }
-  const order = Int32Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]! || a - b);
+  const order = new Int32Array(total).map((_, i) => i).sort((a, b) => scores[b]! - scores[a]! || a - b);
+  const sorted = <Numbers extends Float64Array | Int32Array | Uint16Array>(numbers: Numbers): Numbers =>
+    numbers.map((_, i) => numbers[order[i]!]!) as Numbers;
   return {
-    scores: Float64Array.from(order, (i) => scores[i]!),
-    rank: order.map((i) => rank[i]!),
-    matched: matched.map((bits) => Uint16Array.from(order, (i) => bits[i]!)),
-    ignored: ignored.map((bits) => Uint16Array.from(order, (i) => bits[i]!)),
+    ...{ scores: sorted(scores), rank: sorted(rank), matched: matched.map(sorted), ignored: ignored.map(sorted) },
     positives,
   };
+}
+
+const ALL_BITS = 2 ** T - 1;
+
+function bestFirst(detections: readonly Detection[]): Detection[] {
+  return [...detections].sort((a, b) => b.score - a.score);
 }
 
 /** IoU [detections, truths]; with a crowd: the part of the detection that lies in it. */
@@ -110,19 +116,26 @@ function overlaps(detections: Detection[], truths: GroundTruth[]): Float64Array 
   return ious;
 }
 
-/** Greedy matching of one image's detections, best first, at every threshold. Truths to ignore are taken last. */
-function matchImage(ious: Float64Array, truths: GroundTruth[], ignore: boolean[], count: number) {
+/**
+ * Greedy matching of one image's detections, best first, at every threshold; sets the bits of the first `count` of
+ * `matched` and `ignored`. Truths to ignore are taken last.
+ */
+function matchImage(
+  ious: Float64Array,
+  truths: GroundTruth[],
+  ignore: boolean[],
+  count: number,
+  { matched, ignored }: { matched: Uint16Array; ignored: Uint16Array },
+): void {
   const G = truths.length;
-  const matchedBits = new Uint16Array(count);
-  const ignoredBits = new Uint16Array(count);
-  const order = [...ignore.keys()].sort((a, b) => Number(ignore[a]) - Number(ignore[b]));
+  const order = Int32Array.from(ignore.keys()).sort((a, b) => Number(ignore[a]) - Number(ignore[b]) || a - b);
   const taken = new Uint16Array(G);
   for (let d = 0; d < count; d++) {
     let highest = 0;
     for (let g = 0; g < G; g++) highest = Math.max(highest, ious[d * G + g]!);
-    for (let t = 0; t < T && highest >= Math.min(IOU_THRESHOLDS[t]!, 1 - 1e-10); t++) {
+    for (let t = 0; t < T && highest >= AT_LEAST[t]!; t++) {
       const bit = 1 << t;
-      let least = Math.min(IOU_THRESHOLDS[t]!, 1 - 1e-10);
+      let least = AT_LEAST[t]!;
       let match = -1;
       for (const g of order) {
         if (taken[g]! & bit && !truths[g]!.isCrowd) continue;
@@ -133,9 +146,11 @@ function matchImage(ious: Float64Array, truths: GroundTruth[], ignore: boolean[]
       }
       if (match < 0) continue;
       taken[match]! |= bit;
-      if (ignore[match]) ignoredBits[d]! |= bit;
-      if (truths[match]!.id !== 0) matchedBits[d]! |= bit;
+      if (ignore[match]) ignored[d]! |= bit;
+      if (truths[match]!.id !== 0) matched[d]! |= bit;
     }
   }
-  return { matchedBits, ignoredBits };
 }
+
+/** A match at a threshold of 1 is let off rounding. */
+const AT_LEAST = IOU_THRESHOLDS.map((threshold) => Math.min(threshold, 1 - 1e-10));

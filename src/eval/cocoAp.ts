@@ -58,7 +58,8 @@ export function cocoAp({
   const classes = [...categories].sort((a, b) => a.id - b.id);
   const K = classes.length;
   const M = limits.length;
-  const images = indexOf([...groundTruths, ...detections].map(({ imageId }) => imageId).sort((a, b) => a - b));
+  const imageIds = new Set([...groundTruths, ...detections].map(({ imageId }) => imageId));
+  const images = indexOf([...imageIds].sort((a, b) => a - b));
   const classOf = indexOf(classes.map(({ id }) => id));
   const truths = group(groundTruths, classOf, ({ categoryId }) => categoryId);
   const found = group(detections, classOf, ({ categoryId }) => categoryId);
@@ -77,13 +78,11 @@ export function cocoAp({
     annotations[k] = ranked.positives[0]!;
     for (let a = 0; a < A; a++) {
       if (ranked.positives[a] === 0) continue;
-      for (let m = 0; m < M; m++) {
-        for (let t = 0; t < T; t++) {
-          const curve = at(a, t, k);
-          const arrays = { precision: precision.subarray(curve, curve + R), scores: scores.subarray(curve, curve + R) };
-          const reached = accumulate(ranked, { a, t, limit: limits[m]! }, m === M - 1 ? arrays : undefined);
-          recall[((a * M + m) * T + t) * K + k] = reached;
-        }
+      for (let t = 0; t < T; t++) {
+        const hits = hitsWithin(ranked, { a, t, limits });
+        for (let m = 0; m < M; m++) recall[((a * M + m) * T + t) * K + k] = hits[m]! / ranked.positives[a]!;
+        const curve = at(a, t, k);
+        interpolate(ranked, { a, t }, precision.subarray(curve, curve + R), scores.subarray(curve, curve + R));
       }
     }
   }
@@ -143,45 +142,47 @@ function group<Item>(
   return (i) => groups[i] ?? [];
 }
 
+/** How many objects of area range a are found at threshold t by the best 1..limit detections of each image, for each limit. */
+function hitsWithin(
+  { rank, matched, ignored }: Ranked,
+  { a, t, limits }: { a: number; t: number; limits: number[] },
+): number[] {
+  const hits = limits.map(() => 0);
+  for (let i = 0; i < rank.length; i++) {
+    if (!(matched[a]![i]! & ~ignored[a]![i]! & (1 << t))) continue;
+    for (let m = limits.length - 1; m >= 0 && rank[i]! < limits[m]!; m--) hits[m]!++;
+  }
+  return hits;
+}
+
 /**
- * Recall reached in area range a at threshold t with the `limit` best detections of each image. Fills the curve's
- * arrays [R], if given, with the precision at each recall (the best at that recall or above) and the score there.
+ * Fills `precision` [R] with the best precision at each recall or above, and `scores` [R] with the score of the detection
+ * that reaches this recall; both are 0 where none does.
  */
-function accumulate(
+function interpolate(
   ranked: Ranked,
-  { a, t, limit }: { a: number; t: number; limit: number },
-  curve?: { precision: Float64Array; scores: Float64Array },
-): number {
+  { a, t }: { a: number; t: number },
+  precision: Float64Array,
+  scores: Float64Array,
+): void {
   const [matched, ignored] = [ranked.matched[a]!, ranked.ignored[a]!];
-  const positives = ranked.positives[a]!;
-  const total = ranked.rank.length;
-  const precisions = new Float64Array(curve ? total : 0);
-  const recalls = new Float64Array(curve ? total : 0);
-  const scoreAt = new Float64Array(curve ? total : 0);
-  let [n, hits, misses] = [0, 0, 0];
-  for (let i = 0; i < total; i++) {
-    if (ranked.rank[i]! >= limit) continue;
-    if (!((ignored[i]! >> t) & 1)) {
-      if ((matched[i]! >> t) & 1) hits++;
-      else misses++;
+  let [hits, misses, r] = [0, 0, 0];
+  for (let i = 0; i < matched.length; i++) {
+    if ((ignored[i]! >> t) & 1) {
+      // counts neither way
+    } else if ((matched[i]! >> t) & 1) hits++;
+    else misses++;
+    const reached = hits / (hits + misses + Number.EPSILON);
+    for (; r < R && RECALLS[r]! <= hits / ranked.positives[a]!; r++) {
+      precision[r] = 0;
+      scores[r] = ranked.scores[i]!;
     }
-    if (curve) {
-      precisions[n] = hits / (hits + misses + Number.EPSILON);
-      recalls[n] = hits / positives;
-      scoreAt[n] = ranked.scores[i]!;
-    }
-    n++;
+    // the precision of a later detection counts for all recalls up to its own
+    if (r > 0) precision[r - 1] = Math.max(precision[r - 1]!, reached);
   }
-  if (curve) {
-    for (let i = n - 1; i > 0; i--) if (precisions[i]! > precisions[i - 1]!) precisions[i - 1] = precisions[i]!;
-    let i = 0;
-    for (let r = 0; r < R; r++) {
-      while (i < n && recalls[i]! < RECALLS[r]!) i++;
-      curve.precision[r] = i < n ? precisions[i]! : 0;
-      curve.scores[r] = i < n ? scoreAt[i]! : 0;
-    }
-  }
-  return n > 0 ? hits / positives : 0;
+  precision.fill(0, r);
+  scores.fill(0, r);
+  for (let i = r - 2; i >= 0; i--) precision[i] = Math.max(precision[i]!, precision[i + 1]!);
 }
 
 function meanOfValid(values: ArrayLike<number>): number {
