@@ -68,11 +68,11 @@ def build(name, seed=None, model=None, train=None, dtype=torch.float32):
     return module.to(dtype)
 
 
-def nested(case, seed, dtype=torch.float32):
+def nested(case, name, seed, dtype=torch.float32):
     """Generated images of a case with their padding mask, as the reference's models take them."""
     height, width = case["size"]
     sizes = case.get("sizes")
-    x = torch.from_numpy(generated.images("images", seed, case["batch"], height, width, sizes)).to(dtype)
+    x = torch.from_numpy(generated.images(name, seed, case["batch"], height, width, sizes)).to(dtype)
     mask = torch.zeros(case["batch"], height, width, dtype=torch.bool)
     for i, (h, w) in enumerate(sizes or []):
         mask[i, h:, :] = True
