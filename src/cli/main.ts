@@ -8,15 +8,26 @@ import { programVersion } from "../track/environment.ts";
 import { closest } from "../util/closest.ts";
 import { UserError } from "../util/errors.ts";
 import { checkCommand } from "./check.ts";
+import { convertCommand } from "./convert.ts";
+import { doctorCommand } from "./doctor.ts";
 import { recipesCommand } from "./recipes.ts";
 import { resumeCommand } from "./resume.ts";
+import { setupCommand } from "./setup.ts";
 import { hasStopSignal, installSignals } from "./signals.ts";
 import { trainCommand } from "./train.ts";
 
 // biome-ignore lint/complexity/noBannedTypes: yargs' own type for a command whose arguments are its own business
 type Command = CommandModule<{}, never>;
 
-const commands = [trainCommand, resumeCommand, checkCommand, recipesCommand] as unknown as Command[];
+const commands = [
+  trainCommand,
+  resumeCommand,
+  checkCommand,
+  convertCommand,
+  recipesCommand,
+  setupCommand,
+  doctorCommand,
+] as unknown as Command[];
 
 /** Run one command line; returns the exit code: 0 done, 1 a bug, 2 the user can mend it, 3 stopped. */
 async function main(words: string[]): Promise<number> {
@@ -32,8 +43,8 @@ async function main(words: string[]): Promise<number> {
       .strict()
       .wrap(Math.min(110, process.stdout.columns ?? 100))
       .exitProcess(false)
-      .fail((message, error, instance) => {
-        throw error ?? usageError(message, words);
+      .fail((message, error) => {
+        throw error && error.name !== "YError" ? error : usageError(message, words);
       })
       .parseAsync();
     return Number(process.exitCode ?? 0);

@@ -1,0 +1,85 @@
+import { execFile, spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "cli-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const COMMAND = ["--import", "tsx", "src/cli/main.ts"];
+
+function run(...words: string[]): Promise<{ code: number; out: string; err: string }> {
+  return new Promise((done) => {
+    const child = execFile(process.execPath, [...COMMAND, ...words], (_error, out, err) => {
+      done({ code: child.exitCode ?? -1, out, err });
+    });
+  });
+}
+
+it("help and version come without loading what the commands need", async () => {
+  const help = await run("--help");
+  expect(help.code).toBe(0);
+  for (const word of ["--recipe", "resume <dir>", "check", "recipes [name]", "convert"])
+    expect(help.out).toContain(word);
+  const version = await run("--version");
+  expect(version).toMatchObject({ code: 0, out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+});
+
+it("what a person can mend gives code 2, one message and no stack", async () => {
+  const bad = join(folder, "bad.yaml");
+  await writeFile(bad, "data: { dir: d }\ntrain:\n  epoch: 3\n");
+  const cases: [string[], string][] = [
+    [[], "--recipe FILE is missing"],
+    [["evalaute"], 'There is no command "evalaute".'],
+    [["recieps"], 'There is no command "recieps". Did you mean "recipes"?'],
+    [["--recpie", "x"], "Unknown argument: --recpie. Did you mean --recipe?"],
+    [["--recipe"], "Not enough arguments following: recipe"],
+    [["--recipe", join(folder, "none.yaml")], "There is no recipe"],
+    [["--recipe", bad], `${bad}:3:3: unknown key train.epoch. Did you mean epochs?`],
+    [["check", "--recipe", bad], `${bad}:3:3: unknown key train.epoch.`],
+    [["--recipe", "recipes/quickstart.yaml", "--overfit", "0"], "--overfit is 0"],
+    [["--recipe", "recipes/quickstart.yaml", "--device", "tpu"], "Choices"],
+    [["--recipe", "recipes/quickstart.yaml", "--set", "train.lr=fast"], '--set train.lr=fast: train.lr is "fast"'],
+    [["check", "--recipe", "recipes/nano.yaml", "--set", "data.dir=/none"], "/none"],
+    [["check", "--recipe", "recipes/quickstart.yaml", "--set", "model.sa_nheads=7"], "model.sa_nheads is 7"],
+    [["check", "--recipe", "recipes/quickstart.yaml", "--set", "weights=rf-detr-nanoo"], "Did you mean rf-detr-nano?"],
+    [["recipes", "quickstrat"], 'Did you mean "quickstart"?'],
+  ];
+  for (const [words, message] of cases) {
+    const { code, out, err } = await run(...words);
+    expect({ words, code, out }).toEqual({ words, code: 2, out: "" });
+    expect(err).toContain(message);
+    expect(err).not.toMatch(/^\s+at /m);
+  }
+});
+
+it("recipes are listed, printed and described by a schema", async () => {
+  expect((await run("recipes")).out).toContain("quickstart");
+  expect((await run("recipes", "quickstart")).out).toContain("variant: custom");
+  const schema = JSON.parse((await run("recipes", "--schema")).out);
+  expect(schema.properties.train.properties.lr.default).toBe(1e-4);
+});
+
+it("check says what is in a data set, for people and as JSON alone", async () => {
+  const table = await run("check", "--recipe", "recipes/quickstart.yaml");
+  expect(table.err).toBe("");
+  expect(table.code).toBe(0);
+  expect(table.out).toContain("Ready to train.");
+  const { ok, weights } = JSON.parse((await run("check", "--recipe", "recipes/quickstart.yaml", "--json")).out);
+  expect({ ok, weights }).toEqual({ ok: true, weights: { weights: "none", state: "none" } });
+});
+
+it("a reader that goes away ends the output quietly", async () => {
+  const child = spawn(process.execPath, [...COMMAND, "recipes", "--schema"], { stdio: ["ignore", "pipe", "pipe"] });
+  child.stdout.destroy();
+  let err = "";
+  child.stderr.on("data", (chunk) => {
+    err += chunk;
+  });
+  const code = await new Promise((done) => child.on("exit", done));
+  expect({ code, err }).toEqual({ code: 0, err: "" });
+});

@@ -1,0 +1,132 @@
+// `rfdetr-train --recipe FILE`: trains, and draws what the run says about itself.
+
+import type { CommandModule } from "yargs";
+import type { Progress, ProgressView } from "../track/progress.ts";
+import type { MetricsRow, RunSize, TrainEvent, TrainRow } from "../train/events.ts";
+import { UserError } from "../util/errors.ts";
+import { STOPPED, stopSignal } from "./signals.ts";
+
+type Arguments = { recipe?: string; set?: string[]; run?: string; overfit?: number; device?: string; json: boolean };
+
+export const trainCommand: CommandModule<object, Arguments> = {
+  command: ["$0", "train"],
+  describe: "Train a recipe",
+  builder: (yargs) =>
+    yargs
+      .option("recipe", { type: "string", requiresArg: true, describe: "The recipe file" })
+      .option("set", { type: "string", array: true, requiresArg: true, describe: "Override a key: train.epochs=3" })
+      .option("run", { type: "string", requiresArg: true, describe: "The run's folder [default: checkpoints/<name>]" })
+      .option("overfit", {
+        type: "number",
+        requiresArg: true,
+        describe: "Train and evaluate on the first N images only",
+      })
+      .option("device", {
+        choices: ["auto", "cpu", "gpu"],
+        requiresArg: true,
+        describe: "Overrides the recipe's device",
+      })
+      .option("json", { type: "boolean", default: false, describe: "Print the result as JSON, all else to stderr" }),
+  handler: async ({ recipe: path, set = [], run, overfit, device, json }) => {
+    if (path === undefined)
+      throw new UserError("Which recipe? --recipe FILE is missing.", {
+        hint: "List the shipped recipes with: rfdetr-train recipes. All options: rfdetr-train --help",
+      });
+    if (Array.isArray(path) || Array.isArray(run)) throw new UserError("--recipe and --run can be given once only.");
+    if (overfit !== undefined && !(Number.isInteger(overfit) && overfit >= 1))
+      throw new UserError(`--overfit is ${overfit}, but must be a whole number of at least 1.`);
+    const { loadRecipe } = await import("../recipe/load.ts");
+    const recipe = await loadRecipe(path, { overrides: device ? [...set, `device=${device}`] : set });
+    const { train } = await import("../train/run.ts");
+    await follow(json, (options) => train(recipe, { run, overfit, ...options }));
+  },
+};
+
+type Follow = { signal: AbortSignal; onEvent: (event: TrainEvent) => void };
+
+/** Run a training to its end, drawing its events; sets the exit code 3 where it was stopped. */
+export async function follow(json: boolean, start: (options: Follow) => AsyncIterable<MetricsRow>): Promise<void> {
+  const { progressView, stepClock } = await import("../track/progress.ts");
+  const view = progressView(json ? process.stderr : process.stdout);
+  const signal = stopSignal((name) =>
+    view.print(`${name}: stopping after this step, with a checkpoint. Once more stops at once.`),
+  );
+  const show = shower(view, stepClock());
+  let end: Extract<TrainEvent, { type: "end" }> | undefined;
+  let evaluated: MetricsRow | undefined;
+  const onEvent = (event: TrainEvent) => {
+    if (event.type === "end") end = event;
+    show(event);
+  };
+  try {
+    for await (const row of start({ signal, onEvent })) if (row.split === "val") evaluated = row;
+  } finally {
+    view.stop();
+  }
+  if (json) process.stdout.write(`${JSON.stringify({ ...end, type: undefined, metrics: evaluated ?? null })}\n`);
+  if (end?.status === "interrupted") process.exitCode = STOPPED;
+}
+
+/** Draws one event after the other. */
+function shower(view: ProgressView, clock: { step(step: number, steps: number): number; skip(): void }) {
+  let size: RunSize | undefined;
+  let ap: number | null = null;
+  return (event: TrainEvent): void => {
+    switch (event.type) {
+      case "start":
+        size = event.size;
+        for (const fact of event.facts) view.print(fact);
+        view.print(`Run: ${event.run}`);
+        clock.skip();
+        break;
+      case "step":
+        if (size) view.update(progressOf(event.row, size, ap, clock.step(event.row.step, size.totalSteps)));
+        break;
+      case "row":
+        if (event.row.split === "train") break;
+        ap = event.row["AP50:95"];
+        view.print(evaluationLine(event.row));
+        clock.skip();
+        break;
+      case "warning":
+        view.print(`Warning: ${event.message}`);
+        break;
+      case "evaluating":
+        view.print(`Evaluating ${event.images} images after epoch ${event.epoch + 1} ...`);
+        break;
+      case "checkpoint":
+        view.print(`Saved checkpoint ${event.name}${event.best ? ", the best so far" : ""}`);
+        clock.skip();
+        break;
+      case "end":
+        view.stop();
+        view.print(endLine(event));
+    }
+  };
+}
+
+function progressOf(row: TrainRow, size: RunSize, ap: number | null, secondsLeft: number): Progress {
+  return {
+    epoch: row.epoch + 1,
+    epochs: size.epochs,
+    step: row.step,
+    steps: size.totalSteps,
+    loss: row.loss,
+    learningRate: row.lr,
+    imagesPerSecond: row.images_per_second,
+    dataWait: row.data_wait,
+    memoryBytes: process.memoryUsage.rss(),
+    secondsLeft,
+    ap,
+  };
+}
+
+function evaluationLine(row: Exclude<MetricsRow, TrainRow>): string {
+  const metrics = (["AP50:95", "AP50", "AP75", "AR"] as const).map((name) => `${name} ${row[name]?.toFixed(3) ?? "-"}`);
+  return `Epoch ${row.epoch + 1}, step ${row.step}: ${metrics.join("  ")}`;
+}
+
+function endLine({ status, run, step, best }: Extract<TrainEvent, { type: "end" }>): string {
+  if (status === "interrupted") return `Stopped after step ${step}. Continue with: rfdetr-train resume ${run}`;
+  return `Done after ${step} steps${best === null ? "" : `, best AP50:95 ${best.toFixed(3)}`}. Everything is in ${run}`;
+}
