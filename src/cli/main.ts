@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The command line: one file a command; what a command needs is imported when it runs, so that --help is instant.
 
+import { spawnSync } from "node:child_process";
 import type { CommandModule } from "yargs";
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
@@ -12,8 +13,8 @@ import { convertCommand } from "./convert.ts";
 import { doctorCommand } from "./doctor.ts";
 import { recipesCommand } from "./recipes.ts";
 import { resumeCommand } from "./resume.ts";
-import { setupCommand } from "./setup.ts";
-import { hasStopSignal, installSignals } from "./signals.ts";
+import { offerSetup, setupCommand } from "./setup.ts";
+import { hasStopSignal, installSignals, STOPPED } from "./signals.ts";
 import { trainCommand } from "./train.ts";
 
 // biome-ignore lint/complexity/noBannedTypes: yargs' own type for a command whose arguments are its own business
@@ -49,8 +50,17 @@ async function main(words: string[]): Promise<number> {
       .parseAsync();
     return Number(process.exitCode ?? 0);
   } catch (error) {
+    if (await offerSetup(error)) return again(words);
     return report(error);
   }
+}
+
+/** The same command in a new process, which finds the engine that was missing. */
+function again(words: string[]): number {
+  const { status } = spawnSync(process.execPath, [...process.execArgv, process.argv[1]!, ...words], {
+    stdio: "inherit",
+  });
+  return status ?? STOPPED;
 }
 
 function refuseUnknownCommand([first]: string[]): void {

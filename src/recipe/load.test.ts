@@ -160,6 +160,7 @@ describe("a file that is no recipe", () => {
     expect(await fault("")).toContain("is empty");
     expect(await fault("- 1\n")).toContain("is not a recipe");
     expect(await fault(new Uint8Array([0xff, 0xfe, 0x80]))).toContain("not a text file");
+    await expect(loadRecipe("/dev/zero")).rejects.toThrow("is a device");
     await expect(loadRecipe(folder)).rejects.toThrow("it is a folder");
     await expect(loadRecipe(join(folder, "none.yaml"))).rejects.toThrow("There is no recipe");
   });

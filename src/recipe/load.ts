@@ -55,7 +55,9 @@ type Mapping = Record<string, unknown>;
 
 async function readText(path: string): Promise<string> {
   try {
-    const { size } = await stat(path);
+    const facts = await stat(path);
+    const { size } = facts;
+    if (facts.isCharacterDevice() || facts.isBlockDevice()) throw new UserError(`${path} is a device, not a recipe.`);
     if (size > MOST_BYTES) throw new UserError(`${path} is ${size} bytes long: that is no recipe.`);
     return new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path));
   } catch (error) {

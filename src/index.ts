@@ -1,0 +1,12 @@
+// The public interface for programs: what the commands call, and nothing that writes to a terminal or ends the process.
+
+export type { Dataset, DatasetOptions, DatasetSource } from "./data/dataset.ts";
+export { loadDataset } from "./data/dataset.ts";
+export type { ScanOptions, ScanReport } from "./data/scan.ts";
+export { scanDataset } from "./data/scan.ts";
+export { formatRecipe, loadRecipe, resolveRecipe, writeRecipe } from "./recipe/load.ts";
+export type { Recipe, RecipeInput } from "./recipe/schema.ts";
+export { recipeJsonSchema } from "./recipe/schema.ts";
+export { readMetrics } from "./track/metricsFile.ts";
+export type { MetricsRow, RunSize, TrainEvent, TrainRow, ValRow } from "./train/events.ts";
+export { UserError } from "./util/errors.ts";
