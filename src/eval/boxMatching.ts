@@ -49,8 +49,63 @@ export type Ranked = {
   positives: Int32Array;
 };
 
+export type Category = { id: number; name: string };
+
+/**
+ * Match each of `classes` in all images, one after the other (a whole data set's detections need much memory): its place
+ * and its detections, at most the `limit` best-scored of each image. Boxes of other classes are left out.
+ */
+export function* matchClasses({
+  groundTruths,
+  detections,
+  classes,
+  limit,
+}: {
+  groundTruths: readonly GroundTruth[];
+  detections: readonly Detection[];
+  classes: readonly Category[];
+  limit: number;
+}): Generator<[place: number, ranked: Ranked]> {
+  const imageIds = new Set<number>();
+  for (const list of [groundTruths, detections]) for (const { imageId } of list) imageIds.add(imageId);
+  const images = indexOf([...imageIds].sort((a, b) => a - b));
+  const classOf = indexOf(classes.map(({ id }) => id));
+  const truths = group(groundTruths, classOf, ({ categoryId }) => categoryId);
+  const found = group(detections, classOf, ({ categoryId }) => categoryId);
+  for (const place of classes.keys()) {
+    const inImages = group(truths(place), images, byImage);
+    yield [place, matchClass(inImages, group(found(place), images, byImage), images.size, limit)];
+  }
+}
+
+const byImage = ({ imageId }: { imageId: number }) => imageId;
+
+/** Places of the distinct values of a list. */
+function indexOf(values: number[]): Map<number, number> {
+  const index = new Map<number, number>();
+  for (const value of values) if (!index.has(value)) index.set(value, index.size);
+  return index;
+}
+
+/** The items of the i-th key, in their order. Items whose key is not in the index are left out. */
+function group<Item>(
+  items: readonly Item[],
+  index: Map<number, number>,
+  key: (item: Item) => number,
+): (i: number) => Item[] {
+  const groups: (Item[] | undefined)[] = new Array(index.size);
+  for (const item of items) {
+    const i = index.get(key(item));
+    if (i === undefined) continue;
+    const group = groups[i];
+    if (group) group.push(item);
+    else groups[i] = [item];
+  }
+  return (i) => groups[i] ?? [];
+}
+
 /** Match a class in all images: at most the `limit` best-scored detections of each. Ties keep image and list order. */
-export function matchClass(
+function matchClass(
   truthsOf: (image: number) => GroundTruth[],
   detectionsOf: (image: number) => Detection[],
   images: number,

@@ -2,15 +2,14 @@
 
 import {
   AREAS,
+  type Category,
   type Detection,
   type GroundTruth,
   IOU_THRESHOLDS,
-  matchClass,
+  matchClasses,
   type Ranked,
   spaced,
 } from "./boxMatching.ts";
-
-export type Category = { id: number; name: string };
 
 /** Metrics of one class: -1 where the class has no (non-crowd) annotation. */
 export type ClassMetrics = {
@@ -58,23 +57,11 @@ export function cocoAp({
   const classes = [...categories].sort((a, b) => a.id - b.id);
   const K = classes.length;
   const M = limits.length;
-  const imageIds = new Set([...groundTruths, ...detections].map(({ imageId }) => imageId));
-  const images = indexOf([...imageIds].sort((a, b) => a - b));
-  const classOf = indexOf(classes.map(({ id }) => id));
-  const truths = group(groundTruths, classOf, ({ categoryId }) => categoryId);
-  const found = group(detections, classOf, ({ categoryId }) => categoryId);
-
   const precision = new Float64Array(A * T * K * R).fill(-1);
   const scores = new Float64Array(A * T * K * R).fill(-1);
   const recall = new Float64Array(A * M * T * K).fill(-1);
   const annotations = new Int32Array(K);
-  for (let k = 0; k < K; k++) {
-    const ranked = matchClass(
-      group(truths(k), images, byImage),
-      group(found(k), images, byImage),
-      images.size,
-      limits[M - 1]!,
-    );
+  for (const [k, ranked] of matchClasses({ groundTruths, detections, classes, limit: limits[M - 1]! })) {
     annotations[k] = ranked.positives[0]!;
     for (let a = 0; a < A; a++) {
       if (ranked.positives[a] === 0) continue;
@@ -114,32 +101,6 @@ export function cocoAp({
     perClass,
     curves: { precision: precision.slice(0, T * K * R), scores: scores.slice(0, T * K * R) },
   };
-}
-
-const byImage = ({ imageId }: { imageId: number }) => imageId;
-
-/** Places of the distinct values of a sorted list. */
-function indexOf(sorted: number[]): Map<number, number> {
-  const index = new Map<number, number>();
-  for (const value of sorted) if (!index.has(value)) index.set(value, index.size);
-  return index;
-}
-
-/** The items of the i-th key, in their order. Items whose key is not in the index are left out. */
-function group<Item>(
-  items: readonly Item[],
-  index: Map<number, number>,
-  key: (item: Item) => number,
-): (i: number) => Item[] {
-  const groups: (Item[] | undefined)[] = new Array(index.size);
-  for (const item of items) {
-    const i = index.get(key(item));
-    if (i === undefined) continue;
-    const group = groups[i];
-    if (group) group.push(item);
-    else groups[i] = [item];
-  }
-  return (i) => groups[i] ?? [];
 }
 
 /** How many objects of area range a are found at threshold t by the best 1..limit detections of each image, for each limit. */

@@ -1,0 +1,105 @@
+// Metrics of a model on a split: every image through the model, then COCO metrics of what it found.
+
+import type { Batch } from "../data/loader.ts";
+import type { ClassEntry, Sample } from "../data/sample.ts";
+import type { ImageDetections } from "../model/postprocess.ts";
+import type { Category, Detection, GroundTruth } from "./boxMatching.ts";
+import { type CocoMetrics, cocoAp } from "./cocoAp.ts";
+import { bestF1, type F1 } from "./f1.ts";
+
+export type Evaluation = CocoMetrics & {
+  f1: F1;
+  images: number;
+  /** What was found, as a COCO results file has it. */
+  detections: Detection[];
+  groundTruths: GroundTruth[];
+  categories: Category[];
+};
+
+/**
+ * Evaluate a model.
+ * `detect` gives the detections of a batch's images in pixels of their originals; `batches` are each image of the split
+ * once, as createLoader with `training: false` yields them; `samples` are the split's. `categoryOf` gives the category id
+ * of a label, undefined for one that is no class of the data set (its detections are left out); by default the class
+ * table says it. `onBatch` is told how many images are done.
+ */
+export async function evaluateModel({
+  detect,
+  batches,
+  samples,
+  classes,
+  categoryOf,
+  maxDets = 500,
+  onBatch,
+}: {
+  detect: (batch: Batch) => ImageDetections[] | Promise<ImageDetections[]>;
+  batches: AsyncIterable<Batch>;
+  samples: readonly Sample[];
+  classes: readonly ClassEntry[];
+  categoryOf?: (label: number) => number | undefined;
+  maxDets?: number;
+  onBatch?: (images: number) => void;
+}): Promise<Evaluation> {
+  const byLabel = new Map(classes.map(({ label, categoryId }) => [label, categoryId]));
+  const toCategory = categoryOf ?? ((label: number) => byLabel.get(label));
+  const detections: Detection[] = [];
+  let images = 0;
+  for await (const batch of batches) {
+    const found = await detect(batch);
+    for (const [i, one] of found.entries()) detections.push(...toResults(one, batch.imageIds[i]!, toCategory));
+    images += found.length;
+    onBatch?.(images);
+  }
+  const groundTruths = toGroundTruths(samples);
+  const categories = classes.map(({ categoryId, name }) => ({ id: categoryId, name }));
+  const all = { groundTruths, detections, categories };
+  return { ...cocoAp({ ...all, maxDets: limits(maxDets) }), f1: bestF1(all), images, ...all };
+}
+
+/** The three limits on detections that COCO reports recall at, the last one being what all else is measured at. */
+export function limits(maxDets: number): number[] {
+  return [1, 10, maxDets].filter((limit, i) => i === 2 || limit < maxDets);
+}
+
+/**
+ * One row of metrics under the names that metrics.jsonl has: every metric, F1 at its best threshold, and `per_class` by
+ * name.
+ */
+export function metricsOf({
+  metrics,
+  perClass,
+  f1,
+}: Pick<Evaluation, "metrics" | "perClass" | "f1">): Record<string, number | Record<string, Record<string, number>>> {
+  const names = new Set<string>();
+  const per_class = Object.fromEntries(
+    perClass.map(({ id, name, ...values }) => {
+      const unique = names.has(name) ? `${name} (${id})` : name;
+      names.add(unique);
+      return [unique, values];
+    }),
+  );
+  const atBest = { F1: f1.f1, precision: f1.precision, recall: f1.recall, F1_threshold: f1.threshold };
+  return { ...metrics, ...atBest, per_class };
+}
+
+/** What there is to find: boxes as annotated, those without area left out as in training. Sizes are judged by `area`. */
+export function toGroundTruths(samples: readonly Sample[]): GroundTruth[] {
+  return samples.flatMap(({ imageId, annotations }) =>
+    annotations.flatMap(({ categoryId, box: [x1, y1, x2, y2], area, crowd }): GroundTruth[] =>
+      x2 > x1 && y2 > y1 ? [{ imageId, categoryId, bbox: [x1, y1, x2 - x1, y2 - y1], area, isCrowd: crowd }] : [],
+    ),
+  );
+}
+
+function toResults(
+  { boxes, scores, labels }: ImageDetections,
+  imageId: number,
+  categoryOf: (label: number) => number | undefined,
+): Detection[] {
+  return Array.from(labels, (label, i): Detection | undefined => {
+    const categoryId = categoryOf(label);
+    if (categoryId === undefined) return undefined;
+    const [x1, y1, x2, y2] = boxes.subarray(4 * i, 4 * i + 4) as unknown as [number, number, number, number];
+    return { imageId, categoryId, bbox: [x1, y1, x2 - x1, y2 - y1], score: scores[i]! };
+  }).filter((detection) => detection !== undefined);
+}

@@ -1,0 +1,131 @@
+// COCO annotation and results files as people hand them in: read, checked entry by entry, and told what is wrong where.
+
+import { readFile } from "node:fs/promises";
+import { UserError } from "../util/errors.ts";
+import { fileError } from "../util/files.ts";
+import type { Category, Detection, GroundTruth } from "./boxMatching.ts";
+
+export type Annotations = { imageIds: Set<number>; categories: Category[]; groundTruths: GroundTruth[] };
+
+/** Detections of a results file; `unknown` counts those left out, by category id that the annotations do not list. */
+export type Results = { detections: Detection[]; unknown: Map<number, number> };
+
+type Entry = Record<string, unknown>;
+type Where = { path: string; place: string };
+
+/** Read a COCO annotation file. Without `area` a box has its own; without `iscrowd` it is none. Throws UserError. */
+export async function readAnnotations(path: string): Promise<Annotations> {
+  const json = await readJson(path);
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    throw new UserError(`${path} is no COCO annotation file: it is not a JSON object.`, {
+      hint: "It must hold images, annotations and categories. Detections belong to --predictions.",
+    });
+  }
+  const list = (key: string): [Where, Entry][] => entries((json as Entry)[key], { path, place: key });
+  const imageIds = new Set(list("images").map(([where, image]) => integer(image, "id", where)));
+  const categories = list("categories").map(([where, category]): Category => {
+    const id = integer(category, "id", where);
+    return { id, name: typeof category.name === "string" ? category.name : String(id) };
+  });
+  const categoryIds = new Set(categories.map(({ id }) => id));
+  if (categoryIds.size < categories.length) throw new UserError(`${path}: two categories have the same id.`);
+  const seen = new Set<number>();
+  const groundTruths = list("annotations").map(([where, annotation]): GroundTruth => {
+    const id = integer(annotation, "id", where);
+    const imageId = integer(annotation, "image_id", where);
+    const categoryId = integer(annotation, "category_id", where);
+    const bbox = box(annotation, where);
+    const { area, iscrowd } = annotation;
+    if (seen.has(id)) throw wrong(where, `has the id ${id} of another annotation`);
+    seen.add(id);
+    if (!imageIds.has(imageId)) throw wrong(where, `belongs to image ${imageId}, which is not among the images`);
+    if (!categoryIds.has(categoryId))
+      throw wrong(where, `has category ${categoryId}, which is not among the categories`);
+    if (area != null && !(typeof area === "number" && Number.isFinite(area)))
+      throw wrong(where, "has an area that is no number");
+    return { id, imageId, categoryId, bbox, area: area == null ? bbox[2] * bbox[3] : area, isCrowd: Boolean(iscrowd) };
+  });
+  return { imageIds, categories, groundTruths };
+}
+
+/**
+ * Read a COCO results file: a list of { image_id, category_id, bbox, score }. Detections of categories that are not
+ * listed are left out and counted. Throws UserError for a malformed entry, an image that is not annotated, and where
+ * every detection was left out.
+ */
+export async function readResults(path: string, { imageIds, categories }: Annotations): Promise<Results> {
+  const known = new Set(categories.map(({ id }) => id));
+  const unknown = new Map<number, number>();
+  const detections: Detection[] = [];
+  const list = entries(await readJson(path), { path, place: "" });
+  for (const [where, result] of list) {
+    const imageId = integer(result, "image_id", where);
+    const categoryId = integer(result, "category_id", where);
+    const bbox = box(result, where);
+    const { score } = result;
+    if (typeof score !== "number" || !Number.isFinite(score)) throw wrong(where, "has no score that is a number");
+    if (!imageIds.has(imageId)) throw wrong(where, `belongs to image ${imageId}, which the annotations do not list`);
+    if (known.has(categoryId)) detections.push({ imageId, categoryId, bbox, score });
+    else unknown.set(categoryId, (unknown.get(categoryId) ?? 0) + 1);
+  }
+  if (list.length > 0 && detections.length === 0) {
+    const ids = (values: Iterable<number>) => [...values].slice(0, 10).join(", ");
+    throw new UserError(`${path}: no detection is of a category of the annotations.`, {
+      hint: `Its category ids are ${ids(unknown.keys())}; those of the annotations are ${ids(known)}.`,
+    });
+  }
+  return { detections, unknown };
+}
+
+async function readJson(path: string): Promise<unknown> {
+  const text = await readFile(path, "utf8").catch((cause) => {
+    throw fileError(path, "read", cause);
+  });
+  try {
+    return JSON.parse(text.replace(/^\uFEFF/, ""));
+  } catch (cause) {
+    throw new UserError(`${path} is no valid JSON: ${(cause as Error).message}`, {
+      hint: /\b(NaN|Infinity)\b/.test(text) ? "JSON has no NaN or Infinity." : "Is the file complete?",
+      cause,
+    });
+  }
+}
+
+function entries(list: unknown, { path, place }: Where): [Where, Entry][] {
+  if (!Array.isArray(list)) {
+    if (place) throw new UserError(`${path}: "${place}" is missing or no list.`);
+    throw new UserError(`${path} is no results file: it is not a list.`, {
+      hint: "It must be a list of { image_id, category_id, bbox, score }.",
+    });
+  }
+  return list.map((entry, i): [Where, Entry] => {
+    const where = { path, place: `${place}[${i}]` };
+    if (typeof entry !== "object" || entry === null) throw wrong(where, "is no object");
+    return [where, entry as Entry];
+  });
+}
+
+function integer(entry: Entry, key: string, where: Where): number {
+  const value = entry[key];
+  if (Number.isSafeInteger(value)) return value as number;
+  throw wrong(
+    where,
+    `has ${value === undefined ? `no ${key}` : `the ${key} ${JSON.stringify(value)}`}, which must be a whole number`,
+  );
+}
+
+function box(entry: Entry, where: Where): GroundTruth["bbox"] {
+  const { bbox } = entry;
+  if (!Array.isArray(bbox) || bbox.length !== 4 || !bbox.every((value) => Number.isFinite(value))) {
+    throw wrong(
+      where,
+      `has the bbox ${JSON.stringify(bbox) ?? "undefined"}, which must be four numbers: x, y, width, height`,
+    );
+  }
+  if (bbox[2] < 0 || bbox[3] < 0) throw wrong(where, `has a bbox of negative size: ${JSON.stringify(bbox)}`);
+  return bbox as unknown as GroundTruth["bbox"];
+}
+
+function wrong({ path, place }: Where, what: string): UserError {
+  return new UserError(`${path}: ${place} ${what}.`);
+}
