@@ -49,7 +49,9 @@ export type RunSize = {
 };
 
 export type TrainEvent =
-  /** The first event; `run` is the run's folder, `facts` lines for people about weights, data and device. */
+  /** Published weights come in, before the run starts; `total` is unknown where the server does not say. In bytes. */
+  | { type: "download"; name: string; received: number; total: number | undefined }
+  /** The first event of the run itself; `run` is the run's folder, `facts` lines for people about weights, data and device. */
   | { type: "start"; run: string; facts: string[]; size: RunSize }
   /** After every update, whether or not its row goes to metrics.jsonl. */
   | { type: "step"; row: TrainRow }

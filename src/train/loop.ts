@@ -1,0 +1,81 @@
+// The training loop. Everything that happens in a run happens here, in this order.
+
+import { UserError } from "../util/errors.ts";
+import type { TrainEvent } from "./events.ts";
+import { logged, record, recordResults, trainRow } from "./record.ts";
+import type { Run } from "./run.ts";
+import { saveProgress } from "./saving.ts";
+import { scheduleFactor } from "./schedule.ts";
+import { trainStep } from "./step.ts";
+import { isBetter, validate } from "./validate.ts";
+import { windows } from "./windows.ts";
+
+/** Steps in a row that may be skipped because something was not a finite number. */
+const MOST_SKIPPED = 5;
+
+/** Train from where `run.progress` stands to the end, or until the signal; `run.progress` and the run's folder follow. */
+export async function* loop(run: Run, signal: AbortSignal | undefined): AsyncGenerator<TrainEvent, void, undefined> {
+  const { progress, size, learner, recipe } = run;
+  const { train, eval: evaluation, checkpoint, track } = recipe;
+
+  while (progress.epoch < train.epochs && progress.step < size.totalSteps) {
+    const epoch = progress.epoch;
+    const batches = run.trainLoader.epoch(epoch, { fromBatch: progress.batch });
+
+    for await (const window of windows(batches, train.grad_accum_steps)) {
+      const factor = scheduleFactor(run.schedule, progress.step, size);
+      const result = await trainStep(learner, run.stepSettings, window.batches, factor);
+      progress.batch += window.batches.length;
+
+      if (result.problem === null) {
+        progress.step++;
+        progress.skipped = 0;
+        const row = trainRow(run, result, window, factor);
+        yield { type: "step", row };
+        if (isDue(track.every_steps, progress.step)) yield await record(run, row);
+      } else {
+        progress.skipped++;
+        yield logged(run, `step ${progress.step + 1} was skipped: ${result.problem}`);
+        if (progress.skipped > MOST_SKIPPED) throw diverged(progress.skipped, result.problem);
+      }
+
+      if (progress.step >= size.totalSteps) break;
+      if (signal?.aborted) {
+        yield await saveProgress(run, { epoch, epochEnd: false, score: null });
+        yield run.end("interrupted");
+        return;
+      }
+      if (isDue(checkpoint.every_steps, progress.step)) {
+        yield await saveProgress(run, { epoch, epochEnd: false, score: null });
+      }
+    }
+
+    const epochEnd = progress.batch >= run.trainLoader.batches;
+    const last = progress.step >= size.totalSteps || epoch === train.epochs - 1;
+    let score: number | null = null;
+    if (last || isDue(evaluation.every_epochs, epoch + 1)) {
+      yield { type: "evaluating", epoch, images: run.valSplit.samples.length };
+      const row = await validate(run, epoch);
+      score = row["AP50:95"];
+      yield await record(run, row);
+    }
+    const better = isBetter(score, progress.best);
+    if (better) progress.best = { score: score!, step: progress.step };
+    if (epochEnd) Object.assign(progress, { epoch: epoch + 1, batch: 0 });
+    if (last || better || isDue(checkpoint.every_epochs, epoch + 1)) {
+      yield await saveProgress(run, { epoch, epochEnd, score });
+    }
+    await recordResults(run);
+  }
+  yield run.end("done");
+}
+
+function isDue(every: number | null, count: number): boolean {
+  return every !== null && count % every === 0;
+}
+
+function diverged(steps: number, problem: string): UserError {
+  return new UserError(`Training has diverged: ${steps} steps in a row were skipped. The last one: ${problem}.`, {
+    hint: "The weights were not changed by these steps. Look at the images named, or lower train.lr and train.lr_encoder.",
+  });
+}

@@ -1,0 +1,52 @@
+// What a run writes down as it goes: rows of metrics.jsonl, results.csv, the log.
+
+import { join } from "node:path";
+import { readMetrics } from "../track/metricsFile.ts";
+import { resultsCsv } from "../track/resultsCsv.ts";
+import { writeFileAtomic } from "../util/files.ts";
+import type { MetricsRow, TrainEvent, TrainRow } from "./events.ts";
+import type { Run } from "./run.ts";
+import type { StepResult } from "./step.ts";
+import type { Window } from "./windows.ts";
+
+/** The row of the step that has just been done. */
+export function trainRow(run: Run, result: StepResult, { batches, began }: Window, rateFactor: number): TrainRow {
+  const { step, epoch } = run.progress;
+  const { lr, lr_encoder } = run.recipe.train;
+  const seconds = (performance.now() - began) / 1000;
+  const sum = (of: (batch: Window["batches"][number]) => number) => batches.reduce((total, one) => total + of(one), 0);
+  return {
+    step,
+    epoch,
+    split: "train",
+    loss: result.loss,
+    ...(result.terms as Pick<TrainRow, "class_error">),
+    grad_norm: result.gradNorm,
+    lr: lr * rateFactor,
+    lr_encoder: lr_encoder * rateFactor,
+    images_per_second: sum(({ files }) => files.length) / seconds,
+    data_wait: Math.min(1, sum(({ wait }) => wait) / seconds),
+  };
+}
+
+/** Append a row to metrics.jsonl. */
+export async function record(run: Run, row: MetricsRow): Promise<TrainEvent> {
+  await run.metrics.append(row);
+  if (row.split === "val") {
+    const { per_class: _, ...metrics } = row;
+    run.log.info("evaluated", metrics);
+  }
+  return { type: "row", row };
+}
+
+/** Make results.csv anew. */
+export async function recordResults(run: Run): Promise<void> {
+  const rows = await readMetrics(join(run.dir, "metrics.jsonl"));
+  await writeFileAtomic(join(run.dir, "results.csv"), resultsCsv(rows));
+}
+
+/** A warning that also goes to the log. */
+export function logged(run: Run, message: string): TrainEvent {
+  run.log.warn(message);
+  return { type: "warning", message };
+}

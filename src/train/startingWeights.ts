@@ -1,0 +1,54 @@
+// The weights that a run starts from: drawn, out of a file, or published ones.
+
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { adaptWeights } from "../checkpoint/adapt.ts";
+import { referenceKeys } from "../checkpoint/names.ts";
+import { fetchPublished } from "../checkpoint/published.ts";
+import { readWeightsFile } from "../checkpoint/weightsFile.ts";
+import { initialise } from "../model/init.ts";
+import type { Architecture } from "../model/variants.ts";
+import { UserError } from "../util/errors.ts";
+import type { StateDict } from "../util/hostTensor.ts";
+
+/**
+ * Weights for an architecture (reference names and layout), and a line for people about them. `weights`: `none`, a path
+ * (a file, a checkpoint or a run folder), or a published name, which is downloaded to the user's cache.
+ */
+export async function startingWeights(
+  weights: string,
+  architecture: Architecture,
+  seed: number,
+  onProgress?: (received: number, total: number | undefined) => void,
+): Promise<{ tensors: StateDict; fact: string }> {
+  const drawn = () => initialise(referenceKeys(architecture), seed, architecture);
+  if (weights === "none") return { tensors: drawn(), fact: "Weights: from scratch" };
+  const path = existsSync(weights)
+    ? insideRun(weights)
+    : await fetchPublished(weights, onProgress ? { onProgress } : {});
+  const { tensors, metadata } = await readWeightsFile(path);
+  const said = { ...metadata.modelConfig, ...metadata.args };
+  const number = (value: unknown) => (typeof value === "number" ? value : undefined);
+  const { tensors: fitted, report } = adaptWeights(path, tensors, architecture, {
+    numQueries: number(said.num_queries),
+    groupDetr: number(said.group_detr),
+  });
+  const complete = new Map([...(report.missing.length > 0 ? drawn() : []), ...fitted]);
+  const counts = [
+    `${report.loaded} tensors loaded`,
+    `${report.reshaped.length} of them reshaped`,
+    `${report.missing.length} missing (from scratch)`,
+    `${report.unexpected.length} not used`,
+  ];
+  return { tensors: complete, fact: `Weights: ${path}: ${counts.join(", ")}` };
+}
+
+/** The weights file of a run folder (its best checkpoint) or of a checkpoint folder; any other path as it is. */
+function insideRun(path: string): string {
+  if (!statSync(path).isDirectory()) return path;
+  const folders = [path, join(path, "checkpoints", "best"), join(path, "checkpoints", "last")];
+  const files = folders.flatMap((folder) => ["ema", "model"].map((part) => join(folder, `${part}.safetensors`)));
+  const found = files.find((file) => existsSync(file));
+  if (!found) throw new UserError(`weights: the folder ${path} holds no checkpoint.`, { hint: "Name a run folder." });
+  return found;
+}
