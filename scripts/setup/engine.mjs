@@ -150,7 +150,7 @@ function requireElf(path) {
 }
 
 /** The library's folder in the cache; downloaded, checked and unpacked where it is not there. */
-async function libraryInCache(kind, force) {
+export async function libraryInCache(kind, force = false) {
   const name = `${kind === "gpu" ? "tensorflow" : "tensorflow-cpu"}-${TENSORFLOW}`;
   const base = join(cacheDir(), "engine");
   const place = join(base, name);
