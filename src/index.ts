@@ -9,4 +9,6 @@ export type { Recipe, RecipeInput } from "./recipe/schema.ts";
 export { recipeJsonSchema } from "./recipe/schema.ts";
 export { readMetrics } from "./track/metricsFile.ts";
 export type { MetricsRow, RunSize, TrainEvent, TrainRow, ValRow } from "./train/events.ts";
+export type { NewRunOptions, TrainOptions } from "./train/run.ts";
+export { resume, train } from "./train/run.ts";
 export { UserError } from "./util/errors.ts";
