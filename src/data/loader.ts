@@ -1,5 +1,6 @@
 // Batches of prepared images, in an order and with contents that do not depend on threads or timing.
 
+import { setMaxListeners } from "node:events";
 import type { Target } from "../loss/matcher.ts";
 import type { Augment } from "./augment.ts";
 import type { Prepared } from "./prepare.ts";
@@ -92,6 +93,7 @@ export function createLoader(options: LoaderOptions): Loader {
       const order = training ? epochOrder(seed, epoch, orderOptions) : samples.map((_, i) => i);
       const ahead: Promise<Omit<Batch, "wait">>[] = [];
       const stop = new AbortController();
+      setMaxListeners(0, stop.signal); // one listener an image under way
       let next = fromBatch;
       try {
         for (let index = fromBatch; index < batches; index++) {
