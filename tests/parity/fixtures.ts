@@ -3,10 +3,11 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
+import { referenceKeys } from "../../src/checkpoint/names.ts";
 import { readSafetensors } from "../../src/checkpoint/safetensors.ts";
 import { type Architecture, VARIANTS, type VariantName } from "../../src/model/variants.ts";
 import { type HostTensor, type StateDict, toFloat32 } from "../../src/util/hostTensor.ts";
-import { generatedWeights } from "./generatedWeights.ts";
+import { generatedWeights, type ImageSpec } from "./generatedWeights.ts";
 
 const FOLDER = fileURLToPath(new URL("../fixtures/parity/", import.meta.url));
 
@@ -33,10 +34,17 @@ export const TINY: Architecture = {
 
 export type ArchitectureName = VariantName | "tiny";
 
-/** An architecture of the fixtures, with fields changed as a fixture says (in the reference's spelling). */
-export function architectureOf(name: ArchitectureName, changed: { num_classes?: number } = {}): Architecture {
+/** Fields that a fixture changes, in the reference's spelling. */
+export type Changed = { num_classes?: number; num_queries?: number; num_select?: number; freeze_encoder?: boolean };
+
+export function architectureOf(name: ArchitectureName, changed: Changed = {}): Architecture {
   const architecture = name === "tiny" ? TINY : VARIANTS[name];
-  return { ...architecture, numClasses: changed.num_classes ?? architecture.numClasses };
+  return {
+    ...architecture,
+    numClasses: changed.num_classes ?? architecture.numClasses,
+    numQueries: changed.num_queries ?? architecture.numQueries,
+    numSelect: changed.num_select ?? architecture.numSelect,
+  };
 }
 
 type KeyList = { parameters: number; weights: Record<string, number[]>; checksums: Record<string, number> };
@@ -68,13 +76,8 @@ export function values(tensor: HostTensor): Float32Array {
 }
 
 /** Weights of an architecture under the reference's names, as the script that made the fixtures drew them. */
-export function weightsOf(name: ArchitectureName, seed: number, changed: { num_classes?: number } = {}): StateDict {
-  const { weights } = readKeys()[name];
-  const classes = changed.num_classes;
-  const keys = Object.entries(weights).map(([key, shape]) => ({
-    name: key,
-    shape: classes !== undefined && key.includes("class_embed") ? [classes + 1, ...shape.slice(1)] : shape,
-  }));
+export function weightsOf(architecture: Architecture, seed: number): StateDict {
+  const keys = [...referenceKeys(architecture)].map(([name, shape]) => ({ name, shape }));
   return generatedWeights(keys, seed);
 }
 
@@ -96,4 +99,14 @@ export function farthest(a: ArrayLike<number>, b: ArrayLike<number>): number {
     if (!(gap <= most)) most = Number.isNaN(gap) ? Number.POSITIVE_INFINITY : gap;
   }
   return most;
+}
+
+/** [batch, height, width], 1 where an image is padding; none where no image is. */
+export function maskOf({ batch, size: [height, width], sizes }: ImageSpec): Uint8Array | undefined {
+  if (!sizes) return undefined;
+  const mask = new Uint8Array(batch * height * width);
+  for (const [image, [h, w]] of sizes.entries())
+    for (let y = 0; y < height; y++)
+      for (let x = 0; x < width; x++) if (y >= h || x >= w) mask[(image * height + y) * width + x] = 1;
+  return mask;
 }

@@ -9,8 +9,10 @@ import { flatten } from "../../src/util/tree.ts";
 import {
   type ArchitectureName,
   architectureOf,
+  type Changed,
   channelsLast,
   farthest,
+  maskOf,
   readFixture,
   values,
   weightsOf,
@@ -22,7 +24,7 @@ const BOUND = 1e-4;
 
 type About = ImageSpec & {
   architecture: ArchitectureName;
-  changed: { num_classes?: number };
+  changed: Changed;
   floor: Record<string, number>;
 };
 
@@ -34,7 +36,7 @@ describe.each(cases)("the evaluation forward of %s", (name) => {
   it("gives the reference's logits and boxes", async () => {
     const { about, tensor } = await readFixture<About>(`eval/${name}`);
     const architecture = architectureOf(about.architecture, about.changed);
-    const leaves = toLeaves(weightsOf(about.architecture, about.seed, about.changed), architecture);
+    const leaves = toLeaves(weightsOf(architecture, about.seed), architecture);
     const before = tf.memory().numTensors;
     const weights = uploadWeights(leaves, () => false);
     const { layers, encoder } = tf.tidy(() => {
@@ -59,13 +61,3 @@ describe.each(cases)("the evaluation forward of %s", (name) => {
     expect(tf.memory().numTensors).toBe(before);
   });
 });
-
-/** [batch, height, width], 1 where an image is padding; none where no image is. */
-function maskOf({ batch, size: [height, width], sizes }: ImageSpec): Uint8Array | undefined {
-  if (!sizes) return undefined;
-  const mask = new Uint8Array(batch * height * width);
-  for (const [image, [h, w]] of sizes.entries())
-    for (let y = 0; y < height; y++)
-      for (let x = 0; x < width; x++) if (y >= h || x >= w) mask[(image * height + y) * width + x] = 1;
-  return mask;
-}

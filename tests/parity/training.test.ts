@@ -1,0 +1,230 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeAll, describe, expect, it } from "vitest";
+import { fromLeaves, type Leaf, leafShapes } from "../../src/checkpoint/names.ts";
+import { loadBackend } from "../../src/engine/backend.ts";
+import { criterion } from "../../src/loss/criterion.ts";
+import type { Target } from "../../src/loss/matcher.ts";
+import { rfdetr } from "../../src/model/rfdetr.ts";
+import { createLearner, disposeLearner, type Learner, learnerTensors } from "../../src/train/learner.ts";
+import { type Schedule, scheduleFactor } from "../../src/train/schedule.ts";
+import { trainable, trainStep } from "../../src/train/step.ts";
+import { type StateDict, size, toFloat32 } from "../../src/util/hostTensor.ts";
+import {
+  type ArchitectureName,
+  architectureOf,
+  type Changed,
+  channelsLast,
+  type Fixture,
+  maskOf,
+  readFixture,
+  values,
+  weightsOf,
+} from "./fixtures.ts";
+import { type Digest, digest, generatedImages, type ImageSpec, PROJECTIONS, SAMPLES } from "./generatedWeights.ts";
+
+type Step = {
+  loss: number;
+  losses: Record<string, number>;
+  gradNorm: number;
+  rates: number[];
+  targets: { boxes: number[][]; labels: number[] }[];
+};
+
+type About = ImageSpec & {
+  architecture: ArchitectureName;
+  changed: Changed;
+  train: {
+    lr?: number;
+    lr_encoder?: number;
+    weight_decay?: number;
+    lr_scheduler?: "cosine";
+    warmup_epochs?: number;
+    lr_scheduler_kwargs?: { min_factor: number };
+  };
+  steps: Step[];
+  groups: { weightDecay: number; names: string[] }[];
+  /** Weights that have a gradient, in the order of the digests. */
+  names: string[];
+};
+
+beforeAll(() => void loadBackend());
+
+const CASES = ["tiny-default", "tiny-frozen", "tiny-cosine", "tiny-few-tokens", "tiny-padded", "nano", "nano-frozen"];
+
+describe.each(CASES)("the first step of %s", (name) => {
+  it("has the reference's losses, each within 1e-5, and gradients, each within 1e-3 of its norm", async () => {
+    const fixture = await readFixture<About>(`train/${name}`);
+    const { about } = fixture;
+    const learner = learnerOf(about);
+    const { losses, gradients } = firstStep(learner, about);
+    for (const [key, theirs] of Object.entries(about.steps[0]!.losses))
+      expect(Math.abs(losses[key]! - theirs), key).toBeLessThanOrEqual(1e-5 * Math.abs(theirs) + 1e-7);
+    expect(Object.keys(losses).sort()).toEqual(Object.keys(about.steps[0]!.losses).sort());
+    compareGradients(fixture, gradients);
+    disposeLearner(learner);
+  });
+});
+
+describe.each(CASES.filter((name) => !name.endsWith("tokens") && !name.endsWith("padded")))(
+  "the steps of %s",
+  (name) => {
+    it("have the reference's losses, norms, rates, weights and averages", async () => {
+      const fixture = await readFixture<About>(`train/${name}`);
+      const { about } = fixture;
+      const learner = learnerOf(about);
+      const decayOf = new Map(learner.groups.flatMap((g) => g.references.map((key) => [key, g.weightDecay])));
+      const rateOf = new Map(learner.groups.flatMap((g) => g.references.map((key) => [key, g.lr])));
+      expect(decayOf).toEqual(new Map(about.groups.flatMap((g) => g.names.map((key) => [key, g.weightDecay]))));
+
+      for (const [i, step] of about.steps.entries()) {
+        const factor = scheduleFactor(scheduleOf(about), i, { epochs: 1, stepsPerEpoch: about.steps.length });
+        for (const [g, { names }] of about.groups.entries())
+          for (const key of names) expect(rateOf.get(key)! * factor).toBeCloseTo(step.rates[g]!, 12);
+        const settings = { clipMaxNorm: 0.1, ema: { decay: 0.993, tau: 100 }, accumulation: "mean" as const };
+        const result = await trainStep(learner, settings, [batchOf(about, i)], factor);
+        expect(result.problem).toBeNull();
+        expect(Math.abs(result.loss / step.loss - 1), `loss of step ${i}`).toBeLessThan(1e-3);
+        expect(Math.abs(result.gradNorm / step.gradNorm - 1), `norm of step ${i}`).toBeLessThan(1e-3);
+        for (const [key, theirs] of Object.entries(step.losses))
+          if (key.startsWith("loss"))
+            expect(Math.abs(result.terms[key]! / theirs - 1), `${key} of step ${i}`).toBeLessThan(1e-3);
+      }
+
+      const { model, ema } = await learnerTensors(learner);
+      compareWeights(fixture, "final", model);
+      compareWeights(fixture, "ema", ema!);
+      const initial = weightsOf(learner.architecture, about.seed);
+      const trained = new Set(about.names);
+      for (const [key, { bytes }] of model)
+        if (!trained.has(key) && !key.endsWith("attention.key.bias"))
+          expect(Buffer.compare(bytes, initial.get(key)!.bytes), `${key} stays`).toBe(0);
+      disposeLearner(learner);
+    });
+  },
+);
+
+/** Each gradient within 1e-3 of its norm: by its samples, and by the sums under random signs, which see every element. */
+function compareGradients(fixture: Fixture<About>, ours: StateDict) {
+  for (const { name, length, mine, theirs } of digests(fixture, "gradients", ours)) {
+    const bySamples = Math.sqrt(meanSquare(mine.samples, theirs.samples) * length);
+    expect(bySamples, `${name}, samples`).toBeLessThanOrEqual(1e-3 * theirs.norm);
+    expect(Math.sqrt(meanSquare(mine.sums, theirs.sums)), `${name}, all`).toBeLessThanOrEqual(1e-3 * theirs.norm);
+  }
+}
+
+/**
+ * Each weight's mean difference within 0.5 % of the mean distance it moved, by its samples. The sums, which see every
+ * element, bound the root mean square, and that by 5 %: where a gradient is nearly zero, Adam turns a rounding error
+ * into a step of full length, which weighs little in a mean and much in a square.
+ */
+function compareWeights(fixture: Fixture<About>, kind: "final" | "ema", ours: StateDict) {
+  const moved = doubles(fixture.tensor(`${kind}.moved`));
+  for (const [i, { name, length, mine, theirs }] of digests(fixture, kind, ours).entries()) {
+    const differences = mine.samples.map((x, k) => Math.abs(x - theirs.samples[k]!));
+    const mean = differences.reduce((a, b) => a + b, 0) / differences.length;
+    expect(mean, `${kind} of ${name}, samples`).toBeLessThanOrEqual(5e-3 * moved[i]!);
+    const rms = Math.sqrt(meanSquare(mine.sums, theirs.sums) / length);
+    expect(rms, `${kind} of ${name}, all`).toBeLessThanOrEqual(5e-2 * moved[i]!);
+  }
+}
+
+/** Our digest and the reference's of every weight in the fixture's list. */
+function digests({ about, tensor }: Fixture<About>, kind: "gradients" | "final" | "ema", ours: StateDict) {
+  const samples = values(tensor(`${kind}.samples`));
+  const norms = doubles(tensor(`${kind}.norms`));
+  const sums = doubles(tensor(`${kind}.sums`));
+  let at = 0;
+  return about.names.map((name, i) => {
+    const all = kept(name, toFloat32(ours.get(name)!));
+    const start = at;
+    at += Math.min(all.length, SAMPLES);
+    const theirs: Digest = {
+      samples: samples.subarray(start, at),
+      norm: norms[i]!,
+      sums: sums.subarray(i * PROJECTIONS, (i + 1) * PROJECTIONS),
+    };
+    return { name, length: all.length, mine: digest(all), theirs };
+  });
+}
+
+function meanSquare(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += (a[i]! - b[i]!) ** 2;
+  return sum / a.length;
+}
+
+/** The elements that are compared: keys' biases have no true gradient (they shift all scores of a softmax alike). */
+function kept(name: string, x: Float32Array): Float32Array {
+  if (!name.endsWith("in_proj_bias")) return x;
+  const third = x.length / 3;
+  return Float32Array.of(...x.subarray(0, third), ...x.subarray(2 * third));
+}
+
+const doubles = ({ bytes, shape }: { bytes: Uint8Array; shape: number[] }) =>
+  new Float64Array(bytes.slice().buffer, 0, size(shape));
+
+function learnerOf({ architecture: name, changed, train, seed }: About): Learner {
+  const architecture = architectureOf(name, changed);
+  return createLearner(weightsOf(architecture, seed), architecture, {
+    lr: train.lr ?? 1e-4,
+    lrEncoder: train.lr_encoder ?? 1.5e-4,
+    lrVitLayerDecay: 0.8,
+    lrComponentDecay: 0.7,
+    weightDecay: train.weight_decay ?? 1e-4,
+    freezeEncoder: changed.freeze_encoder ?? false,
+    average: true,
+  });
+}
+
+function scheduleOf({ train }: About): Schedule {
+  return {
+    name: train.lr_scheduler ?? "step",
+    warmupEpochs: train.warmup_epochs ?? 0,
+    minFactor: train.lr_scheduler_kwargs?.min_factor ?? 0,
+    lrDrop: 100,
+  };
+}
+
+function batchOf(about: About, step: number) {
+  const { batch, size: side } = about;
+  const images = generatedImages(`images.${step}`, about);
+  const targets: Target[] = about.steps[step]!.targets.map(({ boxes, labels }) => ({
+    boxes: Float32Array.from(boxes.flat()),
+    labels: Int32Array.from(labels),
+  }));
+  return {
+    images: channelsLast(images, [batch, ...side]),
+    shape: [batch, ...side, 3] as [number, number, number, number],
+    targets,
+    imageIds: targets.map((_, i) => i),
+    files: targets.map((_, i) => `image ${i}`),
+    originalSizes: targets.map(() => side),
+    wait: 0,
+  };
+}
+
+/** Losses, and gradients under the reference's names. */
+function firstStep({ weights, architecture }: Learner, about: About) {
+  const { images, shape, targets } = batchOf(about, 0);
+  const variables = trainable(weights);
+  const losses: Record<string, number> = {};
+  const { value, grads } = tf.variableGrads(
+    () => {
+      const detections = rfdetr(weights, architecture, tf.tensor4d(images, shape), {
+        training: true,
+        mask: maskOf(about),
+      });
+      const { loss, terms } = criterion(detections, targets, { groups: architecture.groupDetr });
+      for (const [key, term] of Object.entries(terms)) losses[key] = term.dataSync()[0]!;
+      return loss;
+    },
+    variables.map(([, variable]) => variable),
+  );
+  const leaves = new Map<string, Leaf>();
+  for (const [path, shapeOf] of leafShapes(architecture))
+    leaves.set(path, { shape: shapeOf, data: new Float32Array(size(shapeOf)) });
+  for (const [path, { name }] of variables)
+    if (grads[name]) leaves.get(path)!.data.set(grads[name].dataSync() as Float32Array);
+  tf.dispose([value, grads] as unknown as tf.TensorContainer);
+  return { losses, gradients: fromLeaves(leaves, architecture) };
+}
