@@ -26,7 +26,11 @@ export async function buildAddon(folder, target, prove) {
     await cp(join(folder, "binding"), join(stage, "binding"), { recursive: true });
     for (const name of ["binding.gyp", "package.json"]) await copyFile(join(folder, name), join(stage, name));
     await symlink(join(folder, "deps"), join(stage, "deps"));
-    await nodeGyp(stage);
+    await nodeGyp(stage, [
+      "--module_name=tfjs_binding",
+      `--module_path=${join(stage, "out")}`,
+      "--napi_build_version=8",
+    ]);
     await mkdir(dirname(target), { recursive: true });
     await copyFile(join(stage, "out", "tfjs_binding.node"), fresh);
     const proof = await prove(fresh);
@@ -38,9 +42,23 @@ export async function buildAddon(folder, target, prove) {
   }
 }
 
-async function nodeGyp(stage) {
-  const args = [nodeGypScript(), "rebuild", "--module_name=tfjs_binding", `--module_path=${join(stage, "out")}`];
-  args.push("--napi_build_version=8");
+/** Build our own small addon, which keeps libtensorflow's greeting off the terminal. */
+export async function buildCapture(target) {
+  const stage = await mkdtemp(join(tmpdir(), "rfdetr-build-"));
+  const fresh = `${target}.${randomBytes(4).toString("hex")}`;
+  try {
+    await cp(join(root, "scripts", "setup", "native"), stage, { recursive: true });
+    await nodeGyp(stage, []);
+    await copyFile(join(stage, "build", "Release", "capture.node"), fresh);
+    await rename(fresh, target);
+  } finally {
+    await rm(fresh, { force: true });
+    await rm(stage, { recursive: true, force: true });
+  }
+}
+
+async function nodeGyp(stage, options) {
+  const args = [nodeGypScript(), "rebuild", ...options];
   const headers = process.env.npm_config_nodedir ? undefined : findNodeHeaders();
   if (headers) args.push(`--nodedir=${headers}`);
   const python = findPython()?.path;

@@ -6,7 +6,7 @@ import { createReadStream, existsSync, readFileSync, realpathSync, statSync } fr
 import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
-import { buildAddon } from "./addon.mjs";
+import { buildAddon, buildCapture } from "./addon.mjs";
 import { downloadWheel, requirePip } from "./download.mjs";
 import { SetupError } from "./errors.mjs";
 import { withLock } from "./lock.mjs";
@@ -286,7 +286,9 @@ async function linkAndBuild(folder, { folder: library, source }, { flavour, aske
 
   const addon = "lib/napi-v8/tfjs_binding.node";
   const tensorflow = await buildAddon(folder, join(folder, addon), loadedVersion);
-  const files = [addon, ...LIBRARIES.map((name) => `deps/lib/${name}`)];
+  const capture = "lib/napi-v8/rfdetr_capture.node";
+  await buildCapture(join(folder, capture));
+  const files = [addon, capture, ...LIBRARIES.map((name) => `deps/lib/${name}`)];
   const stamp = {
     format: FORMAT,
     tensorflow,

@@ -36,12 +36,35 @@ export function loadBackend(): NodeBackend {
   legacy.isArray ??= Array.isArray;
   const require = createRequire(import.meta.url);
   try {
-    const node = require("@tensorflow/tfjs-node-gpu") as { backend(): unknown };
-    loaded = node.backend() as NodeBackend;
+    quietly(require, () => {
+      const node = require("@tensorflow/tfjs-node-gpu") as { backend(): unknown };
+      loaded = node.backend() as NodeBackend;
+    });
   } catch (cause) {
     throw engineError(cause);
   }
-  return loaded;
+  return loaded as unknown as NodeBackend;
+}
+
+/** Load without the two lines that libtensorflow writes in every process at any log level; all else still comes out. */
+function quietly(require: NodeJS.Require, load: () => void): void {
+  type Capture = { begin(): boolean; end(): string };
+  let capture: Capture | undefined;
+  try {
+    if (process.env.TF_CPP_MIN_LOG_LEVEL !== "0") {
+      capture = require("@tensorflow/tfjs-node-gpu/lib/napi-v8/rfdetr_capture.node") as Capture;
+    }
+  } catch {
+    // an engine that was set up by other means
+  }
+  const caught = capture?.begin();
+  try {
+    load();
+  } finally {
+    const lines = caught && capture ? capture.end().split(/(?<=\n)/) : [];
+    const noise = /All log messages before absl::InitializeLog|oneDNN custom operations are on/;
+    process.stderr.write(lines.filter((line) => !noise.test(line)).join(""));
+  }
 }
 
 /** Whether this process has loaded the engine; from then on its device is fixed. */

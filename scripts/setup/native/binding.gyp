@@ -1,0 +1,9 @@
+{
+  "targets": [
+    {
+      "target_name": "capture",
+      "sources": ["capture.c"],
+      "defines": ["NAPI_VERSION=8"]
+    }
+  ]
+}
