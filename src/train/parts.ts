@@ -145,7 +145,9 @@ function loaders(
   const { augment, workers, shuffle } = recipe.data;
   const common = { batchSize: batchSize(recipe), resolution, workers, seed: recipe.seed };
   const changes =
-    augment === "none" || overfit ? null : { horizontalFlip: augment.horizontal_flip, scaleJitter: false };
+    augment === "none" || overfit
+      ? null
+      : { horizontalFlip: augment.horizontal_flip, scaleJitter: augment.scale_jitter };
   const gradAccumSteps = recipe.train.grad_accum_steps;
   return {
     train: createLoader({

@@ -1,10 +1,11 @@
 // COCO metrics of the weights that the run would ship: the moving average, where there is one.
 
 import * as tf from "@tensorflow/tfjs-core";
-import type { Detection, GroundTruth } from "../eval/boxMatching.ts";
-import { type CocoMetrics, cocoAp } from "../eval/cocoAp.ts";
-import { postprocess } from "../model/postprocess.ts";
-import { rfdetr } from "../model/rfdetr.ts";
+import type { Batch } from "../data/loader.ts";
+import { evaluateModel } from "../eval/evaluate.ts";
+import { type ImageDetections, postprocess } from "../model/postprocess.ts";
+import { type RfdetrWeights, rfdetr } from "../model/rfdetr.ts";
+import type { Architecture } from "../model/variants.ts";
 import type { ValRow } from "./events.ts";
 import { averagedWeights } from "./learner.ts";
 import type { Run } from "./run.ts";
@@ -17,51 +18,15 @@ export function isBetter(score: number | null, best: { score: number } | null): 
 /** Evaluate on the run's validation images and return the row for metrics.jsonl. */
 export async function validate(run: Run, epoch: number): Promise<ValRow> {
   const { learner, valLoader, valSplit, classes, recipe, progress } = run;
-  const { architecture } = learner;
   const averaged = averagedWeights(learner);
-  const detections: Detection[] = [];
-  try {
-    for await (const batch of valLoader.epoch(0)) {
-      const images = tf.tensor4d(batch.images, batch.shape);
-      const outputs = tf.tidy(() => {
-        const { layers } = rfdetr(averaged.weights, architecture, images, { training: false });
-        return layers.at(-1)!;
-      });
-      const found = await postprocess(outputs, batch.originalSizes, architecture.numSelect);
-      tf.dispose([images, outputs.logits, outputs.boxes]);
-      for (const [i, { boxes, scores, labels }] of found.entries()) {
-        for (const [j, label] of labels.entries()) {
-          const known = classes[label];
-          if (!known) continue; // the heads' last slot is no class
-          const [x1, y1, x2, y2] = boxes.subarray(4 * j, 4 * j + 4) as unknown as [number, number, number, number];
-          detections.push({
-            imageId: batch.imageIds[i]!,
-            categoryId: known.categoryId,
-            bbox: [x1, y1, x2 - x1, y2 - y1],
-            score: scores[j]!,
-          });
-        }
-      }
-    }
-  } finally {
-    averaged.dispose();
-  }
-  const groundTruths = valSplit.samples.flatMap(({ imageId, annotations }) =>
-    annotations.map(
-      ({ id, categoryId, box: [x1, y1, x2, y2], area, crowd }): GroundTruth => ({
-        ...{ id, imageId, categoryId, area, isCrowd: crowd, bbox: [x1, y1, x2 - x1, y2 - y1] },
-      }),
-    ),
+  const detect = (batch: Batch) => detectObjects(averaged.weights, learner.architecture, batch);
+  const options = { detect, batches: valLoader.epoch(0), samples: valSplit.samples, classes };
+  const { metrics, perClass } = await evaluateModel({ ...options, maxDets: recipe.eval.max_dets }).finally(
+    averaged.dispose,
   );
-  const categories = classes.map(({ categoryId: id, name }) => ({ id, name }));
-  const result = cocoAp({ groundTruths, detections, categories, maxDets: [1, 10, recipe.eval.max_dets] });
-  return toRow(result, progress.step, epoch);
-}
-
-function toRow({ metrics, perClass }: CocoMetrics, step: number, epoch: number): ValRow {
   const measured = (value: number | undefined) => (value === undefined || value < 0 ? null : value);
   return {
-    step,
+    step: progress.step,
     epoch,
     split: "val",
     "AP50:95": measured(metrics["AP50:95"]),
@@ -70,4 +35,18 @@ function toRow({ metrics, perClass }: CocoMetrics, step: number, epoch: number):
     AR: measured(metrics.AR),
     per_class: Object.fromEntries(perClass.map((one) => [one.name, measured(one["AP50:95"])])),
   };
+}
+
+/** What the model finds in each image of a batch, in pixels of the original images. */
+async function detectObjects(
+  weights: RfdetrWeights,
+  architecture: Architecture,
+  { images, shape, originalSizes }: Batch,
+): Promise<ImageDetections[]> {
+  const { logits, boxes } = tf.tidy(
+    () => rfdetr(weights, architecture, tf.tensor4d(images, shape), { training: false }).layers.at(-1)!,
+  );
+  const found = await postprocess({ logits, boxes }, originalSizes, architecture.numSelect);
+  tf.dispose([logits, boxes]);
+  return found;
 }
