@@ -103,6 +103,11 @@ export function cocoAp({
   };
 }
 
+/** The three limits on detections that COCO reports recall at, the last one being what all else is measured at. */
+export function limits(maxDets: number): number[] {
+  return [1, 10, maxDets].filter((limit, i) => i === 2 || limit < maxDets);
+}
+
 /** How many objects of area range a are found at threshold t by the best 1..limit detections of each image, for each limit. */
 function hitsWithin(
   { rank, matched, ignored }: Ranked,

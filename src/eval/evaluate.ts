@@ -3,8 +3,9 @@
 import type { Batch } from "../data/loader.ts";
 import type { ClassEntry, Sample } from "../data/sample.ts";
 import type { ImageDetections } from "../model/postprocess.ts";
+import { UserError } from "../util/errors.ts";
 import type { Category, Detection, GroundTruth } from "./boxMatching.ts";
-import { type CocoMetrics, cocoAp } from "./cocoAp.ts";
+import { type CocoMetrics, cocoAp, limits } from "./cocoAp.ts";
 import { bestF1, type F1 } from "./f1.ts";
 
 export type Evaluation = CocoMetrics & {
@@ -38,7 +39,7 @@ export async function evaluateModel({
   classes: readonly ClassEntry[];
   categoryOf?: (label: number) => number | undefined;
   maxDets?: number;
-  onBatch?: (images: number) => void;
+  onBatch?: (images: number) => unknown;
 }): Promise<Evaluation> {
   const byLabel = new Map(classes.map(({ label, categoryId }) => [label, categoryId]));
   const toCategory = categoryOf ?? ((label: number) => byLabel.get(label));
@@ -56,30 +57,29 @@ export async function evaluateModel({
   return { ...cocoAp({ ...all, maxDets: limits(maxDets) }), f1: bestF1(all), images, ...all };
 }
 
-/** The three limits on detections that COCO reports recall at, the last one being what all else is measured at. */
-export function limits(maxDets: number): number[] {
-  return [1, 10, maxDets].filter((limit, i) => i === 2 || limit < maxDets);
-}
-
 /**
- * One row of metrics under the names that metrics.jsonl has: every metric, F1 at its best threshold, and `per_class` by
- * name.
+ * Which category of a data set each label of a model means: by class name where they share any, else by order. Throws a
+ * UserError where neither can be, naming both class tables.
  */
-export function metricsOf({
-  metrics,
-  perClass,
-  f1,
-}: Pick<Evaluation, "metrics" | "perClass" | "f1">): Record<string, number | Record<string, Record<string, number>>> {
-  const names = new Set<string>();
-  const per_class = Object.fromEntries(
-    perClass.map(({ id, name, ...values }) => {
-      const unique = names.has(name) ? `${name} (${id})` : name;
-      names.add(unique);
-      return [unique, values];
-    }),
-  );
-  const atBest = { F1: f1.f1, precision: f1.precision, recall: f1.recall, F1_threshold: f1.threshold };
-  return { ...metrics, ...atBest, per_class };
+export function categoryOfLabel(
+  model: readonly ClassEntry[],
+  dataset: readonly ClassEntry[],
+  source: string,
+): (label: number) => number | undefined {
+  const nameOf = new Map(model.map(({ label, name }) => [label, name]));
+  const byName = new Map(dataset.map(({ name, categoryId }) => [name, categoryId]));
+  if (model.some(({ name }) => byName.has(name))) return (label) => byName.get(nameOf.get(label) ?? "");
+  if (model.length !== dataset.length) {
+    const list = (classes: readonly ClassEntry[]) => classes.map(({ name }) => name).join(", ");
+    throw new UserError(
+      `${source} was not trained for this data set: it has ${model.length} classes, the data set ${dataset.length}.`,
+      {
+        hint: `The model's classes are ${list(model)}; those of the data set are ${list(dataset)}.`,
+      },
+    );
+  }
+  const byLabel = new Map(model.map(({ label }, i) => [label, dataset[i]!.categoryId]));
+  return (label) => byLabel.get(label);
 }
 
 /** What there is to find: boxes as annotated, those without area left out as in training. Sizes are judged by `area`. */

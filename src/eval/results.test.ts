@@ -1,0 +1,97 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { UserError } from "../util/errors.ts";
+import { readAnnotations, readResults } from "./results.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "rfdetr-results-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const truth = () => ({
+  images: [{ id: 0 }, { id: 7 }],
+  categories: [{ id: 3, name: "tree" }],
+  annotations: [{ id: 1, image_id: 7, category_id: 3, bbox: [1, 2, 3, 4] }] as Record<string, unknown>[],
+});
+const found = { image_id: 7, category_id: 3, bbox: [1, 2, 3, 4], score: 0.5 };
+
+function file(name: string, content: unknown): string {
+  const path = join(folder, name);
+  writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content));
+  return path;
+}
+
+async function failure(promise: Promise<unknown>): Promise<UserError> {
+  const error = await promise.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(UserError);
+  return error as UserError;
+}
+
+describe("readAnnotations", () => {
+  it("gives a box its own area where the file has none, and takes it for no crowd", async () => {
+    const { groundTruths, imageIds, categories } = await readAnnotations(file("gt.json", truth()));
+    const bbox = [1, 2, 3, 4];
+    expect(groundTruths).toEqual([{ id: 1, imageId: 7, categoryId: 3, bbox, area: 12, isCrowd: false }]);
+    expect([...imageIds]).toEqual([0, 7]);
+    expect(categories).toEqual([{ id: 3, name: "tree" }]);
+  });
+
+  it.each([
+    [{ bbox: [1, 2, 3] }, "annotations[0] has the bbox [1,2,3], which must be four numbers"],
+    [{ bbox: [1, 2, null, 4] }, "annotations[0] has the bbox [1,2,null,4]"],
+    [{ bbox: [1, 2, -3, 4] }, "annotations[0] has a bbox of negative size"],
+    [{ image_id: 8 }, "annotations[0] belongs to image 8, which is not among the images"],
+    [{ image_id: "7" }, 'annotations[0] has the image_id "7", which must be a whole number'],
+    [{ category_id: 4 }, "annotations[0] has category 4, which is not among the categories"],
+    [{ area: "big" }, "annotations[0] has an area that is no number"],
+  ])("names file and entry of a wrong annotation: %j", async (change, message) => {
+    const path = file("gt.json", { ...truth(), annotations: [{ ...truth().annotations[0], ...change }] });
+    expect((await failure(readAnnotations(path))).message).toContain(`${path}: ${message}`);
+  });
+
+  it("refuses what is no annotation file", async () => {
+    expect((await failure(readAnnotations(join(folder, "none.json")))).message).toContain("no such file");
+    expect((await failure(readAnnotations(file("cut.json", '{"images": [')))).message).toContain("is no valid JSON");
+    expect((await failure(readAnnotations(file("list.json", [found])))).hint).toContain("--predictions");
+    const { images, categories } = truth();
+    const path = file("gt.json", { images, categories });
+    expect((await failure(readAnnotations(path))).message).toBe(`${path}: "annotations" is missing or no list.`);
+    const twice = { ...truth(), annotations: [truth().annotations[0], truth().annotations[0]] };
+    expect((await failure(readAnnotations(file("gt.json", twice)))).message).toContain("[1] has the id 1 of another");
+  });
+});
+
+describe("readResults", () => {
+  it("counts and leaves out detections of categories that are not annotated", async () => {
+    const annotations = await readAnnotations(file("gt.json", truth()));
+    const path = file("results.json", [found, { ...found, category_id: 9 }, { ...found, category_id: 9 }]);
+    const { detections, unknown } = await readResults(path, annotations);
+    expect(detections).toEqual([{ imageId: 7, categoryId: 3, bbox: [1, 2, 3, 4], score: 0.5 }]);
+    expect(unknown).toEqual(new Map([[9, 2]]));
+    const alien = file("results.json", [{ ...found, category_id: 9 }]);
+    expect((await failure(readResults(alien, annotations))).hint).toContain(
+      "ids are 9; those of the annotations are 3",
+    );
+    expect((await readResults(file("results.json", []), annotations)).detections).toEqual([]);
+  });
+
+  it.each([
+    [{ score: undefined }, "[1] has no score that is a number"],
+    [{ image_id: 5 }, "[1] belongs to image 5, which the annotations do not list"],
+    [{ bbox: "1 2 3 4" }, '[1] has the bbox "1 2 3 4"'],
+    [{ category_id: 1.5 }, "[1] has the category_id 1.5, which must be a whole number"],
+  ])("names file and entry of a wrong detection: %j", async (change, message) => {
+    const annotations = await readAnnotations(file("gt.json", truth()));
+    const path = file("results.json", [found, { ...found, ...change }]);
+    expect((await failure(readResults(path, annotations))).message).toContain(`${path}: ${message}`);
+  });
+
+  it("says that JSON has no NaN", async () => {
+    const annotations = await readAnnotations(file("gt.json", truth()));
+    const path = file("results.json", '[{"score": NaN}]');
+    expect((await failure(readResults(path, annotations))).hint).toBe("JSON has no NaN or Infinity.");
+  });
+});
