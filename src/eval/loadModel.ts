@@ -1,0 +1,168 @@
+// A model ready to detect, from whatever names its weights: a run, a checkpoint, a file, published weights.
+
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { adaptWeights } from "../checkpoint/adapt.ts";
+import { toLeaves } from "../checkpoint/names.ts";
+import { fetchPublished, findPublished, publishedWeights } from "../checkpoint/published.ts";
+import { newestIntact, verifyCheckpoint } from "../checkpoint/store.ts";
+import { readWeightsFile, type WeightsFile } from "../checkpoint/weightsFile.ts";
+import { COCO_CLASSES } from "../data/cocoNames.ts";
+import type { ClassEntry } from "../data/sample.ts";
+import { variantOfShapes, withFields } from "../model/architecture.ts";
+import type { RfdetrWeights } from "../model/rfdetr.ts";
+import { type Architecture, VARIANTS, type VariantName } from "../model/variants.ts";
+import { uploadWeights } from "../model/weights.ts";
+import type { Recipe } from "../recipe/schema.ts";
+import { closest } from "../util/closest.ts";
+import { UserError } from "../util/errors.ts";
+import type { StateDict } from "../util/hostTensor.ts";
+import { flatten } from "../util/tree.ts";
+
+export type Model = {
+  /** On the device, frozen. */
+  weights: RfdetrWeights;
+  architecture: Architecture;
+  /** The labels that mean something; a detection with any other label is of no class. */
+  classes: ClassEntry[];
+  /** Where the weights are from, for people. */
+  source: string;
+  /** Free the weights. */
+  dispose: () => void;
+};
+
+export type LoadModelOptions = {
+  /** Says what neither the checkpoint nor the shapes of its weights say, such as a custom model's number of heads. */
+  recipe?: Recipe | undefined;
+  /** Told while published weights are downloaded. */
+  onDownload?: ((received: number, total: number | undefined) => void) | undefined;
+};
+
+/** A weights file on the disk, how people call it, and its variant where that is known. */
+type Place = { path: string; source: string; variant?: VariantName };
+
+/**
+ * Load a model for detection. `weights`: a run folder (its best checkpoint, or the last where none is best), a checkpoint
+ * folder (the averaged weights where it has them), a .safetensors or .pth file, or a published name. The engine must be
+ * there. Throws a UserError where there is nothing of the kind, it is damaged, or its architecture cannot be told.
+ */
+export async function loadModel(weights: string, { recipe, onDownload }: LoadModelOptions = {}): Promise<Model> {
+  const place = await find(weights, onDownload);
+  const file = await readWeightsFile(place.path);
+  const architecture = architectureOf(place, file, recipe);
+  const { tensors, report } = adaptWeights(place.path, file.tensors, architecture);
+  if (report.missing.length > 0) {
+    const [first, ...rest] = report.missing;
+    const others = rest.length > 0 ? ` and ${rest.length} more` : "";
+    throw new UserError(`${place.path} is not complete: the model needs ${first}${others}.`, {
+      hint: "Training may start from it; to predict or evaluate, all weights must be there.",
+    });
+  }
+  const tree = uploadWeights(toLeaves(tensors, architecture), () => false);
+  return {
+    weights: tree,
+    architecture,
+    classes: classesOf(file, architecture),
+    source: place.source,
+    dispose: () => {
+      for (const [, leaf] of flatten<{ dispose(): void }>(tree)) leaf.dispose();
+    },
+  };
+}
+
+async function find(weights: string, onProgress: LoadModelOptions["onDownload"]): Promise<Place> {
+  if (existsSync(weights)) {
+    return statSync(weights).isDirectory() ? insideFolder(weights) : { path: weights, source: weights };
+  }
+  const published = findPublished(weights);
+  if (published) {
+    const path = await fetchPublished(weights, onProgress ? { onProgress } : {});
+    return { path, source: `${published.name} (published)`, variant: published.variant as VariantName };
+  }
+  const names = publishedWeights().map(({ name }) => name);
+  const meant = closest(weights, names);
+  throw new UserError(`There are no weights ${weights}.${meant ? ` Did you mean ${meant}?` : ""}`, {
+    hint: `Give a run folder, a checkpoint folder, a .safetensors or .pth file, or one of ${names.join(", ")}.`,
+  });
+}
+
+/** The weights of a checkpoint folder, or of the best or else the last checkpoint of a run, compared with its manifest. */
+async function insideFolder(folder: string): Promise<Place> {
+  const holds = (dir: string) =>
+    ["ema.safetensors", "model.safetensors"].map((name) => ({ dir, name })).find((one) => existsSync(join(one.dir, one.name))); // biome-ignore format: one line
+  const dirs = ["", "best", "last"].flatMap((link) => [join(folder, "checkpoints", link), join(folder, link)]);
+  const found = [folder, ...dirs].map(holds).find((one) => one !== undefined);
+  if (!found) {
+    throw new UserError(`The folder ${folder} holds no checkpoint.`, {
+      hint: "Name a run's folder, such as checkpoints/trees, or one of the folders in its checkpoints folder.",
+    });
+  }
+  const { dir, name } = found;
+  if (existsSync(join(dir, "manifest.json"))) {
+    await verifyCheckpoint(dir, [name]).catch(async (cause: unknown) => {
+      const intact = cause instanceof UserError ? await newestIntact(join(dir, "..")) : undefined;
+      if (!intact) throw cause;
+      const hint = `The newest intact checkpoint is ${join(dir, "..", intact)}.`;
+      throw new UserError((cause as UserError).message, { hint, cause });
+    });
+  }
+  const kind = name === "ema.safetensors" ? "averaged weights" : "weights";
+  return { path: join(dir, name), source: `${dir} (${kind})` };
+}
+
+/**
+ * What the file says of itself, else the variant that its tensors' shapes fit, else the recipe's. Sizes that can be seen
+ * in the tensors are taken from there in any case.
+ */
+function architectureOf({ path, variant }: Place, { tensors, metadata }: WeightsFile, recipe?: Recipe): Architecture {
+  const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
+  const seen = seenSizes(tensors);
+  const guess = variant ?? variantOfShapes(shapes);
+  const said = [metadata.modelConfig, metadata.args].find((fields) => fields?.hidden_dim != null);
+  if (said) return withFields(VARIANTS[guess ?? "nano"], { ...said, ...seen }, path);
+  const wanted = recipe?.model.variant;
+  const named = wanted === "custom" || wanted === undefined ? undefined : wanted;
+  const base = guess ?? named ?? (wanted === "custom" ? "nano" : undefined);
+  if (!base) {
+    throw new UserError(
+      `${path} says nothing of its architecture, and its weights are those of no published variant.`,
+      {
+        hint: "Give the recipe that it was trained with: --recipe FILE",
+      },
+    );
+  }
+  const fits = recipe && (guess === undefined || wanted === guess);
+  return withFields(VARIANTS[base], { ...(fits ? recipe.model : {}), ...seen }, path);
+}
+
+/** Fields of the reference's ModelConfig that the shapes of the weights tell beyond doubt. */
+function seenSizes(tensors: StateDict): Record<string, number> {
+  const rows = (name: string, axis = 0) => tensors.get(name)?.shape[axis];
+  const groups = [...tensors.keys()].filter((name) => /^transformer\.enc_output\.\d+\.weight$/.test(name)).length;
+  const classes = rows("class_embed.bias");
+  const queries = rows("query_feat.weight");
+  const tokens = rows("backbone.0.encoder.encoder.embeddings.position_embeddings", 1);
+  const side = tokens === undefined ? undefined : Math.sqrt(tokens - 1);
+  return {
+    ...(classes !== undefined && classes > 1 && { num_classes: classes - 1 }),
+    ...(groups > 0 && { group_detr: groups }),
+    ...(queries !== undefined && groups > 0 && queries % groups === 0 && { num_queries: queries / groups }),
+    ...(side !== undefined && Number.isInteger(side) && { positional_encoding_size: side }),
+  };
+}
+
+/**
+ * The class table. As in the reference, weights of 91 logits with COCO's names or none have COCO's ids as labels;
+ * otherwise the names are those of the labels from 0, and what has no name is called by its number.
+ */
+function classesOf({ metadata }: WeightsFile, { numClasses }: Architecture): ClassEntry[] {
+  const { classNames, categoryIds } = metadata;
+  const isCoco = !classNames || classNames.join() === COCO_CLASSES.map(({ name }) => name).join();
+  if (numClasses === 90 && !categoryIds && isCoco) return [...COCO_CLASSES];
+  const count = classNames ? Math.min(classNames.length, numClasses + 1) : numClasses;
+  return Array.from({ length: count }, (_, label) => ({
+    name: classNames?.[label] ?? `class ${label}`,
+    categoryId: categoryIds?.[label] ?? label,
+    label,
+  }));
+}
