@@ -11,6 +11,7 @@ import { UserError } from "../util/errors.ts";
 import { checkCommand } from "./check.ts";
 import { convertCommand } from "./convert.ts";
 import { doctorCommand } from "./doctor.ts";
+import { evaluateCommand } from "./evaluate.ts";
 import { recipesCommand } from "./recipes.ts";
 import { resumeCommand } from "./resume.ts";
 import { offerSetup, setupCommand } from "./setup.ts";
@@ -24,6 +25,7 @@ const commands = [
   trainCommand,
   resumeCommand,
   checkCommand,
+  evaluateCommand,
   convertCommand,
   recipesCommand,
   setupCommand,
