@@ -12,6 +12,7 @@ import { checkCommand } from "./check.ts";
 import { convertCommand } from "./convert.ts";
 import { doctorCommand } from "./doctor.ts";
 import { evaluateCommand } from "./evaluate.ts";
+import { predictCommand } from "./predict.ts";
 import { recipesCommand } from "./recipes.ts";
 import { resumeCommand } from "./resume.ts";
 import { offerSetup, setupCommand } from "./setup.ts";
@@ -26,6 +27,7 @@ const commands = [
   resumeCommand,
   checkCommand,
   evaluateCommand,
+  predictCommand,
   convertCommand,
   recipesCommand,
   setupCommand,

@@ -1,0 +1,126 @@
+// Objects in pictures: each image as the reference's predict prepares it, through the model, in pixels of the original.
+
+import { decodeFile, type Rgb } from "../data/decode.ts";
+import { findImages } from "../data/imagePaths.ts";
+import { resizeForPrediction } from "../data/resize.ts";
+import { type DeviceChoice, type DeviceInfo, selectDevice } from "../engine/device.ts";
+import { detectObjects } from "../model/detect.ts";
+import type { ImageDetections } from "../model/postprocess.ts";
+import type { Recipe } from "../recipe/schema.ts";
+import { UserError } from "../util/errors.ts";
+import { loadModel, type Model } from "./loadModel.ts";
+
+export type PredictOptions = {
+  /** A run folder, a checkpoint folder, a .safetensors or .pth file, or a published name. */
+  weights: string;
+  /** Image files, folders (with the folders in them) and patterns such as "photos/*.jpg". */
+  images: readonly string[];
+  /** Detections of a higher score than this are kept. Default 0.5. */
+  threshold?: number | undefined;
+  /** The most detections an image. Default: the model's own number. */
+  maxDets?: number | undefined;
+  /** Images a forward pass. Default 4. */
+  batchSize?: number | undefined;
+  device?: DeviceChoice | undefined;
+  /** The recipe that the weights were trained with, where they do not tell their architecture. */
+  recipe?: Recipe | undefined;
+  /** Ends the iteration before the next batch. */
+  signal?: AbortSignal | undefined;
+  /** Called once the model is there, before the first image. */
+  onStart?: ((about: { model: Model; device: DeviceInfo; images: number }) => void) | undefined;
+  /** Told while published weights are downloaded. */
+  onDownload?: ((received: number, total: number | undefined) => void) | undefined;
+};
+
+/** One object. `box`: xyxy in pixels of the original image, clipped to it. `categoryId`: the id that the data set uses. */
+export type PredictedObject = {
+  box: [x1: number, y1: number, x2: number, y2: number];
+  score: number;
+  label: number;
+  categoryId: number;
+  name: string;
+};
+
+/** What was found in one image, in falling order of score; or why it could not be read. `imageId` counts from 1. */
+export type Prediction =
+  | { imageId: number; file: string; image: Rgb; objects: PredictedObject[]; error?: undefined }
+  | { imageId: number; file: string; error: UserError };
+
+/**
+ * Detect objects in images. Yields a result for each image in the order given, one that cannot be read included; the
+ * arguments that lead to no image come first. Labels that are no class of the model are left out.
+ * Throws a UserError where there is no image at all, or the model cannot be loaded.
+ */
+export async function* predict(options: PredictOptions): AsyncGenerator<Prediction, void, undefined> {
+  const { weights, images, threshold = 0.5, maxDets, batchSize = 4, device = "auto", signal, onStart } = options;
+  if (!(threshold >= 0 && threshold <= 1)) throw new UserError(`threshold is ${threshold}; it must lie from 0 to 1.`);
+  for (const [name, value] of Object.entries({ maxDets, batchSize }))
+    if (value !== undefined && !(Number.isInteger(value) && value >= 1))
+      throw new UserError(`${name} is ${value}; it must be a whole number from 1.`);
+  const { paths, missing } = await findImages(images);
+  if (paths.length === 0) throw missing[0]?.error ?? new UserError("There are no images to predict on.");
+
+  const used = selectDevice(device);
+  const model = await loadModel(weights, { recipe: options.recipe, onDownload: options.onDownload });
+  try {
+    onStart?.({ model, device: used, images: paths.length + missing.length });
+    let imageId = 0;
+    for (const { file, error } of missing) yield { imageId: ++imageId, file, error };
+    const read = (from: number) => Promise.all(paths.slice(from, from + batchSize).map(load));
+    let next = read(0);
+    for (let from = 0; from < paths.length; from += batchSize) {
+      const batch = await next;
+      if (signal?.aborted) return;
+      if (from + batchSize < paths.length) next = read(from + batchSize); // decoded while the model computes
+      const found = await detectBatch(
+        model,
+        batch.flatMap(({ image }) => image ?? []),
+      );
+      for (const { file, image, error } of batch) {
+        imageId++;
+        if (!image) yield { imageId, file, error };
+        else yield { imageId, file, image, objects: toObjects(found.shift()!, model, threshold).slice(0, maxDets) };
+      }
+    }
+  } finally {
+    model.dispose();
+  }
+}
+
+type Loaded = { file: string; image: Rgb; error?: undefined } | { file: string; image?: undefined; error: UserError };
+
+async function load(file: string): Promise<Loaded> {
+  try {
+    return { file, image: await decodeFile(file) };
+  } catch (error) {
+    if (error instanceof UserError) return { file, error };
+    throw error;
+  }
+}
+
+async function detectBatch({ weights, architecture }: Model, images: readonly Rgb[]): Promise<ImageDetections[]> {
+  if (images.length === 0) return [];
+  const { resolution: side } = architecture;
+  const pixels = new Float32Array(images.length * side * side * 3);
+  for (const [i, image] of images.entries()) pixels.set(resizeForPrediction(image, side, side), i * side * side * 3);
+  return detectObjects(weights, architecture, {
+    images: pixels,
+    shape: [images.length, side, side, 3],
+    originalSizes: images.map(({ width, height }) => [height, width] as const),
+  });
+}
+
+function toObjects(
+  { boxes, scores, labels }: ImageDetections,
+  { classes }: Model,
+  threshold: number,
+): PredictedObject[] {
+  const byLabel = new Map(classes.map((entry) => [entry.label, entry]));
+  return Array.from(labels).flatMap((label, i) => {
+    const known = byLabel.get(label);
+    const score = scores[i]!;
+    if (!known || !(score > threshold)) return [];
+    const box = [...boxes.subarray(4 * i, 4 * i + 4)] as PredictedObject["box"];
+    return [{ box, score, label, categoryId: known.categoryId, name: known.name }];
+  });
+}
