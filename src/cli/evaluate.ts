@@ -107,7 +107,7 @@ async function measureFile(predictions: string, annotations: string, maxDets: nu
     `predictions  ${predictions}: ${detections.length} detections`,
   ];
   for (const [id, count] of unknown)
-    facts.push(`left out     ${count} detections of category ${id}, which is not annotated`);
+    facts.push(`left out     ${count} detection${count === 1 ? "" : "s"} of category ${id}, which is not annotated`);
   if (groundTruths.some(({ id }) => id === 0)) {
     facts.push("note         annotation id 0: pycocotools counts no match with it, and neither does this");
   }
