@@ -243,3 +243,16 @@ test("a damaged checkpoint is named, and the run goes on from the one that is of
   expect(error.message).toContain("optimizer.safetensors");
   expect(error.hint).toContain("0000-00000005");
 });
+
+test("training that has diverged skips a few steps, then stops and names images; what was saved is intact", async () => {
+  const run = join(dir, "diverged");
+  const settings = { lr: 1e30, lr_encoder: 1e30, schedule: { name: "constant" as const, warmup_epochs: 0 } };
+  const events: TrainEvent[] = [];
+  const options = { run, onEvent: (event: TrainEvent) => events.push(event) };
+  const error = await userError(train(recipe({ train: { ...settings, epochs: 9 } }), options));
+  expect(error.message).toMatch(/diverged: 6 steps in a row.*loss.*\.png/);
+  expect(events.filter(({ type }) => type === "warning").length).toBe(6);
+  for (const { name } of await listCheckpoints(join(run, "checkpoints"))) {
+    await verifyCheckpoint(join(run, "checkpoints", name));
+  }
+});

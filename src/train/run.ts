@@ -3,12 +3,13 @@
 import { existsSync } from "node:fs";
 import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { listCheckpoints } from "../checkpoint/store.ts";
 import { loadRecipe, writeRecipe } from "../recipe/load.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { openLog } from "../track/log.ts";
 import { openMetricsFile } from "../track/metricsFile.ts";
 import { UserError } from "../util/errors.ts";
-import { writeFileAtomic } from "../util/files.ts";
+import { fileError, writeFileAtomic } from "../util/files.ts";
 import type { MetricsRow, TrainEvent } from "./events.ts";
 import { restoreLearner } from "./learner.ts";
 import { loop } from "./loop.ts";
@@ -47,19 +48,27 @@ export type NewRunOptions = TrainOptions & {
  */
 export async function* train(recipe: Recipe, options: NewRunOptions = {}): AsyncGenerator<MetricsRow, void, undefined> {
   const { run: dir = join("checkpoints", recipe.name), overfit = null, signal, onEvent } = options;
-  if (existsSync(join(dir, "checkpoints", "last"))) {
+  if (await holdsRun(dir)) {
     throw new UserError(`The folder ${dir} already holds a run.`, {
       hint: `Continue it with: rfdetr-train resume ${dir}. Or choose another folder with --run, or another name.`,
     });
   }
   const parts = await assemble(recipe, { overfit, ...(onEvent && { onEvent }) });
-  await mkdir(dir, { recursive: true });
+  await mkdir(dir, { recursive: true }).catch((cause) => {
+    throw fileError(dir, "write", cause);
+  });
   await writeRecipe(join(dir, "recipe.yaml"), recipe);
   await writeFileAtomic(join(dir, "environment.json"), `${JSON.stringify(parts.environment, null, 2)}\n`);
   const progress: Progress = { epoch: 0, batch: 0, step: 0, skipped: 0, best: null };
   const run = await open(dir, recipe, parts, progress, { overfit, rows: 0 });
   // a first checkpoint: from here on the run can be killed at any instant
   yield* follow(run, { signal, onEvent }, saveProgress(run, { epoch: 0, epochEnd: false, score: null }));
+}
+
+/** Whether something would be lost if a run were written here. One that was stopped before its first checkpoint does not count. */
+async function holdsRun(dir: string): Promise<boolean> {
+  const metrics = await stat(join(dir, "metrics.jsonl")).catch(() => undefined);
+  return (metrics?.size ?? 0) > 0 || (await listCheckpoints(join(dir, "checkpoints"))).length > 0;
 }
 
 /** Continue an interrupted run exactly where its last checkpoint was made. Yields the rows that it adds. */
@@ -102,7 +111,10 @@ async function open(
   progress: Progress,
   { overfit, rows }: { overfit: number | null; rows: number },
 ): Promise<Run> {
-  const metrics = await openMetricsFile(join(dir, "metrics.jsonl"), { rows });
+  const metrics = await openMetricsFile(join(dir, "metrics.jsonl"), { rows }).catch(async (error) => {
+    await closeParts(parts);
+    throw error;
+  });
   const log = openLog(join(dir, "log.jsonl"));
   const end = (status: "done" | "interrupted"): TrainEvent => {
     log.info(status, { step: progress.step });
