@@ -143,8 +143,9 @@ export function resizeForPrediction(
 /** The two neighbours of each output position and the weight of the higher one. */
 function between(from: number, to: number) {
   const [low, high, weight] = [new Int32Array(to), new Int32Array(to), new Float64Array(to)];
+  const scale = Math.fround(from / to); // places in float32, as the reference has them: they differ by up to 1e-5
   for (let i = 0; i < to; i++) {
-    const place = Math.max(((i + 0.5) * from) / to - 0.5, 0);
+    const place = Math.max(Math.fround(Math.fround(scale * (i + 0.5)) - 0.5), 0);
     low[i] = Math.min(Math.floor(place), from - 1);
     high[i] = Math.min(low[i]! + 1, from - 1);
     weight[i] = place - low[i]!;
