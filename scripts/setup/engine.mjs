@@ -208,6 +208,9 @@ async function sha256Of(path) {
 async function fetchLibrary(kind, place, downloads) {
   const partial = `${place}.partial`;
   await mkdir(partial, { recursive: true });
+  for (const name of await readdir(partial, { recursive: true })) {
+    if (name.endsWith(".tmp")) await rm(join(partial, name), { force: true }); // of a process that was killed
+  }
   const main = `${kind === "gpu" ? "tensorflow" : "tensorflow-cpu"}==${TENSORFLOW}`;
   const { files, needs } = await unpack(main, partial, downloads, isEngineFile);
   if (kind === "gpu") {

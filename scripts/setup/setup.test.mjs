@@ -352,6 +352,7 @@ case "$*" in *version_info*) echo 3.11.0;; *--version*) echo "pip 23.0 from x";;
     const engine = join(folder, "cache", "engine");
     mkdirSync(join(engine, "tensorflow-cpu-2.21.0.partial", "tensorflow"), { recursive: true });
     writeFileSync(join(engine, "tensorflow-cpu-2.21.0.partial", "tensorflow", "libtensorflow_cc.so.2"), "half");
+    writeFileSync(join(engine, "tensorflow-cpu-2.21.0.partial", "tensorflow", "x.so.123.tmp"), "half");
     mkdirSync(join(engine, "tensorflow-cpu-2.21.0.download", "tensorflow-cpu"), { recursive: true });
     writeFileSync(
       join(engine, "tensorflow-cpu-2.21.0.download", "tensorflow-cpu", "tensorflow_cpu-2.21.0-x.whl"),
@@ -359,6 +360,7 @@ case "$*" in *version_info*) echo 3.11.0;; *--version*) echo "pip 23.0 from x";;
     );
     expect(fetch().status).toBe(0);
     expect(isWhole()).toBe(true);
+    expect(readdirSync(join(place(), "tensorflow")).filter((name) => name.endsWith(".tmp"))).toEqual([]);
     expect(existsSync(join(folder, "asked"))).toBe(false);
   });
 
