@@ -5,6 +5,7 @@ import { broadcastTo } from "../ops/broadcast.ts";
 import type { MapSize } from "../ops/deformable.ts";
 import { offTape } from "../ops/differentiable.ts";
 import { linear } from "../ops/linear.ts";
+import { flatten } from "../util/tree.ts";
 import { type Backbone, backbone } from "./backbone.ts";
 import { type Decoder, decoder } from "./decoder.ts";
 import { applyDelta, type Heads, mlp } from "./heads.ts";
@@ -34,10 +35,16 @@ export function rfdetr(
   { training, mask }: { training: boolean; mask?: Uint8Array | undefined },
 ): Detections {
   return tf.tidy(() => {
-    const features = backbone(weights.backbone, architecture, images);
+    // A frozen encoder runs off the tape, so that none of its activations are kept.
+    const encode = () => backbone(weights.backbone, architecture, images);
+    const features = isFrozen(weights.backbone) ? offTape(encode) : encode();
     const maps = projector(weights.projector, architecture, features);
     return detect(weights, architecture, maps, { training, padding: mask && readPadding(mask, images.shape, maps) });
   });
+}
+
+function isFrozen(part: Backbone): boolean {
+  return !flatten<tf.Tensor>(part).some(([, leaf]) => leaf instanceof tf.Variable);
 }
 
 /** The part behind the projector. maps: [batch, rows, columns, dim] a level. */

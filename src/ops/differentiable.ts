@@ -21,7 +21,7 @@ type EngineInternals = {
     inputs: Record<string, tf.Tensor>;
     forwardFunc: (backend: unknown, save: (tensors: Saved) => void) => tf.Tensor | tf.Tensor[];
     backwardsFunc: (dy: tf.Tensor, saved: Saved) => GradientMap;
-  }): tf.Tensor;
+  }): tf.Tensor | tf.Tensor[];
   startTape(): void;
   endTape(): void;
   state: { activeTape: TapeNode[] | null; gradientDepth: number };
@@ -50,8 +50,8 @@ export function differentiable<Inputs extends Record<string, tf.Tensor>, Output 
 }
 
 /** Compute without recording: no gradient flows through the result. (TensorFlow.js has no stopGradient.) */
-export function offTape<T extends tf.Tensor>(compute: () => T): T {
-  return differentiable({}, compute, () => ({}));
+export function offTape<T extends tf.Tensor | tf.Tensor[]>(compute: () => T): T {
+  return engine().runKernelFunc({ inputs: {}, forwardFunc: compute, backwardsFunc: () => ({}) }) as T;
 }
 
 /**

@@ -90,7 +90,7 @@ export async function assemble(recipe: Recipe, { overfit, model, onEvent }: Asse
       minFactor: rest.schedule.min_factor,
       lrDrop: rest.schedule.lr_drop,
     },
-    stepSettings: { clipMaxNorm: rest.clip_max_norm, ema: ema === "none" ? null : ema, accumulation: "mean" },
+    stepSettings: { clipMaxNorm: rest.clip_max_norm, ema: ema === "none" ? null : ema, accumulation: "whole" },
     size: {
       epochs: rest.epochs,
       stepsPerEpoch,
