@@ -5,6 +5,7 @@ import { loadBackend } from "../../src/engine/backend.ts";
 import { criterion } from "../../src/loss/criterion.ts";
 import type { Target } from "../../src/loss/matcher.ts";
 import { rfdetr } from "../../src/model/rfdetr.ts";
+import { valueAndGradients } from "../../src/ops/differentiable.ts";
 import { createLearner, disposeLearner, type Learner, learnerTensors } from "../../src/train/learner.ts";
 import { type Schedule, scheduleFactor } from "../../src/train/schedule.ts";
 import { trainable, trainStep } from "../../src/train/step.ts";
@@ -194,7 +195,7 @@ function batchOf(about: About, step: number) {
   }));
   return {
     images: channelsLast(images, [batch, ...side]),
-    shape: [batch, ...side, 3] as [number, number, number, number],
+    shape: [batch, ...side, 3] as [number, number, number, 3],
     targets,
     imageIds: targets.map((_, i) => i),
     files: targets.map((_, i) => `image ${i}`),
@@ -207,24 +208,21 @@ function batchOf(about: About, step: number) {
 function firstStep({ weights, architecture }: Learner, about: About) {
   const { images, shape, targets } = batchOf(about, 0);
   const variables = trainable(weights);
-  const losses: Record<string, number> = {};
-  const { value, grads } = tf.variableGrads(
-    () => {
-      const detections = rfdetr(weights, architecture, tf.tensor4d(images, shape), {
-        training: true,
-        mask: maskOf(about),
-      });
-      const { loss, terms } = criterion(detections, targets, { groups: architecture.groupDetr });
-      for (const [key, term] of Object.entries(terms)) losses[key] = term.dataSync()[0]!;
-      return loss;
-    },
+  const input = tf.tensor4d(images, shape);
+  const result = valueAndGradients(
     variables.map(([, variable]) => variable),
+    () => {
+      const detections = rfdetr(weights, architecture, input, { training: true, mask: maskOf(about) });
+      const { loss, terms } = criterion(detections, targets, { groups: architecture.groupDetr });
+      return { loss, extra: terms };
+    },
   );
+  const losses = Object.fromEntries(Object.entries(result.extra).map(([key, term]) => [key, term.dataSync()[0]!]));
   const leaves = new Map<string, Leaf>();
   for (const [path, shapeOf] of leafShapes(architecture))
     leaves.set(path, { shape: shapeOf, data: new Float32Array(size(shapeOf)) });
-  for (const [path, { name }] of variables)
-    if (grads[name]) leaves.get(path)!.data.set(grads[name].dataSync() as Float32Array);
-  tf.dispose([value, grads] as unknown as tf.TensorContainer);
+  for (const [i, [path]] of variables.entries())
+    leaves.get(path)!.data.set((result.gradients[i]?.dataSync() ?? []) as ArrayLike<number>);
+  tf.dispose([input, result.loss, ...Object.values(result.extra), ...result.gradients.filter((g) => g !== undefined)]);
   return { losses, gradients: fromLeaves(leaves, architecture) };
 }
