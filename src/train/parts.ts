@@ -12,6 +12,7 @@ import type { Recipe } from "../recipe/schema.ts";
 import { describeEnvironment, type Environment } from "../track/environment.ts";
 import { UserError } from "../util/errors.ts";
 import type { StateDict } from "../util/hostTensor.ts";
+import { flatten } from "../util/tree.ts";
 import type { RunSize, TrainEvent } from "./events.ts";
 import { createLearner, disposeLearner, type Learner } from "./learner.ts";
 import type { Schedule } from "./schedule.ts";
@@ -102,6 +103,7 @@ export async function assemble(recipe: Recipe, { overfit, model, onEvent }: Asse
       ...summary,
       ...(overfit === null ? [] : [`Only the first ${overfit} training images are used, for training and evaluation`]),
       start.fact,
+      ...describeModel(recipe, architecture, learner),
       `Device: ${used}`,
       ...(device.warning ? [device.warning] : []),
     ],
@@ -118,6 +120,22 @@ export async function assemble(recipe: Recipe, { overfit, model, onEvent }: Asse
         extra: { step: String(step), run: recipe.name },
       }),
   };
+}
+
+/** What is trained, and how: lines for people. */
+function describeModel({ model, train, data }: Recipe, { resolution }: Architecture, { weights }: Learner): string[] {
+  const leaves = flatten<tf.Tensor>(weights).map(([, leaf]) => leaf);
+  const count = (tensors: tf.Tensor[]) => tensors.reduce((sum, tensor) => sum + tensor.size, 0);
+  const millions = (n: number) => `${(n / 1e6).toFixed(2)} M`;
+  const all = count(leaves);
+  const trains = count(leaves.filter((leaf) => leaf instanceof tf.Variable));
+  const share = trains === all ? "all of them train" : `${millions(trains)} train, the encoder is frozen`;
+  const { grad_accum_steps: accumulated, schedule } = train;
+  const images = `${data.batch_size}${accumulated > 1 ? ` x ${accumulated} accumulated` : ""} images an update`;
+  return [
+    `Model: ${model.variant} at ${resolution} x ${resolution}, ${millions(all)} parameters, ${share}`,
+    `Optimizer: AdamW, ${images}, learning rates ${train.lr} and ${train.lr_encoder} (encoder), ${schedule.name} schedule`,
+  ];
 }
 
 /** End the threads and free the tensors. */
