@@ -1,4 +1,4 @@
-// The set-up's parts, offline: archives, checks, locks, stamps, and what it says where something is missing.
+// The set-up's parts, offline: archives, checks, stamps, and what it says where something is missing.
 
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -10,19 +10,16 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
-  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { deflateRawSync } from "node:zlib";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { complete, missingBuilds } from "../complete-lockfile.mjs";
-import { withLock } from "./lock.mjs";
 import { which } from "./machine.mjs";
 import { staleness } from "./npm.mjs";
+import { zip } from "./testZip.mjs";
 import { extractWheel, isDamage, openWheel, parseRecord, requirements } from "./wheel.mjs";
 import { listZip, readEntry } from "./zip.mjs";
 
@@ -35,47 +32,6 @@ beforeEach(() => {
   mkdirSync(folder);
 });
 afterAll(() => rmSync(base, { recursive: true, force: true }));
-
-/** A zip archive made by hand. Each file: name -> { data, store, zip64, mode }. */
-function zip(files) {
-  const parts = [];
-  const directory = [];
-  let offset = 0;
-  for (const [name, { data, store = false, zip64 = false, mode = 0o644 }] of Object.entries(files)) {
-    const body = store ? data : deflateRawSync(data);
-    const local = Buffer.alloc(30);
-    local.writeUInt32LE(0x04034b50, 0);
-    local.writeUInt16LE(store ? 0 : 8, 8);
-    local.writeUInt16LE(Buffer.byteLength(name), 26);
-    const extra = Buffer.alloc(zip64 ? 28 : 0);
-    const entry = Buffer.alloc(46);
-    entry.writeUInt32LE(0x02014b50, 0);
-    entry.writeUInt16LE(store ? 0 : 8, 10);
-    const numbers = [data.length, body.length, offset];
-    if (zip64) {
-      extra.writeUInt16LE(1, 0);
-      extra.writeUInt16LE(24, 2);
-      numbers.forEach((value, i) => {
-        extra.writeBigUInt64LE(BigInt(value), 4 + 8 * i);
-      });
-    }
-    entry.writeUInt32LE(zip64 ? 0xffffffff : body.length, 20);
-    entry.writeUInt32LE(zip64 ? 0xffffffff : data.length, 24);
-    entry.writeUInt16LE(Buffer.byteLength(name), 28);
-    entry.writeUInt16LE(extra.length, 30);
-    entry.writeUInt32LE((mode << 16) >>> 0, 38);
-    entry.writeUInt32LE(zip64 ? 0xffffffff : offset, 42);
-    parts.push(local, Buffer.from(name), body);
-    directory.push(entry, Buffer.from(name), extra);
-    offset += 30 + Buffer.byteLength(name) + body.length;
-  }
-  const end = Buffer.alloc(22);
-  end.writeUInt32LE(0x06054b50, 0);
-  end.writeUInt16LE(Object.keys(files).length, 10);
-  end.writeUInt32LE(Buffer.concat(directory).length, 12);
-  end.writeUInt32LE(offset, 16);
-  return Buffer.concat([...parts, ...directory, end]);
-}
 
 const LIBRARY = Buffer.from("a library ".repeat(5000));
 
@@ -183,77 +139,6 @@ describe("wheels", () => {
     expect(existsSync(join(folder, "evil"))).toBe(false);
     const left = existsSync(join(folder, "out")) ? readdirSync(join(folder, "out"), { recursive: true }) : [];
     expect(left.filter((name) => name.endsWith(".tmp") || name.endsWith("extra.so"))).toEqual([]);
-  });
-});
-
-describe("lock", () => {
-  /** A process that takes the lock, says so, and holds it for a while. */
-  const holder = (path, milliseconds) => {
-    const code = `import { withLock } from ${JSON.stringify(join(here, "lock.mjs"))};
-      await withLock(${JSON.stringify(path)}, async () => { console.log("held"); await new Promise((r) => setTimeout(r, ${milliseconds})); });`;
-    const child = spawn(process.execPath, ["--input-type=module", "-e", code], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    return { child, held: new Promise((done) => child.stdout.once("data", done)) };
-  };
-
-  test("a second process waits until the first is done", async () => {
-    const path = join(folder, "lock");
-    const { child, held } = holder(path, 700);
-    await held;
-    let waited;
-    const order = [];
-    child.once("exit", () => order.push("first ended"));
-    await withLock(
-      path,
-      () => order.push("second works"),
-      (owner) => (waited = owner),
-    );
-    expect(waited.pid).toBe(child.pid);
-    await sleep(300);
-    expect(order[0] === "second works" || order[0] === "first ended").toBe(true);
-    expect(existsSync(path)).toBe(false);
-  });
-
-  test("the lock of a killed process is taken over at once", async () => {
-    const path = join(folder, "lock");
-    const { child, held } = holder(path, 60_000);
-    await held;
-    const gone = new Promise((done) => child.once("exit", done));
-    child.kill("SIGKILL");
-    await gone;
-    expect(existsSync(path)).toBe(true);
-    const begin = Date.now();
-    expect(await withLock(path, () => "mine")).toBe("mine");
-    expect(Date.now() - begin).toBeLessThan(3000);
-  });
-
-  test("a lock of another host holds while it is kept fresh, and is stale after a minute", async () => {
-    const path = join(folder, "lock");
-    mkdirSync(path);
-    writeFileSync(join(path, "owner.json"), JSON.stringify({ pid: 1, host: "another-host" }));
-    const long = new Date(Date.now() - 120_000);
-    utimesSync(path, long, long);
-    expect(await withLock(path, () => "mine")).toBe("mine");
-  });
-
-  test("of many processes at once, one works at a time", async () => {
-    const path = join(folder, "lock");
-    let inside = 0;
-    let most = 0;
-    const work = async () => {
-      most = Math.max(most, ++inside);
-      await sleep(20);
-      inside--;
-    };
-    await Promise.all([1, 2, 3].map(() => withLock(path, work)));
-    expect(most).toBe(1);
-  });
-
-  test("an error inside frees the lock", async () => {
-    const path = join(folder, "lock");
-    await expect(withLock(path, () => Promise.reject(new Error("inside")))).rejects.toThrow("inside");
-    expect(existsSync(path)).toBe(false);
   });
 });
 
