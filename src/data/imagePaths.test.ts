@@ -47,6 +47,13 @@ it("what leads to no image is named, and a folder to write to is not searched", 
   expect(paths.map((path) => relative(folder, path))).toEqual(["out/x.jpg", "a/deep/y.PNG", "a/x.jpg", "b/[1].jpg", "b/x.jpg"]); // biome-ignore format: one line
 });
 
+it("a folder to write to that is not there yet hides nothing", async () => {
+  const { paths } = await findImages([join(folder, "a")], { except: "none/of/this" });
+  expect(paths).toHaveLength(2);
+  const here = relative(process.cwd(), "tests/fixtures/images");
+  expect((await findImages([here], { except: "o" })).paths.length).toBeGreaterThan(3);
+});
+
 it("pictures of images of one name get places of their own", () => {
   expect(pictureNames(["/p/a/x.jpg", "/p/b/x.jpg", "/p/b/y.tif"])).toEqual(["a/x.jpg", "b/x.jpg", "b/y.tif.png"]);
   expect(pictureNames(["/p/x.jpg"])).toEqual(["x.jpg"]);

@@ -2,7 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { mkdir, realpath, stat } from "node:fs/promises";
-import { dirname, extname, join, relative, resolve, sep } from "node:path";
+import { basename, dirname, extname, join, relative, resolve, sep } from "node:path";
 import { UserError } from "../util/errors.ts";
 import { listFiles } from "./dataset.ts";
 import { IMAGE_EXTENSIONS } from "./decode.ts";
@@ -107,9 +107,13 @@ export async function placeInside(folder: string, name: string): Promise<string>
   return join(folder, name);
 }
 
-/** The real place of a path; where it is not there yet, its own place. */
+/** The real place of a path, of which the last parts need not be there. */
 async function real(path: string): Promise<string> {
-  return realpath(path).catch(() => (dirname(path) === path ? path : real(dirname(path)).then((to) => join(to, path.slice(dirname(path).length))))); // biome-ignore format: one line
+  const absolute = resolve(path);
+  return realpath(absolute).catch(async () => {
+    const parent = dirname(absolute);
+    return parent === absolute ? absolute : join(await real(parent), basename(absolute));
+  });
 }
 
 function isInside(path: string, folder: string | undefined): boolean {
