@@ -26,13 +26,22 @@ export type DownloadOptions = {
 /** What may be better next time. `delay` is what the server asks for, in milliseconds. */
 class Retryable extends Error {
   readonly delay: number;
-  constructor(message: string, { delay = 0, cause }: { delay?: number; cause?: unknown } = {}) {
+  /** There seems to be no network, so waiting long will not help. */
+  readonly offline: boolean;
+  constructor(
+    message: string,
+    { delay = 0, offline = false, cause }: { delay?: number; offline?: boolean; cause?: unknown } = {},
+  ) {
     super(message, { cause });
     this.delay = delay;
+    this.offline = offline;
   }
 }
 
 const MAX_RETRY_AFTER = 60_000;
+
+/** Attempts where there seems to be no network. */
+const OFFLINE_ATTEMPTS = 3;
 
 /**
  * Bring the file at `url` to `path` and check its MD5. What an earlier attempt left is continued where the server still has
@@ -49,6 +58,7 @@ export async function download(url: string, path: string, md5: string, options: 
     throw fileError(path, "write", cause);
   }
   const part = await claimPart(path);
+  let attempts = 0;
   try {
     const wrong: string[] = [];
     await pRetry(() => attempt(url, part, md5, wrong, options), {
@@ -57,8 +67,10 @@ export async function download(url: string, path: string, md5: string, options: 
       maxTimeout: 30_000,
       randomize: true,
       ...(signal && { signal }),
-      onFailedAttempt: async ({ error, retriesLeft }) => {
+      onFailedAttempt: async ({ error, attemptNumber, retriesLeft }) => {
+        attempts = attemptNumber;
         if (!(error instanceof Retryable)) throw error;
+        if (error.offline && attemptNumber >= OFFLINE_ATTEMPTS) throw error;
         if (retriesLeft === 0) return;
         onRetry?.(error.message);
         if (error.delay > 0) await sleep(error.delay, undefined, { signal });
@@ -71,7 +83,7 @@ export async function download(url: string, path: string, md5: string, options: 
     await releasePart(part, path);
     if (signal?.aborted) throw signal.reason;
     if (cause instanceof Retryable) {
-      const tries = retries === 0 ? "" : ` (tried ${retries + 1} times)`;
+      const tries = attempts > 1 ? ` (tried ${attempts} times)` : "";
       throw new UserError(`Cannot download ${url}: ${cause.message}${tries}.`, { hint: byHand, cause });
     }
     if (cause instanceof UserError) throw new UserError(cause.message, { hint: byHand, cause });
@@ -205,7 +217,10 @@ function networkError(cause: unknown): unknown {
     UND_ERR_CONNECT_TIMEOUT: "the server does not answer",
   };
   const reason = reasons[inner?.code ?? ""] ?? inner?.message ?? cause.message;
-  return new Retryable(reason, { cause });
+  return new Retryable(reason, {
+    cause,
+    offline: ["ENOTFOUND", "EAI_AGAIN", "ENETUNREACH"].includes(inner?.code ?? ""),
+  });
 }
 
 async function md5Of(path: string): Promise<string | undefined> {

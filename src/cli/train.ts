@@ -1,6 +1,7 @@
 // `rfdetr-train --recipe FILE`: trains, and draws what the run says about itself.
 
 import type { CommandModule } from "yargs";
+import type { DownloadView } from "../track/downloadView.ts";
 import type { Progress, ProgressView } from "../track/progress.ts";
 import type { MetricsRow, RunSize, TrainEvent, TrainRow } from "../train/events.ts";
 import { UserError } from "../util/errors.ts";
@@ -47,11 +48,13 @@ type Follow = { signal: AbortSignal; onEvent: (event: TrainEvent) => void };
 /** Run a training to its end, drawing its events; sets the exit code 3 where it was stopped. */
 export async function follow(json: boolean, start: (options: Follow) => AsyncIterable<MetricsRow>): Promise<void> {
   const { progressView, stepClock } = await import("../track/progress.ts");
-  const view = progressView(json ? process.stderr : process.stdout);
+  const { downloadView } = await import("../track/downloadView.ts");
+  const stream = json ? process.stderr : process.stdout;
+  const view = progressView(stream);
   const signal = stopSignal((name) =>
     view.print(`${name}: stopping after this step, with a checkpoint. Once more stops at once.`),
   );
-  const show = shower(view, stepClock());
+  const show = shower(view, stepClock(), (name) => downloadView(stream, name));
   let end: Extract<TrainEvent, { type: "end" }> | undefined;
   let evaluated: MetricsRow | undefined;
   const onEvent = (event: TrainEvent) => {
@@ -68,9 +71,14 @@ export async function follow(json: boolean, start: (options: Follow) => AsyncIte
 }
 
 /** Draws one event after the other. */
-function shower(view: ProgressView, clock: { step(step: number, steps: number): number; skip(): void }) {
+function shower(
+  view: ProgressView,
+  clock: { step(step: number, steps: number): number; skip(): void },
+  downloadOf: (name: string) => DownloadView,
+) {
   let size: RunSize | undefined;
   let ap: number | null = null;
+  let download: DownloadView | undefined;
   return (event: TrainEvent): void => {
     switch (event.type) {
       case "start":
@@ -78,6 +86,14 @@ function shower(view: ProgressView, clock: { step(step: number, steps: number): 
         for (const fact of event.facts) view.print(fact);
         view.print(`Run: ${event.run}`);
         clock.skip();
+        break;
+      case "download":
+        download ??= downloadOf(event.name);
+        download.progress(event.received, event.total);
+        break;
+      case "retry":
+        download ??= downloadOf(event.name);
+        download.retry(event.reason);
         break;
       case "step":
         if (size) view.update(progressOf(event.row, size, ap, clock.step(event.row.step, size.totalSteps)));

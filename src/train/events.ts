@@ -51,6 +51,8 @@ export type RunSize = {
 export type TrainEvent =
   /** Published weights come in, before the run starts; `total` is unknown where the server does not say. In bytes. */
   | { type: "download"; name: string; received: number; total: number | undefined }
+  /** A download broke off and begins again. */
+  | { type: "retry"; name: string; reason: string }
   /** The first event of the run itself; `run` is the run's folder, `facts` lines for people about weights, data and device. */
   | { type: "start"; run: string; facts: string[]; size: RunSize }
   /** After every update, whether or not its row goes to metrics.jsonl. */

@@ -40,10 +40,12 @@ export type AssembleOptions = {
   /** Weights in place of the recipe's: those of a checkpoint. */
   model?: StateDict;
   onEvent?: (event: TrainEvent) => void;
+  /** Ends a download. */
+  signal?: AbortSignal | undefined;
 };
 
 /** Make everything that a run needs; nothing is written. Throws a UserError that says what in recipe or data is wrong. */
-export async function assemble(recipe: Recipe, { overfit, model, onEvent }: AssembleOptions): Promise<Parts> {
+export async function assemble(recipe: Recipe, { overfit, model, onEvent, signal }: AssembleOptions): Promise<Parts> {
   const { variant, num_classes: wanted, freeze_encoder: freezeEncoder, ...fields } = recipe.model;
   const base = VARIANTS[variant === "custom" ? "nano" : variant];
   withFields(base, fields); // a faulty architecture is told before the data set is read
@@ -57,11 +59,15 @@ export async function assemble(recipe: Recipe, { overfit, model, onEvent }: Asse
   const numClasses = wanted === "auto" ? Math.max(1, classes.length) : wanted;
   const architecture = withFields(base, { ...fields, num_classes: numClasses });
   const device = selectDevice(recipe.device);
-  const onProgress = (received: number, total: number | undefined) =>
-    onEvent?.({ type: "download", name: recipe.weights, received, total });
+  const watch = {
+    onProgress: (received: number, total: number | undefined) =>
+      onEvent?.({ type: "download", name: recipe.weights, received, total }),
+    onRetry: (reason: string) => onEvent?.({ type: "retry", name: recipe.weights, reason }),
+    ...(signal && { signal }),
+  };
   const start = model
     ? { tensors: model, fact: "Weights: from the run's last checkpoint" }
-    : await startingWeights(recipe.weights, architecture, recipe.seed, onProgress);
+    : await startingWeights(recipe.weights, architecture, recipe.seed, watch);
 
   const { lr, lr_encoder, lr_vit_layer_decay, lr_component_decay, weight_decay, ema, ...rest } = recipe.train;
   const learner = createLearner(start.tensors, architecture, {

@@ -53,7 +53,7 @@ export async function* train(recipe: Recipe, options: NewRunOptions = {}): Async
       hint: `Continue it with: rfdetr-train resume ${dir}. Or choose another folder with --run, or another name.`,
     });
   }
-  const parts = await assemble(recipe, { overfit, ...(onEvent && { onEvent }) });
+  const parts = await assemble(recipe, { overfit, signal, ...(onEvent && { onEvent }) });
   await mkdir(dir, { recursive: true }).catch((cause) => {
     throw fileError(dir, "write", cause);
   });

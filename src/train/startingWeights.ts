@@ -4,7 +4,7 @@ import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { adaptWeights } from "../checkpoint/adapt.ts";
 import { referenceKeys } from "../checkpoint/names.ts";
-import { fetchPublished } from "../checkpoint/published.ts";
+import { type FetchOptions, fetchPublished } from "../checkpoint/published.ts";
 import { readWeightsFile } from "../checkpoint/weightsFile.ts";
 import { initialise } from "../model/init.ts";
 import type { Architecture } from "../model/variants.ts";
@@ -19,13 +19,11 @@ export async function startingWeights(
   weights: string,
   architecture: Architecture,
   seed: number,
-  onProgress?: (received: number, total: number | undefined) => void,
+  watch: Pick<FetchOptions, "onProgress" | "onRetry" | "signal"> = {},
 ): Promise<{ tensors: StateDict; fact: string }> {
   const drawn = () => initialise(referenceKeys(architecture), seed, architecture);
   if (weights === "none") return { tensors: drawn(), fact: "Weights: from scratch" };
-  const path = existsSync(weights)
-    ? insideRun(weights)
-    : await fetchPublished(weights, onProgress ? { onProgress } : {});
+  const path = existsSync(weights) ? insideRun(weights) : await fetchPublished(weights, watch);
   const { tensors, metadata } = await readWeightsFile(path);
   const said = { ...metadata.modelConfig, ...metadata.args };
   const number = (value: unknown) => (typeof value === "number" ? value : undefined);
