@@ -32,6 +32,8 @@ export type PredictReport = {
     detections: CocoResult[];
   }[];
   failed: { file_name: string; error: string }[];
+  /** Images that a signal left undone. */
+  undone: number;
 };
 
 type CocoResult = {
@@ -45,6 +47,7 @@ type CocoResult = {
 
 const RESULTS = "predictions.json";
 const MOST_SHOWN = 20;
+const MOST_CLASSES = 8;
 
 export const predictCommand: CommandModule<object, Arguments> = {
   command: "predict",
@@ -120,7 +123,14 @@ async function run(args: Arguments): Promise<PredictReport> {
   const recipe = args.recipe ? await (await import("../recipe/load.ts")).loadRecipe(args.recipe) : undefined;
 
   const total = paths.length + missing.length;
-  const report: PredictReport = { weights, threshold, predictions: join(out, RESULTS), images: [], failed: [] };
+  const report: PredictReport = {
+    weights,
+    threshold,
+    predictions: join(out, RESULTS),
+    images: [],
+    failed: [],
+    undone: total,
+  };
   const view = progress(total);
   const fail = (file: string, { message }: UserError) => {
     view.print(message);
@@ -154,9 +164,10 @@ async function run(args: Arguments): Promise<PredictReport> {
   } finally {
     view.stop();
   }
+  report.undone = total - report.images.length - report.failed.length;
   const rows = report.images.flatMap(({ detections }) => detections.map((row) => JSON.stringify(row)));
   await writeFileAtomic(report.predictions, rows.length > 0 ? `[\n${rows.join(",\n")}\n]\n` : "[]\n");
-  if (report.images.length + report.failed.length < total) process.exitCode = STOPPED;
+  if (report.undone > 0) process.exitCode = STOPPED;
   return report;
 }
 
@@ -222,7 +233,7 @@ function progress(total: number) {
   };
 }
 
-function table({ images, failed, predictions }: PredictReport): string {
+function table({ images, failed, undone, predictions }: PredictReport): string {
   const shown = images.slice(0, MOST_SHOWN);
   const width = Math.max(...shown.map(({ file_name }) => file_name.length), 0) + 2;
   const lines = shown.map(({ file_name, width: w, height: h, detections }) => {
@@ -237,6 +248,7 @@ function table({ images, failed, predictions }: PredictReport): string {
   if (first) lines.push(`Pictures: ${first}${images.length > 1 ? " and so on" : ""}`);
   if (failed.length > 0)
     lines.push(`${failed.length} could not be read: ${failed.map((one) => one.file_name).join(", ")}`);
+  if (undone > 0) lines.push(`Stopped: ${undone} images were not looked at`);
   return lines.join("\n");
 }
 
@@ -245,5 +257,7 @@ function counts(detections: readonly CocoResult[]): string {
   const byName = new Map<string, number>();
   for (const { category_name: name } of detections) byName.set(name, (byName.get(name) ?? 0) + 1);
   const sorted = [...byName].sort(([, a], [, b]) => b - a);
-  return sorted.map(([name, count]) => `${count} ${name}`).join(", ");
+  const shown = sorted.slice(0, MOST_CLASSES).map(([name, count]) => `${count} ${name}`);
+  const others = sorted.slice(MOST_CLASSES).reduce((sum, [, count]) => sum + count, 0);
+  return [...shown, ...(others > 0 ? [`${others} of other classes`] : [])].join(", ");
 }
