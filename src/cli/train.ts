@@ -63,6 +63,9 @@ export async function follow(json: boolean, start: (options: Follow) => AsyncIte
   };
   try {
     for await (const row of start({ signal, onEvent })) if (row.split === "val") evaluated = row;
+  } catch (error) {
+    if (error !== signal.reason) throw error;
+    process.exitCode = STOPPED; // stopped before there was anything to save, such as in a download
   } finally {
     view.stop();
   }
