@@ -14,15 +14,16 @@ COSINE = dict(lr=2e-4, lr_encoder=3e-4, weight_decay=0.05, lr_scheduler="cosine"
 SMALL_NANO = dict(num_queries=20, num_select=20)
 # At the default rates, five steps of nano from generated weights are chaotic: rounding decides where they end.
 GENTLE = dict(lr=1e-5, lr_encoder=1e-4)
-# Seeds are such that no ranking of any step is nearly tied, and float64 gives the same selections and matches.
+# Seeds are such that no ranking of any step is nearly tied, that float64 gives the same selections and matches, and that
+# the reference itself ends in the same weights (to 0.3 %) when its initial weights are disturbed by half a millionth.
 CASES = {
-    "tiny-default": dict(architecture="tiny", seed=4, size=(128, 128), batch=2, steps=5),
-    "tiny-frozen": dict(architecture="tiny", seed=4, size=(128, 128), batch=2, steps=5, model=dict(freeze_encoder=True)),
-    "tiny-cosine": dict(architecture="tiny", seed=4, size=(128, 128), batch=2, steps=5, train=COSINE),
+    "tiny-default": dict(architecture="tiny", seed=5, size=(128, 128), batch=2, steps=5),
+    "tiny-frozen": dict(architecture="tiny", seed=13, size=(128, 128), batch=2, steps=5, model=dict(freeze_encoder=True)),
+    "tiny-cosine": dict(architecture="tiny", seed=14, size=(128, 128), batch=2, steps=5, train=COSINE),
     "tiny-few-tokens": dict(architecture="tiny", seed=5, size=(64, 64), batch=2, steps=1),
     "tiny-padded": dict(architecture="tiny", seed=6, size=(128, 160), batch=2, steps=1, sizes=[(128, 128), (90, 160)]),
-    "nano": dict(architecture="nano", seed=16, size=(160, 160), batch=1, steps=5, model=SMALL_NANO, train=GENTLE),
-    "nano-frozen": dict(architecture="nano", seed=16, size=(160, 160), batch=1, steps=3, model=SMALL_NANO | dict(freeze_encoder=True)),
+    "nano": dict(architecture="nano", seed=15, size=(160, 160), batch=1, steps=5, model=SMALL_NANO, train=GENTLE),
+    "nano-frozen": dict(architecture="nano", seed=15, size=(160, 160), batch=1, steps=3, model=SMALL_NANO | dict(freeze_encoder=True), train=GENTLE),
 }
 # Boxes of each image, step by step; one image has none.
 COUNTS = [[3, 5], [1, 4], [6, 2], [4, 0], [2, 7]]
