@@ -1,4 +1,4 @@
-// Set-up, types, lint, build, then the test suite. The last line is "N passed, N failed", with the skipped ones where there are any.
+// Set-up, types, lint, build, then the test suite. The last line is "N passed, N failed".
 // Usage: node scripts/test.mjs [vitest arguments, e.g. src/loss -t "matcher"]
 
 import { spawnSync } from "node:child_process";
@@ -30,7 +30,8 @@ async function step(name, work) {
 }
 
 function finish({ passed, failed, skipped }) {
-  console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
+  if (skipped > 0) console.log(`${skipped} skipped`);
+  console.log(`${passed} passed, ${failed} failed`);
   process.exit(failed > 0 ? 1 : 0);
 }
 

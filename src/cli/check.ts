@@ -68,7 +68,7 @@ async function checkWeights(weights: string, architecture: Architecture): Promis
     import("../util/closest.ts"),
   ]);
   const published = existsSync(weights) ? undefined : findPublished(weights);
-  const path = published ? join(cacheDir(), "weights", published.file) : insideRun(weights);
+  const path = published ? join(cacheDir(), "weights", published.file) : await inFolder(weights);
   if (!existsSync(path)) {
     if (published) return { weights, state: "to be downloaded" };
     const names = publishedWeights().map(({ name }) => name);
@@ -91,14 +91,10 @@ async function checkWeights(weights: string, architecture: Architecture): Promis
   return { weights, state: published ? "cached" : "file", ...report };
 }
 
-/** The weights file of a run folder (its best checkpoint) or of a checkpoint folder; any other path as it is. */
-function insideRun(path: string): string {
-  if (!existsSync(path) || !statSync(path).isDirectory()) return path;
-  const files = ["ema.safetensors", "model.safetensors"];
-  const folders = [path, join(path, "checkpoints", "best"), join(path, "checkpoints", "last")];
-  const found = folders.flatMap((folder) => files.map((file) => join(folder, file))).find((file) => existsSync(file));
-  if (!found) throw new UserError(`weights: the folder ${path} holds no checkpoint.`, { hint: "Name a run folder." });
-  return found;
+async function inFolder(weights: string): Promise<string> {
+  if (!existsSync(weights) || !statSync(weights).isDirectory()) return weights;
+  const { weightsInFolder } = await import("../checkpoint/weightsFolder.ts");
+  return weightsInFolder(weights);
 }
 
 function table(path: string, { ok, recipe, parameters, weights, data }: CheckReport): string {

@@ -87,7 +87,10 @@ function usageError(message: string, words: string[]): UserError {
 }
 
 /** Options that a slip may have been meant for. */
-const OPTIONS = "recipe set run overfit device json weights data split images out help version schema".split(" ");
+const OPTIONS = (
+  "recipe set run overfit device json weights data split images out help version schema threshold max-dets " +
+  "batch-size annotations predictions pictures force ema"
+).split(" ");
 
 function report(error: unknown): number {
   if (error instanceof UserError) {

@@ -1,12 +1,12 @@
 // A model ready to detect, from whatever names its weights: a run, a checkpoint, a file, published weights.
 
 import { existsSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname } from "node:path";
 import { adaptWeights } from "../checkpoint/adapt.ts";
 import { toLeaves } from "../checkpoint/names.ts";
 import { fetchPublished, findPublished, publishedWeights } from "../checkpoint/published.ts";
-import { newestIntact, verifyCheckpoint } from "../checkpoint/store.ts";
 import { readWeightsFile, type WeightsFile } from "../checkpoint/weightsFile.ts";
+import { weightsInFolder } from "../checkpoint/weightsFolder.ts";
 import { COCO_CLASSES } from "../data/cocoNames.ts";
 import type { ClassEntry } from "../data/sample.ts";
 import { variantOfShapes, withFields } from "../model/architecture.ts";
@@ -72,7 +72,10 @@ export async function loadModel(weights: string, { recipe, onDownload }: LoadMod
 
 async function find(weights: string, onProgress: LoadModelOptions["onDownload"]): Promise<Place> {
   if (existsSync(weights)) {
-    return statSync(weights).isDirectory() ? insideFolder(weights) : { path: weights, source: weights };
+    if (!statSync(weights).isDirectory()) return { path: weights, source: weights };
+    const path = await weightsInFolder(weights);
+    const kind = basename(path) === "ema.safetensors" ? "averaged weights" : "weights";
+    return { path, source: `${dirname(path)} (${kind})` };
   }
   const published = findPublished(weights);
   if (published) {
@@ -84,30 +87,6 @@ async function find(weights: string, onProgress: LoadModelOptions["onDownload"])
   throw new UserError(`There are no weights ${weights}.${meant ? ` Did you mean ${meant}?` : ""}`, {
     hint: `Give a run folder, a checkpoint folder, a .safetensors or .pth file, or one of ${names.join(", ")}.`,
   });
-}
-
-/** The weights of a checkpoint folder, or of the best or else the last checkpoint of a run, compared with its manifest. */
-async function insideFolder(folder: string): Promise<Place> {
-  const holds = (dir: string) =>
-    ["ema.safetensors", "model.safetensors"].map((name) => ({ dir, name })).find((one) => existsSync(join(one.dir, one.name))); // biome-ignore format: one line
-  const dirs = ["", "best", "last"].flatMap((link) => [join(folder, "checkpoints", link), join(folder, link)]);
-  const found = [folder, ...dirs].map(holds).find((one) => one !== undefined);
-  if (!found) {
-    throw new UserError(`The folder ${folder} holds no checkpoint.`, {
-      hint: "Name a run's folder, such as checkpoints/trees, or one of the folders in its checkpoints folder.",
-    });
-  }
-  const { dir, name } = found;
-  if (existsSync(join(dir, "manifest.json"))) {
-    await verifyCheckpoint(dir, [name]).catch(async (cause: unknown) => {
-      const intact = cause instanceof UserError ? await newestIntact(join(dir, "..")) : undefined;
-      if (!intact) throw cause;
-      const hint = `The newest intact checkpoint is ${join(dir, "..", intact)}.`;
-      throw new UserError((cause as UserError).message, { hint, cause });
-    });
-  }
-  const kind = name === "ema.safetensors" ? "averaged weights" : "weights";
-  return { path: join(dir, name), source: `${dir} (${kind})` };
 }
 
 /**

@@ -1,14 +1,13 @@
 // The weights that a run starts from: drawn, out of a file, or published ones.
 
 import { existsSync, statSync } from "node:fs";
-import { join } from "node:path";
 import { adaptWeights } from "../checkpoint/adapt.ts";
 import { referenceKeys } from "../checkpoint/names.ts";
 import { type FetchOptions, fetchPublished } from "../checkpoint/published.ts";
 import { readWeightsFile } from "../checkpoint/weightsFile.ts";
+import { weightsInFolder } from "../checkpoint/weightsFolder.ts";
 import { initialise } from "../model/init.ts";
 import type { Architecture } from "../model/variants.ts";
-import { UserError } from "../util/errors.ts";
 import type { StateDict } from "../util/hostTensor.ts";
 
 /**
@@ -23,7 +22,7 @@ export async function startingWeights(
 ): Promise<{ tensors: StateDict; fact: string }> {
   const drawn = () => initialise(referenceKeys(architecture), seed, architecture);
   if (weights === "none") return { tensors: drawn(), fact: "Weights: from scratch" };
-  const path = existsSync(weights) ? insideRun(weights) : await fetchPublished(weights, watch);
+  const path = await find(weights, watch);
   const { tensors, metadata } = await readWeightsFile(path);
   const said = { ...metadata.modelConfig, ...metadata.args };
   const number = (value: unknown) => (typeof value === "number" ? value : undefined);
@@ -41,12 +40,7 @@ export async function startingWeights(
   return { tensors: complete, fact: `Weights: ${path}: ${counts.join(", ")}` };
 }
 
-/** The weights file of a run folder (its best checkpoint) or of a checkpoint folder; any other path as it is. */
-function insideRun(path: string): string {
-  if (!statSync(path).isDirectory()) return path;
-  const folders = [path, join(path, "checkpoints", "best"), join(path, "checkpoints", "last")];
-  const files = folders.flatMap((folder) => ["ema", "model"].map((part) => join(folder, `${part}.safetensors`)));
-  const found = files.find((file) => existsSync(file));
-  if (!found) throw new UserError(`weights: the folder ${path} holds no checkpoint.`, { hint: "Name a run folder." });
-  return found;
+async function find(weights: string, watch: Pick<FetchOptions, "onProgress" | "onRetry" | "signal">): Promise<string> {
+  if (!existsSync(weights)) return fetchPublished(weights, watch);
+  return statSync(weights).isDirectory() ? weightsInFolder(weights) : weights;
 }

@@ -1,0 +1,32 @@
+// Which weights a folder stands for.
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../util/errors.ts";
+import { newestIntact, verifyCheckpoint } from "./store.ts";
+
+/**
+ * Path of the weights in a checkpoint folder, or in the best or else the last checkpoint of a run's folder; the averaged
+ * ones where there are any. Throws a UserError where there are none, or they are not what the manifest says.
+ */
+export async function weightsInFolder(folder: string): Promise<string> {
+  const holds = (dir: string) =>
+    ["ema.safetensors", "model.safetensors"].map((name) => ({ dir, name })).find((one) => existsSync(join(one.dir, one.name))); // biome-ignore format: one line
+  const dirs = ["", "best", "last"].flatMap((link) => [join(folder, "checkpoints", link), join(folder, link)]);
+  const found = [folder, ...dirs].map(holds).find((one) => one !== undefined);
+  if (!found) {
+    throw new UserError(`The folder ${folder} holds no checkpoint.`, {
+      hint: "Name a run's folder, such as checkpoints/trees, or one of the folders in its checkpoints folder.",
+    });
+  }
+  const { dir, name } = found;
+  if (existsSync(join(dir, "manifest.json"))) {
+    await verifyCheckpoint(dir, [name]).catch(async (cause: unknown) => {
+      const intact = cause instanceof UserError ? await newestIntact(join(dir, "..")) : undefined;
+      if (!intact) throw cause;
+      const hint = `The newest intact checkpoint is ${join(dir, "..", intact)}.`;
+      throw new UserError((cause as UserError).message, { hint, cause });
+    });
+  }
+  return join(dir, name);
+}
