@@ -7,6 +7,8 @@
 import pathlib
 import sys
 
+sys.dont_write_bytecode = True
+
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 FOLDER = pathlib.Path(__file__).parent.parent / "tests" / "fixtures" / "parity"
 
