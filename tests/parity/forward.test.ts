@@ -3,6 +3,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import { toLeaves } from "../../src/checkpoint/names.ts";
 import { loadBackend } from "../../src/engine/backend.ts";
+import { backbone } from "../../src/model/backbone.ts";
+import { projector } from "../../src/model/projector.ts";
 import { rfdetr } from "../../src/model/rfdetr.ts";
 import { uploadWeights } from "../../src/model/weights.ts";
 import { flatten } from "../../src/util/tree.ts";
@@ -31,6 +33,22 @@ type About = ImageSpec & {
 const cases = readdirSync(new URL("../fixtures/parity/eval", import.meta.url)).map((file) => file.split(".")[0]!);
 
 beforeAll(() => void loadBackend());
+
+it("the encoder and the projector give the reference's feature maps", async () => {
+  const { about, tensor } = await readFixture<About>("eval/tiny-native");
+  const architecture = architectureOf(about.architecture);
+  const weights = uploadWeights(toLeaves(weightsOf(architecture, about.seed), architecture), () => false);
+  const shape = [about.batch, ...about.size] as [number, number, number];
+  const images = tf.tensor4d(channelsLast(generatedImages("images", about), shape), [...shape, 3]);
+  const features = backbone(weights.backbone, architecture, images);
+  const maps = projector(weights.projector, architecture, features);
+  for (const [stage, list] of Object.entries({ encoder: features, projector: maps }))
+    for (const [i, map] of list.entries()) {
+      const channelsFirst = tf.transpose(map, [0, 3, 1, 2]);
+      expect(channelsFirst.shape).toEqual(tensor(`${stage}.${i}`).shape);
+      expect(farthest(channelsFirst.dataSync(), values(tensor(`${stage}.${i}`))), `${stage} ${i}`).toBeLessThan(BOUND);
+    }
+});
 
 describe.each(cases)("the evaluation forward of %s", (name) => {
   it("gives the reference's logits and boxes", async () => {

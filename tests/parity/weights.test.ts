@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { parameterCount, referenceKeys } from "../../src/checkpoint/names.ts";
-import { type ArchitectureName, architectureOf, readFixture, readKeys } from "./fixtures.ts";
+import { nameTable, parameterCount, referenceKeys } from "../../src/checkpoint/names.ts";
+import { paramGroups } from "../../src/train/paramGroups.ts";
+import { type ArchitectureName, architectureOf, readFixture, readGroups, readKeys } from "./fixtures.ts";
 import { checksum, generatedImages, generatedTensor, type ImageSpec } from "./generatedWeights.ts";
 
 const keys = readKeys();
+const groups = readGroups();
 
 describe.each(Object.keys(keys) as ArchitectureName[])("the architecture %s", (name) => {
   const architecture = architectureOf(name);
@@ -16,6 +18,22 @@ describe.each(Object.keys(keys) as ArchitectureName[])("the architecture %s", (n
 
   it("has the reference's number of parameters", () => {
     expect(parameterCount(architecture)).toBe(keys[name].parameters);
+  });
+
+  it("trains every weight with the reference's learning rate and weight decay", () => {
+    const ours = paramGroups(nameTable(architecture), {
+      lr: 1e-4,
+      lrEncoder: 1.5e-4,
+      lrVitLayerDecay: 0.8,
+      lrComponentDecay: 0.7,
+      weightDecay: 1e-4,
+      outFeatureIndexes: architecture.outFeatureIndexes,
+    });
+    const byName = (list: { lr: number; weightDecay: number; names: string[] }[]) =>
+      list
+        .flatMap((g) => g.names.map((key) => `${key} ${g.lr.toExponential(10)} ${g.weightDecay.toExponential(10)}`))
+        .sort();
+    expect(byName(ours.map((g) => ({ ...g, names: g.references })))).toEqual(byName(groups[name]));
   });
 });
 
