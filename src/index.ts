@@ -4,6 +4,8 @@ export type { Dataset, DatasetOptions, DatasetSource } from "./data/dataset.ts";
 export { loadDataset } from "./data/dataset.ts";
 export type { ScanOptions, ScanReport } from "./data/scan.ts";
 export { scanDataset } from "./data/scan.ts";
+export type { EvaluateOptions, Measurement } from "./eval/measure.ts";
+export { evaluate, evaluateResults } from "./eval/measure.ts";
 export type { PredictedObject, Prediction, PredictOptions } from "./eval/predict.ts";
 export { predict } from "./eval/predict.ts";
 export { formatRecipe, loadRecipe, resolveRecipe, writeRecipe } from "./recipe/load.ts";

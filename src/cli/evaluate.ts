@@ -2,8 +2,8 @@
 
 import type { CommandModule } from "yargs";
 import type { SplitName } from "../data/sample.ts";
-import type { CocoMetrics } from "../eval/cocoAp.ts";
-import type { F1 } from "../eval/f1.ts";
+import type { DeviceChoice } from "../engine/device.ts";
+import type { Measurement } from "../eval/measure.ts";
 import { UserError } from "../util/errors.ts";
 
 type Arguments = {
@@ -17,14 +17,6 @@ type Arguments = {
   batchSize: number;
   device: string;
   json: boolean;
-};
-
-type Report = Pick<CocoMetrics, "metrics" | "perClass"> & {
-  f1: F1;
-  /** Lines about what was evaluated. */
-  facts: string[];
-  /** The same for --json. */
-  about: Record<string, string | number>;
 };
 
 export const evaluateCommand: CommandModule<object, Arguments> = {
@@ -68,7 +60,7 @@ export const evaluateCommand: CommandModule<object, Arguments> = {
   },
 };
 
-async function measure(args: Arguments): Promise<Report> {
+async function measure(args: Arguments): Promise<Measurement> {
   const { weights, data, predictions, annotations, maxDets, batchSize } = args;
   for (const [name, value] of Object.entries({ "max-dets": maxDets, "batch-size": batchSize })) {
     if (value !== undefined && !(Number.isInteger(value) && value > 0))
@@ -80,10 +72,31 @@ async function measure(args: Arguments): Promise<Report> {
   }
   if (fromFile) {
     if (!predictions || !annotations) throw missing(predictions ? "--annotations" : "--predictions");
-    return measureFile(predictions, annotations, maxDets ?? 100);
+    const { evaluateResults } = await import("../eval/measure.ts");
+    return evaluateResults({ predictions, annotations, ...(maxDets && { maxDets }) });
   }
   if (!weights || !data) throw missing(weights ? "--data" : data ? "--weights" : "--weights and --data");
-  return measureModel(weights, data, args);
+  const [{ evaluate }, { loadRecipe }, { downloadView }] = await Promise.all([
+    import("../eval/measure.ts"),
+    import("../recipe/load.ts"),
+    import("../track/downloadView.ts"),
+  ]);
+  const download = downloadView(process.stderr, weights);
+  const show = process.stderr.isTTY && !args.json;
+  const measured = await evaluate({
+    weights,
+    data,
+    split: args.split as SplitName,
+    batchSize,
+    device: args.device as DeviceChoice,
+    ...(args.recipe && { recipe: await loadRecipe(args.recipe) }),
+    ...(maxDets && { maxDets }),
+    onDownload: download,
+    onWarning: (message) => process.stderr.write(`${message}\n`),
+    onImages: (done, all) => show && process.stderr.write(`\r${done} of ${all} images${done === all ? "\n" : ""}`),
+  });
+  download.stop();
+  return measured;
 }
 
 function missing(option: string): UserError {
@@ -92,82 +105,7 @@ function missing(option: string): UserError {
   });
 }
 
-async function measureFile(predictions: string, annotations: string, maxDets: number): Promise<Report> {
-  const [{ readAnnotations, readResults }, { cocoAp, limits }, { bestF1 }] = await Promise.all([
-    import("../eval/results.ts"),
-    import("../eval/cocoAp.ts"),
-    import("../eval/f1.ts"),
-  ]);
-  const truth = await readAnnotations(annotations);
-  const { detections, unknown } = await readResults(predictions, truth);
-  const { groundTruths, categories, imageIds } = truth;
-  const all = { groundTruths, detections, categories };
-  const facts = [
-    `annotations  ${annotations}: ${imageIds.size} images, ${groundTruths.length} boxes, ${categories.length} classes`,
-    `predictions  ${predictions}: ${detections.length} detections`,
-  ];
-  for (const [id, count] of unknown)
-    facts.push(`left out     ${count} detection${count === 1 ? "" : "s"} of category ${id}, which is not annotated`);
-  if (groundTruths.some(({ id }) => id === 0)) {
-    facts.push("note         annotation id 0: pycocotools counts no match with it, and neither does this");
-  }
-  const { metrics, perClass } = cocoAp({ ...all, maxDets: limits(maxDets) });
-  const about = { predictions, annotations, images: imageIds.size, detections: detections.length };
-  return { metrics, perClass, f1: bestF1(all), facts, about };
-}
-
-async function measureModel(source: string, dir: string, args: Arguments): Promise<Report> {
-  const [
-    { loadDataset },
-    { createLoader },
-    { selectDevice },
-    { loadModel },
-    { categoryOfLabel, evaluateModel },
-    { detectObjects },
-  ] = await Promise.all([
-    import("../data/dataset.ts"),
-    import("../data/loader.ts"),
-    import("../engine/device.ts"),
-    import("../eval/loadModel.ts"),
-    import("../eval/evaluate.ts"),
-    import("../model/detect.ts"),
-  ]);
-  const name = args.split as SplitName;
-  const { splits, classes, description } = await loadDataset({ dir }, { require: [name] });
-  const { samples } = splits[name]!;
-  const recipe = args.recipe ? await (await import("../recipe/load.ts")).loadRecipe(args.recipe) : undefined;
-  const device = selectDevice(args.device as "auto" | "cpu" | "gpu");
-  if (device.warning) process.stderr.write(`${device.warning}\n`);
-  const { weights, architecture, dispose, ...model } = await loadModel(source, { recipe });
-  const loader = createLoader({
-    ...{ split: splits[name]!, batchSize: args.batchSize, resolution: architecture.resolution, workers: 1 },
-    ...{ seed: 0, augment: null, training: false },
-  });
-  const show = process.stderr.isTTY && !args.json;
-  try {
-    const { metrics, perClass, f1, images } = await evaluateModel({
-      detect: (batch) => detectObjects(weights, architecture, batch),
-      batches: loader.epoch(0),
-      categoryOf: categoryOfLabel(model.classes, classes, model.source),
-      maxDets: args.maxDets ?? 500,
-      onBatch: (done) => show && process.stderr.write(`\r${done} of ${samples.length} images`),
-      ...{ samples, classes },
-    });
-    if (show) process.stderr.write("\n");
-    const facts = [
-      `weights  ${model.source}`,
-      `data     ${description}, ${name}: ${images} images`,
-      `device   ${device.name}`,
-    ];
-    const about = { weights: model.source, data: dir, split: name, images };
-    return { metrics, perClass, f1, facts, about };
-  } finally {
-    await loader.close();
-    dispose();
-  }
-}
-
-function table({ metrics, perClass, f1, facts }: Report): string {
+function table({ metrics, perClass, f1, facts }: Measurement): string {
   const show = (value: number) => (value < 0 ? "-" : value.toFixed(4)).padStart(9);
   const width = Math.max(9, ...Object.keys(metrics).map(({ length }) => length + 2));
   const nameWidth = Math.max(7, ...perClass.map(({ name }) => name.length + 2));

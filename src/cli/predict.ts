@@ -117,6 +117,7 @@ async function run(args: Arguments): Promise<PredictReport> {
   if (paths.length === 0) throw missing[0]?.error ?? new UserError("--images names no image.");
   const names = new Map(pictureNames(paths).map((name, i) => [paths[i]!, name]));
   if (args.pictures) await refuseOverwriting(out, names);
+  const { downloadView } = await import("../track/downloadView.ts");
   await mkdir(out, { recursive: true }).catch((cause) => {
     throw fileError(out, "write", cause);
   });
@@ -132,6 +133,7 @@ async function run(args: Arguments): Promise<PredictReport> {
     undone: total,
   };
   const view = progress(total);
+  const download = downloadView(process.stderr, weights);
   const fail = (file: string, { message }: UserError) => {
     view.print(message);
     report.failed.push({ file_name: file, error: message });
@@ -148,7 +150,7 @@ async function run(args: Arguments): Promise<PredictReport> {
         view.print(`Device: ${used.kind === "gpu" ? "GPU" : "CPU"} (${used.name})`);
         if (used.warning) view.print(`Warning: ${used.warning}`);
       },
-      onDownload: (received, of) => view.download(weights, received, of),
+      onDownload: download,
     });
     for await (const found of results) {
       if (found.error) fail(found.file, found.error);
@@ -162,6 +164,7 @@ async function run(args: Arguments): Promise<PredictReport> {
       view.update(report.images.length + report.failed.length);
     }
   } finally {
+    download.stop();
     view.stop();
   }
   report.undone = total - report.images.length - report.failed.length;
@@ -225,10 +228,6 @@ function progress(total: number) {
       stderr.write(`${text}\n`);
     },
     update: (done: number) => show(`${done} of ${total} images`, done < total),
-    download: (name: string, received: number, of: number | undefined) => {
-      const mega = (bytes: number) => Math.round(bytes / 1e6);
-      show(`Downloading ${name}: ${mega(received)}${of === undefined ? "" : ` of ${mega(of)}`} MB`, true);
-    },
     stop: clear,
   };
 }

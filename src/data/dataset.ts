@@ -80,7 +80,7 @@ export function datasetSummary({ description, classes, splits, problems }: Datas
     lines.push(`  ${split.name}: ${split.samples.length} images (${notes.join(", ")})`);
   }
   lines.push(
-    `  ${classes.length} classes: ${classes.map((c) => `${c.label} ${c.name} (id ${c.categoryId})`).join(", ")}`,
+    `  ${classes.length} ${classes.length === 1 ? "class" : "classes"}: ${classes.map((c) => `${c.label} ${c.name} (id ${c.categoryId})`).join(", ")}`,
   );
   return lines;
 }

@@ -25,7 +25,7 @@ export async function drawObjects(image: Rgb, objects: readonly DrawnObject[]): 
   for (const { box, label } of back)
     outline(picture, box.map((v) => Math.round(v * scale)) as Box, line, colourOf(label));
   const masks = new Map<string, Mask>();
-  for (const { box, label, text } of back) {
+  for (const { box, label, text } of back.filter(({ text }) => text !== "")) {
     const shown = text.length > LONGEST_TEXT ? `${text.slice(0, 24)}…${text.slice(-15)}` : text;
     const mask = masks.get(shown) ?? (await textMask(shown, size));
     masks.set(shown, mask);

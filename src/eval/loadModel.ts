@@ -34,8 +34,13 @@ export type Model = {
 export type LoadModelOptions = {
   /** Says what neither the checkpoint nor the shapes of its weights say, such as a custom model's number of heads. */
   recipe?: Recipe | undefined;
-  /** Told while published weights are downloaded. */
-  onDownload?: ((received: number, total: number | undefined) => void) | undefined;
+  onDownload?: DownloadWatch | undefined;
+};
+
+/** Told while published weights are downloaded. */
+export type DownloadWatch = {
+  progress(received: number, total: number | undefined): void;
+  retry(reason: string): void;
 };
 
 /** A weights file on the disk, how people call it, and its variant where that is known. */
@@ -70,7 +75,7 @@ export async function loadModel(weights: string, { recipe, onDownload }: LoadMod
   };
 }
 
-async function find(weights: string, onProgress: LoadModelOptions["onDownload"]): Promise<Place> {
+async function find(weights: string, watch: DownloadWatch | undefined): Promise<Place> {
   if (existsSync(weights)) {
     if (!statSync(weights).isDirectory()) return { path: weights, source: weights };
     const path = await weightsInFolder(weights);
@@ -79,7 +84,7 @@ async function find(weights: string, onProgress: LoadModelOptions["onDownload"])
   }
   const published = findPublished(weights);
   if (published) {
-    const path = await fetchPublished(weights, onProgress ? { onProgress } : {});
+    const path = await fetchPublished(weights, watch ? { onProgress: watch.progress, onRetry: watch.retry } : {});
     return { path, source: `${published.name} (published)`, variant: published.variant as VariantName };
   }
   const names = publishedWeights().map(({ name }) => name);

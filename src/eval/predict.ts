@@ -8,7 +8,7 @@ import { detectObjects } from "../model/detect.ts";
 import type { ImageDetections } from "../model/postprocess.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { UserError } from "../util/errors.ts";
-import { loadModel, type Model } from "./loadModel.ts";
+import { type DownloadWatch, loadModel, type Model } from "./loadModel.ts";
 
 export type PredictOptions = {
   /** A run folder, a checkpoint folder, a .safetensors or .pth file, or a published name. */
@@ -28,8 +28,7 @@ export type PredictOptions = {
   signal?: AbortSignal | undefined;
   /** Called once the model is there, before the first image. */
   onStart?: ((about: { model: Model; device: DeviceInfo; images: number }) => void) | undefined;
-  /** Told while published weights are downloaded. */
-  onDownload?: ((received: number, total: number | undefined) => void) | undefined;
+  onDownload?: DownloadWatch | undefined;
 };
 
 /** One object. `box`: xyxy in pixels of the original image, clipped to it. `categoryId`: the id that the data set uses. */

@@ -1,0 +1,42 @@
+// Makes docs/results.png: labels (above) and what a run's best weights find (below) on three validation images.
+// Usage: npm run build && node scripts/make-results-picture.mjs RUN [THRESHOLD]
+
+import { mkdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import sharp from "sharp";
+import { decodeFile } from "../dist/data/decode.js";
+import { drawObjects } from "../dist/data/draw.js";
+import { predict } from "../dist/index.js";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const [run, threshold = "0.3"] = process.argv.slice(2);
+if (!run) throw new Error("Usage: node scripts/make-results-picture.mjs RUN [THRESHOLD]");
+const folder = join(root, "datasets", "trees", "valid");
+const { images, annotations } = JSON.parse(readFileSync(join(folder, "_annotations.coco.json"), "utf8"));
+const chosen = images.filter((_, i) => i % 3 === 0);
+
+const tiles = [];
+const add = async (file, objects, column, row) => {
+  const picture = await drawObjects(await decodeFile(file, { within: folder }), objects);
+  const { data, width, height } = picture;
+  const tile = sharp(data, { raw: { width, height, channels: 3 } }).resize(380, 380);
+  tiles.push({ input: await tile.png().toBuffer(), left: column * 390, top: row * 390 });
+};
+for (const [column, { id, file_name }] of chosen.entries()) {
+  const labels = annotations.filter(({ image_id }) => image_id === id);
+  const objects = labels.map(({ bbox: [x, y, w, h] }) => ({ box: [x, y, x + w, y + h], label: 1, text: "" }));
+  await add(join(folder, file_name), objects, column, 0);
+}
+const files = chosen.map(({ file_name }) => join(folder, file_name));
+const options = { weights: run, images: files, threshold: Number(threshold) };
+for await (const { file, objects, error } of predict(options)) {
+  if (error) throw error;
+  const drawn = objects.map(({ box, label }) => ({ box, label, text: "" }));
+  await add(file, drawn, files.indexOf(file), 1);
+}
+mkdirSync(join(root, "docs"), { recursive: true });
+await sharp({ create: { width: 1160, height: 770, channels: 3, background: "white" } })
+  .composite(tiles)
+  .png({ palette: true, colours: 64, compressionLevel: 9 })
+  .toFile(join(root, "docs", "results.png"));

@@ -1,0 +1,106 @@
+// COCO metrics of whatever can be measured: weights on a data set, or a results file that any program wrote.
+
+import { type Dataset, loadDataset } from "../data/dataset.ts";
+import { createLoader } from "../data/loader.ts";
+import type { SplitName } from "../data/sample.ts";
+import { type DeviceChoice, selectDevice } from "../engine/device.ts";
+import { detectObjects } from "../model/detect.ts";
+import type { Recipe } from "../recipe/schema.ts";
+import { type CocoMetrics, cocoAp, limits } from "./cocoAp.ts";
+import { categoryOfLabel, evaluateModel } from "./evaluate.ts";
+import { bestF1, type F1 } from "./f1.ts";
+import { type DownloadWatch, loadModel } from "./loadModel.ts";
+import { readAnnotations, readResults } from "./results.ts";
+
+/** Metrics with what they are of: `facts` as lines for people, `about` the same by name. -1: nothing to measure. */
+export type Measurement = Pick<CocoMetrics, "metrics" | "perClass"> & {
+  f1: F1;
+  facts: string[];
+  about: Record<string, string | number>;
+};
+
+export type EvaluateOptions = {
+  /** A run folder, a checkpoint folder, a .safetensors or .pth file, or a published name. */
+  weights: string;
+  /** Folder of the data set. */
+  data: string;
+  split?: SplitName | undefined;
+  /** Images a forward pass. Default 4. */
+  batchSize?: number | undefined;
+  /** Detections that count, an image and class. Default 500. */
+  maxDets?: number | undefined;
+  device?: DeviceChoice | undefined;
+  /** The recipe that the weights were trained with, where they do not tell their architecture. */
+  recipe?: Recipe | undefined;
+  onDownload?: DownloadWatch | undefined;
+  onWarning?: ((message: string) => void) | undefined;
+  onImages?: ((done: number, all: number) => unknown) | undefined;
+};
+
+/** Measure weights on a split of a data set. Throws a UserError where model or data cannot be read or do not fit. */
+export async function evaluate(options: EvaluateOptions): Promise<Measurement> {
+  const { data, split = "val", batchSize = 4, maxDets = 500, device = "auto", onImages } = options;
+  const dataset: Dataset = await loadDataset({ dir: data }, { require: [split] });
+  const { samples } = dataset.splits[split]!;
+  const used = selectDevice(device);
+  if (used.warning) options.onWarning?.(used.warning);
+  const model = await loadModel(options.weights, { recipe: options.recipe, onDownload: options.onDownload });
+  const { weights, architecture, source } = model;
+  const loader = createLoader({
+    split: dataset.splits[split]!,
+    batchSize,
+    resolution: architecture.resolution,
+    workers: 1,
+    seed: 0,
+    augment: null,
+    training: false,
+  });
+  try {
+    const { metrics, perClass, f1, images } = await evaluateModel({
+      detect: (batch) => detectObjects(weights, architecture, batch),
+      batches: loader.epoch(0),
+      samples,
+      classes: dataset.classes,
+      categoryOf: categoryOfLabel(model.classes, dataset.classes, source),
+      maxDets,
+      onBatch: (done) => onImages?.(done, samples.length),
+    });
+    const facts = [
+      `weights  ${source}`,
+      `data     ${dataset.description}, ${split}: ${images} images`,
+      `device   ${used.name}`,
+    ];
+    return { metrics, perClass, f1, facts, about: { weights: source, data, split, images } };
+  } finally {
+    await loader.close();
+    model.dispose();
+  }
+}
+
+/** Measure a COCO results file against a COCO annotation file; no engine is needed. `maxDets` is 100 by default, as COCO's. */
+export async function evaluateResults({
+  predictions,
+  annotations,
+  maxDets = 100,
+}: {
+  predictions: string;
+  annotations: string;
+  maxDets?: number | undefined;
+}): Promise<Measurement> {
+  const truth = await readAnnotations(annotations);
+  const { detections, unknown } = await readResults(predictions, truth);
+  const { groundTruths, categories, imageIds } = truth;
+  const all = { groundTruths, detections, categories };
+  const facts = [
+    `annotations  ${annotations}: ${imageIds.size} images, ${groundTruths.length} boxes, ${categories.length} classes`,
+    `predictions  ${predictions}: ${detections.length} detections`,
+  ];
+  for (const [id, count] of unknown)
+    facts.push(`left out     ${count} detection${count === 1 ? "" : "s"} of category ${id}, which is not annotated`);
+  if (groundTruths.some(({ id }) => id === 0)) {
+    facts.push("note         annotation id 0: pycocotools counts no match with it, and neither does this");
+  }
+  const { metrics, perClass } = cocoAp({ ...all, maxDets: limits(maxDets) });
+  const about = { predictions, annotations, images: imageIds.size, detections: detections.length };
+  return { metrics, perClass, f1: bestF1(all), facts, about };
+}
