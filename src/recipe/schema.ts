@@ -152,7 +152,7 @@ const train = section(
     epochs: count().default(50).describe("Passes over the training images"),
     max_steps: count().nullable().default(null).describe("Stop after this many optimizer steps"),
     max_hours: z.number().positive().nullable().default(null).describe("Stop after this many hours"),
-    grad_accum_steps: count().default(4).describe("Batches whose gradients are averaged into one step"),
+    grad_accum_steps: count().default(4).describe("Batches that add up to one step, as one large batch would"),
     lr: rate().default(1e-4).describe("Learning rate of everything but the encoder"),
     lr_encoder: rate().default(1.5e-4).describe("Learning rate of the encoder's last layer"),
     lr_vit_layer_decay: factor()
