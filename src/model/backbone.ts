@@ -5,9 +5,13 @@ import { gelu } from "../ops/activation.ts";
 import { type Attention, attention } from "../ops/attention.ts";
 import { broadcastTo } from "../ops/broadcast.ts";
 import { patchEmbedding } from "../ops/conv.ts";
+import { offTape } from "../ops/differentiable.ts";
 import { resizeBicubic } from "../ops/interpolate.ts";
 import { type Linear, linear } from "../ops/linear.ts";
 import { layerNorm, type Norm } from "../ops/norm.ts";
+import { recompute } from "../ops/recompute.ts";
+import type { Rng } from "../util/rng.ts";
+import { flatten } from "../util/tree.ts";
 import type { Architecture } from "./variants.ts";
 
 export type Block = {
@@ -39,44 +43,95 @@ export function windowedBlocks({ outFeatureIndexes }: Architecture): Set<number>
   return new Set(all.filter((i) => !outFeatureIndexes.includes(i)));
 }
 
+/** Stochastic depth: how likely each block's two residuals are dropped, and the stream that decides, window by window. */
+export type DropPath = { rates: number[]; rng: Rng };
+
+export type BackboneOptions = {
+  dropPath?: DropPath | undefined;
+  /** Keep only the input of each block for the gradient. */
+  recomputeBlocks?: boolean | undefined;
+};
+
 /**
  * Feature maps after the selected blocks. images: [batch, height, width, 3], normalised; height and width are multiples
  * of patchSize * numWindows -> one [batch, height / patch, width / patch, width of the encoder] a selected block.
  */
-export function backbone(weights: Backbone, architecture: Architecture, images: tf.Tensor4D): tf.Tensor4D[] {
+export function backbone(
+  weights: Backbone,
+  architecture: Architecture,
+  images: tf.Tensor4D,
+  { dropPath, recomputeBlocks = false }: BackboneOptions = {},
+): tf.Tensor4D[] {
   const { patchSize, numWindows, outFeatureIndexes, encoder } = architecture;
   const [batch, height, width] = images.shape;
   const grid: Grid = { batch, rows: height / patchSize, columns: width / patchSize, windows: numWindows };
   const windowed = windowedBlocks(architecture);
+  const last = Math.max(...outFeatureIndexes); // what follows is not used
+  // What lies below the first weight that trains runs off the tape, so that none of its activations are kept.
+  const firstTrained = isFrozen(weights.embeddings) ? weights.blocks.findIndex((one) => !isFrozen(one)) : -1;
+  const frozenBlocks = isFrozen(weights.embeddings) ? (firstTrained === -1 ? last : firstTrained) : 0;
   return tf.tidy(() => {
-    let x = embed(weights.embeddings, architecture, images, grid); // [batch * windows^2, 1 + patches, width]
+    const embedded = () => embed(weights.embeddings, architecture, images, grid);
+    let x = isFrozen(weights.embeddings) ? offTape(embedded) : embedded(); // [batch * windows^2, 1 + patches, width]
     const maps: tf.Tensor4D[] = [];
-    for (const [i, weightsOfBlock] of weights.blocks.entries()) {
-      if (i >= Math.max(...outFeatureIndexes)) break; // what follows is not used
-      x = block(weightsOfBlock, x, {
-        heads: encoder.numAttentionHeads,
-        sequences: windowed.has(i) ? undefined : batch,
-      });
-      if (outFeatureIndexes.includes(i + 1)) maps.push(toMap(layerNorm(weights.norm, x, EPSILON), grid));
+    for (const [i, one] of weights.blocks.slice(0, last).entries()) {
+      const sequences = windowed.has(i) ? undefined : batch;
+      const masks = dropPath ? keepMasks(dropPath, i, x.shape[0]!) : [];
+      const run = (input: tf.Tensor, ...keep: tf.Tensor[]) =>
+        block(one, input, { heads: encoder.numAttentionHeads, sequences, keep });
+      const before = x;
+      if (i < frozenBlocks) x = offTape(() => run(before, ...masks));
+      else x = recomputeBlocks ? recompute(run, { inputs: [before], constants: masks }, one) : run(before, ...masks);
+      if (outFeatureIndexes.includes(i + 1)) {
+        const after = x;
+        const tap = () => toMap(layerNorm(weights.norm, after, EPSILON), grid);
+        maps.push(i < frozenBlocks && isFrozen(weights.norm) ? offTape(tap) : tap());
+      }
     }
     return maps;
   });
 }
 
-/** One transformer block. `sequences`: attend over this many sequences instead of one a window (global attention). */
+function isFrozen(part: unknown): boolean {
+  return !flatten<tf.Tensor>(part).some(([, leaf]) => leaf instanceof tf.Variable);
+}
+
+/** For each of a block's two residuals what its windows are multiplied by: 0, or 1 over the chance to stay. [windows, 1, 1] */
+function keepMasks({ rates, rng }: DropPath, index: number, windows: number): tf.Tensor[] {
+  const rate = rates[index] ?? 0;
+  if (rate === 0) return [];
+  const draw = () =>
+    tf.tensor3d(
+      Float32Array.from({ length: windows }, () => (rng.uniform() >= rate ? 1 / (1 - rate) : 0)),
+      [windows, 1, 1],
+    );
+  return [draw(), draw()];
+}
+
+type BlockOptions = {
+  heads: number;
+  /** Attend over this many sequences instead of one a window (global attention). */
+  sequences: number | undefined;
+  /** What each window of the two residuals is multiplied by, where any may be dropped; [windows, 1, 1]. */
+  keep: tf.Tensor[];
+};
+
+/** One transformer block. x: [windows, tokens, width] -> the same. */
 function block(
   { norm1, attention: weights, layerScale1, norm2, mlp, layerScale2 }: Block,
   x: tf.Tensor,
-  { heads, sequences }: { heads: number; sequences: number | undefined },
+  { heads, sequences, keep }: BlockOptions,
 ): tf.Tensor {
   const [windows, tokens, width] = x.shape as [number, number, number];
   return tf.tidy(() => {
     const normalised = layerNorm(norm1, x, EPSILON);
     const joined = sequences === undefined ? normalised : tf.reshape(normalised, [sequences, -1, width]);
     const attended = attention(weights, { queryKey: joined, value: joined }, heads);
-    const y = tf.add(x, tf.mul(tf.reshape(attended, [windows, tokens, width]), layerScale1));
+    const first = tf.mul(tf.reshape(attended, [windows, tokens, width]), layerScale1);
+    const y = tf.add(x, keep[0] ? tf.mul(first, keep[0]) : first);
     const hidden = gelu(linear(mlp.fc1, layerNorm(norm2, y, EPSILON)));
-    return tf.add(y, tf.mul(linear(mlp.fc2, hidden), layerScale2));
+    const second = tf.mul(linear(mlp.fc2, hidden), layerScale2);
+    return tf.add(y, keep[1] ? tf.mul(second, keep[1]) : second);
   });
 }
 

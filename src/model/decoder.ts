@@ -7,6 +7,7 @@ import { broadcastTo } from "../ops/broadcast.ts";
 import { type DeformableAttention, deformableAttention, type MapSize } from "../ops/deformable.ts";
 import { type Linear, linear } from "../ops/linear.ts";
 import { layerNorm, type Norm } from "../ops/norm.ts";
+import { recompute } from "../ops/recompute.ts";
 import { mlp } from "./heads.ts";
 import type { TwoStage } from "./twoStage.ts";
 import type { Architecture } from "./variants.ts";
@@ -42,6 +43,9 @@ export type Memory = {
 
 const EPSILON = 1e-5;
 
+type Block = (...tensors: tf.Tensor[]) => tf.Tensor;
+type Layer = (x: tf.Tensor, where: tf.Tensor, boxes: tf.Tensor, memory: tf.Tensor, keep?: tf.Tensor) => tf.Tensor;
+
 /**
  * Normalised output of every layer. features: [batch, groups * queries, dim]; references: [batch, groups * queries, 4]
  * cxcywh; queries of different groups do not see each other -> [batch, groups * queries, dim] a layer.
@@ -52,7 +56,7 @@ export function decoder(
   features: tf.Tensor3D,
   references: tf.Tensor3D,
   { memory, mapSizes, keep, validRatios }: Memory,
-  groups: number,
+  { groups, recomputeLayers = false }: { groups: number; recomputeLayers?: boolean },
 ): tf.Tensor[] {
   const { hiddenDim, saNheads, caNheads, decNPoints } = architecture;
   const levels = mapSizes.length;
@@ -60,13 +64,17 @@ export function decoder(
     const perLevel = scaleReferences(references, levels, validRatios); // [batch, groups * queries, levels, 4]
     const firstLevel = tf.reshape(tf.slice(perLevel, [0, 0, 0, 0], [-1, -1, 1, -1]), references.shape);
     const position = mlp(weights.referencePointHead, sineEmbedding(firstLevel, hiddenDim / 2));
-    const options = { mapSizes, heads: caNheads, points: decNPoints, keep };
+    const options = { mapSizes, heads: caNheads, points: decNPoints };
     const outputs: tf.Tensor[] = [];
     let x: tf.Tensor = features;
     for (const layer of weights.layers) {
-      x = decoderLayer(layer, x, position, groups, saNheads, (query) =>
-        deformableAttention(layer.crossAttention, query, perLevel, memory, options),
-      );
+      const run: Layer = (queries, where, boxes, source, picture) =>
+        decoderLayer(layer, queries, where, { groups, heads: saNheads }, (query) =>
+          deformableAttention(layer.crossAttention, query, boxes, source, { ...options, keep: picture }),
+        );
+      const inputs = [x, position, perLevel, memory] as const;
+      if (recomputeLayers) x = recompute(run as Block, { inputs: [...inputs], constants: keep ? [keep] : [] }, layer);
+      else x = run(...inputs, keep);
       outputs.push(layerNorm(weights.norm, x, EPSILON));
     }
     return outputs;
@@ -76,13 +84,14 @@ export function decoder(
 function decoderLayer(
   { selfAttention, norm1, linear1, linear2, norm2, norm3 }: DecoderLayer,
   x: tf.Tensor,
-  position: tf.Tensor,
-  groups: number,
-  heads: number,
+  where: tf.Tensor,
+  { groups, heads }: { groups: number; heads: number },
   readMemory: (query: tf.Tensor) => tf.Tensor,
 ): tf.Tensor {
   const [batch, , dim] = x.shape as [number, number, number];
   return tf.tidy(() => {
+    // One use of the shared positions a layer: their gradient then adds up in the same order if the layer is recomputed.
+    const position = tf.clone(where);
     const byGroup = (t: tf.Tensor) => tf.reshape(t, [batch * groups, -1, dim]);
     const attended = attention(selfAttention, { queryKey: byGroup(tf.add(x, position)), value: byGroup(x) }, heads);
     const y = layerNorm(norm1, tf.add(x, tf.reshape(attended, x.shape)), EPSILON);

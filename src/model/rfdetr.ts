@@ -5,8 +5,7 @@ import { broadcastTo } from "../ops/broadcast.ts";
 import type { MapSize } from "../ops/deformable.ts";
 import { offTape } from "../ops/differentiable.ts";
 import { linear } from "../ops/linear.ts";
-import { flatten } from "../util/tree.ts";
-import { type Backbone, backbone } from "./backbone.ts";
+import { type Backbone, backbone, type DropPath } from "./backbone.ts";
 import { type Decoder, decoder } from "./decoder.ts";
 import { applyDelta, type Heads, mlp } from "./heads.ts";
 import { type Padding, readPadding } from "./padding.ts";
@@ -23,28 +22,38 @@ export type Outputs = { logits: tf.Tensor3D; boxes: tf.Tensor3D };
 /** `layers`: one a decoder layer, the last is the prediction. `encoder`: the two-stage proposals, maybe fewer queries. */
 export type Detections = { layers: Outputs[]; encoder: Outputs };
 
+/** Which activations are computed again in the backward pass instead of being kept. */
+export type Checkpointing = "none" | "backbone" | "decoder" | "all";
+
+export type ForwardOptions = {
+  /** All query groups run, and blocks are dropped. */
+  training: boolean;
+  /** [batch, height, width], 1 where an image is padding. */
+  mask?: Uint8Array | undefined;
+  dropPath?: DropPath | undefined;
+  checkpointing?: Checkpointing | undefined;
+};
+
 /**
  * Detect objects. images: [batch, height, width, 3], RGB, normalised; both sides are multiples of patchSize * numWindows.
  * In training all query groups run and queries are groups * numQueries, otherwise the first group alone.
- * mask: [batch, height, width] on the host, 1 where an image is padding. The caller owns the result.
+ * The caller owns the result.
  */
 export function rfdetr(
   weights: RfdetrWeights,
   architecture: Architecture,
   images: tf.Tensor4D,
-  { training, mask }: { training: boolean; mask?: Uint8Array | undefined },
+  { training, mask, dropPath, checkpointing = "none" }: ForwardOptions,
 ): Detections {
   return tf.tidy(() => {
-    // A frozen encoder runs off the tape, so that none of its activations are kept.
-    const encode = () => backbone(weights.backbone, architecture, images);
-    const features = isFrozen(weights.backbone) ? offTape(encode) : encode();
+    const features = backbone(weights.backbone, architecture, images, {
+      dropPath: training ? dropPath : undefined,
+      recomputeBlocks: checkpointing === "backbone" || checkpointing === "all",
+    });
     const maps = projector(weights.projector, architecture, features);
-    return detect(weights, architecture, maps, { training, padding: mask && readPadding(mask, images.shape, maps) });
+    const padding = mask && readPadding(mask, images.shape, maps);
+    return detect(weights, architecture, maps, { training, padding, checkpointing });
   });
-}
-
-function isFrozen(part: Backbone): boolean {
-  return !flatten<tf.Tensor>(part).some(([, leaf]) => leaf instanceof tf.Variable);
 }
 
 /** The part behind the projector. maps: [batch, rows, columns, dim] a level. */
@@ -52,7 +61,11 @@ function detect(
   weights: RfdetrWeights,
   architecture: Architecture,
   maps: tf.Tensor4D[],
-  { training, padding }: { training: boolean; padding: Padding | undefined },
+  {
+    training,
+    padding,
+    checkpointing,
+  }: Pick<ForwardOptions, "training" | "checkpointing"> & { padding: Padding | undefined },
 ): Detections {
   const { hiddenDim: dim, decLayers } = architecture;
   const batch = maps[0]!.shape[0];
@@ -95,7 +108,7 @@ function detect(
     features as tf.Tensor3D,
     references,
     { memory, mapSizes, ...padding?.tensors() },
-    groups,
+    { groups, recomputeLayers: checkpointing === "decoder" || checkpointing === "all" },
   );
   const stacked = tf.stack(hidden); // [layers, batch, groups * queries, dim]
   const logits = tf.unstack(linear(weights.heads.class, stacked));

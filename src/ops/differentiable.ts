@@ -63,23 +63,37 @@ export function valueAndGradients<Extra extends tf.TensorContainer>(
   leaves: tf.Tensor[],
   f: () => { loss: tf.Scalar; extra: Extra },
 ): { loss: tf.Scalar; extra: Extra; gradients: (tf.Tensor | undefined)[] } {
+  const { result, tape } = record(() => tf.tidy(f) as { loss: tf.Scalar; extra: Extra });
+  const gradients = tf.tidy(() => backpropagate(tape, leaves, result.loss, tf.onesLike(result.loss)));
+  return { ...result, gradients };
+}
+
+/**
+ * Run `f` under the tape and return its output's gradient `dy` carried back to `leaves`: one a leaf, `undefined` where the
+ * output does not depend on it. May run inside another function's backward pass.
+ */
+export function vectorJacobian(leaves: tf.Tensor[], f: () => tf.Tensor, dy: tf.Tensor): (tf.Tensor | undefined)[] {
+  return tf.tidy(() => {
+    const { result, tape } = record(() => tf.tidy(f));
+    return backpropagate(tape, leaves, result, dy.clone());
+  });
+}
+
+/** Run `f` with a tape of its own. The tape ends before any backward pass begins, so passes never see each other's. */
+function record<T>(f: () => T): { result: T; tape: TapeNode[] } {
   const { state } = engine();
-  if (state.gradientDepth !== 0) throw new Error("valueAndGradients cannot be nested");
-  let result: { loss: tf.Scalar; extra: Extra };
-  let tape: TapeNode[] = [];
+  if (state.gradientDepth !== 0) throw new Error("a gradient cannot be taken inside a taped function");
   engine().startTape();
   try {
-    result = tf.tidy(f) as { loss: tf.Scalar; extra: Extra };
+    const result = f();
+    return { result, tape: state.activeTape ?? [] };
   } catch (error) {
     releaseSaved(state.activeTape ?? []);
     throw error;
   } finally {
-    tape = state.activeTape ?? [];
     engine().endTape();
     state.activeTape = null;
   }
-  const gradients = tf.tidy(() => backpropagate(tape, leaves, result.loss));
-  return { ...result, gradients };
 }
 
 function releaseSaved(tape: TapeNode[]) {
@@ -87,14 +101,19 @@ function releaseSaved(tape: TapeNode[]) {
 }
 
 /** Walk the tape backwards; release gradients and saved tensors once they have been used. */
-function backpropagate(tape: TapeNode[], leaves: tf.Tensor[], loss: tf.Tensor): (tf.Tensor | undefined)[] {
+function backpropagate(
+  tape: TapeNode[],
+  leaves: tf.Tensor[],
+  output: tf.Tensor,
+  dOutput: tf.Tensor,
+): (tf.Tensor | undefined)[] {
   const fromLeaf = new Set(leaves.map(({ id }) => id));
   const needed: boolean[] = tape.map((node) => {
     const depends = Object.values(node.inputs).some(({ id }) => fromLeaf.has(id));
     if (depends) for (const output of node.outputs) fromLeaf.add(output.id);
     return depends;
   });
-  const gradients = new Map<number, tf.Tensor>([[loss.id, tf.onesLike(loss)]]);
+  const gradients = new Map<number, tf.Tensor>([[output.id, dOutput]]);
   const leafIds = new Set(leaves.map(({ id }) => id));
   for (let i = tape.length - 1; i >= 0; i--) {
     const node = tape[i]!;
