@@ -119,7 +119,7 @@ const data = section(
     multi_scale: z
       .enum(["per-batch", "per-sample", "off"])
       .default("off")
-      .describe("Random input sizes while training"),
+      .describe("Random input sizes while training: one for each update, or one for each image"),
     resample: z
       .enum(["none", "repeat-factor", "balanced"])
       .default("none")
@@ -151,7 +151,12 @@ const train = section(
   {
     epochs: count().default(50).describe("Passes over the training images"),
     max_steps: count().nullable().default(null).describe("Stop after this many optimizer steps"),
-    max_hours: z.number().positive().nullable().default(null).describe("Stop after this many hours"),
+    max_hours: z
+      .number()
+      .positive()
+      .nullable()
+      .default(null)
+      .describe("Stop, resumable, after this many hours of the run in all"),
     grad_accum_steps: count().default(4).describe("Batches that add up to one step, as one large batch would"),
     lr: rate().default(1e-4).describe("Learning rate of everything but the encoder"),
     lr_encoder: rate().default(1.5e-4).describe("Learning rate of the encoder's last layer"),
@@ -200,7 +205,7 @@ const checkpoint = section(
     every_epochs: count().nullable().default(1).describe("Save after every so many epochs"),
     every_steps: count().nullable().default(null).describe("Save after every so many optimizer steps, too"),
     keep_last: count().default(2).describe("How many of the newest to keep"),
-    keep_best: count(0).default(3).describe("How many of the best (by AP50:95) to keep besides"),
+    keep_best: count(0).default(3).describe("How many of the best to keep besides"),
     keep_every: count().nullable().default(10).describe("Keep one for good after every so many epochs"),
   },
   "Checkpoints",
@@ -243,13 +248,17 @@ export const recipeSchema = z.strictObject({
   eval: evaluation,
   early_stopping: orNone(
     z.strictObject({
-      metric: z.enum(["AP50:95", "AP50", "AP75", "AR"]).default("AP50:95").describe("Metric of the val split"),
+      metric: z
+        .string()
+        .regex(/^(AP50:95|AP50|AP75|AR|AP:.+)$/, "AP50:95, AP50, AP75, AR, or AP:NAME for the AP50:95 of one class")
+        .default("AP50:95")
+        .describe("What must improve on val, and chooses the best checkpoint: AP50:95, AP50, AP75, AR, or AP:class"),
       patience: count().default(10).describe("Evaluations without improvement until the run stops"),
-      min_delta: rate().default(0.001).describe("What counts as an improvement"),
+      min_delta: rate().default(0.001).describe("Only a rise of more than this is an improvement"),
     }),
   )
     .default("none")
-    .describe("Stop when the metric no longer improves"),
+    .describe("Stop when a metric of the evaluated weights no longer improves"),
   checkpoint,
   track,
   export: section(
@@ -270,13 +279,9 @@ export type Recipe = z.output<typeof recipeSchema> & { name: string; weights: st
  */
 export const NOT_YET: readonly ({ key: string; now: unknown } | { key: string; not: unknown })[] = [
   { key: "data.batch_size", not: "auto" },
-  { key: "data.multi_scale", now: "off" },
   { key: "data.resample", now: "none" },
-  { key: "train.max_hours", now: null },
   { key: "train.drop_path", now: 0 },
   { key: "train.stages", now: null },
-  { key: "train.gradient_checkpointing", now: "none" },
-  { key: "early_stopping", now: "none" },
   { key: "track.tensorboard", now: false },
   { key: "track.wandb", now: "none" },
   { key: "export.onnx", now: false },

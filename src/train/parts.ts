@@ -15,6 +15,7 @@ import type { StateDict } from "../util/hostTensor.ts";
 import { flatten } from "../util/tree.ts";
 import type { RunSize, TrainEvent } from "./events.ts";
 import { createLearner, disposeLearner, type Learner } from "./learner.ts";
+import { multiScaleSides } from "./multiScale.ts";
 import type { Schedule } from "./schedule.ts";
 import { startingWeights } from "./startingWeights.ts";
 import type { StepSettings } from "./step.ts";
@@ -69,6 +70,8 @@ export async function assemble(recipe: Recipe, { overfit, model, onEvent, signal
     ? { tensors: model, fact: "Weights: from the run's last checkpoint" }
     : await startingWeights(recipe.weights, architecture, recipe.seed, watch);
 
+  const sides = multiScaleSides(architecture);
+  const { multi_scale: multiScale } = recipe.data;
   const { lr, lr_encoder, lr_vit_layer_decay, lr_component_decay, weight_decay, ema, ...rest } = recipe.train;
   const learner = createLearner(start.tensors, architecture, {
     lr,
@@ -97,7 +100,12 @@ export async function assemble(recipe: Recipe, { overfit, model, onEvent, signal
       minFactor: rest.schedule.min_factor,
       lrDrop: rest.schedule.lr_drop,
     },
-    stepSettings: { clipMaxNorm: rest.clip_max_norm, ema: ema === "none" ? null : ema, accumulation: "whole" },
+    stepSettings: {
+      clipMaxNorm: rest.clip_max_norm,
+      ema: ema === "none" ? null : ema,
+      accumulation: "whole",
+      checkpointing: rest.gradient_checkpointing,
+    },
     size: {
       epochs: rest.epochs,
       stepsPerEpoch,
@@ -110,6 +118,11 @@ export async function assemble(recipe: Recipe, { overfit, model, onEvent, signal
       ...(overfit === null ? [] : [`Only the first ${overfit} training images are used, for training and evaluation`]),
       start.fact,
       ...describeModel(recipe, architecture, learner),
+      ...(multiScale === "off"
+        ? []
+        : [
+            `Multi-scale: ${describeSides(sides)}, drawn ${multiScale === "per-batch" ? "for each update" : "for each image"}`,
+          ]),
       `Device: ${used}`,
       ...(device.warning ? [device.warning] : []),
     ],
@@ -144,6 +157,10 @@ function describeModel({ model, train, data }: Recipe, { resolution }: Architect
   ];
 }
 
+function describeSides(sides: number[]): string {
+  return `${sides.length} sizes from ${sides[0]} to ${sides.at(-1)} pixels`;
+}
+
 /** End the threads and free the tensors. */
 export async function closeParts({ learner, trainLoader, valLoader }: Parts): Promise<void> {
   await Promise.all([trainLoader.close(), valLoader.close()]);
@@ -162,11 +179,13 @@ function chooseSplits(train: Split, val: Split, overfit: number | null): { train
 
 function loaders(
   recipe: Recipe,
-  { resolution }: Architecture,
+  architecture: Architecture,
   splits: { train: Split; val: Split },
   overfit: boolean,
 ): { train: Loader; val: Loader } {
-  const { augment, workers, shuffle } = recipe.data;
+  const { augment, workers, shuffle, multi_scale: multiScale } = recipe.data;
+  const { resolution } = architecture;
+  const sides = multiScaleSides(architecture);
   const common = { batchSize: batchSize(recipe), resolution, workers, seed: recipe.seed };
   const changes =
     augment === "none" || overfit
@@ -176,6 +195,9 @@ function loaders(
   return {
     train: createLoader({
       ...{ ...common, split: splits.train, augment: changes, training: true, gradAccumSteps },
+      // the device resizes batches of the largest side, as the reference does
+      ...(multiScale === "per-batch" && { resolution: sides.at(-1)! }),
+      ...(multiScale === "per-sample" && { sides }),
       shuffle: shuffle && !overfit, // in turn, each of the few images is seen equally often
     }),
     val: createLoader({ ...common, split: splits.val, augment: null, training: false }),

@@ -3,12 +3,14 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Batch } from "../data/loader.ts";
 import { criterion, normaliser } from "../loss/criterion.ts";
-import { type RfdetrWeights, rfdetr } from "../model/rfdetr.ts";
+import { type Checkpointing, type RfdetrWeights, rfdetr } from "../model/rfdetr.ts";
 import { valueAndGradients } from "../ops/differentiable.ts";
+import { resizeBilinear } from "../ops/resize.ts";
 import { flatten } from "../util/tree.ts";
 import { clipFactor, globalNorm, type Update, updateWeights } from "./adamw.ts";
 import { type EmaSettings, updateEma } from "./ema.ts";
 import type { Learner } from "./learner.ts";
+import { sideOfStep } from "./multiScale.ts";
 
 export type StepSettings = {
   clipMaxNorm: number;
@@ -18,6 +20,8 @@ export type StepSettings = {
    * the reference does. "whole": each divided by the boxes of all of them, so that the step equals one large batch.
    */
   accumulation: "mean" | "whole";
+  /** Activations that are computed again in the backward pass; default none. */
+  checkpointing?: Checkpointing | undefined;
 };
 
 /** `problem` is null, or says what was not finite in which images; then nothing was changed. */
@@ -32,8 +36,11 @@ export type StepResult = {
 
 type Gradients = Map<string, tf.Tensor>;
 
+/** How a batch counts in its step: its loss times `share`, divided by `boxCount` instead of its own number of boxes. */
+type BatchOptions = { share: number; boxCount?: number; checkpointing: Checkpointing | undefined };
+
 /**
- * Run one update with the learning rates times `rateFactor`. The device is read once a batch for the matcher and once
+ * Run one update with the learning rates times `rateFactor`; `step` updates are done. The device is read once a batch for the matcher and once
  * for the numbers that come back. Weights that the loss does not reach keep their values, as in torch.
  */
 export async function trainStep(
@@ -41,13 +48,15 @@ export async function trainStep(
   settings: StepSettings,
   batches: Batch[],
   rateFactor: number,
+  step = 0,
 ): Promise<StepResult> {
   const whole = settings.accumulation === "whole";
   const boxes = normaliser(
     batches.flatMap(({ targets }) => targets),
     learner.architecture.groupDetr,
   );
-  const options = whole ? { share: 1, boxCount: boxes } : { share: 1 / batches.length };
+  const { checkpointing } = settings;
+  const options = whole ? { share: 1, boxCount: boxes, checkpointing } : { share: 1 / batches.length, checkpointing };
   let gradients: Gradients = new Map();
   const tables: tf.Tensor[] = []; // of each batch: its loss, then its terms
   let names: string[] = [];
@@ -85,16 +94,16 @@ export function trainable(weights: RfdetrWeights): [string, tf.Variable][] {
 function batchGradients(
   { weights, architecture }: Learner,
   batch: Batch,
-  { share, boxCount }: { share: number; boxCount?: number },
+  { share, boxCount, checkpointing }: BatchOptions,
 ): { gradients: Gradients; table: tf.Tensor; names: string[] } {
   const groups = architecture.groupDetr;
   const variables = trainable(weights);
-  const images = tf.tensor4d(batch.images, batch.shape);
+  const images = upload(batch, side);
   let names: string[] = [];
   const result = valueAndGradients(
     variables.map(([, variable]) => variable),
     () => {
-      const detections = rfdetr(weights, architecture, images, { training: true });
+      const detections = rfdetr(weights, architecture, images, { training: true, checkpointing });
       const { loss, terms } = criterion(detections, batch.targets, boxCount ? { groups, boxCount } : { groups });
       names = Object.keys(terms);
       return { loss: tf.mul(loss, share) as tf.Scalar, extra: tf.stack([loss, ...Object.values(terms)]) };
@@ -104,6 +113,15 @@ function batchGradients(
   const gradients: Gradients = new Map();
   for (const [i, [path]] of variables.entries()) if (result.gradients[i]) gradients.set(path, result.gradients[i]);
   return { gradients, table: result.extra, names };
+}
+
+/** The images of a batch on the device, resized where they are to have another side. */
+function upload({ images, shape }: Batch, side: number | null): tf.Tensor4D {
+  const whole = tf.tensor4d(images, shape);
+  if (side === null) return whole;
+  const resized = resizeBilinear(whole, side);
+  whole.dispose();
+  return resized;
 }
 
 /** The sum of two sets of gradients; both are used up. */
