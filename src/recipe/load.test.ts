@@ -137,8 +137,8 @@ describe("a fault", () => {
   });
 
   it("is every value that does nothing yet", async () => {
-    expect(await fault("data: { dir: d, multi_scale: per-batch }\n")).toBe(
-      'trees.yaml:1:17: data.multi_scale: "per-batch" is not supported yet; leave it out, or set it to "off".',
+    expect(await fault("data: { dir: d }\ntrack: { tensorboard: true }\n")).toBe(
+      "trees.yaml:2:10: track.tensorboard: true is not supported yet; leave it out, or set it to false.",
     );
     expect(await fault("data: { dir: d, batch_size: auto }\n")).toContain("not supported yet; give a number.");
     expect(await fault(`${DATA}train: { stages: [{ from_epoch: 0, train: [heads] }] }\n`)).toContain(

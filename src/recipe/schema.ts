@@ -168,7 +168,12 @@ const train = section(
       .describe("Factor on the learning rate of the decoder; squared, of the encoder"),
     weight_decay: rate().default(1e-4).describe("AdamW weight decay"),
     clip_max_norm: z.number().positive().default(0.1).describe("Largest global norm of the gradient"),
-    drop_path: factor().default(0).describe("Stochastic depth of the encoder's last block"),
+    drop_path: z
+      .number()
+      .min(0)
+      .lt(1)
+      .default(0)
+      .describe("Stochastic depth: how likely the encoder's last block is dropped; less for those before it"),
     schedule,
     stages: z
       .array(stage)
@@ -280,7 +285,6 @@ export type Recipe = z.output<typeof recipeSchema> & { name: string; weights: st
 export const NOT_YET: readonly ({ key: string; now: unknown } | { key: string; not: unknown })[] = [
   { key: "data.batch_size", not: "auto" },
   { key: "data.resample", now: "none" },
-  { key: "train.drop_path", now: 0 },
   { key: "train.stages", now: null },
   { key: "track.tensorboard", now: false },
   { key: "track.wandb", now: "none" },

@@ -25,3 +25,15 @@ export function multiScaleSides({
 export function sideOfStep(sides: readonly number[], step: number): number {
   return sides[pythonChoice(step, sides.length)]!;
 }
+
+/** What of a run is multi-scale: the sides that are drawn from for each update, or for each image, or neither. */
+export type MultiScale = { perStep?: number[]; perImage?: number[]; facts: string[] };
+
+/** What a recipe's `data.multi_scale` asks for. */
+export function multiScale(mode: "per-batch" | "per-sample" | "off", architecture: Architecture): MultiScale {
+  if (mode === "off") return { facts: [] };
+  const sides = multiScaleSides(architecture);
+  const about = `Multi-scale: ${sides.length} sizes from ${sides[0]} to ${sides.at(-1)} pixels`;
+  if (mode === "per-batch") return { perStep: sides, facts: [`${about}, one for each update`] };
+  return { perImage: sides, facts: [`${about}, one for each image`] };
+}

@@ -4,7 +4,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { toText } from "../checkpoint/weightsFile.ts";
 import { datasetFingerprint, datasetSummary, loadDataset } from "../data/dataset.ts";
 import { createLoader, type Loader } from "../data/loader.ts";
-import type { ClassEntry, Split } from "../data/sample.ts";
+import type { ClassEntry, Sample, Split } from "../data/sample.ts";
 import { selectDevice } from "../engine/device.ts";
 import { toFields, withFields } from "../model/architecture.ts";
 import { type Architecture, VARIANTS } from "../model/variants.ts";
@@ -13,9 +13,11 @@ import { describeEnvironment, type Environment } from "../track/environment.ts";
 import { UserError } from "../util/errors.ts";
 import type { StateDict } from "../util/hostTensor.ts";
 import { flatten } from "../util/tree.ts";
+import { blockRates } from "./dropPath.ts";
+import { requireMetric } from "./earlyStopping.ts";
 import type { RunSize, TrainEvent } from "./events.ts";
 import { createLearner, disposeLearner, type Learner } from "./learner.ts";
-import { multiScaleSides } from "./multiScale.ts";
+import { type MultiScale, multiScale } from "./multiScale.ts";
 import type { Schedule } from "./schedule.ts";
 import { startingWeights } from "./startingWeights.ts";
 import type { StepSettings } from "./step.ts";
@@ -38,6 +40,8 @@ export type Parts = {
 
 export type AssembleOptions = {
   overfit: number | null;
+  /** One batch and two validation images only. */
+  dryRun?: boolean;
   /** Weights in place of the recipe's: those of a checkpoint. */
   model?: StateDict;
   onEvent?: (event: TrainEvent) => void;
@@ -46,7 +50,10 @@ export type AssembleOptions = {
 };
 
 /** Make everything that a run needs; nothing is written. Throws a UserError that says what in recipe or data is wrong. */
-export async function assemble(recipe: Recipe, { overfit, model, onEvent, signal }: AssembleOptions): Promise<Parts> {
+export async function assemble(
+  recipe: Recipe,
+  { overfit, dryRun = false, model, onEvent, signal }: AssembleOptions,
+): Promise<Parts> {
   const { variant, num_classes: wanted, freeze_encoder: freezeEncoder, ...fields } = recipe.model;
   const base = VARIANTS[variant === "custom" ? "nano" : variant];
   withFields(base, fields); // a faulty architecture is told before the data set is read
@@ -70,8 +77,7 @@ export async function assemble(recipe: Recipe, { overfit, model, onEvent, signal
     ? { tensors: model, fact: "Weights: from the run's last checkpoint" }
     : await startingWeights(recipe.weights, architecture, recipe.seed, watch);
 
-  const sides = multiScaleSides(architecture);
-  const { multi_scale: multiScale } = recipe.data;
+  const scales = multiScale(overfit === null ? recipe.data.multi_scale : "off", architecture);
   const { lr, lr_encoder, lr_vit_layer_decay, lr_component_decay, weight_decay, ema, ...rest } = recipe.train;
   const learner = createLearner(start.tensors, architecture, {
     lr,
@@ -82,8 +88,13 @@ export async function assemble(recipe: Recipe, { overfit, model, onEvent, signal
     freezeEncoder,
     average: ema !== "none",
   });
-  const splits = chooseSplits(dataset.splits.train!, dataset.splits.val!, overfit);
-  const { train: trainLoader, val: valLoader } = loaders(recipe, architecture, splits, overfit !== null);
+  const chosen = chooseSplits(dataset.splits.train!, dataset.splits.val!, overfit);
+  requireMetric(recipe, classes, chosen.val);
+  const splits = dryRun ? { train: few(chosen.train, batchSize(recipe)), val: few(chosen.val, 2) } : chosen;
+  const { train: trainLoader, val: valLoader } = loaders(recipe, architecture, splits, {
+    overfit: overfit !== null,
+    scales,
+  });
   const stepsPerEpoch = Math.ceil(trainLoader.batches / rest.grad_accum_steps);
   const steps = rest.epochs * stepsPerEpoch;
   const summary = datasetSummary(dataset);
@@ -105,6 +116,8 @@ export async function assemble(recipe: Recipe, { overfit, model, onEvent, signal
       ema: ema === "none" ? null : ema,
       accumulation: "whole",
       checkpointing: rest.gradient_checkpointing,
+      sides: scales.perStep,
+      dropPath: rest.drop_path > 0 ? { rates: blockRates(rest.drop_path, architecture), seed: recipe.seed } : undefined,
     },
     size: {
       epochs: rest.epochs,
@@ -118,11 +131,7 @@ export async function assemble(recipe: Recipe, { overfit, model, onEvent, signal
       ...(overfit === null ? [] : [`Only the first ${overfit} training images are used, for training and evaluation`]),
       start.fact,
       ...describeModel(recipe, architecture, learner),
-      ...(multiScale === "off"
-        ? []
-        : [
-            `Multi-scale: ${describeSides(sides)}, drawn ${multiScale === "per-batch" ? "for each update" : "for each image"}`,
-          ]),
+      ...scales.facts,
       `Device: ${used}`,
       ...(device.warning ? [device.warning] : []),
     ],
@@ -157,14 +166,16 @@ function describeModel({ model, train, data }: Recipe, { resolution }: Architect
   ];
 }
 
-function describeSides(sides: number[]): string {
-  return `${sides.length} sizes from ${sides[0]} to ${sides.at(-1)} pixels`;
-}
-
 /** End the threads and free the tensors. */
 export async function closeParts({ learner, trainLoader, valLoader }: Parts): Promise<void> {
   await Promise.all([trainLoader.close(), valLoader.close()]);
   disposeLearner(learner);
+}
+
+/** Some images, those with boxes first. */
+function few(split: Split, images: number): Split {
+  const boxes = ({ annotations }: Sample) => Math.min(1, annotations.length);
+  return { ...split, samples: [...split.samples].sort((a, b) => boxes(b) - boxes(a)).slice(0, images) };
 }
 
 function chooseSplits(train: Split, val: Split, overfit: number | null): { train: Split; val: Split } {
@@ -179,13 +190,11 @@ function chooseSplits(train: Split, val: Split, overfit: number | null): { train
 
 function loaders(
   recipe: Recipe,
-  architecture: Architecture,
+  { resolution }: Architecture,
   splits: { train: Split; val: Split },
-  overfit: boolean,
+  { overfit, scales }: { overfit: boolean; scales: MultiScale },
 ): { train: Loader; val: Loader } {
-  const { augment, workers, shuffle, multi_scale: multiScale } = recipe.data;
-  const { resolution } = architecture;
-  const sides = multiScaleSides(architecture);
+  const { augment, workers, shuffle } = recipe.data;
   const common = { batchSize: batchSize(recipe), resolution, workers, seed: recipe.seed };
   const changes =
     augment === "none" || overfit
@@ -196,8 +205,8 @@ function loaders(
     train: createLoader({
       ...{ ...common, split: splits.train, augment: changes, training: true, gradAccumSteps },
       // the device resizes batches of the largest side, as the reference does
-      ...(multiScale === "per-batch" && { resolution: sides.at(-1)! }),
-      ...(multiScale === "per-sample" && { sides }),
+      resolution: scales.perStep?.at(-1) ?? resolution,
+      sides: scales.perImage,
       shuffle: shuffle && !overfit, // in turn, each of the few images is seen equally often
     }),
     val: createLoader({ ...common, split: splits.val, augment: null, training: false }),

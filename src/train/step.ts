@@ -3,9 +3,11 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Batch } from "../data/loader.ts";
 import { criterion, normaliser } from "../loss/criterion.ts";
+import type { DropPath } from "../model/backbone.ts";
 import { type Checkpointing, type RfdetrWeights, rfdetr } from "../model/rfdetr.ts";
 import { valueAndGradients } from "../ops/differentiable.ts";
 import { resizeBilinear } from "../ops/resize.ts";
+import { rngFromSeed } from "../util/rng.ts";
 import { flatten } from "../util/tree.ts";
 import { clipFactor, globalNorm, type Update, updateWeights } from "./adamw.ts";
 import { type EmaSettings, updateEma } from "./ema.ts";
@@ -22,6 +24,10 @@ export type StepSettings = {
   accumulation: "mean" | "whole";
   /** Activations that are computed again in the backward pass; default none. */
   checkpointing?: Checkpointing | undefined;
+  /** Multi-scale training per batch: the images of a step are resized to one of these sides, in pixels. */
+  sides?: readonly number[] | undefined;
+  /** Stochastic depth: the rate of each encoder block; what is dropped follows from the seed and the step. */
+  dropPath?: { rates: number[]; seed: number } | undefined;
 };
 
 /** `problem` is null, or says what was not finite in which images; then nothing was changed. */
@@ -36,12 +42,21 @@ export type StepResult = {
 
 type Gradients = Map<string, tf.Tensor>;
 
-/** How a batch counts in its step: its loss times `share`, divided by `boxCount` instead of its own number of boxes. */
-type BatchOptions = { share: number; boxCount?: number; checkpointing: Checkpointing | undefined };
+type BatchOptions = {
+  /** How the batch counts in its step: its loss times `share`, divided by `boxCount` instead of its own number of boxes. */
+  share: number;
+  boxCount?: number;
+  side?: number | undefined;
+  forward: { checkpointing: Checkpointing | undefined; dropPath?: DropPath | undefined };
+};
+
+/** Keeps the random stream of what is dropped apart from others of the same seed. */
+const DROP_PATH = 0x64726f70;
 
 /**
- * Run one update with the learning rates times `rateFactor`; `step` updates are done. The device is read once a batch for the matcher and once
- * for the numbers that come back. Weights that the loss does not reach keep their values, as in torch.
+ * Run one update with the learning rates times `rateFactor`; `step` updates are done before it. The device is read once
+ * a batch for the matcher and once for the numbers that come back. Weights that the loss does not reach keep their
+ * values, as in torch.
  */
 export async function trainStep(
   learner: Learner,
@@ -55,13 +70,15 @@ export async function trainStep(
     batches.flatMap(({ targets }) => targets),
     learner.architecture.groupDetr,
   );
-  const { checkpointing } = settings;
-  const options = whole ? { share: 1, boxCount: boxes, checkpointing } : { share: 1 / batches.length, checkpointing };
+  const { checkpointing, sides, dropPath } = settings;
+  const side = sides && sideOfStep(sides, step);
+  const share = whole ? { share: 1, boxCount: boxes } : { share: 1 / batches.length };
   let gradients: Gradients = new Map();
   const tables: tf.Tensor[] = []; // of each batch: its loss, then its terms
   let names: string[] = [];
-  for (const batch of batches) {
-    const result = batchGradients(learner, batch, options);
+  for (const [i, batch] of batches.entries()) {
+    const drop = dropPath && { rates: dropPath.rates, rng: rngFromSeed(dropPath.seed, step, i, DROP_PATH) };
+    const result = batchGradients(learner, batch, { ...share, side, forward: { checkpointing, dropPath: drop } });
     gradients = accumulate(gradients, result.gradients);
     tables.push(result.table);
     names = result.names;
@@ -94,7 +111,7 @@ export function trainable(weights: RfdetrWeights): [string, tf.Variable][] {
 function batchGradients(
   { weights, architecture }: Learner,
   batch: Batch,
-  { share, boxCount, checkpointing }: BatchOptions,
+  { share, boxCount, side, forward }: BatchOptions,
 ): { gradients: Gradients; table: tf.Tensor; names: string[] } {
   const groups = architecture.groupDetr;
   const variables = trainable(weights);
@@ -103,7 +120,7 @@ function batchGradients(
   const result = valueAndGradients(
     variables.map(([, variable]) => variable),
     () => {
-      const detections = rfdetr(weights, architecture, images, { training: true, checkpointing });
+      const detections = rfdetr(weights, architecture, images, { training: true, mask: batch.mask, ...forward });
       const { loss, terms } = criterion(detections, batch.targets, boxCount ? { groups, boxCount } : { groups });
       names = Object.keys(terms);
       return { loss: tf.mul(loss, share) as tf.Scalar, extra: tf.stack([loss, ...Object.values(terms)]) };
@@ -116,9 +133,9 @@ function batchGradients(
 }
 
 /** The images of a batch on the device, resized where they are to have another side. */
-function upload({ images, shape }: Batch, side: number | null): tf.Tensor4D {
+function upload({ images, shape }: Batch, side: number | undefined): tf.Tensor4D {
   const whole = tf.tensor4d(images, shape);
-  if (side === null) return whole;
+  if (side === undefined) return whole;
   const resized = resizeBilinear(whole, side);
   whole.dispose();
   return resized;
