@@ -1,4 +1,4 @@
-// Times training steps of this program for bench-step.mjs: a line on standard input asks for one step, the answer is a line
+// Times training steps of this program for the step benchmarks: a line on standard input asks for one step, the answer is a line
 // of JSON with its milliseconds and the peak memory so far. Run with tsx: the sources are TypeScript.
 
 import { createInterface } from "node:readline";
@@ -10,7 +10,8 @@ import { createLearner } from "../src/train/learner.ts";
 import { trainStep } from "../src/train/step.ts";
 import { rngFromSeed } from "../src/util/rng.ts";
 
-const [batch, resolution] = process.argv.slice(2).map(Number);
+const [batch, resolution] = process.argv.slice(2, 4).map(Number);
+const mode = process.argv[4] ?? "none";
 loadBackend();
 const architecture = { ...VARIANTS.nano, resolution, positionalEncodingSize: resolution / VARIANTS.nano.patchSize };
 const learner = createLearner(initialise(referenceKeys(architecture), 0, architecture), architecture, {
@@ -19,7 +20,7 @@ const learner = createLearner(initialise(referenceKeys(architecture), 0, archite
   lrVitLayerDecay: 0.8,
   lrComponentDecay: 0.7,
   weightDecay: 1e-4,
-  freezeEncoder: false,
+  freezeEncoder: mode === "frozen",
   average: true,
 });
 const rng = rngFromSeed(0);
@@ -36,7 +37,12 @@ const data = {
   originalSizes: everyImage(() => [resolution, resolution]),
   wait: 0,
 };
-const settings = { clipMaxNorm: 0.1, ema: { decay: 0.993, tau: 100 }, accumulation: "mean" };
+const settings = {
+  clipMaxNorm: 0.1,
+  ema: { decay: 0.993, tau: 100 },
+  accumulation: "mean",
+  checkpointing: mode === "frozen" ? "none" : mode,
+};
 
 for await (const _ of createInterface({ input: process.stdin })) {
   const started = performance.now();

@@ -22,6 +22,8 @@ CASES = {
     "tiny-cosine": dict(architecture="tiny", seed=14, size=(128, 128), batch=2, steps=5, train=COSINE),
     "tiny-few-tokens": dict(architecture="tiny", seed=5, size=(64, 64), batch=2, steps=1),
     "tiny-padded": dict(architecture="tiny", seed=6, size=(128, 160), batch=2, steps=1, sizes=[(128, 128), (90, 160)]),
+    # Batches come at the largest scale; the model sees a scale drawn for each step.
+    "tiny-multiscale": dict(architecture="tiny", seed=5, size=(288, 288), batch=2, steps=5, train=dict(multi_scale=True)),
     "nano": dict(architecture="nano", seed=15, size=(160, 160), batch=1, steps=5, model=SMALL_NANO, train=GENTLE),
     "nano-frozen": dict(architecture="nano", seed=15, size=(160, 160), batch=1, steps=3, model=SMALL_NANO | dict(freeze_encoder=True), train=GENTLE),
 }
@@ -70,6 +72,8 @@ def run(case, seed, dtype=torch.float32):
     original = type(criterion.matcher)._assign_compact_cost_matrix
     for step in range(case["steps"]):
         samples = nested(case, f"images.{step}", seed, dtype)
+        module._trainer.global_step = step
+        module.on_train_batch_start((samples, None), step)  # multi-scale
         targets = targets_of(case, seed, step, module.model_config.num_classes)
         matches = []
 
