@@ -43,7 +43,7 @@ function run(status: "done" | "interrupted") {
     yield evaluation;
     onEvent({ type: "warning", message: "careful" });
     onEvent({ type: "checkpoint", name: "0000-2", best: true });
-    onEvent({ type: "end", status, run: "checkpoints/x", step: 2, best: 0.123 });
+    onEvent({ type: "end", status, run: "checkpoints/x", step: 2, best: 0.123, metric: "AP50:95" });
   };
 }
 
@@ -67,7 +67,7 @@ it("without a terminal a run is a plain line a step, and what else happens", asy
 it("with --json standard output holds one object and nothing else", async () => {
   await follow(true, run("done"));
   expect(JSON.parse(out)).toEqual({
-    ...{ status: "done", run: "checkpoints/x", step: 2, best: 0.123 },
+    ...{ status: "done", run: "checkpoints/x", step: 2, best: 0.123, metric: "AP50:95" },
     metrics: evaluation,
   });
   expect(err).toContain("step 2/2");

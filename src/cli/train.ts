@@ -70,7 +70,7 @@ export async function follow(json: boolean, start: (options: Follow) => AsyncIte
     view.stop();
   }
   if (json) process.stdout.write(`${JSON.stringify({ ...end, type: undefined, metrics: evaluated ?? null })}\n`);
-  if (end?.status === "interrupted") process.exitCode = STOPPED;
+  if (end && end.status !== "done") process.exitCode = STOPPED;
 }
 
 /** Draws one event after the other. */
@@ -110,6 +110,9 @@ function shower(
       case "warning":
         view.print(`Warning: ${event.message}`);
         break;
+      case "notice":
+        view.print(event.message);
+        break;
       case "evaluating":
         view.print(`Evaluating ${event.images} images after epoch ${event.epoch + 1} ...`);
         break;
@@ -145,7 +148,9 @@ function evaluationLine(row: Exclude<MetricsRow, TrainRow>): string {
   return `Epoch ${row.epoch + 1}, step ${row.step}: ${metrics.join("  ")}`;
 }
 
-function endLine({ status, run, step, best }: Extract<TrainEvent, { type: "end" }>): string {
+function endLine({ status, run, step, best, metric }: Extract<TrainEvent, { type: "end" }>): string {
   if (status === "interrupted") return `Stopped after step ${step}. Continue with: rfdetr-train resume ${run}`;
-  return `Done after ${step} steps${best === null ? "" : `, best AP50:95 ${best.toFixed(3)}`}. Everything is in ${run}`;
+  if (status === "out-of-time")
+    return `Stopped after step ${step}: train.max_hours are used up. Go on with: rfdetr-train extend ${run} --max-hours HOURS`;
+  return `Done after ${step} steps${best === null ? "" : `, best ${metric} ${best.toFixed(3)}`}. Everything is in ${run}`;
 }

@@ -143,7 +143,9 @@ const stage = z.strictObject({
   train: z
     .array(path())
     .min(1)
-    .describe("What trains: backbone, projector, decoder, heads, all, or a path such as backbone.blocks.8-11"),
+    .describe(
+      "What trains: backbone, projector, decoder, heads, all, or paths such as backbone.blocks.8-11 and decoder.layers.*.norm1",
+    ),
   lr_factor: z.number().positive().default(1).describe("Multiplies the learning rates of the stage"),
 });
 
@@ -180,7 +182,7 @@ const train = section(
       .min(1)
       .nullable()
       .default(null)
-      .describe("Staged unfreezing; null trains all from the start"),
+      .describe("Staged unfreezing: weights that a stage does not name are frozen in it; null trains all from the start"),
     gradient_checkpointing: z
       .enum(["none", "backbone", "decoder", "all"])
       .default("none")
@@ -285,7 +287,6 @@ export type Recipe = z.output<typeof recipeSchema> & { name: string; weights: st
 export const NOT_YET: readonly ({ key: string; now: unknown } | { key: string; not: unknown })[] = [
   { key: "data.batch_size", not: "auto" },
   { key: "data.resample", now: "none" },
-  { key: "train.stages", now: null },
   { key: "track.tensorboard", now: false },
   { key: "track.wandb", now: "none" },
   { key: "export.onnx", now: false },

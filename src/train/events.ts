@@ -61,8 +61,16 @@ export type TrainEvent =
   | { type: "row"; row: MetricsRow }
   /** Something to tell people, such as a step that was skipped. */
   | { type: "warning"; message: string }
+  /** Something that happened as it should, such as early stopping. */
+  | { type: "notice"; message: string }
   /** Validation begins; it takes a while. */
   | { type: "evaluating"; epoch: number; images: number }
   | { type: "checkpoint"; name: string; best: boolean }
-  /** The last event. `interrupted`: stopped by the signal after a whole step; `resume` continues. `best`: AP50:95. */
-  | { type: "end"; status: "done" | "interrupted"; run: string; step: number; best: number | null };
+  /** The last event. `best`: the best score so far, of `metric`. */
+  | { type: "end"; status: EndStatus; run: string; step: number; best: number | null; metric: string };
+
+/**
+ * How a run ended. `interrupted`: by the signal, after a whole step; `resume` continues. `out-of-time`: train.max_hours are
+ * used up; `extend` gives more.
+ */
+export type EndStatus = "done" | "interrupted" | "out-of-time";

@@ -1,10 +1,11 @@
 // The training loop. Everything that happens in a run happens here, in this order.
 
 import { UserError } from "../util/errors.ts";
+import { afterEvaluation, isExhausted, scoreOf, selectionMetric } from "./earlyStopping.ts";
 import type { TrainEvent } from "./events.ts";
-import { logged, record, recordResults, trainRow } from "./record.ts";
+import { logged, noticed, record, recordResults, trainRow } from "./record.ts";
 import type { Run } from "./run.ts";
-import { saveProgress } from "./saving.ts";
+import { finished, saveProgress } from "./saving.ts";
 import { scheduleFactor } from "./schedule.ts";
 import { trainStep } from "./step.ts";
 import { isBetter, validate } from "./validate.ts";
@@ -16,15 +17,16 @@ const MOST_SKIPPED = 5;
 /** Train from where `run.progress` stands to the end, or until the signal; `run.progress` and the run's folder follow. */
 export async function* loop(run: Run, signal: AbortSignal | undefined): AsyncGenerator<TrainEvent, void, undefined> {
   const { progress, size, learner, recipe } = run;
-  const { train, eval: evaluation, checkpoint, track } = recipe;
+  const { train, eval: evaluation, checkpoint, track, early_stopping: stopping } = recipe;
+  const metric = selectionMetric(recipe);
 
-  while (progress.epoch < train.epochs && progress.step < size.totalSteps) {
+  while (finished(recipe, progress) === null) {
     const epoch = progress.epoch;
     const batches = run.trainLoader.epoch(epoch, { fromBatch: progress.batch });
 
     for await (const window of windows(batches, train.grad_accum_steps)) {
       const factor = scheduleFactor(run.schedule, progress.step, size);
-      const result = await trainStep(learner, run.stepSettings, window.batches, factor);
+      const result = await trainStep(learner, run.stepSettings, window.batches, factor, progress.step);
       progress.batch += window.batches.length;
 
       if (result.problem === null) {
@@ -40,9 +42,10 @@ export async function* loop(run: Run, signal: AbortSignal | undefined): AsyncGen
       }
 
       if (progress.step >= size.totalSteps) break;
-      if (signal?.aborted) {
+      const outOfTime = train.max_hours !== null && run.seconds() >= train.max_hours * 3600;
+      if (signal?.aborted || outOfTime) {
         yield await saveProgress(run, { epoch, epochEnd: false, score: null });
-        yield run.end("interrupted");
+        yield run.end(signal?.aborted ? "interrupted" : "out-of-time");
         return;
       }
       if (isDue(checkpoint.every_steps, progress.step)) {
@@ -56,16 +59,20 @@ export async function* loop(run: Run, signal: AbortSignal | undefined): AsyncGen
     if (last || isDue(evaluation.every_epochs, epoch + 1)) {
       yield { type: "evaluating", epoch, images: run.valSplit.samples.length };
       const row = await validate(run, epoch);
-      score = row["AP50:95"];
+      score = scoreOf(row, metric);
       yield await record(run, row);
+      if (stopping !== "none") progress.patience = afterEvaluation(progress.patience, score, stopping.min_delta);
     }
+    const stops = !last && isExhausted(recipe, progress.patience);
     const better = isBetter(score, progress.best);
     if (better) progress.best = { score: score!, step: progress.step };
     if (epochEnd) Object.assign(progress, { epoch: epoch + 1, batch: 0 });
-    if (last || better || isDue(checkpoint.every_epochs, epoch + 1)) {
+    if (last || better || stops || isDue(checkpoint.every_epochs, epoch + 1)) {
       yield await saveProgress(run, { epoch, epochEnd, score });
     }
     await recordResults(run);
+    if (stops)
+      yield noticed(run, `Early stopping: ${metric} has not improved in ${progress.patience.stale} evaluations`);
   }
   yield run.end("done");
 }

@@ -39,10 +39,16 @@ export async function record(run: Run, row: MetricsRow): Promise<TrainEvent> {
   return { type: "row", row };
 }
 
-/** Make results.csv anew. */
-export async function recordResults(run: Run): Promise<void> {
-  const rows = await readMetrics(join(run.dir, "metrics.jsonl"));
-  await writeFileAtomic(join(run.dir, "results.csv"), resultsCsv(rows));
+/** Make results.csv of a run folder anew. */
+export async function recordResults({ dir }: { dir: string }): Promise<void> {
+  const rows = await readMetrics(join(dir, "metrics.jsonl"));
+  await writeFileAtomic(join(dir, "results.csv"), resultsCsv(rows));
+}
+
+/** Something to tell people that also goes to the log. */
+export function noticed(run: Run, message: string): TrainEvent {
+  run.log.info(message);
+  return { type: "notice", message };
 }
 
 /** A warning that also goes to the log. */

@@ -10,11 +10,13 @@ import { openLog } from "../track/log.ts";
 import { openMetricsFile } from "../track/metricsFile.ts";
 import { UserError } from "../util/errors.ts";
 import { fileError, writeFileAtomic } from "../util/files.ts";
-import type { MetricsRow, TrainEvent } from "./events.ts";
+import { selectionMetric } from "./earlyStopping.ts";
+import type { EndStatus, MetricsRow, TrainEvent } from "./events.ts";
 import { restoreLearner } from "./learner.ts";
 import { loop } from "./loop.ts";
 import { assemble, closeParts, type Parts } from "./parts.ts";
-import { loadProgress, type Progress, saveProgress } from "./saving.ts";
+import { recordResults } from "./record.ts";
+import { BEGINNING, finished, loadProgress, type Progress, type SavedProgress, saveProgress } from "./saving.ts";
 
 /** All that the loop works with; `progress` and what `learner` holds change as it goes. */
 export type Run = Parts & {
@@ -25,7 +27,9 @@ export type Run = Parts & {
   log: ReturnType<typeof openLog>;
   /** Train and evaluate on this many images only. */
   overfit: number | null;
-  end(status: "done" | "interrupted"): TrainEvent;
+  /** Seconds of training so far, those before a stop included. */
+  seconds(): number;
+  end(status: EndStatus): TrainEvent;
 };
 
 export type TrainOptions = {
@@ -40,6 +44,8 @@ export type NewRunOptions = TrainOptions & {
   run?: string | undefined;
   /** Train and evaluate on the first so many training images, without augmentation: they should be learned by heart. */
   overfit?: number | undefined;
+  /** Train on one batch and evaluate two images only, to see whether it all works. */
+  dryRun?: boolean | undefined;
 };
 
 /**
@@ -47,20 +53,19 @@ export type NewRunOptions = TrainOptions & {
  * the iteration early stops the training without a checkpoint. Throws a UserError where the user can mend something.
  */
 export async function* train(recipe: Recipe, options: NewRunOptions = {}): AsyncGenerator<MetricsRow, void, undefined> {
-  const { run: dir = join("checkpoints", recipe.name), overfit = null, signal, onEvent } = options;
+  const { run: dir = join("checkpoints", recipe.name), overfit = null, dryRun = false, signal, onEvent } = options;
   if (await holdsRun(dir)) {
     throw new UserError(`The folder ${dir} already holds a run.`, {
       hint: `Continue it with: rfdetr-train resume ${dir}. Or choose another folder with --run, or another name.`,
     });
   }
-  const parts = await assemble(recipe, { overfit, signal, ...(onEvent && { onEvent }) });
+  const parts = await assemble(recipe, { overfit, dryRun, signal, ...(onEvent && { onEvent }) });
   await mkdir(dir, { recursive: true }).catch((cause) => {
     throw fileError(dir, "write", cause);
   });
   await writeRecipe(join(dir, "recipe.yaml"), recipe);
   await writeFileAtomic(join(dir, "environment.json"), `${JSON.stringify(parts.environment, null, 2)}\n`);
-  const progress: Progress = { epoch: 0, batch: 0, step: 0, skipped: 0, best: null };
-  const run = await open(dir, recipe, parts, progress, { overfit, rows: 0 });
+  const run = await open(dir, recipe, parts, { ...BEGINNING }, { overfit, rows: 0, seconds: 0 });
   // a first checkpoint: from here on the run can be killed at any instant
   yield* follow(run, { signal, onEvent }, saveProgress(run, { epoch: 0, epochEnd: false, score: null }));
 }
@@ -71,9 +76,36 @@ async function holdsRun(dir: string): Promise<boolean> {
   return (metrics?.size ?? 0) > 0 || (await listCheckpoints(join(dir, "checkpoints"))).length > 0;
 }
 
-/** Continue an interrupted run exactly where its last checkpoint was made. Yields the rows that it adds. */
-export async function* resume(dir: string, options: TrainOptions = {}): AsyncGenerator<MetricsRow, void, undefined> {
-  const { signal, onEvent } = options;
+/**
+ * Continue an interrupted run exactly where its last checkpoint was made. Yields the rows that it adds: none where the run
+ * is finished.
+ */
+export async function* resume(
+  dir: string,
+  options: TrainOptions & Pick<NewRunOptions, "dryRun"> = {},
+): AsyncGenerator<MetricsRow, void, undefined> {
+  const { recipe, saved } = await readRun(dir);
+  const { step, best, seconds = 0 } = saved.state;
+  const reason = finished(recipe, saved.state);
+  if (reason !== null) {
+    await recordResults({ dir });
+    const hint = `To train it longer: rfdetr-train extend ${dir} --epochs N`;
+    options.onEvent?.({ type: "notice", message: `This run is finished: ${reason}. ${hint}` });
+    options.onEvent?.(endOf("done", { dir, recipe, step, best }));
+    return;
+  }
+  const hours = recipe.train.max_hours;
+  if (hours !== null && seconds >= hours * 3600) {
+    throw new UserError(`The run ${dir} has used up its ${hours} hours (train.max_hours).`, {
+      hint: `Give it more in all: rfdetr-train extend ${dir} --max-hours ${Math.ceil(hours * 2)}`,
+    });
+  }
+  const facts = [restored(saved), `Overridden: nothing, the recipe is ${join(dir, "recipe.yaml")}`];
+  yield* follow(await reopen(dir, recipe, saved, { ...options, facts }), options);
+}
+
+/** The recipe of a run folder and the checkpoint that it goes on from. */
+export async function readRun(dir: string): Promise<{ recipe: Recipe; saved: SavedProgress }> {
   const isFolder = await stat(dir).then(
     (found) => found.isDirectory(),
     () => false,
@@ -84,24 +116,50 @@ export async function* resume(dir: string, options: TrainOptions = {}): AsyncGen
     });
   }
   const recipe = await loadRecipe(join(dir, "recipe.yaml"));
-  const { checkpoint, state } = await loadProgress(dir);
+  const saved = await loadProgress(dir);
+  const metric = selectionMetric(recipe);
+  if (saved.state.best && saved.state.metric !== metric) {
+    throw new UserError(
+      `The run ${dir} chose its best checkpoint by ${saved.state.metric}, its recipe says ${metric}.`,
+      {
+        hint: "The two cannot be compared. Put early_stopping in recipe.yaml back, or start a new run from these weights.",
+      },
+    );
+  }
+  return { recipe, saved };
+}
+
+/** A line about what a run goes on with. */
+export function restored({ checkpoint, state }: SavedProgress): string {
+  const { step, epoch, batch, emaUpdates, best } = state;
+  const parts = [
+    "weights, optimizer",
+    ...(emaUpdates > 0 ? [`moving average (${emaUpdates} updates)`] : []),
+    `position (${step} steps done, next is batch ${batch + 1} of epoch ${epoch + 1})`,
+    ...(best ? [`best ${state.metric} (${best.score.toFixed(3)})`] : []),
+  ];
+  return `Restored from checkpoint ${checkpoint.name}: ${parts.join(", ")}`;
+}
+
+/** A run as its checkpoint has it, under a recipe that may differ from the one it was made with. */
+export async function reopen(
+  dir: string,
+  recipe: Recipe,
+  { checkpoint, state }: SavedProgress,
+  { onEvent, dryRun = false, facts = [] }: Pick<NewRunOptions, "onEvent" | "dryRun"> & { facts?: string[] },
+): Promise<Run> {
   const { model, ema, optimizer } = checkpoint.tensors;
   if (!model || !optimizer) {
     throw new UserError(`The checkpoint ${join(dir, "checkpoints", "last")} lacks the optimizer's state.`, {
       hint: "It can be evaluated or used as weights, but not be continued.",
     });
   }
-  const parts = await assemble(recipe, { overfit: state.overfit, model, ...(onEvent && { onEvent }) });
+  const { overfit, metricsRows: rows, seconds = 0 } = state;
+  const parts = await assemble(recipe, { overfit, dryRun, model, ...(onEvent && { onEvent }) });
+  parts.facts.push(...facts);
   restoreLearner(parts.learner, ema ? { optimizer, ema } : { optimizer }, state.emaUpdates);
-  const { epoch, batch, step, skipped, best } = state;
-  const run = await open(
-    dir,
-    recipe,
-    parts,
-    { epoch, batch, step, skipped, best },
-    { overfit: state.overfit, rows: state.metricsRows },
-  );
-  yield* follow(run, { signal, onEvent });
+  const { epoch, batch, step, skipped, best, patience } = state;
+  return open(dir, recipe, parts, { epoch, batch, step, skipped, best, patience }, { overfit, rows, seconds });
 }
 
 async function open(
@@ -109,22 +167,31 @@ async function open(
   recipe: Recipe,
   parts: Parts,
   progress: Progress,
-  { overfit, rows }: { overfit: number | null; rows: number },
+  { overfit, rows, seconds }: { overfit: number | null; rows: number; seconds: number },
 ): Promise<Run> {
   const metrics = await openMetricsFile(join(dir, "metrics.jsonl"), { rows }).catch(async (error) => {
     await closeParts(parts);
     throw error;
   });
   const log = openLog(join(dir, "log.jsonl"));
-  const end = (status: "done" | "interrupted"): TrainEvent => {
+  const end = (status: EndStatus): TrainEvent => {
     log.info(status, { step: progress.step });
-    return { type: "end", status, run: dir, step: progress.step, best: progress.best?.score ?? null };
+    return endOf(status, { dir, recipe, ...progress });
   };
-  return { ...parts, dir, recipe, progress, metrics, log, overfit, end };
+  const began = performance.now();
+  const clock = () => seconds + (performance.now() - began) / 1000;
+  return { ...parts, dir, recipe, progress, metrics, log, overfit, seconds: clock, end };
+}
+
+function endOf(
+  status: EndStatus,
+  { dir, recipe, step, best }: { dir: string; recipe: Recipe } & Pick<Progress, "step" | "best">,
+): TrainEvent {
+  return { type: "end", status, run: dir, step, best: best?.score ?? null, metric: selectionMetric(recipe) };
 }
 
 /** Run the loop, pass its events on, yield its rows, and close everything in the end, whatever the end is. */
-async function* follow(
+export async function* follow(
   run: Run,
   { signal, onEvent }: TrainOptions,
   begin?: Promise<TrainEvent>,

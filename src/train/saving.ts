@@ -11,7 +11,9 @@ import {
   pruneCheckpoints,
   saveCheckpoint,
 } from "../checkpoint/store.ts";
+import type { Recipe } from "../recipe/schema.ts";
 import { UserError } from "../util/errors.ts";
+import { isExhausted, type Patience, selectionMetric } from "./earlyStopping.ts";
 import type { TrainEvent } from "./events.ts";
 import { learnerTensors } from "./learner.ts";
 import type { Run } from "./run.ts";
@@ -27,10 +29,36 @@ export type Progress = {
   step: number;
   skipped: number;
   best: { score: number; step: number } | null;
+  patience: Patience;
 };
 
-/** What state.json holds. */
-export type RunState = Progress & { seed: number; emaUpdates: number; metricsRows: number; overfit: number | null };
+/** Where a run begins. */
+export const BEGINNING: Progress = {
+  ...{ epoch: 0, batch: 0, step: 0, skipped: 0 },
+  best: null,
+  patience: { score: null, stale: 0 },
+};
+
+/**
+ * What state.json holds. `metric` is what `best` and `patience` were measured by. `seconds` of training until then are
+ * kept only where train.max_hours asks for them: all else is the same in any two runs of a recipe.
+ */
+export type RunState = Progress & {
+  seed: number;
+  emaUpdates: number;
+  metricsRows: number;
+  overfit: number | null;
+  metric: string;
+  seconds?: number;
+};
+
+/** Whether there is nothing left to train, and why. */
+export function finished({ train, early_stopping }: Recipe, { epoch, step, patience }: Progress): string | null {
+  if (epoch >= train.epochs) return `all ${train.epochs} epochs are done`;
+  if (train.max_steps !== null && step >= train.max_steps) return `all ${train.max_steps} steps are done`;
+  if (isExhausted({ early_stopping }, patience)) return `it was stopped early, after ${epoch} epochs`;
+  return null;
+}
 
 /** Save the run as it stands, point the links to it, and delete what is not to be kept. */
 export async function saveProgress(
@@ -45,6 +73,8 @@ export async function saveProgress(
     emaUpdates: learner.ema?.updates ?? 0,
     metricsRows: metrics.rows,
     overfit: run.overfit,
+    metric: selectionMetric(recipe),
+    ...(recipe.train.max_hours !== null && { seconds: run.seconds() }),
   };
   const { step, best } = progress;
   const tensors = await learnerTensors(learner);
@@ -60,8 +90,10 @@ export async function saveProgress(
   return { type: "checkpoint", name, best: isBest };
 }
 
+export type SavedProgress = { checkpoint: Checkpoint & { name: string }; state: RunState };
+
 /** The checkpoint that a run goes on from: what `last` points to, or where that link is missing the newest intact one. */
-export async function loadProgress(runDir: string): Promise<{ checkpoint: Checkpoint; state: RunState }> {
+export async function loadProgress(runDir: string): Promise<SavedProgress> {
   const dir = join(runDir, "checkpoints");
   const name = (await linkedCheckpoint(dir, "last")) ?? (await newestIntact(dir));
   if (!name) {
@@ -70,7 +102,7 @@ export async function loadProgress(runDir: string): Promise<{ checkpoint: Checkp
     });
   }
   const checkpoint = await loadCheckpoint(join(dir, name));
-  const state = checkpoint.state as RunState;
+  const state = { ...BEGINNING, metric: "AP50:95", ...checkpoint.state } as RunState; // older ones lack some fields
   await mendBest(dir, state);
   return { checkpoint, state };
 }
