@@ -136,14 +136,21 @@ describe("a fault", () => {
     expect(await fault(`${DATA}model: { variant: custom, resolution: 64 }\n`)).toContain("model.encoder is missing");
   });
 
+  it("is a stage that does not begin after the one before it, or a first one that does not begin with the run", async () => {
+    const stages = (...epochs: number[]) =>
+      fault(`${DATA}train:\n  stages:\n${epochs.map((n) => `    - { from_epoch: ${n}, train: [all] }\n`).join("")}`);
+    expect(await stages(1)).toBe(
+      "trees.yaml:4:9: train.stages[0].from_epoch is 1, but must be 0: the first stage begins with the run.",
+    );
+    expect(await stages(0, 3, 3)).toBe("trees.yaml:6:9: train.stages[2].from_epoch is 3, but must be above 3.");
+    expect(await stages(0, 3, 2)).toContain("train.stages[2].from_epoch is 2, but must be above 3.");
+  });
+
   it("is every value that does nothing yet", async () => {
     expect(await fault("data: { dir: d }\ntrack: { tensorboard: true }\n")).toBe(
       "trees.yaml:2:10: track.tensorboard: true is not supported yet; leave it out, or set it to false.",
     );
     expect(await fault("data: { dir: d, batch_size: auto }\n")).toContain("not supported yet; give a number.");
-    expect(await fault(`${DATA}train: { stages: [{ from_epoch: 0, train: [heads] }] }\n`)).toContain(
-      "not supported yet",
-    );
     for (const { key } of NOT_YET) expect(JSON.stringify(recipeJsonSchema())).toContain(`"${key.split(".").at(-1)}"`);
   });
 });

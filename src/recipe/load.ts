@@ -167,6 +167,13 @@ function further(recipe: ReturnType<typeof recipeSchema.parse>): Fault[] {
     for (const key of CUSTOM_NEEDS)
       if (model[key] === undefined)
         add(`model.${key}`, `model.${key} is missing: the variant custom has no default for it.`);
+  for (const [i, { from_epoch: epoch }] of (recipe.train.stages ?? []).entries()) {
+    const before = recipe.train.stages![i - 1]?.from_epoch;
+    if (before === undefined ? epoch === 0 : epoch > before) continue;
+    const path = ["train", "stages", i, "from_epoch"];
+    const must = before === undefined ? "be 0: the first stage begins with the run" : `be above ${before}`;
+    faults.push({ path, message: `${keyName(path)} is ${epoch}, but must ${must}.` });
+  }
   if (data.dir === null && data.train === null)
     add("data.dir", "data.dir is missing: name the folder of the data set, or its files as data.train and data.val.");
   if (data.dir !== null && (data.train ?? data.val ?? data.test))

@@ -182,7 +182,9 @@ const train = section(
       .min(1)
       .nullable()
       .default(null)
-      .describe("Staged unfreezing: weights that a stage does not name are frozen in it; null trains all from the start"),
+      .describe(
+        "Staged unfreezing: weights that a stage does not name are frozen in it; null trains all from the start",
+      ),
     gradient_checkpointing: z
       .enum(["none", "backbone", "decoder", "all"])
       .default("none")
