@@ -78,6 +78,34 @@ describe("batches", () => {
     expect(shapes.slice(0, 4)).toEqual([32, 40, 32, 40]);
   });
 
+  it("may hold images of several sides, padded to the largest with zeros that the mask marks", async () => {
+    const sides = [32, 40, 48];
+    const loader = loaderOf({ sides, batchSize: 3, workers: 1 });
+    const batches = await collect(loader.epoch(0));
+    const alone = (side: number) => collect(loaderOf({ resolution: side, batchSize: 3 }).epoch(0));
+    const plain = new Map(await Promise.all(sides.map(async (side) => [side, await alone(side)] as const)));
+    const used = new Set<number>();
+    for (const [n, { images, mask, shape, targets }] of batches.entries()) {
+      const [count, largest] = shape;
+      for (let i = 0; i < count; i++) {
+        const own = mask ? mask.subarray(i * largest ** 2, i * largest ** 2 + largest).indexOf(1) : -1;
+        const side = own === -1 ? largest : own;
+        used.add(side);
+        const unpadded = plain.get(side)![n]!;
+        expect(targets[i]).toEqual(unpadded.targets[i]);
+        for (let y = 0; y < largest; y++)
+          for (let x = 0; x < largest; x += 7) {
+            const padding = x >= side || y >= side;
+            const at = (i * largest + y) * largest + x;
+            expect(mask?.[at] ?? 0).toBe(padding ? 1 : 0);
+            expect(images[3 * at]).toBe(padding ? 0 : unpadded.images[3 * ((i * side + y) * side + x)]);
+          }
+      }
+    }
+    expect([...used].sort()).toEqual(sides);
+    expect(await collect(loaderOf({ sides, batchSize: 3 }).epoch(0, { fromBatch: 2 }))).toEqual(batches.slice(2));
+  }, 30_000);
+
   it("fail at the batch that holds a broken image, which is named", async () => {
     const images = await mkdtemp(join(tmpdir(), "loader-"));
     for (const { file, path } of split.samples) await copyFile(path, join(images, file));

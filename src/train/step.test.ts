@@ -4,7 +4,8 @@ import { noiseBatch, part, SETTINGS, TINY, tinyLearner } from "../../tests/tinyM
 import { loadBackend } from "../engine/backend.ts";
 import type { StateDict } from "../util/hostTensor.ts";
 import { toFloat32 } from "../util/hostTensor.ts";
-import { createLearner, disposeLearner, learnerTensors, restoreLearner } from "./learner.ts";
+import { blockRates } from "./dropPath.ts";
+import { createLearner, disposeLearner, type Learner, learnerTensors, restoreLearner } from "./learner.ts";
 import { type StepSettings, trainable, trainStep } from "./step.ts";
 
 const settings: StepSettings = { clipMaxNorm: 0.1, ema: { decay: 0.99, tau: 10 }, accumulation: "mean" };
@@ -119,6 +120,52 @@ test("a step that is not finite changes nothing and names images and terms", asy
   const after = await learnerTensors(learner);
   for (const which of ["model", "ema", "optimizer"] as const) expectSame(after[which]!, before[which]!);
   disposeLearner(learner);
+});
+
+test("in a multi-scale step all batches have the side of the step, the model's other sides included", async () => {
+  const side = TINY.resolution;
+  const sides = [side, 2 * side]; // steps 0 to 2 take 2 * side, side, side
+  const [fixed, scaled] = [tinyLearner(), tinyLearner()];
+  const batches = [noiseBatch(1, 2), noiseBatch(2, 1)];
+  const plain = await trainStep(fixed, settings, batches, 1);
+  const { numTensors } = tf.memory();
+  expect(await trainStep(scaled, { ...settings, sides, ema: null }, batches, 0, 1)).toEqual(plain);
+  const larger = await trainStep(scaled, { ...settings, sides, ema: null }, batches, 0, 0);
+  expect(larger.problem).toBeNull();
+  expect(larger.loss).not.toBe(plain.loss);
+  expect(tf.memory().numTensors - numTensors).toBe(2 * trainedCount(scaled)); // the moments
+  for (const learner of [fixed, scaled]) disposeLearner(learner);
+});
+
+/** Weights that the loss reaches, which have moments. */
+function trainedCount(learner: Learner): number {
+  return trainable(learner.weights).length - 1; // the mask token is never used
+}
+
+test("a padded batch trains", async () => {
+  const learner = tinyLearner();
+  const batch = noiseBatch(1, 2);
+  const side = TINY.resolution;
+  const mask = new Uint8Array(2 * side * side).fill(1, side * side + (side / 2) * side);
+  const padded = await trainStep(learner, settings, [{ ...batch, mask }], 0);
+  expect(padded.problem).toBeNull();
+  expect(padded.loss).not.toBe((await trainStep(learner, settings, [batch], 0)).loss);
+  disposeLearner(learner);
+});
+
+test("drop path follows from seed, step and batch alone, and rates of zero drop nothing", async () => {
+  const loss = async (rate: number | null, seed: number, step: number) => {
+    const learner = tinyLearner();
+    const dropPath = rate === null ? undefined : { rates: blockRates(rate, TINY), seed };
+    const result = await trainStep(learner, { ...settings, dropPath }, [noiseBatch(1, 2), noiseBatch(1, 2)], 1, step);
+    disposeLearner(learner);
+    return result.loss;
+  };
+  const dropped = await loss(0.5, 7, 3);
+  expect(await loss(0.5, 7, 3)).toBe(dropped);
+  expect(await loss(0.5, 7, 4)).not.toBe(dropped);
+  expect(await loss(0.5, 8, 3)).not.toBe(dropped);
+  expect(await loss(0, 7, 3)).toBe(await loss(null, 7, 3));
 });
 
 test("a learner restored from its tensors goes on with the same bytes", async () => {

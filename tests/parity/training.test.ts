@@ -6,7 +6,9 @@ import { criterion } from "../../src/loss/criterion.ts";
 import type { Target } from "../../src/loss/matcher.ts";
 import { rfdetr } from "../../src/model/rfdetr.ts";
 import { valueAndGradients } from "../../src/ops/differentiable.ts";
+import { resizeBilinear } from "../../src/ops/resize.ts";
 import { createLearner, disposeLearner, type Learner, learnerTensors } from "../../src/train/learner.ts";
+import { multiScaleSides, sideOfStep } from "../../src/train/multiScale.ts";
 import { type Schedule, scheduleFactor } from "../../src/train/schedule.ts";
 import { trainable, trainStep } from "../../src/train/step.ts";
 import { type StateDict, size, toFloat32 } from "../../src/util/hostTensor.ts";
@@ -41,6 +43,7 @@ type About = ImageSpec & {
     lr_scheduler?: "cosine";
     warmup_epochs?: number;
     lr_scheduler_kwargs?: { min_factor: number };
+    multi_scale?: boolean;
   };
   steps: Step[];
   groups: { weightDecay: number; names: string[] }[];
@@ -50,7 +53,16 @@ type About = ImageSpec & {
 
 beforeAll(() => void loadBackend());
 
-const CASES = ["tiny-default", "tiny-frozen", "tiny-cosine", "tiny-few-tokens", "tiny-padded", "nano", "nano-frozen"];
+const CASES = [
+  "tiny-default",
+  "tiny-frozen",
+  "tiny-cosine",
+  "tiny-few-tokens",
+  "tiny-padded",
+  "tiny-multiscale",
+  "nano",
+  "nano-frozen",
+];
 
 describe.each(CASES)("the first step of %s", (name) => {
   it("has the reference's losses, each within 1e-5, and gradients, each within 1e-3 of its norm", async () => {
@@ -81,8 +93,11 @@ describe.each(CASES.filter((name) => !name.endsWith("tokens") && !name.endsWith(
         const factor = scheduleFactor(scheduleOf(about), i, { epochs: 1, stepsPerEpoch: about.steps.length });
         for (const [g, { names }] of about.groups.entries())
           for (const key of names) expect(rateOf.get(key)! * factor).toBeCloseTo(step.rates[g]!, 12);
-        const settings = { clipMaxNorm: 0.1, ema: { decay: 0.993, tau: 100 }, accumulation: "mean" as const };
-        const result = await trainStep(learner, settings, [batchOf(about, i)], factor);
+        const settings = {
+          ...{ clipMaxNorm: 0.1, ema: { decay: 0.993, tau: 100 }, accumulation: "mean" as const },
+          sides: about.train.multi_scale ? multiScaleSides(learner.architecture) : undefined,
+        };
+        const result = await trainStep(learner, settings, [batchOf(about, i)], factor, i);
         expect(result.problem).toBeNull();
         expect(Math.abs(result.loss / step.loss - 1), `loss of step ${i}`).toBeLessThan(1e-3);
         expect(Math.abs(result.gradNorm / step.gradNorm - 1), `norm of step ${i}`).toBeLessThan(1e-3);
@@ -208,7 +223,9 @@ function batchOf(about: About, step: number) {
 function firstStep({ weights, architecture }: Learner, about: About) {
   const { images, shape, targets } = batchOf(about, 0);
   const variables = trainable(weights);
-  const input = tf.tensor4d(images, shape);
+  const whole = tf.tensor4d(images, shape);
+  const side = about.train.multi_scale && sideOfStep(multiScaleSides(architecture), 0);
+  const input = side ? resizeBilinear(whole, side) : whole.clone();
   const result = valueAndGradients(
     variables.map(([, variable]) => variable),
     () => {
@@ -223,6 +240,12 @@ function firstStep({ weights, architecture }: Learner, about: About) {
     leaves.set(path, { shape: shapeOf, data: new Float32Array(size(shapeOf)) });
   for (const [i, [path]] of variables.entries())
     leaves.get(path)!.data.set((result.gradients[i]?.dataSync() ?? []) as ArrayLike<number>);
-  tf.dispose([input, result.loss, ...Object.values(result.extra), ...result.gradients.filter((g) => g !== undefined)]);
+  tf.dispose([
+    whole,
+    input,
+    result.loss,
+    ...Object.values(result.extra),
+    ...result.gradients.filter((g) => g !== undefined),
+  ]);
   return { losses, gradients: fromLeaves(leaves, architecture) };
 }
