@@ -1,13 +1,13 @@
 // Kills runs of a tiny detector (SIGKILL) at random instants and resumes each until it is done: every one must end in the same
 // bytes as a run that was left alone, and no checkpoint that is listed may be incomplete.
-// Usage: npm run soak [-- RUNS [--seed N] [--minutes M]]
+// Usage: npm run soak [-- RUNS [--seed N] [--minutes M] [--dist DIR]]; DIR is a build to use in place of a fresh one.
 
 import { spawn } from "node:child_process";
 import { existsSync, realpathSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join, resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import sharp from "sharp";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -108,12 +108,15 @@ export async function soak({ runs, seed, minutes = Number.POSITIVE_INFINITY, com
     await makeSplit(join(scratch, "data", "valid"), 2, random);
     const file = join(scratch, "soak.yaml");
     await writeFile(file, JSON.stringify(recipe(join(scratch, "data"))));
-    const whole = join(scratch, "whole");
-    const began = performance.now();
-    const first = await run(command, ["--recipe", file, "--run", whole]);
-    if (first.code !== 0) throw new Error(`the run that is left alone failed:\n${first.output}`);
-    const time = performance.now() - began;
-    const expected = await outcome(whole);
+    let time = Number.POSITIVE_INFINITY;
+    let expected = {};
+    for (const whole of [join(scratch, "whole"), join(scratch, "again")]) {
+      const began = performance.now();
+      const { code, output } = await run(command, ["--recipe", file, "--run", whole]);
+      if (code !== 0) throw new Error(`the run that is left alone failed:\n${output}`);
+      time = Math.min(time, performance.now() - began); // the first one finds nothing in the disk cache
+      expected = await outcome(whole);
+    }
     say(`a run that is left alone takes ${(time / 1000).toFixed(1)} s`);
 
     while (done < runs && performance.now() < until) {
@@ -142,11 +145,9 @@ export async function soak({ runs, seed, minutes = Number.POSITIVE_INFINITY, com
       const actual = await outcome(dir).catch((error) => ({ error: error.message }));
       const different = Object.keys({ ...expected, ...actual }).filter((key) => actual[key] !== expected[key]);
       if (different.length > 0) faults.push(`${name}: differs in ${different.join(", ")}; kills at ${moments} ms`);
-      const leftovers = (await readdir(checkpoints).catch(() => [])).filter((entry) => entry.startsWith("."));
       say(
         `${name}: ${moments.length} kills (${moments.join(", ")} ms), ${different.length === 0 ? "same bytes" : "DIFFERENT"}`,
       );
-      if (different.length > 0 || leftovers.length > 4) say(`  ${[...different, ...leftovers].join(" ")}`);
       done++;
       await rm(dir, { recursive: true, force: true });
     }
@@ -162,10 +163,11 @@ if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.me
   const option = (name, value) => (words.includes(name) ? Number(words.splice(words.indexOf(name), 2)[1]) : value);
   const seed = option("--seed", 1);
   const minutes = option("--minutes", Number.POSITIVE_INFINITY);
+  const dist = words.includes("--dist") ? words.splice(words.indexOf("--dist"), 2)[1] : join(root, "dist");
   const runs = Number(words[0] ?? 200);
-  await ensureBuilt();
-  const store = await import("../dist/checkpoint/store.js");
-  const command = [process.execPath, join(root, "dist", "cli", "main.js")];
+  if (dist === join(root, "dist")) await ensureBuilt();
+  const store = await import(pathToFileURL(resolve(dist, "checkpoint", "store.js")).href);
+  const command = [process.execPath, resolve(dist, "cli", "main.js")];
   const result = await soak({ runs, seed, minutes, command, store, say: console.log });
   for (const fault of result.faults) console.error(fault);
   const { done, kills, killsWithCheckpoint, faults } = result;
