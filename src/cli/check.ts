@@ -4,14 +4,21 @@ import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { CommandModule } from "yargs";
 import type { LoadReport } from "../checkpoint/adapt.ts";
+import type { Transplant } from "../checkpoint/transplant.ts";
 import type { ScanReport } from "../data/scan.ts";
 import type { Architecture } from "../model/variants.ts";
 import type { Recipe } from "../recipe/schema.ts";
+import type { FitOptions } from "../train/startingWeights.ts";
 import { UserError } from "../util/errors.ts";
 
 type Arguments = { recipe: string; set?: string[]; json: boolean };
 
-type WeightsCheck = { weights: string; state: "none" | "file" | "cached" | "to be downloaded" } & Partial<LoadReport>;
+type WeightsCheck = {
+  weights: string;
+  state: "none" | "file" | "cached" | "to be downloaded";
+} & Partial<LoadReport> & {
+    transplant?: Transplant;
+  };
 
 export type CheckReport = { ok: boolean; recipe: Recipe; parameters: number; weights: WeightsCheck; data: ScanReport };
 
@@ -54,13 +61,17 @@ export async function checkRecipe(path: string, overrides: string[]): Promise<Ch
       hint: "Set it to auto, or leave it out.",
     });
   const architecture = withFields(base, { ...fields, num_classes: classes === "auto" ? found : classes });
-  const weights = await checkWeights(recipe.weights, architecture);
+  const weights = await checkWeights(recipe.weights, architecture, {
+    seed: recipe.seed,
+    heads: recipe.heads,
+    classNames: dataset.classes.map(({ name }) => name),
+  });
   const data = await scanDataset(dataset, { queries: architecture.numQueries });
   return { ok: data.ok, recipe, parameters: parameterCount(architecture), weights, data };
 }
 
 /** Published weights are not downloaded for this; a file is read and fitted. */
-async function checkWeights(weights: string, architecture: Architecture): Promise<WeightsCheck> {
+async function checkWeights(weights: string, architecture: Architecture, options: FitOptions): Promise<WeightsCheck> {
   if (weights === "none") return { weights, state: "none" };
   const [{ findPublished, publishedWeights }, { cacheDir }, { closest }] = await Promise.all([
     import("../checkpoint/published.ts"),
@@ -77,18 +88,9 @@ async function checkWeights(weights: string, architecture: Architecture): Promis
       hint: `Give a path, none, or a published name: ${names.join(", ")}.`,
     });
   }
-  const [{ readWeightsFile }, { adaptWeights }] = await Promise.all([
-    import("../checkpoint/weightsFile.ts"),
-    import("../checkpoint/adapt.ts"),
-  ]);
-  const { tensors, metadata } = await readWeightsFile(path);
-  const said = { ...metadata.modelConfig, ...metadata.args };
-  const number = (value: unknown) => (typeof value === "number" ? value : undefined);
-  const { report } = adaptWeights(path, tensors, architecture, {
-    numQueries: number(said.num_queries),
-    groupDetr: number(said.group_detr),
-  });
-  return { weights, state: published ? "cached" : "file", ...report };
+  const { fitWeights } = await import("../train/startingWeights.ts");
+  const { report, transplant } = await fitWeights(path, architecture, options);
+  return { weights, state: published ? "cached" : "file", ...report, ...(transplant && { transplant }) };
 }
 
 async function inFolder(weights: string): Promise<string> {
@@ -104,6 +106,7 @@ function table(path: string, { ok, recipe, parameters, weights, data }: CheckRep
     `recipe    ${path} (${recipe.name})`,
     `model     ${recipe.model.variant}, ${parameters.toLocaleString("en")} parameters`,
     `weights   ${weights.weights}${state === "none" ? "" : ` (${loaded === undefined ? state : fitted})`}`,
+    ...(weights.transplant ? [`heads     ${describeHeads(weights.transplant)}`] : []),
     `data      ${data.description}`,
     "",
     row("split", "images", "empty", "boxes", "crowds"),
@@ -123,6 +126,10 @@ function table(path: string, { ok, recipe, parameters, weights, data }: CheckRep
   }
   lines.push("", ok ? "Ready to train." : "Not ready: correct the errors above.");
   return lines.join("\n");
+}
+
+function describeHeads({ kept, fresh }: Transplant): string {
+  return `kept: ${kept.join(", ") || "none"}; from scratch: ${fresh.join(", ") || "none"}`;
 }
 
 function row(name: string, ...cells: (string | number)[]): string {

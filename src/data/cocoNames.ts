@@ -1,5 +1,6 @@
 // The classes of COCO 2017: category ids run from 1 to 90 with gaps, and the published weights have one logit for each id.
 
+import type { WeightsMetadata } from "../checkpoint/weightsFile.ts";
 import type { ClassEntry } from "./sample.ts";
 
 const NAMES: readonly (readonly [firstId: number, names: string])[] = [
@@ -20,3 +21,22 @@ const NAMES: readonly (readonly [firstId: number, names: string])[] = [
 export const COCO_CLASSES: readonly ClassEntry[] = NAMES.flatMap(([first, names]) =>
   names.split(",").map((name, i) => ({ name, categoryId: first + i, label: first + i })),
 );
+
+/**
+ * The class table of weights with `numClasses + 1` logits. As in the reference, weights of 91 logits with COCO's names or
+ * none have COCO's ids as labels; otherwise the names are those of the labels from 0, and what has no name is called by
+ * its number.
+ */
+export function classTable(
+  { classNames, categoryIds }: Pick<WeightsMetadata, "classNames" | "categoryIds">,
+  numClasses: number,
+): ClassEntry[] {
+  const isCoco = !classNames || classNames.join() === COCO_CLASSES.map(({ name }) => name).join();
+  if (numClasses === 90 && !categoryIds && isCoco) return [...COCO_CLASSES];
+  const count = classNames ? Math.min(classNames.length, numClasses + 1) : numClasses;
+  return Array.from({ length: count }, (_, label) => ({
+    name: classNames?.[label] ?? `class ${label}`,
+    categoryId: categoryIds?.[label] ?? label,
+    label,
+  }));
+}

@@ -7,7 +7,7 @@ import { toLeaves } from "../checkpoint/names.ts";
 import { fetchPublished, findPublished, publishedWeights } from "../checkpoint/published.ts";
 import { readWeightsFile, type WeightsFile } from "../checkpoint/weightsFile.ts";
 import { weightsInFolder } from "../checkpoint/weightsFolder.ts";
-import { COCO_CLASSES } from "../data/cocoNames.ts";
+import { classTable } from "../data/cocoNames.ts";
 import type { ClassEntry } from "../data/sample.ts";
 import { variantOfShapes, withFields } from "../model/architecture.ts";
 import type { RfdetrWeights } from "../model/rfdetr.ts";
@@ -67,7 +67,7 @@ export async function loadModel(weights: string, { recipe, onDownload }: LoadMod
   return {
     weights: tree,
     architecture,
-    classes: classesOf(file, architecture),
+    classes: classTable(file.metadata, architecture.numClasses),
     source: place.source,
     dispose: () => {
       for (const [, leaf] of flatten<{ dispose(): void }>(tree)) leaf.dispose();
@@ -133,20 +133,4 @@ function seenSizes(tensors: StateDict): Record<string, number> {
     ...(queries !== undefined && groups > 0 && queries % groups === 0 && { num_queries: queries / groups }),
     ...(side !== undefined && Number.isInteger(side) && { positional_encoding_size: side }),
   };
-}
-
-/**
- * The class table. As in the reference, weights of 91 logits with COCO's names or none have COCO's ids as labels;
- * otherwise the names are those of the labels from 0, and what has no name is called by its number.
- */
-function classesOf({ metadata }: WeightsFile, { numClasses }: Architecture): ClassEntry[] {
-  const { classNames, categoryIds } = metadata;
-  const isCoco = !classNames || classNames.join() === COCO_CLASSES.map(({ name }) => name).join();
-  if (numClasses === 90 && !categoryIds && isCoco) return [...COCO_CLASSES];
-  const count = classNames ? Math.min(classNames.length, numClasses + 1) : numClasses;
-  return Array.from({ length: count }, (_, label) => ({
-    name: classNames?.[label] ?? `class ${label}`,
-    categoryId: categoryIds?.[label] ?? label,
-    label,
-  }));
 }

@@ -252,6 +252,12 @@ export const recipeSchema = z.strictObject({
     .describe(
       "Weights to start from: a published name such as rf-detr-nano, a path, or none; default: the variant's own",
     ),
+  heads: z
+    .enum(["keep-first", "transplant"])
+    .default("keep-first")
+    .describe(
+      "Class rows of the weights to start from: keep-first takes them in their order whatever they stand for, as the reference does; transplant gives each class the row of the class of its name, and new classes start from scratch",
+    ),
   data,
   train,
   eval: evaluation,

@@ -74,8 +74,13 @@ export async function assemble(
     ...(signal && { signal }),
   };
   const start = model
-    ? { tensors: model, fact: "Weights: from the run's last checkpoint" }
-    : await startingWeights(recipe.weights, architecture, recipe.seed, watch);
+    ? { tensors: model, facts: ["Weights: from the run's last checkpoint"] }
+    : await startingWeights(
+        recipe.weights,
+        architecture,
+        { seed: recipe.seed, heads: recipe.heads, classNames: classes.map(({ name }) => name) },
+        watch,
+      );
 
   const scales = multiScale(overfit === null ? recipe.data.multi_scale : "off", architecture);
   const { lr, lr_encoder, lr_vit_layer_decay, lr_component_decay, weight_decay, ema, ...rest } = recipe.train;
@@ -129,7 +134,7 @@ export async function assemble(
     facts: [
       ...summary,
       ...(overfit === null ? [] : [`Only the first ${overfit} training images are used, for training and evaluation`]),
-      start.fact,
+      ...start.facts,
       ...describeModel(recipe, architecture, learner),
       ...scales.facts,
       `Device: ${used}`,

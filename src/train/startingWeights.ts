@@ -1,35 +1,42 @@
 // The weights that a run starts from: drawn, out of a file, or published ones.
 
 import { existsSync, statSync } from "node:fs";
-import { adaptWeights } from "../checkpoint/adapt.ts";
+import { adaptWeights, type LoadReport } from "../checkpoint/adapt.ts";
 import { referenceKeys } from "../checkpoint/names.ts";
 import { type FetchOptions, fetchPublished } from "../checkpoint/published.ts";
+import { type Transplant, transplantHeads } from "../checkpoint/transplant.ts";
 import { readWeightsFile } from "../checkpoint/weightsFile.ts";
 import { weightsInFolder } from "../checkpoint/weightsFolder.ts";
+import { classTable } from "../data/cocoNames.ts";
 import { initialise } from "../model/init.ts";
 import type { Architecture } from "../model/variants.ts";
+import { UserError } from "../util/errors.ts";
 import type { StateDict } from "../util/hostTensor.ts";
 
+type Watch = Pick<FetchOptions, "onProgress" | "onRetry" | "signal">;
+
+export type FitOptions = {
+  seed: number;
+  /** How the class heads are fitted. */
+  heads: "keep-first" | "transplant";
+  /** The classes that the model shall have, by label. */
+  classNames: readonly string[];
+};
+
 /**
- * Weights for an architecture (reference names and layout), and a line for people about them. `weights`: `none`, a path
+ * Weights for an architecture (reference names and layout), and lines for people about them. `weights`: `none`, a path
  * (a file, a checkpoint or a run folder), or a published name, which is downloaded to the user's cache.
  */
 export async function startingWeights(
   weights: string,
   architecture: Architecture,
-  seed: number,
-  watch: Pick<FetchOptions, "onProgress" | "onRetry" | "signal"> = {},
-): Promise<{ tensors: StateDict; fact: string }> {
-  const drawn = () => initialise(referenceKeys(architecture), seed, architecture);
-  if (weights === "none") return { tensors: drawn(), fact: "Weights: from scratch" };
+  options: FitOptions,
+  watch: Watch = {},
+): Promise<{ tensors: StateDict; facts: string[] }> {
+  const drawn = () => initialise(referenceKeys(architecture), options.seed, architecture);
+  if (weights === "none") return { tensors: drawn(), facts: ["Weights: from scratch"] };
   const path = await find(weights, watch);
-  const { tensors, metadata } = await readWeightsFile(path);
-  const said = { ...metadata.modelConfig, ...metadata.args };
-  const number = (value: unknown) => (typeof value === "number" ? value : undefined);
-  const { tensors: fitted, report } = adaptWeights(path, tensors, architecture, {
-    numQueries: number(said.num_queries),
-    groupDetr: number(said.group_detr),
-  });
+  const { tensors: fitted, report, transplant } = await fitWeights(path, architecture, options);
   const complete = new Map([...(report.missing.length > 0 ? drawn() : []), ...fitted]);
   const counts = [
     `${report.loaded} tensors loaded`,
@@ -37,10 +44,42 @@ export async function startingWeights(
     `${report.missing.length} missing (from scratch)`,
     `${report.unexpected.length} not used`,
   ];
-  return { tensors: complete, fact: `Weights: ${path}: ${counts.join(", ")}` };
+  return {
+    tensors: complete,
+    facts: [`Weights: ${path}: ${counts.join(", ")}`, ...(transplant ? [describeTransplant(transplant)] : [])],
+  };
 }
 
-async function find(weights: string, watch: Pick<FetchOptions, "onProgress" | "onRetry" | "signal">): Promise<string> {
+/** The tensors of a file, fitted to an architecture, and what was done. Throws a UserError where they cannot be. */
+export async function fitWeights(
+  path: string,
+  architecture: Architecture,
+  { seed, heads, classNames }: FitOptions,
+): Promise<{ tensors: StateDict; report: LoadReport; transplant?: Transplant }> {
+  const { tensors, metadata } = await readWeightsFile(path);
+  const said = { ...metadata.modelConfig, ...metadata.args };
+  const number = (value: unknown) => (typeof value === "number" ? value : undefined);
+  const queries = { numQueries: number(said.num_queries), groupDetr: number(said.group_detr) };
+  if (heads === "keep-first") return adaptWeights(path, tensors, architecture, queries);
+
+  const numClasses = (tensors.get("class_embed.bias")?.shape[0] ?? 1) - 1;
+  if (!metadata.classNames && numClasses !== 90)
+    throw new UserError(`heads is transplant, but ${path} does not say the names of its classes.`, {
+      hint: "Set heads to keep-first, or leave it out.",
+    });
+  const from: (string | undefined)[] = [];
+  for (const { label, name } of classTable(metadata, numClasses)) from[label] = name;
+  const classKeys = new Map([...referenceKeys(architecture)].filter(([name]) => name.includes("class_embed")));
+  const drawn = initialise(classKeys, seed, architecture);
+  const { kept, fresh, ...transplanted } = transplantHeads(tensors, from, classNames, drawn);
+  return { ...adaptWeights(path, transplanted.tensors, architecture, queries), transplant: { kept, fresh } };
+}
+
+function describeTransplant({ kept, fresh }: Transplant): string {
+  return `Class heads: kept those of ${kept.join(", ") || "no class"}; from scratch: ${fresh.join(", ") || "none"}`;
+}
+
+async function find(weights: string, watch: Watch): Promise<string> {
   if (!existsSync(weights)) return fetchPublished(weights, watch);
   return statSync(weights).isDirectory() ? weightsInFolder(weights) : weights;
 }

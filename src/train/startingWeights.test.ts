@@ -1,0 +1,60 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { TINY, tinyWeights } from "../../tests/tinyModel.ts";
+import { referenceKeys } from "../checkpoint/names.ts";
+import { writeWeightsFile } from "../checkpoint/weightsFile.ts";
+import { initialise } from "../model/init.ts";
+import { UserError } from "../util/errors.ts";
+import { toFloat32 } from "../util/hostTensor.ts";
+import { startingWeights } from "./startingWeights.ts";
+
+let dir: string;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), "start-"));
+});
+afterAll(() => rm(dir, { recursive: true, force: true }));
+
+const row = (values: Float32Array, i: number) => [...values.subarray(i * TINY.hiddenDim, (i + 1) * TINY.hiddenDim)];
+
+test("heads: transplant keeps the rows of the classes that both have; keep-first takes rows as they come", async () => {
+  const path = join(dir, "own.safetensors");
+  const weights = tinyWeights(11);
+  await writeWeightsFile(path, weights, { classNames: ["birch", "oak"] });
+  const wanted = { ...TINY, numClasses: 3 };
+  const classNames = ["Oak", "ash", "birch"];
+  const old = toFloat32(weights.get("class_embed.weight")!);
+
+  const { tensors, facts } = await startingWeights(path, wanted, { seed: 3, heads: "transplant", classNames });
+  const kept = toFloat32(tensors.get("class_embed.weight")!);
+  const drawn = toFloat32(initialise(referenceKeys(wanted), 3, wanted).get("class_embed.weight")!);
+  expect([0, 1, 2, 3].map((i) => row(kept, i))).toEqual([row(old, 1), row(drawn, 1), row(old, 0), row(old, 2)]);
+  expect(tensors.get("transformer.enc_out_class_embed.2.bias")!.shape).toEqual([4]);
+  expect(facts[1]).toBe("Class heads: kept those of Oak, birch; from scratch: ash");
+
+  const first = await startingWeights(path, wanted, { seed: 3, heads: "keep-first", classNames });
+  expect(row(toFloat32(first.tensors.get("class_embed.weight")!), 0)).toEqual(row(old, 0));
+  expect(first.facts).toHaveLength(1);
+});
+
+test("weights with 91 logits and no names have COCO's classes, each at its category id", async () => {
+  const path = join(dir, "coco.pth");
+  const coco = { ...TINY, numClasses: 90 };
+  const weights = initialise(referenceKeys(coco), 5, coco);
+  await writeWeightsFile(path, weights);
+  const options = { seed: 3, heads: "transplant" as const, classNames: ["toothbrush", "tree"] };
+  const { tensors, facts } = await startingWeights(path, TINY, options);
+  const old = toFloat32(weights.get("class_embed.weight")!);
+  const kept = toFloat32(tensors.get("class_embed.weight")!);
+  expect(row(kept, 0)).toEqual(row(old, 90));
+  expect(facts[1]).toBe("Class heads: kept those of toothbrush; from scratch: tree");
+});
+
+test("heads: transplant fails where the weights do not name their classes", async () => {
+  const path = join(dir, "nameless.safetensors");
+  await writeWeightsFile(path, tinyWeights());
+  const failed = startingWeights(path, TINY, { seed: 3, heads: "transplant", classNames: ["oak", "ash"] });
+  await expect(failed).rejects.toThrow(UserError);
+  await expect(failed).rejects.toThrow(/does not say the names of its classes/);
+});
