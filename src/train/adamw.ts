@@ -30,8 +30,16 @@ export function disposeAdamW(optimizer: AdamW): void {
   optimizer.scratch.dispose();
 }
 
+/** Free the moments of one weight; they are fresh if it trains again. */
+export function forget(optimizer: AdamW, path: string): void {
+  const moments = optimizer.moments.get(path);
+  if (moments) tf.dispose([moments.first, moments.second]);
+  optimizer.moments.delete(path);
+}
+
 /** Norm of all gradients as one vector: a scalar. */
 export function globalNorm(gradients: tf.Tensor[]): tf.Scalar {
+  if (gradients.length === 0) return tf.scalar(0); // nothing that trains is reached by the loss
   return tf.tidy(() => {
     const halves = gradients.map((gradient) => rawOp("L2Loss", { T: FLOAT }, [gradient])); // sum of squares / 2
     return tf.sqrt(tf.mul(rawOp("AddN", { N: halves.length, T: FLOAT }, halves), 2)) as tf.Scalar;

@@ -157,7 +157,7 @@ export async function reopen(
   const { overfit, metricsRows: rows, seconds = 0 } = state;
   const parts = await assemble(recipe, { overfit, dryRun, model, ...(onEvent && { onEvent }) });
   parts.facts.push(...facts);
-  restoreLearner(parts.learner, ema ? { optimizer, ema } : { optimizer }, state.emaUpdates);
+  restoreLearner(parts.learner, ema ? { model, optimizer, ema } : { model, optimizer }, state.emaUpdates);
   const { epoch, batch, step, skipped, best, patience } = state;
   return open(dir, recipe, parts, { epoch, batch, step, skipped, best, patience }, { overfit, rows, seconds });
 }

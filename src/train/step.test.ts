@@ -5,8 +5,8 @@ import { loadBackend } from "../engine/backend.ts";
 import type { StateDict } from "../util/hostTensor.ts";
 import { toFloat32 } from "../util/hostTensor.ts";
 import { blockRates } from "./dropPath.ts";
-import { createLearner, disposeLearner, type Learner, learnerTensors, restoreLearner } from "./learner.ts";
-import { type StepSettings, trainable, trainStep } from "./step.ts";
+import { createLearner, disposeLearner, type Learner, learnerTensors, restoreLearner, trainable } from "./learner.ts";
+import { type StepSettings, trainStep } from "./step.ts";
 
 const settings: StepSettings = { clipMaxNorm: 0.1, ema: { decay: 0.99, tau: 10 }, accumulation: "mean" };
 

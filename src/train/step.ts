@@ -4,14 +4,13 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Batch } from "../data/loader.ts";
 import { criterion, normaliser } from "../loss/criterion.ts";
 import type { DropPath } from "../model/backbone.ts";
-import { type Checkpointing, type RfdetrWeights, rfdetr } from "../model/rfdetr.ts";
+import { type Checkpointing, rfdetr } from "../model/rfdetr.ts";
 import { valueAndGradients } from "../ops/differentiable.ts";
 import { resizeBilinear } from "../ops/resize.ts";
 import { rngFromSeed } from "../util/rng.ts";
-import { flatten } from "../util/tree.ts";
 import { clipFactor, globalNorm, type Update, updateWeights } from "./adamw.ts";
 import { type EmaSettings, updateEma } from "./ema.ts";
-import type { Learner } from "./learner.ts";
+import { averagedLeaves, type Learner, trainable } from "./learner.ts";
 import { sideOfStep } from "./multiScale.ts";
 
 export type StepSettings = {
@@ -96,15 +95,10 @@ export async function trainStep(
       updatesOf(learner, gradients, rateFactor),
       clipFactor(result.gradNorm, settings.clipMaxNorm),
     );
-    if (learner.ema && settings.ema) updateEma(learner.ema, settings.ema, trainable(learner.weights));
+    if (learner.ema && settings.ema) updateEma(learner.ema, settings.ema, averagedLeaves(learner));
   }
   tf.dispose(list);
   return result;
-}
-
-/** The leaves that train, with their paths. */
-export function trainable(weights: RfdetrWeights): [string, tf.Variable][] {
-  return flatten<tf.Tensor>(weights).filter((leaf): leaf is [string, tf.Variable] => leaf[1] instanceof tf.Variable);
 }
 
 /** Gradients by path, and the loss and its terms as one tensor [1 + terms]; all are the caller's. */
