@@ -12,9 +12,11 @@ import { checkCommand } from "./check.ts";
 import { convertCommand } from "./convert.ts";
 import { doctorCommand } from "./doctor.ts";
 import { evaluateCommand } from "./evaluate.ts";
+import { extendCommand } from "./extend.ts";
 import { predictCommand } from "./predict.ts";
 import { recipesCommand } from "./recipes.ts";
 import { resumeCommand } from "./resume.ts";
+import { rollbackCommand } from "./rollback.ts";
 import { offerSetup, setupCommand } from "./setup.ts";
 import { hasStopSignal, installSignals, STOPPED } from "./signals.ts";
 import { trainCommand } from "./train.ts";
@@ -25,6 +27,8 @@ type Command = CommandModule<{}, never>;
 const commands = [
   trainCommand,
   resumeCommand,
+  extendCommand,
+  rollbackCommand,
   checkCommand,
   evaluateCommand,
   predictCommand,
@@ -89,7 +93,7 @@ function usageError(message: string, words: string[]): UserError {
 /** Options that a slip may have been meant for. */
 const OPTIONS = (
   "recipe set run overfit device json weights data split images out help version schema threshold max-dets " +
-  "batch-size annotations predictions pictures force ema"
+  "batch-size annotations predictions pictures force ema dry-run epochs max-hours to"
 ).split(" ");
 
 function report(error: unknown): number {

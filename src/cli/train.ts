@@ -7,7 +7,15 @@ import type { MetricsRow, RunSize, TrainEvent, TrainRow } from "../train/events.
 import { UserError } from "../util/errors.ts";
 import { STOPPED, stopSignal } from "./signals.ts";
 
-type Arguments = { recipe?: string; set?: string[]; run?: string; overfit?: number; device?: string; json: boolean };
+type Arguments = {
+  recipe?: string;
+  set?: string[];
+  run?: string;
+  overfit?: number;
+  device?: string;
+  dryRun?: boolean;
+  json: boolean;
+};
 
 export const trainCommand: CommandModule<object, Arguments> = {
   command: ["$0", "train"],
@@ -22,13 +30,17 @@ export const trainCommand: CommandModule<object, Arguments> = {
         requiresArg: true,
         describe: "Train and evaluate on the first N images only",
       })
+      .option("dry-run", {
+        type: "boolean",
+        describe: "Try it all on a handful of images: step, checkpoint, resume, evaluation; nothing stays",
+      })
       .option("device", {
         choices: ["auto", "cpu", "gpu"],
         requiresArg: true,
         describe: "Overrides the recipe's device",
       })
       .option("json", { type: "boolean", default: false, describe: "Print the result as JSON, all else to stderr" }),
-  handler: async ({ recipe: path, set = [], run, overfit, device, json }) => {
+  handler: async ({ recipe: path, set = [], run, overfit, device, dryRun, json }) => {
     if (path === undefined)
       throw new UserError("Which recipe? --recipe FILE is missing.", {
         hint: "List the shipped recipes with: rfdetr-train recipes. All options: rfdetr-train --help",
@@ -38,6 +50,11 @@ export const trainCommand: CommandModule<object, Arguments> = {
       throw new UserError(`--overfit is ${overfit}, but must be a whole number of at least 1.`);
     const { loadRecipe } = await import("../recipe/load.ts");
     const recipe = await loadRecipe(path, { overrides: device ? [...set, `device=${device}`] : set });
+    if (dryRun) {
+      const { runDry } = await import("./dryRun.ts");
+      await runDry(path, recipe, { overfit, json });
+      return;
+    }
     const { train } = await import("../train/run.ts");
     await follow(json, (options) => train(recipe, { run, overfit, ...options }));
   },
