@@ -1,32 +1,33 @@
 // The training loop. Everything that happens in a run happens here, in this order.
 
-import { UserError } from "../util/errors.ts";
+import { diverged, MOST_SKIPPED } from "./divergence.ts";
 import { afterEvaluation, isExhausted, scoreOf, selectionMetric } from "./earlyStopping.ts";
 import type { TrainEvent } from "./events.ts";
 import { logged, noticed, record, recordResults, trainRow } from "./record.ts";
 import type { Run } from "./run.ts";
 import { finished, saveProgress } from "./saving.ts";
 import { scheduleFactor } from "./schedule.ts";
+import { enterStage, leaveStage } from "./stageChange.ts";
 import { trainStep } from "./step.ts";
 import { isBetter, validate } from "./validate.ts";
 import { windows } from "./windows.ts";
 
-/** Steps in a row that may be skipped because something was not a finite number. */
-const MOST_SKIPPED = 5;
-
 /** Train from where `run.progress` stands to the end, or until the signal; `run.progress` and the run's folder follow. */
 export async function* loop(run: Run, signal: AbortSignal | undefined): AsyncGenerator<TrainEvent, void, undefined> {
-  const { progress, size, learner, recipe } = run;
+  const { progress, size, learner, recipe, staging } = run;
   const { train, eval: evaluation, checkpoint, track, early_stopping: stopping } = recipe;
   const metric = selectionMetric(recipe);
 
   while (finished(recipe, progress) === null) {
     const epoch = progress.epoch;
+    yield* enterStage(run);
     const batches = run.trainLoader.epoch(epoch, { fromBatch: progress.batch });
 
     for await (const window of windows(batches, train.grad_accum_steps)) {
-      const factor = scheduleFactor(run.schedule, progress.step, size);
+      const factor = scheduleFactor(run.schedule, progress.step, size) * staging.current.lrFactor;
+      staging.meter.begin();
       const result = await trainStep(learner, run.stepSettings, window.batches, factor, progress.step);
+      staging.meter.end();
       progress.batch += window.batches.length;
 
       if (result.problem === null) {
@@ -38,13 +39,14 @@ export async function* loop(run: Run, signal: AbortSignal | undefined): AsyncGen
       } else {
         progress.skipped++;
         yield logged(run, `step ${progress.step + 1} was skipped: ${result.problem}`);
-        if (progress.skipped > MOST_SKIPPED) throw diverged(progress.skipped, result.problem);
+        if (progress.skipped > MOST_SKIPPED) throw await diverged(run, result.problem);
       }
 
       if (progress.step >= size.totalSteps) break;
       const outOfTime = train.max_hours !== null && run.seconds() >= train.max_hours * 3600;
       if (signal?.aborted || outOfTime) {
         yield await saveProgress(run, { epoch, epochEnd: false, score: null });
+        yield* leaveStage(run);
         yield run.end(signal?.aborted ? "interrupted" : "out-of-time");
         return;
       }
@@ -74,15 +76,10 @@ export async function* loop(run: Run, signal: AbortSignal | undefined): AsyncGen
     if (stops)
       yield noticed(run, `Early stopping: ${metric} has not improved in ${progress.patience.stale} evaluations`);
   }
+  yield* leaveStage(run);
   yield run.end("done");
 }
 
 function isDue(every: number | null, count: number): boolean {
   return every !== null && count % every === 0;
-}
-
-function diverged(steps: number, problem: string): UserError {
-  return new UserError(`Training has diverged: ${steps} steps in a row were skipped. The last one: ${problem}.`, {
-    hint: "The weights were not changed by these steps. Look at the images named, or lower train.lr and train.lr_encoder.",
-  });
 }

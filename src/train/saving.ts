@@ -13,6 +13,7 @@ import {
 } from "../checkpoint/store.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { UserError } from "../util/errors.ts";
+import { refuseNotFinite } from "./divergence.ts";
 import { isExhausted, type Patience, selectionMetric } from "./earlyStopping.ts";
 import type { TrainEvent } from "./events.ts";
 import { learnerTensors } from "./learner.ts";
@@ -78,6 +79,7 @@ export async function saveProgress(
   };
   const { step, best } = progress;
   const tensors = await learnerTensors(learner);
+  await refuseNotFinite(run, tensors);
   const metadata = run.metadata({ epoch, step });
   const dir = join(run.dir, "checkpoints");
   const name = await saveCheckpoint(dir, { epoch, step, epochEnd, score, tensors, state, metadata });
