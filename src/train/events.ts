@@ -3,8 +3,8 @@
 /**
  * One optimizer update. The losses are those of its images, under the reference's names (loss_ce, loss_bbox, loss_giou,
  * the same with _0, _1, ... and _enc). `grad_norm` is the norm before clipping, `lr` and `lr_encoder` the recipe's rates
- * times the schedule's factor, `data_wait` the share of the step's time that it waited for images, from 0 to 1. Steps
- * count from 1, epochs from 0.
+ * times the schedule's factor and the stage's lr_factor (0 where no weight of the encoder, or none but those, trains),
+ * `data_wait` the share of the step's time that it waited for images, from 0 to 1. Steps count from 1, epochs from 0.
  */
 export type TrainRow = {
   step: number;

@@ -45,6 +45,28 @@ export function paramGroups(weights: readonly Named[], settings: ParamGroupSetti
   }));
 }
 
+/** A group as the log shows it: the part of the tree that its leaves have in common, and how many of them train. */
+export type GroupRate = { group: string; lr: number; weightDecay: number; leaves: number };
+
+/** The groups of which a leaf trains, with their learning rates before the schedule. */
+export function groupRates(groups: readonly ParamGroup[], trains: ReadonlySet<string>): GroupRate[] {
+  return groups.flatMap(({ lr, weightDecay, paths }) => {
+    const leaves = paths.filter((path) => trains.has(path));
+    return leaves.length > 0 ? [{ group: commonPart(leaves), lr, weightDecay, leaves: leaves.length }] : [];
+  });
+}
+
+/** "backbone.blocks.3", or the top names where the paths have nothing in common: "decoder, heads". */
+function commonPart(paths: string[]): string {
+  const common = paths
+    .map((path) => path.split("."))
+    .reduce((a, b) => {
+      const end = a.findIndex((part, i) => part !== b[i]);
+      return end < 0 ? a : a.slice(0, end);
+    });
+  return common.length > 0 ? common.join(".") : [...new Set(paths.map((path) => path.split(".")[0]!))].join(", ");
+}
+
 /** Learning rate (before the schedule) and weight decay of the reference's tensor of this name. */
 export function hyperparameters(reference: string, settings: ParamGroupSettings): { lr: number; weightDecay: number } {
   const { lr, weightDecay } = settings;

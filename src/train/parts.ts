@@ -1,6 +1,7 @@
 // The parts of a run, made from its recipe: device, data, model with its weights, schedule.
 
 import * as tf from "@tensorflow/tfjs-core";
+import { leafShapes } from "../checkpoint/names.ts";
 import { toText } from "../checkpoint/weightsFile.ts";
 import { datasetFingerprint, datasetSummary, loadDataset } from "../data/dataset.ts";
 import { createLoader, type Loader } from "../data/loader.ts";
@@ -12,13 +13,15 @@ import type { Recipe } from "../recipe/schema.ts";
 import { describeEnvironment, type Environment } from "../track/environment.ts";
 import { UserError } from "../util/errors.ts";
 import type { StateDict } from "../util/hostTensor.ts";
-import { flatten } from "../util/tree.ts";
 import { blockRates } from "./dropPath.ts";
 import { requireMetric } from "./earlyStopping.ts";
 import type { RunSize, TrainEvent } from "./events.ts";
 import { createLearner, disposeLearner, type Learner } from "./learner.ts";
+import { stepMeter } from "./meter.ts";
 import { type MultiScale, multiScale } from "./multiScale.ts";
 import type { Schedule } from "./schedule.ts";
+import type { Staging } from "./stageChange.ts";
+import { describeStage, millions, type Stage, stageAt, stagePlan } from "./stages.ts";
 import { startingWeights } from "./startingWeights.ts";
 import type { StepSettings } from "./step.ts";
 
@@ -29,6 +32,7 @@ export type Parts = {
   valSplit: Split;
   classes: ClassEntry[];
   schedule: Schedule;
+  staging: Staging;
   stepSettings: StepSettings;
   size: RunSize;
   /** Lines for people. */
@@ -44,6 +48,8 @@ export type AssembleOptions = {
   dryRun?: boolean;
   /** Weights in place of the recipe's: those of a checkpoint. */
   model?: StateDict;
+  /** Where the run begins or goes on, which decides on the stage. */
+  epoch?: number;
   onEvent?: (event: TrainEvent) => void;
   /** Ends a download. */
   signal?: AbortSignal | undefined;
@@ -52,7 +58,7 @@ export type AssembleOptions = {
 /** Make everything that a run needs; nothing is written. Throws a UserError that says what in recipe or data is wrong. */
 export async function assemble(
   recipe: Recipe,
-  { overfit, dryRun = false, model, onEvent, signal }: AssembleOptions,
+  { overfit, dryRun = false, model, epoch = 0, onEvent, signal }: AssembleOptions,
 ): Promise<Parts> {
   const { variant, num_classes: wanted, freeze_encoder: freezeEncoder, ...fields } = recipe.model;
   const base = VARIANTS[variant === "custom" ? "nano" : variant];
@@ -73,6 +79,8 @@ export async function assemble(
     onRetry: (reason: string) => onEvent?.({ type: "retry", name: recipe.weights, reason }),
     ...(signal && { signal }),
   };
+  const plan = stagePlan(recipe.train.stages, leafShapes(architecture), { freezeEncoder });
+  const stage = stageAt(plan, epoch);
   const start = model
     ? { tensors: model, facts: ["Weights: from the run's last checkpoint"] }
     : await startingWeights(
@@ -91,11 +99,12 @@ export async function assemble(
     lrComponentDecay: lr_component_decay,
     weightDecay: weight_decay,
     freezeEncoder,
+    trains: stage.paths,
     average: ema !== "none",
   });
   const chosen = chooseSplits(dataset.splits.train!, dataset.splits.val!, overfit);
   requireMetric(recipe, classes, chosen.val);
-  const splits = dryRun ? { train: few(chosen.train, batchSize(recipe)), val: few(chosen.val, 2) } : chosen;
+  const splits = dryRun ? { train: handful(chosen.train, batchSize(recipe)), val: handful(chosen.val, 2) } : chosen;
   const { train: trainLoader, val: valLoader } = loaders(recipe, architecture, splits, {
     overfit: overfit !== null,
     scales,
@@ -116,6 +125,7 @@ export async function assemble(
       minFactor: rest.schedule.min_factor,
       lrDrop: rest.schedule.lr_drop,
     },
+    staging: { plan, current: stage, entered: false, meter: stepMeter() },
     stepSettings: {
       clipMaxNorm: rest.clip_max_norm,
       ema: ema === "none" ? null : ema,
@@ -135,7 +145,7 @@ export async function assemble(
       ...summary,
       ...(overfit === null ? [] : [`Only the first ${overfit} training images are used, for training and evaluation`]),
       ...start.facts,
-      ...describeModel(recipe, architecture, learner),
+      ...describeModel(recipe, architecture, plan),
       ...scales.facts,
       `Device: ${used}`,
       ...(device.warning ? [device.warning] : []),
@@ -156,18 +166,20 @@ export async function assemble(
 }
 
 /** What is trained, and how: lines for people. */
-function describeModel({ model, train, data }: Recipe, { resolution }: Architecture, { weights }: Learner): string[] {
-  const leaves = flatten<tf.Tensor>(weights).map(([, leaf]) => leaf);
-  const count = (tensors: tf.Tensor[]) => tensors.reduce((sum, tensor) => sum + tensor.size, 0);
-  const millions = (n: number) => `${(n / 1e6).toFixed(2)} M`;
-  const all = count(leaves);
-  const trains = count(leaves.filter((leaf) => leaf instanceof tf.Variable));
-  const share = trains === all ? "all of them train" : `${millions(trains)} train, the encoder is frozen`;
+function describeModel({ model, train, data }: Recipe, { resolution }: Architecture, plan: Stage[]): string[] {
+  const { trainable, frozen } = plan[0]!;
+  const share =
+    train.stages !== null
+      ? `trained in ${plan.length} stage${plan.length === 1 ? "" : "s"}`
+      : frozen === 0
+        ? "all of them train"
+        : `${millions(trainable)} train, the encoder is frozen`;
   const { grad_accum_steps: accumulated, schedule } = train;
   const images = `${data.batch_size}${accumulated > 1 ? ` x ${accumulated} accumulated` : ""} images an update`;
   return [
-    `Model: ${model.variant} at ${resolution} x ${resolution}, ${millions(all)} parameters, ${share}`,
+    `Model: ${model.variant} at ${resolution} x ${resolution}, ${millions(trainable + frozen)} parameters, ${share}`,
     `Optimizer: AdamW, ${images}, learning rates ${train.lr} and ${train.lr_encoder} (encoder), ${schedule.name} schedule`,
+    ...(train.stages === null ? [] : plan.map((stage) => describeStage(stage, plan))),
   ];
 }
 
@@ -178,7 +190,7 @@ export async function closeParts({ learner, trainLoader, valLoader }: Parts): Pr
 }
 
 /** Some images, those with boxes first. */
-function few(split: Split, images: number): Split {
+function handful(split: Split, images: number): Split {
   const boxes = ({ annotations }: Sample) => Math.min(1, annotations.length);
   return { ...split, samples: [...split.samples].sort((a, b) => boxes(b) - boxes(a)).slice(0, images) };
 }

@@ -13,6 +13,7 @@ import type { Window } from "./windows.ts";
 export function trainRow(run: Run, result: StepResult, { batches, began }: Window, rateFactor: number): TrainRow {
   const { step, epoch } = run.progress;
   const { lr, lr_encoder } = run.recipe.train;
+  const trains = [...run.staging.current.paths];
   const seconds = (performance.now() - began) / 1000;
   const sum = (of: (batch: Window["batches"][number]) => number) => batches.reduce((total, one) => total + of(one), 0);
   return {
@@ -22,8 +23,8 @@ export function trainRow(run: Run, result: StepResult, { batches, began }: Windo
     loss: result.loss,
     ...(result.terms as Pick<TrainRow, "class_error">),
     grad_norm: result.gradNorm,
-    lr: lr * rateFactor,
-    lr_encoder: lr_encoder * rateFactor,
+    lr: trains.some((path) => !path.startsWith("backbone.")) ? lr * rateFactor : 0,
+    lr_encoder: trains.some((path) => path.startsWith("backbone.")) ? lr_encoder * rateFactor : 0,
     images_per_second: sum(({ files }) => files.length) / seconds,
     data_wait: Math.min(1, sum(({ wait }) => wait) / seconds),
   };

@@ -155,7 +155,7 @@ export async function reopen(
     });
   }
   const { overfit, metricsRows: rows, seconds = 0 } = state;
-  const parts = await assemble(recipe, { overfit, dryRun, model, ...(onEvent && { onEvent }) });
+  const parts = await assemble(recipe, { overfit, dryRun, model, epoch: state.epoch, ...(onEvent && { onEvent }) });
   parts.facts.push(...facts);
   restoreLearner(parts.learner, ema ? { model, optimizer, ema } : { model, optimizer }, state.emaUpdates);
   const { epoch, batch, step, skipped, best, patience } = state;
