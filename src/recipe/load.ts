@@ -157,9 +157,8 @@ function further(recipe: ReturnType<typeof recipeSchema.parse>): Fault[] {
   const add = (path: string, message: string) => faults.push({ path: path.split("."), message });
   for (const entry of NOT_YET) {
     const value = valueAt(recipe, entry.key.split("."));
-    const fine = "now" in entry ? isDeepStrictEqual(value, entry.now) : !isDeepStrictEqual(value, entry.not);
-    if (fine) continue;
-    const instead = "now" in entry ? `leave it out, or set it to ${show(entry.now)}` : "give a number";
+    if (isDeepStrictEqual(value, entry.now)) continue;
+    const instead = `leave it out, or set it to ${show(entry.now)}`;
     add(entry.key, `${entry.key}: ${show(value)} is not supported yet; ${instead}.`);
   }
   const { model, data } = recipe;

@@ -112,7 +112,7 @@ const data = section(
     batch_size: z
       .union([count(), z.literal("auto")])
       .default(4)
-      .describe("Images a forward pass"),
+      .describe("Images a forward pass; auto tries what fits into memory and is fastest"),
     workers: count(0).max(64).default(2).describe("Threads that read and decode images"),
     shuffle: z.boolean().default(true).describe("New order of the images in each epoch"),
     augment: orNone(augment).prefault({}).describe("Random changes to training images"),
@@ -290,10 +290,9 @@ export type Recipe = z.output<typeof recipeSchema> & { name: string; weights: st
 
 /**
  * Keys that a recipe may hold but that do nothing yet: any value but `now` is refused, so that nothing is ignored in
- * silence. An entry goes when the key does what it says. `not` lists refused values where all others work.
+ * silence. An entry goes when the key does what it says.
  */
-export const NOT_YET: readonly ({ key: string; now: unknown } | { key: string; not: unknown })[] = [
-  { key: "data.batch_size", not: "auto" },
+export const NOT_YET: readonly { key: string; now: unknown }[] = [
   { key: "data.resample", now: "none" },
   { key: "track.tensorboard", now: false },
   { key: "track.wandb", now: "none" },

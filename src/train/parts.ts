@@ -13,13 +13,13 @@ import type { Recipe } from "../recipe/schema.ts";
 import { describeEnvironment, type Environment } from "../track/environment.ts";
 import { UserError } from "../util/errors.ts";
 import type { StateDict } from "../util/hostTensor.ts";
-import { blockRates } from "./dropPath.ts";
 import { requireMetric } from "./earlyStopping.ts";
 import type { RunSize, TrainEvent } from "./events.ts";
 import { createLearner, disposeLearner, type Learner } from "./learner.ts";
 import { stepMeter } from "./meter.ts";
 import { type MultiScale, multiScale } from "./multiScale.ts";
 import type { Schedule } from "./schedule.ts";
+import { learnerSettings, stepSettings } from "./settings.ts";
 import type { Staging } from "./stageChange.ts";
 import { describeStage, millions, type Stage, stageAt, stagePlan } from "./stages.ts";
 import { startingWeights } from "./startingWeights.ts";
@@ -91,17 +91,7 @@ export async function assemble(
       );
 
   const scales = multiScale(overfit === null ? recipe.data.multi_scale : "off", architecture);
-  const { lr, lr_encoder, lr_vit_layer_decay, lr_component_decay, weight_decay, ema, ...rest } = recipe.train;
-  const learner = createLearner(start.tensors, architecture, {
-    lr,
-    lrEncoder: lr_encoder,
-    lrVitLayerDecay: lr_vit_layer_decay,
-    lrComponentDecay: lr_component_decay,
-    weightDecay: weight_decay,
-    freezeEncoder,
-    trains: stage.paths,
-    average: ema !== "none",
-  });
+  const learner = createLearner(start.tensors, architecture, learnerSettings(recipe, stage.paths));
   const chosen = chooseSplits(dataset.splits.train!, dataset.splits.val!, overfit);
   requireMetric(recipe, classes, chosen.val);
   const splits = dryRun ? { train: handful(chosen.train, batchSize(recipe)), val: handful(chosen.val, 2) } : chosen;
@@ -109,8 +99,9 @@ export async function assemble(
     overfit: overfit !== null,
     scales,
   });
-  const stepsPerEpoch = Math.ceil(trainLoader.batches / rest.grad_accum_steps);
-  const steps = rest.epochs * stepsPerEpoch;
+  const { train } = recipe;
+  const stepsPerEpoch = Math.ceil(trainLoader.batches / train.grad_accum_steps);
+  const steps = train.epochs * stepsPerEpoch;
   const summary = datasetSummary(dataset);
   const used = `${device.kind === "gpu" ? "GPU" : "CPU"} (${device.name}), libtensorflow ${device.tensorflow}`;
   return {
@@ -120,26 +111,19 @@ export async function assemble(
     valSplit: splits.val,
     classes,
     schedule: {
-      name: rest.schedule.name,
-      warmupEpochs: rest.schedule.warmup_epochs,
-      minFactor: rest.schedule.min_factor,
-      lrDrop: rest.schedule.lr_drop,
+      name: train.schedule.name,
+      warmupEpochs: train.schedule.warmup_epochs,
+      minFactor: train.schedule.min_factor,
+      lrDrop: train.schedule.lr_drop,
     },
     staging: { plan, current: stage, entered: false, meter: stepMeter() },
-    stepSettings: {
-      clipMaxNorm: rest.clip_max_norm,
-      ema: ema === "none" ? null : ema,
-      accumulation: "whole",
-      checkpointing: rest.gradient_checkpointing,
-      sides: scales.perStep,
-      dropPath: rest.drop_path > 0 ? { rates: blockRates(rest.drop_path, architecture), seed: recipe.seed } : undefined,
-    },
+    stepSettings: { ...stepSettings(recipe, architecture), sides: scales.perStep },
     size: {
-      epochs: rest.epochs,
+      epochs: train.epochs,
       stepsPerEpoch,
-      totalSteps: Math.min(steps, rest.max_steps ?? steps),
+      totalSteps: Math.min(steps, train.max_steps ?? steps),
       stepsDone: 0,
-      imagesPerStep: batchSize(recipe) * rest.grad_accum_steps,
+      imagesPerStep: batchSize(recipe) * train.grad_accum_steps,
     },
     facts: [
       ...summary,
@@ -232,6 +216,6 @@ function loaders(
 
 function batchSize(recipe: Recipe): number {
   const { batch_size: size } = recipe.data;
-  if (size === "auto") throw new UserError("data.batch_size: auto is not supported yet.", { hint: "Give a number." });
+  if (size === "auto") throw new Error("data.batch_size: auto has not been resolved"); // see autoBatch.ts
   return size;
 }

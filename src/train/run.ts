@@ -10,6 +10,7 @@ import { openLog } from "../track/log.ts";
 import { openMetricsFile } from "../track/metricsFile.ts";
 import { UserError } from "../util/errors.ts";
 import { fileError, writeFileAtomic } from "../util/files.ts";
+import { withBatchSize } from "./autoBatch.ts";
 import { selectionMetric } from "./earlyStopping.ts";
 import type { EndStatus, MetricsRow, TrainEvent } from "./events.ts";
 import { restoreLearner } from "./learner.ts";
@@ -52,14 +53,16 @@ export type NewRunOptions = TrainOptions & {
  * Train a recipe. Yields the rows of metrics.jsonl as they are written; everything else is in the run's folder. Leaving
  * the iteration early stops the training without a checkpoint. Throws a UserError where the user can mend something.
  */
-export async function* train(recipe: Recipe, options: NewRunOptions = {}): AsyncGenerator<MetricsRow, void, undefined> {
-  const { run: dir = join("checkpoints", recipe.name), overfit = null, dryRun = false, signal, onEvent } = options;
+export async function* train(given: Recipe, options: NewRunOptions = {}): AsyncGenerator<MetricsRow, void, undefined> {
+  const { run: dir = join("checkpoints", given.name), overfit = null, dryRun = false, signal, onEvent } = options;
   if (await holdsRun(dir)) {
     throw new UserError(`The folder ${dir} already holds a run.`, {
       hint: `Continue it with: rfdetr-train resume ${dir}. Or choose another folder with --run, or another name.`,
     });
   }
+  const { recipe, facts } = await withBatchSize(given, { most: dryRun ? 1 : overfit, signal });
   const parts = await assemble(recipe, { overfit, dryRun, signal, ...(onEvent && { onEvent }) });
+  parts.facts.push(...facts);
   await mkdir(dir, { recursive: true }).catch((cause) => {
     throw fileError(dir, "write", cause);
   });

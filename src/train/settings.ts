@@ -1,0 +1,31 @@
+// What learner and step need to know of a recipe.
+
+import type { Architecture } from "../model/variants.ts";
+import type { Recipe } from "../recipe/schema.ts";
+import { blockRates } from "./dropPath.ts";
+import type { LearnerSettings } from "./learner.ts";
+import type { StepSettings } from "./step.ts";
+
+/** `trains`: paths of the leaves that train at first. */
+export function learnerSettings({ train, model }: Recipe, trains: ReadonlySet<string>): LearnerSettings {
+  return {
+    lr: train.lr,
+    lrEncoder: train.lr_encoder,
+    lrVitLayerDecay: train.lr_vit_layer_decay,
+    lrComponentDecay: train.lr_component_decay,
+    weightDecay: train.weight_decay,
+    freezeEncoder: model.freeze_encoder,
+    trains,
+    average: train.ema !== "none",
+  };
+}
+
+export function stepSettings({ train, seed }: Recipe, architecture: Architecture): StepSettings {
+  return {
+    clipMaxNorm: train.clip_max_norm,
+    ema: train.ema === "none" ? null : train.ema,
+    accumulation: "whole",
+    checkpointing: train.gradient_checkpointing,
+    dropPath: train.drop_path > 0 ? { rates: blockRates(train.drop_path, architecture), seed } : undefined,
+  };
+}
