@@ -11,7 +11,6 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import sharp from "sharp";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const MOST_KILLS = 4;
 const TIMING_FIELDS = ["images_per_second", "data_wait"];
 
 /** Everything random here is drawn from this (mulberry32), so that a seed gives the same kills, up to the machine's speed. */
@@ -94,10 +93,18 @@ async function outcome(dir) {
 }
 
 /**
- * Do `runs` runs. `command` starts the command line, `store` is the module src/checkpoint/store of the same version.
+ * Do `runs` runs, each killed up to `mostKills` times. `command` starts the command line, `store` is the module src/checkpoint/store of the same version.
  * Returns how many were done (fewer where `minutes` were over), how often they were killed, and what was wrong.
  */
-export async function soak({ runs, seed, minutes = Number.POSITIVE_INFINITY, command, store, say = () => {} }) {
+export async function soak({
+  runs,
+  seed,
+  minutes = Number.POSITIVE_INFINITY,
+  mostKills = 4,
+  command,
+  store,
+  say = () => {},
+}) {
   const random = randomOf(seed);
   const scratch = await mkdtemp(join(tmpdir(), "soak-"));
   const until = performance.now() + minutes * 60_000;
@@ -124,7 +131,7 @@ export async function soak({ runs, seed, minutes = Number.POSITIVE_INFINITY, com
       const dir = join(scratch, `run-${done + 1}`);
       const checkpoints = join(dir, "checkpoints");
       const moments = [];
-      for (const most = 1 + Math.floor(random() * MOST_KILLS); ; ) {
+      for (const most = 1 + Math.floor(random() * mostKills); ; ) {
         const begun = existsSync(join(dir, "recipe.yaml")) && (await store.listCheckpoints(checkpoints)).length > 0;
         if (begun && moments.length > 0) killsWithCheckpoint++;
         const words = begun ? ["resume", dir] : ["--recipe", file, "--run", dir];

@@ -45,8 +45,12 @@ export async function rollback(runDir: string, to: string): Promise<Rollback> {
   const name = to === "best" ? ((await linkedCheckpoint(dir, "best")) ?? to) : to;
   const position = all.findIndex((one) => one.name === name);
   const target = all[position];
-  if (!target) throw noSuch(runDir, name, all);
+  if (all.length === 0)
+    throw new UserError(`There is no checkpoint in ${dir}.`, {
+      hint: "Name the folder that rfdetr-train wrote, such as checkpoints/trees.",
+    });
   const metric = selectionMetric(await loadRecipe(join(runDir, "recipe.yaml")));
+  if (!target) throw noSuch(runDir, name, all, metric);
   await verifyCheckpoint(join(dir, name));
   const { state } = await loadCheckpoint(join(dir, name), []);
   const { metricsRows, best } = state as RunState;
@@ -78,21 +82,17 @@ export async function rollback(runDir: string, to: string): Promise<Rollback> {
   };
 }
 
-/** The kept checkpoints, oldest first, a line each. */
-function describe(one: CheckpointInfo & { name: string }): string {
-  return `  ${one.name}  epoch ${one.epoch + 1}, step ${one.step}, score ${one.score?.toFixed(3) ?? "-"}`;
+/** A line about a kept checkpoint. */
+function describe({ name, epoch, step, score }: CheckpointInfo & { name: string }, metric: string): string {
+  return `  ${name}  epoch ${epoch + 1}, step ${step}, ${metric} ${score?.toFixed(3) ?? "not evaluated"}`;
 }
 
-function noSuch(runDir: string, name: string, all: (CheckpointInfo & { name: string })[]): UserError {
-  if (all.length === 0)
-    return new UserError(`There is no checkpoint in ${join(runDir, "checkpoints")}.`, {
-      hint: "Name the folder that rfdetr-train wrote, such as checkpoints/trees.",
-    });
+function noSuch(runDir: string, name: string, all: (CheckpointInfo & { name: string })[], metric: string): UserError {
   const meant = closest(
     name,
     all.map((one) => one.name),
   );
-  const list = `Kept are:\n${all.map(describe).join("\n")}`;
+  const list = `Kept are:\n${all.map((one) => describe(one, metric)).join("\n")}`;
   return new UserError(`The run ${runDir} has no checkpoint ${name}. ${list}`, {
     hint: `Choose one of them${meant ? `, such as ${meant}` : ""}.`,
   });
