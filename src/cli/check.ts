@@ -8,6 +8,7 @@ import type { Transplant } from "../checkpoint/transplant.ts";
 import type { ScanReport } from "../data/scan.ts";
 import type { Architecture } from "../model/variants.ts";
 import type { Recipe } from "../recipe/schema.ts";
+import type { ScheduleOutline } from "../train/schedulePlot.ts";
 import type { FitOptions } from "../train/startingWeights.ts";
 import { UserError } from "../util/errors.ts";
 
@@ -20,7 +21,14 @@ type WeightsCheck = {
     transplant?: Transplant;
   };
 
-export type CheckReport = { ok: boolean; recipe: Recipe; parameters: number; weights: WeightsCheck; data: ScanReport };
+export type CheckReport = {
+  ok: boolean;
+  recipe: Recipe;
+  parameters: number;
+  weights: WeightsCheck;
+  data: ScanReport;
+  schedule: ScheduleOutline;
+};
 
 const MOST_SHOWN = 20;
 
@@ -34,7 +42,9 @@ export const checkCommand: CommandModule<object, Arguments> = {
       .option("json", { type: "boolean", default: false, describe: "Print the result as JSON" }),
   handler: async ({ recipe: path, set = [], json }) => {
     const report = await checkRecipe(String(path), set);
-    process.stdout.write(`${json ? JSON.stringify(report) : table(String(path), report)}\n`);
+    const { plotSchedule } = await import("../train/schedulePlot.ts");
+    const text = () => table(String(path), report, plotSchedule(report.schedule));
+    process.stdout.write(`${json ? JSON.stringify(report) : text()}\n`);
     if (!report.ok) process.exitCode = 2;
   },
 };
@@ -61,13 +71,33 @@ export async function checkRecipe(path: string, overrides: string[]): Promise<Ch
       hint: "Set it to auto, or leave it out.",
     });
   const architecture = withFields(base, { ...fields, num_classes: classes === "auto" ? found : classes });
+  const images = dataset.splits.train?.samples.length ?? 0;
+  const schedule = await checkSchedule(recipe, architecture, images);
   const weights = await checkWeights(recipe.weights, architecture, {
     seed: recipe.seed,
     heads: recipe.heads,
     classNames: dataset.classes.map(({ name }) => name),
   });
   const data = await scanDataset(dataset, { queries: architecture.numQueries });
-  return { ok: data.ok, recipe, parameters: parameterCount(architecture), weights, data };
+  return { ok: data.ok, recipe, parameters: parameterCount(architecture), weights, data, schedule };
+}
+
+/** The learning rates and the stages that training would go through; a batch size that is not known yet counts as 1. */
+async function checkSchedule(recipe: Recipe, architecture: Architecture, images: number): Promise<ScheduleOutline> {
+  const [{ stagePlan }, { outlineSchedule }, { scheduleFrom }, { leafShapes }, { epochLength }] = await Promise.all([
+    import("../train/stages.ts"),
+    import("../train/schedulePlot.ts"),
+    import("../train/schedule.ts"),
+    import("../checkpoint/names.ts"),
+    import("../data/sampler.ts"),
+  ]);
+  const { stages, schedule, epochs, max_steps: most, grad_accum_steps: gradAccumSteps } = recipe.train;
+  const batchSize = recipe.data.batch_size === "auto" ? 1 : recipe.data.batch_size;
+  const shown = epochLength({ length: images, batchSize, gradAccumSteps, shuffle: recipe.data.shuffle });
+  const stepsPerEpoch = shown / (batchSize * gradAccumSteps);
+  const totalSteps = Math.min(epochs * stepsPerEpoch, most ?? Number.POSITIVE_INFINITY);
+  const plan = stagePlan(stages, leafShapes(architecture), { freezeEncoder: recipe.model.freeze_encoder });
+  return outlineSchedule(scheduleFrom(schedule), plan, { epochs, stepsPerEpoch, totalSteps });
 }
 
 /** Published weights are not downloaded for this; a file is read and fitted. */
@@ -99,7 +129,7 @@ async function inFolder(weights: string): Promise<string> {
   return weightsInFolder(weights);
 }
 
-function table(path: string, { ok, recipe, parameters, weights, data }: CheckReport): string {
+function table(path: string, { ok, recipe, parameters, weights, data, schedule }: CheckReport, plot: string): string {
   const { state, loaded, reshaped = [], missing = [], unexpected = [] } = weights;
   const fitted = `${loaded} tensors fit, ${reshaped.length} reshaped, ${missing.length} missing, ${unexpected.length} not used`;
   const lines = [
@@ -118,6 +148,12 @@ function table(path: string, { ok, recipe, parameters, weights, data }: CheckRep
       return `${String(label).padEnd(7)}${String(categoryId).padEnd(8)}${name.padEnd(24)}${boxes.join(", ")}`;
     }),
   ];
+  const { epochs, stepsPerEpoch, totalSteps } = schedule;
+  lines.push(
+    "",
+    `factor on the learning rates (${recipe.train.schedule.name}), ${epochs} epochs of ${stepsPerEpoch} steps, ${totalSteps} steps in all`,
+    plot,
+  );
   for (const severity of ["error", "warning"] as const) {
     const problems = data.problems.filter((problem) => problem.severity === severity);
     if (problems.length > 0) lines.push("", `${problems.length} ${severity}${problems.length === 1 ? "" : "s"}:`);

@@ -1,6 +1,8 @@
 // Learning-rate schedules: linear warm-up, then constant, step or cosine, by optimizer step.
 // Source: _build_managed_scheduler in training/module_model.py of rfdetr.
 
+import type { Recipe } from "../recipe/schema.ts";
+
 export type Schedule = {
   name: "constant" | "step" | "cosine";
   warmupEpochs: number;
@@ -9,6 +11,11 @@ export type Schedule = {
   /** Step: the epoch from which the factor is 0.1. */
   lrDrop: number;
 };
+
+/** The schedule that a recipe asks for. */
+export function scheduleFrom({ name, warmup_epochs, min_factor, lr_drop }: Recipe["train"]["schedule"]): Schedule {
+  return { name, warmupEpochs: warmup_epochs, minFactor: min_factor, lrDrop: lr_drop };
+}
 
 /** Length of a run in optimizer steps. */
 export type RunLength = { epochs: number; stepsPerEpoch: number };
