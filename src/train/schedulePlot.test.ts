@@ -48,8 +48,8 @@ test("the plot shows warm-up, decay, where stages begin and what trains in them,
   expect(lines.slice(12)).toEqual([
     expect.stringMatching(/^stage 1, from epoch 0: [\d.]+ M of [\d.]+ M: heads$/),
     expect.stringMatching(/^stage 2, from epoch 2: .*: heads, decoder, projector$/),
-    expect.stringMatching(/^stage 3, from epoch 5, rates x 0.5: .*: heads, decoder, projector,$/),
-    "    backbone.blocks.8-11",
+    expect.stringMatching(/^stage 3, from epoch 5, rates x 0.5: .*: heads, decoder,$/),
+    "    projector, backbone.blocks.8-11",
     expect.stringMatching(/^stage 4, from epoch 20 \(after the end\), rates x 0.5: .*: all$/),
   ]);
 });
