@@ -6,6 +6,7 @@ import { rngFromSeed } from "../util/rng.ts";
 import type { Augment } from "./augment.ts";
 import type { Prepared } from "./prepare.ts";
 import { createPreparePool } from "./preparePool.ts";
+import { imageWeights, type Resampling } from "./resample.ts";
 import type { Split } from "./sample.ts";
 import { epochLength, epochOrder } from "./sampler.ts";
 
@@ -42,6 +43,8 @@ export type LoaderOptions = {
   gradAccumSteps?: number;
   /** Training only. Default true. */
   shuffle?: boolean;
+  /** Training only: show images of rare classes more often. */
+  resample?: Resampling | undefined;
 };
 
 export type Loader = {
@@ -64,6 +67,7 @@ export function createLoader(options: LoaderOptions): Loader {
     batchSize,
     gradAccumSteps: options.gradAccumSteps ?? 1,
     shuffle: options.shuffle ?? true,
+    weights: training && options.resample ? imageWeights(options.resample, samples) : undefined,
   };
   const batches = Math.ceil((training ? epochLength(orderOptions) : samples.length) / batchSize);
   const pool = createPreparePool(workers);

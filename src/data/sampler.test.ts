@@ -26,6 +26,28 @@ describe("the order of an epoch", () => {
     expect(epochOrder(7, 0, { ...large, length: 1 })).toEqual(new Array(40).fill(0));
   });
 
+  it("shows images as often as their weights say, in epochs of the same length", () => {
+    const weights = Array.from({ length: 53 }, (_, i) => (i < 10 ? 3 : 1)); // the ten first: 30 of 73
+    const counts = new Array<number>(53).fill(0);
+    for (let epoch = 0; epoch < 200; epoch++) {
+      const order = epochOrder(7, epoch, { ...large, weights });
+      expect(order).toHaveLength(56);
+      const now = new Array<number>(53).fill(0);
+      for (const i of order) now[i]!++;
+      for (const [i, n] of now.entries()) {
+        const expected = (56 * weights[i]!) / 73;
+        expect(Math.abs(n - expected)).toBeLessThan(1);
+        counts[i]! += n / 200 / expected;
+      }
+    }
+    for (const count of counts) expect(count).toBeCloseTo(1, 0);
+    expect(epochOrder(7, 3, { ...large, weights })).toEqual(epochOrder(7, 3, { ...large, weights }));
+    expect(epochOrder(7, 3, { ...large, weights })).not.toEqual(epochOrder(7, 4, { ...large, weights }));
+    const sorted = epochOrder(7, 3, { ...large, weights, shuffle: false });
+    expect(sorted).toEqual([...sorted].sort((a, b) => a - b));
+    expect(epochOrder(7, 0, { ...large, length: 2, weights: [1, 0] })).toEqual(new Array(40).fill(0));
+  });
+
   it("keeps the order of the files where shuffling is off", () => {
     expect(epochOrder(7, 2, { ...large, length: 3, shuffle: false }).slice(0, 7)).toEqual([0, 1, 2, 0, 1, 2, 0]);
   });

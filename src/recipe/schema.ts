@@ -123,7 +123,9 @@ const data = section(
     resample: z
       .enum(["none", "repeat-factor", "balanced"])
       .default("none")
-      .describe("Showing images of rare classes more often"),
+      .describe(
+        "Showing images of rare classes more often: repeat-factor as in LVIS (classes in less than a thousandth of the images), balanced (every class equally often)",
+      ),
   },
   "Images and labels; paths are relative to the current folder",
 );
@@ -293,7 +295,6 @@ export type Recipe = z.output<typeof recipeSchema> & { name: string; weights: st
  * silence. An entry goes when the key does what it says.
  */
 export const NOT_YET: readonly { key: string; now: unknown }[] = [
-  { key: "data.resample", now: "none" },
   { key: "track.tensorboard", now: false },
   { key: "track.wandb", now: "none" },
   { key: "export.onnx", now: false },

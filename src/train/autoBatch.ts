@@ -27,7 +27,7 @@ export type ProbeTask = {
 export type ProbeAnswer =
   | (ProbeResult & { kind: "cpu" | "gpu" })
   | { failed: string }
-  | { fault: string; user: boolean };
+  | { fault: string; hint?: string | undefined; user: boolean };
 
 /** Share of the memory that is free now which a step may take; and of the batch that just fits on a GPU. */
 const MEMORY_SHARE = 0.8;
@@ -110,7 +110,7 @@ async function runProbe(
   });
   if (!("fault" in answer)) return answer;
   throw answer.user
-    ? new UserError(answer.fault)
+    ? new UserError(answer.fault, answer.hint === undefined ? {} : { hint: answer.hint })
     : new Error(`A trial of batch size ${task.batchSize}: ${answer.fault}`);
 }
 

@@ -18,6 +18,8 @@ import { trainStep } from "./step.ts";
 const STEPS = 2;
 const SLOW_SECONDS = 4;
 
+process.on("SIGINT", () => {}); // Ctrl-C reaches every process of a terminal; the one that started this decides
+process.once("disconnect", () => process.exit(1));
 process.once("message", (task: ProbeTask) => {
   probe(task)
     .catch((cause: unknown) => failure(cause as Error))
@@ -89,6 +91,6 @@ function dieFirst(): void {
 function failure(cause: Error): ProbeAnswer {
   if (/\bOOM\b|out of memory|bad_alloc|failed to allocate|allocation failed/i.test(cause.message))
     return { failed: cause.message.split("\n")[0]!.slice(0, 200) };
-  const user = cause instanceof UserError;
-  return { fault: user ? cause.message : (cause.stack ?? cause.message), user };
+  if (cause instanceof UserError) return { fault: cause.message, hint: cause.hint, user: true };
+  return { fault: cause.stack ?? cause.message, user: false };
 }

@@ -18,7 +18,7 @@ import type { RunSize, TrainEvent } from "./events.ts";
 import { createLearner, disposeLearner, type Learner } from "./learner.ts";
 import { stepMeter } from "./meter.ts";
 import { type MultiScale, multiScale } from "./multiScale.ts";
-import type { Schedule } from "./schedule.ts";
+import { type Schedule, scheduleFrom } from "./schedule.ts";
 import { learnerSettings, stepSettings } from "./settings.ts";
 import type { Staging } from "./stageChange.ts";
 import { describeStage, millions, type Stage, stageAt, stagePlan } from "./stages.ts";
@@ -100,6 +100,7 @@ export async function assemble(
     scales,
   });
   const { train } = recipe;
+  const { resample } = recipe.data;
   const stepsPerEpoch = Math.ceil(trainLoader.batches / train.grad_accum_steps);
   const steps = train.epochs * stepsPerEpoch;
   const summary = datasetSummary(dataset);
@@ -110,12 +111,7 @@ export async function assemble(
     valLoader,
     valSplit: splits.val,
     classes,
-    schedule: {
-      name: train.schedule.name,
-      warmupEpochs: train.schedule.warmup_epochs,
-      minFactor: train.schedule.min_factor,
-      lrDrop: train.schedule.lr_drop,
-    },
+    schedule: scheduleFrom(train.schedule),
     staging: { plan, current: stage, entered: false, meter: stepMeter() },
     stepSettings: { ...stepSettings(recipe, architecture), sides: scales.perStep },
     size: {
@@ -131,6 +127,7 @@ export async function assemble(
       ...start.facts,
       ...describeModel(recipe, architecture, plan),
       ...scales.facts,
+      ...(resample === "none" || overfit !== null ? [] : [describeResampling(resample, splits.train.samples)]),
       `Device: ${used}`,
       ...(device.warning ? [device.warning] : []),
     ],
@@ -195,7 +192,7 @@ function loaders(
   splits: { train: Split; val: Split },
   { overfit, scales }: { overfit: boolean; scales: MultiScale },
 ): { train: Loader; val: Loader } {
-  const { augment, workers, shuffle } = recipe.data;
+  const { augment, workers, shuffle, resample } = recipe.data;
   const common = { batchSize: batchSize(recipe), resolution, workers, seed: recipe.seed };
   const changes =
     augment === "none" || overfit
@@ -208,6 +205,7 @@ function loaders(
       // the device resizes batches of the largest side, as the reference does
       resolution: scales.perStep?.at(-1) ?? resolution,
       sides: scales.perImage,
+      ...(resample !== "none" && !overfit && { resample }),
       shuffle: shuffle && !overfit, // in turn, each of the few images is seen equally often
     }),
     val: createLoader({ ...common, split: splits.val, augment: null, training: false }),

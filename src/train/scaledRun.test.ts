@@ -1,0 +1,37 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { collect, expectSameRun, tinyDataset, tinyRecipe } from "../../tests/support/tinyRun.ts";
+import { loadBackend } from "../engine/backend.ts";
+import { resume, train } from "./run.ts";
+
+let dir: string;
+beforeAll(async () => {
+  loadBackend();
+  dir = await mkdtemp(join(tmpdir(), "scaled-"));
+  await tinyDataset(join(dir, "data"));
+});
+afterAll(() => rm(dir, { recursive: true, force: true }));
+
+test.each(["per-batch", "per-sample"] as const)(
+  "a run with multi_scale: %s, drop path and re-sampling, stopped and resumed, ends in the same bytes as one that was not",
+  async (multiScale) => {
+    const tiny = tinyRecipe(join(dir, "data"), { train: { epochs: 1, drop_path: 0.4 } });
+    const recipe = {
+      ...tiny,
+      data: { ...tiny.data, batch_size: 2, multi_scale: multiScale, resample: "balanced" as const },
+    };
+    const [whole, stopped] = ["whole", "stopped"].map((name) => join(dir, `${multiScale}-${name}`)) as [string, string];
+    const { events, rows, end } = await collect((options) => train(recipe, { run: whole, ...options }));
+    expect(end).toMatchObject({ status: "done", step: 5 });
+    const each = multiScale === "per-batch" ? "update" : "image";
+    expect(events[0]).toMatchObject({
+      facts: expect.arrayContaining([`Multi-scale: 6 sizes from 32 to 112 pixels, one for each ${each}`]),
+    });
+    expect(rows.at(-1)).toMatchObject({ split: "val" });
+    await collect((options) => train(recipe, { run: stopped, ...options }), 2);
+    await collect((options) => resume(stopped, options));
+    await expectSameRun(whole, stopped);
+  },
+);
