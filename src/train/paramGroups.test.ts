@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { nameTable } from "../checkpoint/names.ts";
 import { VARIANTS } from "../model/variants.ts";
-import { hyperparameters, type ParamGroup, paramGroups } from "./paramGroups.ts";
+import { groupRates, hyperparameters, type ParamGroup, paramGroups } from "./paramGroups.ts";
 
 const { nanoGroups } = JSON.parse(readFileSync("tests/fixtures/train/reference.json", "utf8")) as {
   nanoGroups: Omit<ParamGroup, "paths">[];
@@ -44,4 +44,20 @@ test("layer scales of the encoder are decayed, its norms, biases and embeddings 
   expect(decay("encoder.layer.3.norm1.weight")).toBe(0);
   expect(decay("layernorm.weight")).toBe(0);
   expect(decay("embeddings.patch_embeddings.projection.weight")).toBe(0);
+});
+
+test("the rates that a log shows are those of the groups of which something trains, named after what they share", () => {
+  const groups = paramGroups(nameTable(VARIANTS.nano), settings);
+  const trains = new Set(groups.flatMap(({ paths }) => paths).filter((path) => /^heads|blocks\.11\./.test(path)));
+  const rates = groupRates(groups, trains);
+  expect(rates.map(({ group }) => group)).toEqual(["heads", "backbone.blocks.11", "backbone.blocks.11"]);
+  expect(rates.reduce((sum, { leaves }) => sum + leaves, 0)).toBe(trains.size);
+  expect(rates[0]).toMatchObject({ lr: 1e-4, weightDecay: 1e-4 });
+  expect(rates[1]!.lr).toBeCloseTo(1.5e-4 * 0.8 ** 2 * 0.7 ** 2, 12);
+  expect(groupRates(groups, new Set()).length).toBe(0);
+  const all = groupRates(groups, new Set(groups.flatMap(({ paths }) => paths)));
+  expect(all.length).toBe(groups.length);
+  expect(all.map(({ group }) => group)).toEqual(
+    expect.arrayContaining(["decoder, heads, projector", "backbone.embeddings", "decoder"]),
+  );
 });
