@@ -5,6 +5,7 @@ import { leafShapes } from "../checkpoint/names.ts";
 import { toText } from "../checkpoint/weightsFile.ts";
 import { datasetFingerprint, datasetSummary, loadDataset } from "../data/dataset.ts";
 import { createLoader, type Loader } from "../data/loader.ts";
+import { describeResampling } from "../data/resample.ts";
 import type { ClassEntry, Sample, Split } from "../data/sample.ts";
 import { selectDevice } from "../engine/device.ts";
 import { toFields, withFields } from "../model/architecture.ts";
