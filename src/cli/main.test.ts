@@ -47,6 +47,10 @@ it("what a person can mend gives code 2, one message and no stack", async () => 
     [["check", "--recipe", "recipes/nano.yaml", "--set", "data.dir=/none"], "/none"],
     [["check", "--recipe", "recipes/quickstart.yaml", "--set", "model.sa_nheads=7"], "model.sa_nheads is 7"],
     [["check", "--recipe", "recipes/quickstart.yaml", "--set", "weights=rf-detr-nanoo"], "Did you mean rf-detr-nano?"],
+    [
+      ["check", "--recipe", "recipes/staged.yaml", "--set", "train.stages.1.train=[head]"],
+      'train.stages[1].train: "head" matches no weights. Did you mean heads?',
+    ],
     [["recipes", "quickstrat"], 'Did you mean "quickstart"?'],
   ];
   for (const [words, message] of cases) {
@@ -69,8 +73,10 @@ it("check says what is in a data set, for people and as JSON alone", async () =>
   expect(table.err).toBe("");
   expect(table.code).toBe(0);
   expect(table.out).toContain("Ready to train.");
-  const { ok, weights } = JSON.parse((await run("check", "--recipe", "recipes/quickstart.yaml", "--json")).out);
-  expect({ ok, weights }).toEqual({ ok: true, weights: { weights: "none", state: "none" } });
+  expect(table.out).toMatch(/ {2}1\.00 ┤ *•/); // the learning rates
+  const json = JSON.parse((await run("check", "--recipe", "recipes/quickstart.yaml", "--json")).out);
+  expect(json).toMatchObject({ ok: true, weights: { weights: "none", state: "none" } });
+  expect(json.schedule.points[0]).toEqual({ epoch: 0, factor: 0 });
 });
 
 it("a reader that goes away ends the output quietly", async () => {
