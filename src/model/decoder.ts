@@ -96,7 +96,7 @@ function decoderLayer(
     const attended = attention(selfAttention, { queryKey: byGroup(tf.add(x, position)), value: byGroup(x) }, heads);
     const y = layerNorm(norm1, tf.add(x, tf.reshape(attended, x.shape)), EPSILON);
     const z = layerNorm(norm2, tf.add(y, readMemory(tf.add(y, position))), EPSILON);
-    return layerNorm(norm3, tf.add(z, linear(linear2, tf.relu(linear(linear1, z)))), EPSILON);
+    return layerNorm(norm3, tf.add(z, linear(linear2, linear(linear1, z, "relu"))), EPSILON);
   });
 }
 

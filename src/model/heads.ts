@@ -1,6 +1,7 @@
 // Class and box heads, and how a box head's output moves a reference box (rfdetr/models/lwdetr.py).
 
 import * as tf from "@tensorflow/tfjs-core";
+import { relu } from "../ops/activation.ts";
 import { groupedLinear, type Linear, linear } from "../ops/linear.ts";
 
 export type Heads = {
@@ -13,12 +14,13 @@ export type Heads = {
 
 /** Multi-layer perceptron with ReLU between its layers. x: [..., in] -> [..., out]. */
 export function mlp(layers: Linear[], x: tf.Tensor): tf.Tensor {
-  return tf.tidy(() => layers.reduce((y, layer, i) => linear(layer, i === 0 ? y : tf.relu(y)), x));
+  const last = layers.length - 1;
+  return tf.tidy(() => layers.reduce((y, layer, i) => linear(layer, y, i < last ? "relu" : undefined), x));
 }
 
 /** One perceptron a group. x: [groups, rows, in] -> [groups, rows, out]. */
 export function groupedMlp(layers: Linear[], x: tf.Tensor3D): tf.Tensor3D {
-  return tf.tidy(() => layers.reduce((y, layer, i) => groupedLinear(layer, i === 0 ? y : tf.relu(y)), x));
+  return tf.tidy(() => layers.reduce((y, layer, i) => groupedLinear(layer, i === 0 ? y : relu(y)), x));
 }
 
 /**

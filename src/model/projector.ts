@@ -1,7 +1,7 @@
 // Multi-scale projector: fuses the encoder's feature maps into one map a level (rfdetr/models/backbone/projector.py).
 
 import * as tf from "@tensorflow/tfjs-core";
-import { silu } from "../ops/activation.ts";
+import { relu, silu } from "../ops/activation.ts";
 import { conv, doubleResolution } from "../ops/conv.ts";
 import type { Linear } from "../ops/linear.ts";
 import { layerNorm, type Norm } from "../ops/norm.ts";
@@ -35,7 +35,7 @@ export function projector(weights: Projector, { projectorScale }: Architecture, 
 }
 
 function resample(weights: Linear | ConvNorm, map: tf.Tensor4D): tf.Tensor4D {
-  if ("conv" in weights) return tf.relu(layerNorm(weights.norm, conv(weights.conv, map, 2), EPSILON)) as tf.Tensor4D;
+  if ("conv" in weights) return relu(layerNorm(weights.norm, conv(weights.conv, map, 2), EPSILON)) as tf.Tensor4D;
   return doubleResolution(weights, map);
 }
 

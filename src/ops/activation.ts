@@ -1,6 +1,7 @@
 // Activations with hand-derived gradients.
 
 import * as tf from "@tensorflow/tfjs-core";
+import { rawOp } from "../engine/backend.ts";
 import { differentiable } from "./differentiable.ts";
 
 /** GELU with the exact error function: x * Phi(x). Any shape. */
@@ -39,4 +40,17 @@ export function silu(x: tf.Tensor): tf.Tensor {
       },
     }),
   );
+}
+
+/** Rectified linear unit: max(x, 0). Any shape. Keeps its output alone, which the next layer keeps anyway. */
+export function relu<T extends tf.Tensor>(x: T): T {
+  return differentiable(
+    { x },
+    (save) => {
+      const y = tf.relu(x);
+      save(y);
+      return y;
+    },
+    (dy, [y]) => ({ x: () => rawOp("ReluGrad", { T: { type: "float" } }, [dy, y!]) }),
+  ) as T;
 }

@@ -30,25 +30,28 @@ export function scaledDotProduct(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, heads
   const scale = 1 / Math.sqrt(dim / heads);
   const split = (x: tf.Tensor) => tf.transpose(tf.reshape(x, [sequences, -1, heads, dim / heads]), [0, 2, 1, 3]); // [sequences, heads, tokens, dim / heads]
   const merge = (x: tf.Tensor) => tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [sequences, tokens, dim]);
+  // [sequences, heads, tokens, tokens]; far larger than all else here, so it is not kept but computed again
+  const probabilitiesOf = (qh: tf.Tensor, kh: tf.Tensor) => tf.tidy(() => tf.softmax(tf.matMul(qh, kh, false, true)));
   return differentiable(
     { q, k, v },
     (save) => {
       const qh = split(tf.mul(q, scale));
       const kh = split(k);
       const vh = split(v);
-      const probabilities = tf.softmax(tf.matMul(qh, kh, false, true)); // [sequences, heads, tokens, tokens]
-      const out = tf.matMul(probabilities, vh);
-      save(qh, kh, vh, probabilities, out);
-      return merge(out);
+      const out = merge(tf.matMul(probabilitiesOf(qh, kh), vh));
+      save(qh, kh, vh, out);
+      return out;
     },
     (dy, saved) => {
-      const [qh, kh, vh, probabilities, out] = saved as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+      const [qh, kh, vh, out] = saved as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+      const probabilities = probabilitiesOf(qh, kh);
       const dOut = split(dy);
-      // sum over keys of dP * P equals sum over the head's channels of dOut * out
-      const dScores = tf.tidy(() => {
-        const dProbabilities = tf.matMul(dOut, vh, false, true);
-        return tf.mul(probabilities, tf.sub(dProbabilities, tf.sum(tf.mul(dOut, out), -1, true)));
+      // sum over keys of dP * P equals the sum over the head's channels of dy * out
+      const dots = tf.tidy(() => {
+        const perHead = tf.sum(tf.reshape(tf.mul(dy, out), [sequences, tokens, heads, dim / heads]), -1);
+        return tf.expandDims(tf.transpose(perHead, [0, 2, 1]), -1); // [sequences, heads, tokens, 1]
       });
+      const dScores = tf.tidy(() => tf.mul(probabilities, tf.sub(tf.matMul(dOut, vh, false, true), dots)));
       return {
         q: () => tf.mul(merge(tf.matMul(dScores, kh)), scale),
         k: () => merge(tf.matMul(dScores, qh, true, false)),

@@ -57,6 +57,25 @@ export function sampleMaps(
   value: tf.Tensor,
   locations: tf.Tensor,
   attention: tf.Tensor,
+  options: { mapSizes: MapSize[]; heads: number; points: number },
+): tf.Tensor {
+  const images = value.shape[0]!;
+  if (images === 1) return sampleTogether(value, locations, attention, options);
+  // The gathered rows are many times larger than what goes in or comes out: one image at a time keeps them small.
+  return tf.tidy(() => {
+    const [values, places, shares] = [value, locations, attention].map((x) => tf.split(x, images)) as [
+      tf.Tensor[],
+      tf.Tensor[],
+      tf.Tensor[],
+    ];
+    return tf.concat(values.map((one, i) => sampleTogether(one, places[i]!, shares[i]!, options)));
+  });
+}
+
+function sampleTogether(
+  value: tf.Tensor,
+  locations: tf.Tensor,
+  attention: tf.Tensor,
   { mapSizes, heads, points }: { mapSizes: MapSize[]; heads: number; points: number },
 ): tf.Tensor {
   const [batch, , dim] = value.shape as [number, number, number];

@@ -13,18 +13,24 @@ function matMul2d(a: tf.Tensor, b: tf.Tensor, { transposeA = false, transposeB =
   return rawOp("MatMul", { ...FLOAT, transpose_a: transposeA, transpose_b: transposeB }, [a, b]);
 }
 
-/** Affine map over the last axis. x: [..., in] -> [..., out]. */
-export function linear({ weight, bias }: Linear, x: tf.Tensor): tf.Tensor {
+/** Affine map over the last axis, rectified where asked. x: [..., in] -> [..., out]. */
+export function linear({ weight, bias }: Linear, x: tf.Tensor, activation?: "relu"): tf.Tensor {
   const [input, out] = weight.shape as [number, number];
   return differentiable(
     { x, weight, bias },
     (save) => {
       const rows = tf.reshape(x, [-1, input]);
-      save(rows, weight);
-      return tf.reshape(rawOp("BiasAdd", FLOAT, [matMul2d(rows, weight), bias]), [...x.shape.slice(0, -1), out]);
+      const product = matMul2d(rows, weight);
+      const affine = rawOp("BiasAdd", FLOAT, [product, bias]);
+      product.dispose(); // at once: these are the largest tensors of all
+      const y = activation ? rawOp("Relu", FLOAT, [affine]) : affine;
+      if (activation) affine.dispose();
+      save(rows, weight, ...(activation ? [y] : []));
+      return tf.reshape(y, [...x.shape.slice(0, -1), out]);
     },
-    (dy, [rows, w]) => {
-      const dRows = tf.reshape(dy, [-1, out]);
+    (dy, [rows, w, y]) => {
+      const flat = tf.reshape(dy, [-1, out]);
+      const dRows = y ? rawOp("ReluGrad", FLOAT, [flat, y]) : flat;
       return {
         x: () => tf.reshape(matMul2d(dRows, w!, { transposeB: true }), x.shape),
         weight: () => matMul2d(rows!, dRows, { transposeA: true }),

@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
 import { expectClose, expectGradients, expectNoLeak, random } from "../../tests/support/gradients.ts";
 import { loadBackend } from "../engine/backend.ts";
-import { gelu, silu } from "./activation.ts";
+import { gelu, relu, silu } from "./activation.ts";
 import { scaledDotProduct } from "./attention.ts";
 import { broadcastTo } from "./broadcast.ts";
 import { conv, doubleResolution, patchEmbedding } from "./conv.ts";
@@ -20,12 +20,14 @@ beforeAll(() => {
 describe("hand-derived gradients agree with finite differences", () => {
   const cases: [string, (...inputs: tf.Tensor[]) => tf.Tensor, number[][]][] = [
     ["linear", (x, weight, bias) => linear({ weight: weight!, bias: bias! }, x!), [[2, 3, 5], [5, 7], [7]]],
+    ["linear with relu", (x, weight, bias) => linear({ weight: weight!, bias: bias! }, x!, "relu"), [[2, 3, 5], [5, 7], [7]]],
     ["project", (x, weight) => project(weight!, x!), [[2, 3, 5], [5, 7]]],
     ["groupedLinear", (x, weight, bias) => groupedLinear({ weight: weight!, bias: bias! }, x as tf.Tensor3D), [[3, 2, 5], [3, 5, 7], [3, 7]]],
     ["layerNorm", (x, weight, bias) => layerNorm({ weight: weight!, bias: bias! }, x!, 1e-6), [[2, 3, 7], [7], [7]]],
     ["layerNorm of groups", (x, weight, bias) => layerNorm({ weight: weight!, bias: bias! }, x!, 1e-6), [[3, 2, 7], [3, 1, 7], [3, 1, 7]]],
     ["gelu", (x) => gelu(x!), [[2, 3, 5]]],
     ["silu", (x) => silu(x!), [[2, 3, 5]]],
+    ["relu", (x) => relu(x!), [[2, 3, 5]]],
     ["scaledDotProduct", (q, k, v) => scaledDotProduct(q!, k!, v!, 2), [[3, 5, 14], [3, 5, 14], [3, 5, 14]]],
     ["broadcastTo", (x) => broadcastTo(x!, [2, 3, 5]), [[2, 1, 5]]],
     ["conv", (x, filter) => conv(filter!, x as tf.Tensor4D), [[2, 5, 7, 3], [3, 3, 3, 4]]],
