@@ -201,7 +201,7 @@ export async function loadCheckpoint(
     const intact = await newestIntact(dir);
     if (!intact) throw cause;
     throw new UserError(cause.message, {
-      hint: `The newest intact checkpoint is ${join(dir, intact)}. To go on from it: ln -sfn ${intact} ${join(dir, "last")}`,
+      hint: `The newest intact checkpoint is ${join(dir, intact)}. To go on from it: rfdetr-train rollback ${dirname(dir)} --to ${intact}`,
       cause,
     });
   }

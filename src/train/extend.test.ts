@@ -1,4 +1,5 @@
-import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -49,6 +50,21 @@ test("a finished run trains on under a schedule laid over the new length, exactl
   expect(resumed.end).toMatchObject({ status: "done", step: 10 });
   expect(factsOf(resumed.events)).toContain("Overridden: nothing");
   await expectSameRun(whole, cut);
+});
+
+test("a checkpoint of an older version, which lacks what was added since, goes on", async () => {
+  const run = join(dir, "older");
+  await copy(join(dir, "whole"), run);
+  const folder = join(run, "checkpoints", "last");
+  const { patience, metric, ...state } = JSON.parse(await readFile(join(folder, "state.json"), "utf8"));
+  expect({ patience, metric }).toEqual({ patience: { score: null, stale: 0 }, metric: "AP50:95" });
+  const text = JSON.stringify(state);
+  await writeFile(join(folder, "state.json"), text);
+  const manifest = JSON.parse(await readFile(join(folder, "manifest.json"), "utf8"));
+  manifest.files["state.json"] = { sha256: createHash("sha256").update(text).digest("hex"), bytes: text.length };
+  await writeFile(join(folder, "manifest.json"), JSON.stringify(manifest));
+  const { end } = await collect((options) => extend(run, { epochs: 3, ...options }), 11);
+  expect(end).toMatchObject({ status: "interrupted", step: 11 });
 });
 
 test("a length that is already done is refused, and the recipe stays as it is", async () => {

@@ -78,10 +78,10 @@ async function replaceRecipe(dir: string, recipe: Recipe): Promise<string> {
 }
 
 /** A line about the schedule: what the next step's learning rates would have been, and what they are. */
-function relaid({ size, schedule, progress, recipe }: Run, { train: { epochs } }: Recipe): string {
+function relaid({ size, schedule, progress, recipe, staging }: Run, { train: { epochs } }: Recipe): string {
   const { lr, lr_encoder } = recipe.train;
   const rates = (length: number) => {
-    const factor = scheduleFactor(schedule, progress.step, { ...size, epochs: length });
+    const factor = scheduleFactor(schedule, progress.step, { ...size, epochs: length }) * staging.current.lrFactor;
     return `${(lr * factor).toPrecision(3)} and ${(lr_encoder * factor).toPrecision(3)} (encoder)`;
   };
   const what = `${schedule.name} schedule over ${size.epochs} epochs, ${size.totalSteps} steps`;

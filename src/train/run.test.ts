@@ -8,6 +8,7 @@ import { listCheckpoints, verifyCheckpoint } from "../checkpoint/store.ts";
 import { loadBackend } from "../engine/backend.ts";
 import { UserError } from "../util/errors.ts";
 import type { MetricsRow, TrainEvent } from "./events.ts";
+import { rollback } from "./rollback.ts";
 import { resume, train } from "./run.ts";
 
 let dir: string;
@@ -140,7 +141,10 @@ test("a damaged checkpoint is named, and the run goes on from the one that is of
   await writeFile(file, bytes);
   const error = await userError(resume(run));
   expect(error.message).toContain("optimizer.safetensors");
-  expect(error.hint).toContain("0000-00000005");
+  expect(error.hint).toContain(`rfdetr-train rollback ${run} --to 0000-00000005`);
+  await rollback(run, "0000-00000005");
+  expect((await collect((options) => resume(run, options))).end).toMatchObject({ status: "done", step: 10 });
+  await expectSameRun(join(dir, "whole"), run);
 });
 
 test("training that has diverged skips a few steps, then stops and names images; what was saved is intact", async () => {
