@@ -4,7 +4,6 @@ import type { TrainEvent } from "./events.ts";
 import { setTrainable } from "./learner.ts";
 import type { Cost, Meter } from "./meter.ts";
 import { groupRates } from "./paramGroups.ts";
-import { noticed } from "./record.ts";
 import type { Run } from "./run.ts";
 import { scheduleFactor } from "./schedule.ts";
 import { describeStage, type Stage, stageAt } from "./stages.ts";
@@ -24,7 +23,7 @@ export function* enterStage(run: Run): Generator<TrainEvent, void, undefined> {
     const { index, fromEpoch, lrFactor, matches, trainable, frozen } = next;
     const { epoch, step } = progress;
     run.log.info("stage", { stage: index, epoch, step, fromEpoch, lrFactor, trainable, frozen, matches });
-    if (isStaged(run)) yield noticed(run, describeStage(next, plan));
+    if (isStaged(run)) yield { type: "notice", message: describeStage(next, plan) };
   }
   run.log.info("learning rates", { epoch: progress.epoch, stage: next.index, ...ratesOfEpoch(run, next) });
 }
@@ -36,7 +35,7 @@ export function* leaveStage(run: Run): Generator<TrainEvent, void, undefined> {
   if (!cost) return;
   const { index, trainable, frozen } = current;
   run.log.info("stage cost", { stage: index, trainable, frozen, ...cost });
-  if (isStaged(run)) yield noticed(run, `Stage ${index + 1} of ${plan.length}: ${describeCost(cost)}`);
+  if (isStaged(run)) yield { type: "notice", message: `Stage ${index + 1} of ${plan.length}: ${describeCost(cost)}` };
 }
 
 function isStaged({ recipe }: Run): boolean {
