@@ -92,19 +92,19 @@ async function runProbe(
     const child = start();
     const stop = () => child.kill("SIGKILL");
     const timer = setTimeout(stop, 1000 * MOST_SECONDS_A_PROBE);
-    let answered = false;
+    let answer: ProbeAnswer | undefined;
     signal?.addEventListener("abort", stop, { once: true });
     child.on("message", (message: ProbeAnswer) => {
-      answered = true;
-      resolve(message);
+      answer = message;
     });
     child.on("error", reject);
     child.on("exit", (code, killedBy) => {
       clearTimeout(timer);
       signal?.removeEventListener("abort", stop);
       if (signal?.aborted) reject(signal.reason);
-      else if (!answered && killedBy) resolve({ failed: `the system ended it (${killedBy})` });
-      else if (!answered) resolve({ fault: `the process ended with code ${code}`, user: false });
+      else if (answer) resolve(answer);
+      else if (killedBy) resolve({ failed: `the system ended it (${killedBy})` });
+      else resolve({ fault: `the process ended with code ${code}`, user: false });
     });
     child.send(task);
   });

@@ -19,11 +19,10 @@ const STEPS = 2;
 const SLOW_SECONDS = 4;
 
 process.on("SIGINT", () => {}); // Ctrl-C reaches every process of a terminal; the one that started this decides
-process.once("disconnect", () => process.exit(1));
 process.once("message", (task: ProbeTask) => {
   probe(task)
     .catch((cause: unknown) => failure(cause as Error))
-    .then((answer) => process.send?.(answer, () => process.exit(0)));
+    .then((answer) => process.connected && process.send?.(answer, () => process.disconnect()));
 });
 
 async function probe({ recipe, architecture, batchSize, side, boxes }: ProbeTask): Promise<ProbeAnswer> {
