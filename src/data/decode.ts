@@ -115,7 +115,8 @@ function imageError(path: string, bytes: Uint8Array, cause: unknown): UserError 
     return new UserError(`${path} is empty.`, { hint: "Copy or download the image again.", cause });
   if (/pixel limit/.test(reason))
     return new UserError(`${path} has more than ${MAX_PIXELS} pixels.`, { hint: "Cut it into tiles first.", cause });
-  if (/premature|truncated|corrupt|read error|end of/i.test(reason))
+  // "Unknown error": libvips keeps its messages for all threads together, and another one has taken this image's
+  if (/premature|truncated|corrupt|read error|end of|unknown error/i.test(reason))
     return new UserError(`${path} is truncated or damaged: ${reason}.`, {
       hint: "Copy or download the image again, or take it out of the annotations.",
       cause,
