@@ -96,8 +96,23 @@ function decoderLayer(
     const attended = attention(selfAttention, { queryKey: byGroup(tf.add(x, position)), value: byGroup(x) }, heads);
     const y = layerNorm(norm1, tf.add(x, tf.reshape(attended, x.shape)), EPSILON);
     const z = layerNorm(norm2, tf.add(y, readMemory(tf.add(y, position))), EPSILON);
-    return layerNorm(norm3, tf.add(z, linear(linear2, linear(linear1, z, "relu"))), EPSILON);
+    return layerNorm(norm3, tf.add(z, feedForward(linear1, linear2, z)), EPSILON);
   });
+}
+
+/** Hidden numbers of the feed-forward network that are computed at a time. */
+const MOST_HIDDEN = 10_000_000;
+
+/** Linear, ReLU, linear, over parts of the queries: the hidden layer is many times wider. x: [batch, queries, dim] -> the same. */
+function feedForward(linear1: Linear, linear2: Linear, x: tf.Tensor): tf.Tensor {
+  const [batch, queries, dim] = x.shape as [number, number, number];
+  const rows = batch * queries;
+  const size = Math.ceil(rows / Math.ceil((rows * linear1.weight.shape[1]!) / MOST_HIDDEN));
+  const sizes = Array.from({ length: Math.ceil(rows / size) }, (_, i) => Math.min(size, rows - i * size));
+  const run = (part: tf.Tensor) => linear(linear2, linear(linear1, part, "relu"));
+  if (sizes.length === 1) return run(x);
+  const parts = tf.split(tf.reshape(x, [rows, dim]), sizes);
+  return tf.reshape(tf.concat(parts.map(run)), x.shape);
 }
 
 /** References in the coordinates of each padded map. -> [batch, queries, levels, 4]. */

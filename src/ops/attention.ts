@@ -24,6 +24,9 @@ export function attention(
   });
 }
 
+/** Scores that exist at a time, in numbers: sequences are taken in parts of about this many. */
+const MOST_SCORES = 10_000_000;
+
 /** Softmax(q k^T / sqrt(dim / heads)) v, head by head. q, k, v: [sequences, tokens, dim] -> [sequences, tokens, dim]. */
 export function scaledDotProduct(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, heads: number): tf.Tensor {
   const [sequences, tokens, dim] = q.shape as [number, number, number];
@@ -35,28 +38,53 @@ export function scaledDotProduct(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, heads
   return differentiable(
     { q, k, v },
     (save) => {
-      const qh = split(tf.mul(q, scale));
-      const kh = split(k);
-      const vh = split(v);
-      const out = merge(tf.matMul(probabilitiesOf(qh, kh), vh));
+      const [qh, kh, vh] = [split(tf.mul(q, scale)), split(k), split(v)];
+      const [attended] = inParts([qh, kh, vh], heads * tokens * tokens, (qs, ks, vs) => [
+        tf.matMul(probabilitiesOf(qs, ks), vs),
+      ]);
+      const out = merge(attended!);
       save(qh, kh, vh, out);
       return out;
     },
-    (dy, saved) => {
-      const [qh, kh, vh, out] = saved as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
-      const probabilities = probabilitiesOf(qh, kh);
-      const dOut = split(dy);
+    (dy, [qh, kh, vh, out]) => {
       // sum over keys of dP * P equals the sum over the head's channels of dy * out
       const dots = tf.tidy(() => {
-        const perHead = tf.sum(tf.reshape(tf.mul(dy, out), [sequences, tokens, heads, dim / heads]), -1);
+        const perHead = tf.sum(tf.reshape(tf.mul(dy, out!), [sequences, tokens, heads, dim / heads]), -1);
         return tf.expandDims(tf.transpose(perHead, [0, 2, 1]), -1); // [sequences, heads, tokens, 1]
       });
-      const dScores = tf.tidy(() => tf.mul(probabilities, tf.sub(tf.matMul(dOut, vh, false, true), dots)));
-      return {
-        q: () => tf.mul(merge(tf.matMul(dScores, kh)), scale),
-        k: () => merge(tf.matMul(dScores, qh, true, false)),
-        v: () => merge(tf.matMul(probabilities, dOut, true, false)),
-      };
+      const inputs = [qh!, kh!, vh!, split(dy), dots];
+      const [dq, dk, dv] = inParts(inputs, heads * tokens * tokens, (qs, ks, vs, dOut, dot) => {
+        const probabilities = probabilitiesOf(qs, ks);
+        const dScores = tf.tidy(() => {
+          const dProbabilities = tf.matMul(dOut, vs, false, true);
+          const centred = tf.sub(dProbabilities, dot);
+          dProbabilities.dispose();
+          return tf.mul(probabilities, centred);
+        });
+        return [
+          tf.matMul(dScores, ks),
+          tf.matMul(dScores, qs, true, false),
+          tf.matMul(probabilities, dOut, true, false),
+        ];
+      });
+      return { q: () => tf.mul(merge(dq!), scale), k: () => merge(dk!), v: () => merge(dv!) };
     },
   );
+}
+
+type Parts = [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+
+/** Apply `f` to parts of the tensors along their first axis, `scores` numbers an index at a time, and join what it gives. */
+function inParts(tensors: tf.Tensor[], scores: number, f: (...parts: Parts) => tf.Tensor[]): tf.Tensor[] {
+  const sequences = tensors[0]!.shape[0]!;
+  const size = Math.max(1, Math.floor(MOST_SCORES / scores));
+  if (size >= sequences) return tf.tidy(() => f(...(tensors as Parts)));
+  return tf.tidy(() => {
+    const parts: tf.Tensor[][] = [];
+    for (let from = 0; from < sequences; from += size) {
+      const count = Math.min(size, sequences - from);
+      parts.push(tf.tidy(() => f(...(tensors.map((x) => tf.slice(x, from, count)) as Parts))));
+    }
+    return parts[0]!.map((_, i) => tf.concat(parts.map((part) => part[i]!)));
+  });
 }
