@@ -30,10 +30,10 @@ export function loadBackend(): NodeBackend {
   if (loaded) return loaded;
   process.env.TF_CPP_MIN_LOG_LEVEL ??= "2";
   process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= "true";
-  // tfjs-node 4.22.0 calls two functions that Node 23 removed.
+  // tfjs-node 4.22.0 calls two functions that Node 22 warns of and Node 23 removed.
   const legacy = util as unknown as Record<string, unknown>;
-  legacy.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
-  legacy.isArray ??= Array.isArray;
+  legacy.isNullOrUndefined = (value: unknown) => value === null || value === undefined;
+  legacy.isArray = Array.isArray;
   const require = createRequire(import.meta.url);
   try {
     quietly(require, () => {
