@@ -1,15 +1,21 @@
 // Which weights a folder stands for.
 
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../util/errors.ts";
 import { newestIntact, verifyCheckpoint } from "./store.ts";
+
+/** The weights file that a path stands for: what `weightsInFolder` finds in a folder, any other path as it is. */
+export async function weightsAt(path: string): Promise<string> {
+  const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  return isFolder ? weightsInFolder(path) : path;
+}
 
 /**
  * Path of the weights in a checkpoint folder, or in the best or else the last checkpoint of a run's folder; the averaged
  * ones where there are any. Throws a UserError where there are none, or they are not what the manifest says.
  */
-export async function weightsInFolder(folder: string): Promise<string> {
+async function weightsInFolder(folder: string): Promise<string> {
   const holds = (dir: string) =>
     ["ema.safetensors", "model.safetensors"].map((name) => ({ dir, name })).find((one) => existsSync(join(one.dir, one.name))); // biome-ignore format: one line
   const dirs = ["", "best", "last"].flatMap((link) => [join(folder, "checkpoints", link), join(folder, link)]);

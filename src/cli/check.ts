@@ -1,6 +1,6 @@
 // `check`: is a recipe ready to be trained? Reads recipe, data set and weights; loads no engine and trains nothing.
 
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { CommandModule } from "yargs";
 import type { LoadReport } from "../checkpoint/adapt.ts";
@@ -51,26 +51,18 @@ export const checkCommand: CommandModule<object, Arguments> = {
 
 /** Everything that a run would need, looked at. Throws UserError where recipe or weights cannot be used at all. */
 export async function checkRecipe(path: string, overrides: string[]): Promise<CheckReport> {
-  const [{ loadRecipe }, { withFields }, { VARIANTS }, { parameterCount }, { loadDataset }, { scanDataset }] =
+  const [{ loadRecipe }, { recipeArchitecture }, { parameterCount }, { loadDataset }, { scanDataset }] =
     await Promise.all([
       import("../recipe/load.ts"),
-      import("../model/architecture.ts"),
-      import("../model/variants.ts"),
+      import("../train/recipeArchitecture.ts"),
       import("../checkpoint/names.ts"),
       import("../data/dataset.ts"),
       import("../data/scan.ts"),
     ]);
   const recipe = await loadRecipe(path, { overrides });
-  const { num_classes: classes, ...fields } = recipe.model;
-  const base = VARIANTS[fields.variant === "custom" ? "nano" : fields.variant];
-  withFields(base, fields); // a faulty architecture is told before the data set is read
+  recipeArchitecture(recipe); // a faulty one is told before the data set is read
   const dataset = await loadDataset(recipe.data, { strict: false });
-  const found = Math.max(1, dataset.classes.length);
-  if (classes !== "auto" && classes < found)
-    throw new UserError(`model.num_classes is ${classes}, but the data set has ${found} classes.`, {
-      hint: "Set it to auto, or leave it out.",
-    });
-  const architecture = withFields(base, { ...fields, num_classes: classes === "auto" ? found : classes });
+  const architecture = recipeArchitecture(recipe, dataset.classes.length);
   const images = dataset.splits.train?.samples.length ?? 0;
   const schedule = await checkSchedule(recipe, architecture, images);
   const weights = await checkWeights(recipe.weights, architecture, {
@@ -103,13 +95,14 @@ async function checkSchedule(recipe: Recipe, architecture: Architecture, images:
 /** Published weights are not downloaded for this; a file is read and fitted. */
 async function checkWeights(weights: string, architecture: Architecture, options: FitOptions): Promise<WeightsCheck> {
   if (weights === "none") return { weights, state: "none" };
-  const [{ findPublished, publishedWeights }, { cacheDir }, { closest }] = await Promise.all([
+  const [{ weightsAt }, { findPublished, publishedWeights }, { cacheDir }, { closest }] = await Promise.all([
+    import("../checkpoint/weightsFolder.ts"),
     import("../checkpoint/published.ts"),
     import("../util/files.ts"),
     import("../util/closest.ts"),
   ]);
   const published = existsSync(weights) ? undefined : findPublished(weights);
-  const path = published ? join(cacheDir(), "weights", published.file) : await inFolder(weights);
+  const path = published ? join(cacheDir(), "weights", published.file) : await weightsAt(weights);
   if (!existsSync(path)) {
     if (published) return { weights, state: "to be downloaded" };
     const names = publishedWeights().map(({ name }) => name);
@@ -121,12 +114,6 @@ async function checkWeights(weights: string, architecture: Architecture, options
   const { fitWeights } = await import("../train/startingWeights.ts");
   const { report, transplant } = await fitWeights(path, architecture, options);
   return { weights, state: published ? "cached" : "file", ...report, ...(transplant && { transplant }) };
-}
-
-async function inFolder(weights: string): Promise<string> {
-  if (!existsSync(weights) || !statSync(weights).isDirectory()) return weights;
-  const { weightsInFolder } = await import("../checkpoint/weightsFolder.ts");
-  return weightsInFolder(weights);
 }
 
 function table(path: string, { ok, recipe, parameters, weights, data, schedule }: CheckReport, plot: string): string {

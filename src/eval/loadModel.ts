@@ -1,12 +1,12 @@
 // A model ready to detect, from whatever names its weights: a run, a checkpoint, a file, published weights.
 
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { adaptWeights } from "../checkpoint/adapt.ts";
 import { toLeaves } from "../checkpoint/names.ts";
 import { fetchPublished, findPublished, publishedWeights } from "../checkpoint/published.ts";
 import { readWeightsFile, type WeightsFile } from "../checkpoint/weightsFile.ts";
-import { weightsInFolder } from "../checkpoint/weightsFolder.ts";
+import { weightsAt } from "../checkpoint/weightsFolder.ts";
 import { classTable } from "../data/cocoNames.ts";
 import type { ClassEntry } from "../data/sample.ts";
 import { variantOfShapes, withFields } from "../model/architecture.ts";
@@ -77,8 +77,8 @@ export async function loadModel(weights: string, { recipe, onDownload }: LoadMod
 
 async function find(weights: string, watch: DownloadWatch | undefined): Promise<Place> {
   if (existsSync(weights)) {
-    if (!statSync(weights).isDirectory()) return { path: weights, source: weights };
-    const path = await weightsInFolder(weights);
+    const path = await weightsAt(weights);
+    if (path === weights) return { path, source: weights };
     const kind = basename(path) === "ema.safetensors" ? "averaged weights" : "weights";
     return { path, source: `${dirname(path)} (${kind})` };
   }

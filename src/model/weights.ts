@@ -1,11 +1,9 @@
 // Between a weight tree on the device and its leaves in host memory.
 
 import * as tf from "@tensorflow/tfjs-core";
+import type { Leaf } from "../checkpoint/names.ts";
 import { flatten } from "../util/tree.ts";
 import type { RfdetrWeights } from "./rfdetr.ts";
-
-/** A leaf in host memory. */
-type Leaf = { shape: number[]; data: Float32Array };
 
 /**
  * Build the tree from leaves by path; `trains` says which become variables. The tree is the caller's to dispose.

@@ -6,12 +6,12 @@ import { createRequire } from "node:module";
 import { availableMemory } from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { loadDataset } from "../data/dataset.ts";
-import { withFields } from "../model/architecture.ts";
-import { type Architecture, VARIANTS } from "../model/variants.ts";
+import type { Architecture } from "../model/variants.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { UserError } from "../util/errors.ts";
 import { gigabytes, type ProbeResult, searchBatchSize } from "./batchSearch.ts";
 import { multiScaleSides } from "./multiScale.ts";
+import { recipeArchitecture } from "./recipeArchitecture.ts";
 
 /** What a probing process is told. */
 export type ProbeTask = {
@@ -46,10 +46,7 @@ export async function withBatchSize(
 ): Promise<{ recipe: Recipe; facts: string[] }> {
   if (recipe.data.batch_size !== "auto") return { recipe, facts: [] };
   const dataset = await loadDataset(recipe.data);
-  const { variant, num_classes: wanted, freeze_encoder: _, ...fields } = recipe.model;
-  const numClasses = wanted === "auto" ? Math.max(1, dataset.classes.length) : wanted;
-  const base = VARIANTS[variant === "custom" ? "nano" : variant];
-  const architecture = withFields(base, { ...fields, num_classes: numClasses });
+  const architecture = recipeArchitecture(recipe, dataset.classes.length);
   const { samples } = dataset.splits.train!;
   const boxes = samples.reduce((max, { annotations }) => Math.max(max, annotations.filter((a) => !a.crowd).length), 0);
   const side = recipe.data.multi_scale === "off" ? architecture.resolution : multiScaleSides(architecture).at(-1)!;

@@ -8,8 +8,8 @@ import { createLoader, type Loader } from "../data/loader.ts";
 import { describeResampling } from "../data/resample.ts";
 import type { ClassEntry, Sample, Split } from "../data/sample.ts";
 import { selectDevice } from "../engine/device.ts";
-import { toFields, withFields } from "../model/architecture.ts";
-import { type Architecture, VARIANTS } from "../model/variants.ts";
+import { toFields } from "../model/architecture.ts";
+import type { Architecture } from "../model/variants.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { describeEnvironment, type Environment } from "../track/environment.ts";
 import { UserError } from "../util/errors.ts";
@@ -19,6 +19,7 @@ import type { RunSize, TrainEvent } from "./events.ts";
 import { createLearner, disposeLearner, type Learner } from "./learner.ts";
 import { stepMeter } from "./meter.ts";
 import { type MultiScale, multiScale } from "./multiScale.ts";
+import { recipeArchitecture } from "./recipeArchitecture.ts";
 import { type Schedule, scheduleFrom } from "./schedule.ts";
 import { learnerSettings, stepSettings } from "./settings.ts";
 import type { Staging } from "./stageChange.ts";
@@ -61,18 +62,11 @@ export async function assemble(
   recipe: Recipe,
   { overfit, dryRun = false, model, epoch = 0, onEvent, signal }: AssembleOptions,
 ): Promise<Parts> {
-  const { variant, num_classes: wanted, freeze_encoder: freezeEncoder, ...fields } = recipe.model;
-  const base = VARIANTS[variant === "custom" ? "nano" : variant];
-  withFields(base, fields); // a faulty architecture is told before the data set is read
+  const { freeze_encoder: freezeEncoder } = recipe.model;
+  recipeArchitecture(recipe); // a faulty one is told before the data set is read
   const dataset = await loadDataset(recipe.data);
   const { classes } = dataset;
-  if (wanted !== "auto" && wanted < classes.length) {
-    throw new UserError(`model.num_classes is ${wanted}, but the data set has ${classes.length} classes.`, {
-      hint: "Set it to auto, or leave it out.",
-    });
-  }
-  const numClasses = wanted === "auto" ? Math.max(1, classes.length) : wanted;
-  const architecture = withFields(base, { ...fields, num_classes: numClasses });
+  const architecture = recipeArchitecture(recipe, classes.length);
   const device = selectDevice(recipe.device);
   const watch = {
     onProgress: (received: number, total: number | undefined) =>

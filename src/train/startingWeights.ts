@@ -1,12 +1,12 @@
 // The weights that a run starts from: drawn, out of a file, or published ones.
 
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { adaptWeights, type LoadReport } from "../checkpoint/adapt.ts";
 import { referenceKeys } from "../checkpoint/names.ts";
 import { type FetchOptions, fetchPublished } from "../checkpoint/published.ts";
 import { type Transplant, transplantHeads } from "../checkpoint/transplant.ts";
 import { readWeightsFile } from "../checkpoint/weightsFile.ts";
-import { weightsInFolder } from "../checkpoint/weightsFolder.ts";
+import { weightsAt } from "../checkpoint/weightsFolder.ts";
 import { classTable } from "../data/cocoNames.ts";
 import { initialise } from "../model/init.ts";
 import type { Architecture } from "../model/variants.ts";
@@ -80,6 +80,5 @@ function describeTransplant({ kept, fresh }: Transplant): string {
 }
 
 async function find(weights: string, watch: Watch): Promise<string> {
-  if (!existsSync(weights)) return fetchPublished(weights, watch);
-  return statSync(weights).isDirectory() ? weightsInFolder(weights) : weights;
+  return existsSync(weights) ? weightsAt(weights) : fetchPublished(weights, watch);
 }

@@ -1,0 +1,21 @@
+// The architecture that a recipe asks for, once its data set's classes are known.
+
+import { withFields } from "../model/architecture.ts";
+import { type Architecture, VARIANTS } from "../model/variants.ts";
+import type { Recipe } from "../recipe/schema.ts";
+import { UserError } from "../util/errors.ts";
+
+/**
+ * The variant with the recipe's fields. `classes`: how many the data set has; left out, a faulty architecture can be told
+ * before the data set is read. Throws a UserError that names the faulty field.
+ */
+export function recipeArchitecture({ model }: Recipe, classes = 0): Architecture {
+  const { variant, num_classes: wanted, freeze_encoder: _, ...fields } = model;
+  if (wanted !== "auto" && wanted < classes) {
+    throw new UserError(`model.num_classes is ${wanted}, but the data set has ${classes} classes.`, {
+      hint: "Set it to auto, or leave it out.",
+    });
+  }
+  const base = VARIANTS[variant === "custom" ? "nano" : variant];
+  return withFields(base, { ...fields, num_classes: wanted === "auto" ? Math.max(1, classes) : wanted });
+}
