@@ -74,8 +74,9 @@ test("a second signal ends the program at once", async () => {
   const { code, output } = await run(
     ["--recipe", long, "--run", folder],
     afterFirstStep((child) => {
+      // Two kinds at once: neither is merged with the other, and the run cannot end between them.
+      child.kill("SIGINT");
       child.kill("SIGTERM");
-      setTimeout(() => child.kill("SIGTERM"), 1);
     }),
   ).done;
   expect(code).toBe(3);
