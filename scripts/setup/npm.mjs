@@ -11,6 +11,12 @@ import { say } from "./progress.mjs";
 /** The folder of this package: a checkout, or `node_modules/rfdetr-train` of somebody else's project. */
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
+/**
+ * Packages that are optional only so that their own install scripts may fail (they download, and npm ci does not run
+ * them): in a checkout they have to be there.
+ */
+const NEEDED = ["node_modules/@tensorflow/tfjs-node-gpu", "node_modules/onnxruntime-node"];
+
 /** Whether this is a checkout; an installed package has no lock file of its own. */
 export const isCheckout = existsSync(join(root, "package-lock.json")) && basename(dirname(root)) !== "node_modules";
 
@@ -36,9 +42,8 @@ export function staleness(folder) {
   for (const [path, entry] of Object.entries(wanted)) {
     if (path === "" || entry.link) continue;
     const present = installed[path];
-    // Builds for other platforms, and what those need, are optional and absent here. The engine's package is optional
-    // only so that its own install script may fail; npm ci does not run that.
-    if (!present && entry.optional && path !== "node_modules/@tensorflow/tfjs-node-gpu") continue;
+    // Builds for other platforms, and what those need, are optional and absent here.
+    if (!present && entry.optional && !NEEDED.includes(path)) continue;
     const other = (key) => entry[key] !== undefined && present?.[key] !== entry[key];
     if (other("version") || other("integrity")) return `${path} is not the one of package-lock.json`;
     if (!existsSync(join(folder, path, "package.json"))) return `${path} is missing`;
