@@ -15,9 +15,11 @@ const MAY_IMPORT: Record<string, string[]> = {
   data: ["util"],
   checkpoint: ["util"],
   track: ["util"],
-  eval: ["model", "loss", "ops", "engine", "data", "checkpoint", "util"],
-  train: ["eval", "model", "loss", "ops", "engine", "data", "checkpoint", "track", "recipe", "util"],
-  cli: ["train", "eval", "model", "engine", "data", "checkpoint", "track", "recipe", "util"],
+  onnx: ["model", "util"],
+  eval: ["onnx", "model", "loss", "ops", "engine", "data", "checkpoint", "util"],
+  export: ["eval", "onnx", "model", "ops", "engine", "data", "checkpoint", "recipe", "util"],
+  train: ["export", "eval", "model", "loss", "ops", "engine", "data", "checkpoint", "track", "recipe", "util"],
+  cli: ["train", "export", "eval", "onnx", "model", "engine", "data", "checkpoint", "track", "recipe", "util"],
 };
 
 /** Where TensorFlow.js may be imported; the backend package only by the engine. */
