@@ -1,0 +1,95 @@
+// Rows of metrics.jsonl as W&B wants them: one a step, flat, in order; and the summary of a run.
+
+import type { MetricsRow } from "../../train/events.ts";
+
+/**
+ * What W&B shows of one step: `epoch`, and numbers under `train/...`, `val/...` and `val/per_class/...`. All are finite.
+ * `_step` counts optimizer updates.
+ */
+export type HistoryRow = { _step: number; epoch: number; [key: string]: number };
+
+/** Takes rows of metrics.jsonl one after the other and gives whole steps. */
+export type StepMerger = {
+  /**
+   * The step before this row's, which is whole now, or undefined where it is not. A row of an earlier step than one that
+   * has been seen is left out: history goes forwards only.
+   */
+  push(row: MetricsRow): HistoryRow | undefined;
+  /** The last step: what the run has, now that no row follows. */
+  flush(): HistoryRow | undefined;
+};
+
+/** Training and evaluation rows of one step follow each other; they become one row, in which the later value wins. */
+export function mergeSteps(): StepMerger {
+  let current: HistoryRow | undefined;
+  let last = Number.NEGATIVE_INFINITY;
+  return {
+    push(row) {
+      if (row.step < last) return undefined;
+      last = row.step;
+      if (current?._step === row.step) {
+        current = { ...current, ...flatRow(row) };
+        return undefined;
+      }
+      const whole = current;
+      current = flatRow(row);
+      return whole;
+    },
+    flush() {
+      const whole = current;
+      current = undefined;
+      return whole;
+    },
+  };
+}
+
+/** All steps of a run, ascending. Where a step is there twice, the later row of each split wins. */
+export function historyRows(rows: readonly MetricsRow[]): HistoryRow[] {
+  const steps = new Map<number, Map<string, MetricsRow>>();
+  for (const row of rows) {
+    const splits = steps.get(row.step) ?? new Map<string, MetricsRow>();
+    steps.set(row.step, splits.set(row.split, row));
+  }
+  return [...steps]
+    .sort(([a], [b]) => a - b)
+    .map(([, splits]) => [...splits.values()].flatMap((row) => Object.entries(flatRow(row))))
+    .map((entries) => Object.fromEntries(entries) as HistoryRow);
+}
+
+/**
+ * One row under W&B's keys. What is no finite number is left out: metrics.jsonl has null both for a metric that could
+ * not be measured and for a number that is none.
+ */
+export function flatRow(row: MetricsRow): HistoryRow {
+  const { step, epoch, split, ...fields } = row;
+  return Object.fromEntries([["_step", step], ["epoch", epoch], ...numbers(fields, split)]) as HistoryRow;
+}
+
+/** Finite numbers below an object, by their path. */
+function numbers(fields: object, path: string): [string, number][] {
+  return Object.entries(fields).flatMap(([name, value]): [string, number][] => {
+    if (typeof value === "number") return Number.isFinite(value) ? [[`${path}/${name}`, value]] : [];
+    return typeof value === "object" && value !== null ? numbers(value, `${path}/${name}`) : [];
+  });
+}
+
+/**
+ * What a table of runs shows: the last value of every key, and under `best/...` the evaluation with the highest `metric`
+ * (the first of equals), with its step and epoch. `AP:NAME` is the AP50:95 of one class.
+ */
+export function summaryOf(
+  rows: readonly MetricsRow[],
+  { metric = "AP50:95" }: { metric?: string } = {},
+): Record<string, number> {
+  const history = historyRows(rows);
+  const key = metric.startsWith("AP:") ? `val/per_class/${metric.slice("AP:".length)}` : `val/${metric}`;
+  const score = (row: HistoryRow) => row[key] ?? Number.NEGATIVE_INFINITY;
+  let best: HistoryRow | undefined;
+  for (const row of history) if (score(row) > (best ? score(best) : Number.NEGATIVE_INFINITY)) best = row;
+  const summary = Object.fromEntries(history.flatMap((row) => Object.entries(row)));
+  if (!best) return summary;
+  const values = Object.entries(best)
+    .filter(([key]) => key.startsWith("val/") && !key.startsWith("val/per_class/"))
+    .map(([key, value]) => [`best/${key.slice("val/".length)}`, value]);
+  return { ...summary, ...Object.fromEntries(values), "best/step": best._step, "best/epoch": best.epoch };
+}
