@@ -7,7 +7,7 @@ import { broadcastTo } from "../ops/broadcast.ts";
 import { type DeformableAttention, deformableAttention, type MapSize } from "../ops/deformable.ts";
 import { type Linear, linear } from "../ops/linear.ts";
 import { layerNorm, type Norm } from "../ops/norm.ts";
-import { recompute } from "../ops/recompute.ts";
+import { type Block, keepAll, type recompute } from "../ops/recompute.ts";
 import { mlp } from "./heads.ts";
 import type { TwoStage } from "./twoStage.ts";
 import type { Architecture } from "./variants.ts";
@@ -43,9 +43,6 @@ export type Memory = {
 
 const EPSILON = 1e-5;
 
-type Block = (...tensors: tf.Tensor[]) => tf.Tensor;
-type Layer = (x: tf.Tensor, where: tf.Tensor, boxes: tf.Tensor, memory: tf.Tensor, keep?: tf.Tensor) => tf.Tensor;
-
 /**
  * Normalised output of every layer. features: [batch, groups * queries, dim]; references: [batch, groups * queries, 4]
  * cxcywh; queries of different groups do not see each other -> [batch, groups * queries, dim] a layer.
@@ -56,47 +53,62 @@ export function decoder(
   features: tf.Tensor3D,
   references: tf.Tensor3D,
   { memory, mapSizes, keep, validRatios }: Memory,
-  { groups, recomputeLayers = false }: { groups: number; recomputeLayers?: boolean },
+  { groups, run = keepAll }: { groups: number; run?: typeof recompute },
 ): tf.Tensor[] {
   const { hiddenDim, saNheads, caNheads, decNPoints } = architecture;
   const levels = mapSizes.length;
   return tf.tidy(() => {
     const perLevel = scaleReferences(references, levels, validRatios); // [batch, groups * queries, levels, 4]
     const firstLevel = tf.reshape(tf.slice(perLevel, [0, 0, 0, 0], [-1, -1, 1, -1]), references.shape);
-    const position = mlp(weights.referencePointHead, sineEmbedding(firstLevel, hiddenDim / 2));
-    const options = { mapSizes, heads: caNheads, points: decNPoints };
+    const locate = (at: tf.Tensor) => mlp(weights.referencePointHead, sineEmbedding(at, hiddenDim / 2));
+    const position = run(locate as Block, { inputs: [firstLevel] }, weights.referencePointHead);
+    const reading = { boxes: perLevel, memory, keep, mapSizes, heads: caNheads, points: decNPoints };
     const outputs: tf.Tensor[] = [];
     let x: tf.Tensor = features;
     for (const layer of weights.layers) {
-      const run: Layer = (queries, where, boxes, source, picture) =>
-        decoderLayer(layer, queries, where, { groups, heads: saNheads }, (query) =>
-          deformableAttention(layer.crossAttention, query, boxes, source, { ...options, keep: picture }),
-        );
-      const inputs = [x, position, perLevel, memory] as const;
-      if (recomputeLayers) x = recompute(run as Block, { inputs: [...inputs], constants: keep ? [keep] : [] }, layer);
-      else x = run(...inputs, keep);
+      x = decoderLayer(layer, x, position, reading, { groups, heads: saNheads, run });
       outputs.push(layerNorm(weights.norm, x, EPSILON));
     }
     return outputs;
   });
 }
 
+type Reading = {
+  boxes: tf.Tensor; // [batch, queries, levels, 4]
+  memory: tf.Tensor3D;
+  keep: tf.Tensor | undefined;
+  mapSizes: MapSize[];
+  heads: number;
+  points: number;
+};
+
+/** Self-attention among the queries of a group, deformable attention to the memory, feed-forward. x: [batch, queries, dim]. */
 function decoderLayer(
-  { selfAttention, norm1, linear1, linear2, norm2, norm3 }: DecoderLayer,
+  { selfAttention, norm1, crossAttention, norm2, linear1, linear2, norm3 }: DecoderLayer,
   x: tf.Tensor,
-  where: tf.Tensor,
-  { groups, heads }: { groups: number; heads: number },
-  readMemory: (query: tf.Tensor) => tf.Tensor,
+  position: tf.Tensor,
+  { boxes, memory, keep, ...sampling }: Reading,
+  { groups, heads, run }: { groups: number; heads: number; run: typeof recompute },
 ): tf.Tensor {
   const [batch, , dim] = x.shape as [number, number, number];
+  const byGroup = (t: tf.Tensor) => tf.reshape(t, [batch * groups, -1, dim]);
   return tf.tidy(() => {
-    // One use of the shared positions a layer: their gradient then adds up in the same order if the layer is recomputed.
-    const position = tf.clone(where);
-    const byGroup = (t: tf.Tensor) => tf.reshape(t, [batch * groups, -1, dim]);
-    const attended = attention(selfAttention, { queryKey: byGroup(tf.add(x, position)), value: byGroup(x) }, heads);
-    const y = layerNorm(norm1, tf.add(x, tf.reshape(attended, x.shape)), EPSILON);
-    const z = layerNorm(norm2, tf.add(y, readMemory(tf.add(y, position))), EPSILON);
-    return layerNorm(norm3, tf.add(z, feedForward(linear1, linear2, z)), EPSILON);
+    // One use of the shared positions a layer: their gradient adds up layer by layer.
+    const here = tf.clone(position);
+    const attend = (queries: tf.Tensor, where: tf.Tensor) => {
+      const inputs = { queryKey: byGroup(tf.add(queries, where)), value: byGroup(queries) };
+      const attended = tf.reshape(attention(selfAttention, inputs, heads), x.shape);
+      return layerNorm(norm1, tf.add(queries, attended), EPSILON);
+    };
+    const read = (queries: tf.Tensor, where: tf.Tensor, at: tf.Tensor, source: tf.Tensor, picture?: tf.Tensor) => {
+      const options = { ...sampling, keep: picture };
+      const found = deformableAttention(crossAttention, tf.add(queries, where), at, source, options);
+      return layerNorm(norm2, tf.add(queries, found), EPSILON);
+    };
+    const y = run(attend as Block, { inputs: [x, here] }, { selfAttention, norm1 });
+    const constants = keep ? [keep] : [];
+    const z = run(read as Block, { inputs: [y, here, boxes, memory], constants }, { crossAttention, norm2 });
+    return layerNorm(norm3, tf.add(z, feedForward(linear1, linear2, z, run)), EPSILON);
   });
 }
 
@@ -104,15 +116,16 @@ function decoderLayer(
 const MOST_HIDDEN = 10_000_000;
 
 /** Linear, ReLU, linear, over parts of the queries: the hidden layer is many times wider. x: [batch, queries, dim] -> the same. */
-function feedForward(linear1: Linear, linear2: Linear, x: tf.Tensor): tf.Tensor {
+function feedForward(linear1: Linear, linear2: Linear, x: tf.Tensor, run: typeof recompute): tf.Tensor {
   const [batch, queries, dim] = x.shape as [number, number, number];
   const rows = batch * queries;
   const size = Math.ceil(rows / Math.ceil((rows * linear1.weight.shape[1]!) / MOST_HIDDEN));
   const sizes = Array.from({ length: Math.ceil(rows / size) }, (_, i) => Math.min(size, rows - i * size));
-  const run = (part: tf.Tensor) => linear(linear2, linear(linear1, part, "relu"));
-  if (sizes.length === 1) return run(x);
+  const feed = (part: tf.Tensor) =>
+    run((queries) => linear(linear2, linear(linear1, queries!, "relu")), { inputs: [part] }, { linear1, linear2 });
+  if (sizes.length === 1) return feed(x);
   const parts = tf.split(tf.reshape(x, [rows, dim]), sizes);
-  return tf.reshape(tf.concat(parts.map(run)), x.shape);
+  return tf.reshape(tf.concat(parts.map(feed)), x.shape);
 }
 
 /** References in the coordinates of each padded map. -> [batch, queries, levels, 4]. */

@@ -5,6 +5,7 @@ import { broadcastTo } from "../ops/broadcast.ts";
 import type { MapSize } from "../ops/deformable.ts";
 import { offTape } from "../ops/differentiable.ts";
 import { linear } from "../ops/linear.ts";
+import { type Block, keepAll, recompute } from "../ops/recompute.ts";
 import { type Backbone, backbone, type DropPath } from "./backbone.ts";
 import { type Decoder, decoder } from "./decoder.ts";
 import { applyDelta, type Heads, mlp } from "./heads.ts";
@@ -70,6 +71,7 @@ function detect(
   const { hiddenDim: dim, decLayers } = architecture;
   const batch = maps[0]!.shape[0];
   const groups = training ? architecture.groupDetr : 1;
+  const run = checkpointing === "decoder" || checkpointing === "all" ? recompute : keepAll;
   const total = groups * architecture.numQueries;
   const mapSizes = maps.map(({ shape }) => [shape[1], shape[2]] as MapSize);
   const memory = tf.concat(maps.map((map) => tf.reshape(map, [batch, -1, dim])), 1) as tf.Tensor3D; // biome-ignore format: one line
@@ -87,7 +89,7 @@ function detect(
     },
     validMemory,
     tf.tensor3d(grid.proposals, [batch, tokens, 4]),
-    Math.min(architecture.numQueries, tokens),
+    { count: Math.min(architecture.numQueries, tokens), run },
   );
 
   // Proposals fill the first queries on the flat axis; where there are fewer, the rest keep their learned boxes. As in the
@@ -108,11 +110,13 @@ function detect(
     features as tf.Tensor3D,
     references,
     { memory, mapSizes, ...padding?.tensors() },
-    { groups, recomputeLayers: checkpointing === "decoder" || checkpointing === "all" },
+    { groups, run },
   );
   const stacked = tf.stack(hidden); // [layers, batch, groups * queries, dim]
   const logits = tf.unstack(linear(weights.heads.class, stacked));
-  const boxes = tf.unstack(applyDelta(mlp(weights.heads.box, stacked), tf.expandDims(references, 0)));
+  const box = (x: tf.Tensor) => mlp(weights.heads.box, x);
+  const deltas = run(box as Block, { inputs: [stacked] }, weights.heads.box);
+  const boxes = tf.unstack(applyDelta(deltas, tf.expandDims(references, 0)));
   const layers = Array.from({ length: decLayers }, (_, i) => ({
     logits: logits[i] as tf.Tensor3D,
     boxes: boxes[i] as tf.Tensor3D,

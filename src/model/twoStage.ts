@@ -7,6 +7,7 @@ import { offTape } from "../ops/differentiable.ts";
 import { gatherRows } from "../ops/gather.ts";
 import { groupedLinear, type Linear } from "../ops/linear.ts";
 import { layerNorm, type Norm } from "../ops/norm.ts";
+import { type Block, keepAll, type recompute } from "../ops/recompute.ts";
 import { applyDelta, groupedMlp, type Heads } from "./heads.ts";
 
 /** Every leaf stacks one tensor a group on its leading axis. */
@@ -54,21 +55,21 @@ const HIGH = Math.fround(0.99);
 /**
  * Select the `count` best proposals of every group. memory: [batch, tokens, dim], zeros where a proposal is invalid;
  * proposals: [batch, tokens, 4] -> logits [batch, groups * count, classes + 1] and boxes [batch, groups * count, 4], the
- * first group's first, each group's in falling order of its best class score.
+ * first group's first, each group's in falling order of its best class score. `run`: keep all activations or recompute them.
  */
 export function selectProposals(
   weights: TwoStage,
   heads: Pick<Heads, "twoStageClass" | "twoStageBox">,
   memory: tf.Tensor3D,
   proposals: tf.Tensor3D,
-  count: number,
+  { count, run = keepAll }: { count: number; run?: typeof recompute },
 ): { logits: tf.Tensor3D; boxes: tf.Tensor3D } {
   const [batch, tokens, dim] = memory.shape;
   const groups = weights.output.weight.shape[0]!;
-  const hiddenOf = (x: tf.Tensor3D) => {
+  const hiddenOf = (x: tf.Tensor) => {
     const { weight, bias } = weights.norm;
     const norm = { weight: tf.expandDims(weight, 1), bias: tf.expandDims(bias, 1) }; // [groups, 1, dim]
-    return layerNorm(norm, groupedLinear(weights.output, x), EPSILON) as tf.Tensor3D;
+    return layerNorm(norm, groupedLinear(weights.output, x as tf.Tensor3D), EPSILON) as tf.Tensor3D;
   };
   const flat = tf.reshape(memory, [batch * tokens, dim]) as tf.Tensor2D;
   // Ranking is not differentiable, so it runs off the tape; only what was selected is computed again on it.
@@ -78,10 +79,11 @@ export function selectProposals(
     const firstToken = tf.reshape(tf.range(0, batch * tokens, tokens, "int32"), [1, batch, 1]);
     return tf.add(tf.topk(scores, count, true).indices, firstToken); // [groups, batch, count], rows of `flat`
   });
-  const selected = tf.reshape(gatherRows(flat, indices), [groups, batch * count, dim]) as tf.Tensor3D;
-  const hidden = hiddenOf(selected);
+  const selected = tf.reshape(gatherRows(flat, indices), [groups, batch * count, dim]);
+  const hidden = run(hiddenOf as Block, { inputs: [selected] }, weights) as tf.Tensor3D;
   const logits = groupedLinear(heads.twoStageClass, hidden);
-  const deltas = groupedMlp(heads.twoStageBox, hidden);
+  const box = (x: tf.Tensor) => groupedMlp(heads.twoStageBox, x as tf.Tensor3D);
+  const deltas = run(box as Block, { inputs: [hidden] }, heads.twoStageBox);
   const anchors = tf.reshape(gatherRows(tf.reshape(proposals, [batch * tokens, 4]), indices), [
     groups,
     batch * count,

@@ -5,6 +5,9 @@ import * as tf from "@tensorflow/tfjs-core";
 import { flatten } from "../util/tree.ts";
 import { differentiable, vectorJacobian } from "./differentiable.ts";
 
+/** A part of the network as a function of tensors. */
+export type Block = (...tensors: tf.Tensor[]) => tf.Tensor;
+
 /**
  * `block(...inputs, ...constants)`, of which only these are kept for the gradient, and the block's gradient is that of the
  * inputs and of the variables in `weights`, the tree of weights that it reads. Every other tensor it needs must be among
@@ -12,7 +15,7 @@ import { differentiable, vectorJacobian } from "./differentiable.ts";
  * random in it has to be drawn before. Gradients are the same to the bit as without.
  */
 export function recompute(
-  block: (...tensors: tf.Tensor[]) => tf.Tensor,
+  block: Block,
   { inputs, constants = [] }: { inputs: tf.Tensor[]; constants?: tf.Tensor[] },
   weights: unknown,
 ): tf.Tensor {
@@ -31,3 +34,6 @@ export function recompute(
     },
   );
 }
+
+/** The same block without gradient checkpointing: what its gradient needs is kept. */
+export const keepAll: typeof recompute = (block, { inputs, constants = [] }) => block(...inputs, ...constants);
