@@ -6,10 +6,12 @@ import type { ImageDetections } from "../model/postprocess.ts";
 import { UserError } from "../util/errors.ts";
 import type { Category, Detection, GroundTruth } from "./boxMatching.ts";
 import { type CocoMetrics, cocoAp, limits } from "./cocoAp.ts";
-import { bestF1, type F1 } from "./f1.ts";
+import { bestOf, type F1, f1Sweep } from "./f1.ts";
 
 export type Evaluation = CocoMetrics & {
   f1: F1;
+  /** F1 at each threshold; `f1` is the best of them. */
+  f1Sweep: F1[];
   images: number;
   /** What was found, as a COCO results file has it. */
   detections: Detection[];
@@ -54,7 +56,8 @@ export async function evaluateModel({
   const groundTruths = toGroundTruths(samples);
   const categories = classes.map(({ categoryId, name }) => ({ id: categoryId, name }));
   const all = { groundTruths, detections, categories };
-  return { ...cocoAp({ ...all, maxDets: limits(maxDets) }), f1: bestF1(all), images, ...all };
+  const sweep = f1Sweep(all);
+  return { ...cocoAp({ ...all, maxDets: limits(maxDets) }), f1: bestOf(sweep), f1Sweep: sweep, images, ...all };
 }
 
 /**

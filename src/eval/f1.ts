@@ -8,19 +8,27 @@ export type F1 = { threshold: number; f1: number; precision: number; recall: num
 
 const THRESHOLDS = spaced(0, 1, 101);
 
-/**
- * The best of 101 thresholds 0, 0.01, ... 1 (the lowest of equals) at IoU 0.5. All detections count; those matched to a
- * crowd count neither way. All zero where there is nothing to find.
- */
-export function bestF1({
-  groundTruths,
-  detections,
-  categories,
-}: {
+type Boxes = {
   groundTruths: readonly GroundTruth[];
   detections: readonly Detection[];
   categories: readonly Category[];
-}): F1 {
+};
+
+/** The best of the 101 thresholds of `f1Sweep`, the lowest of equals. All zero where there is nothing to find. */
+export function bestF1(boxes: Boxes): F1 {
+  return bestOf(f1Sweep(boxes));
+}
+
+/** The best of a sweep, the lowest threshold of equals. */
+export function bestOf(sweep: readonly F1[]): F1 {
+  return sweep.reduce((a, b) => (b.f1 > a.f1 ? b : a));
+}
+
+/**
+ * F1, precision and recall at the thresholds 0, 0.01, ... 1, at IoU 0.5. All detections count; those matched to a crowd
+ * count neither way.
+ */
+export function f1Sweep({ groundTruths, detections, categories }: Boxes): F1[] {
   const sums = Array.from(THRESHOLDS, (threshold): F1 => ({ threshold, f1: 0, precision: 0, recall: 0 }));
   let classes = 0;
   const everything = { groundTruths, detections, classes: categories, limit: Number.POSITIVE_INFINITY };
@@ -41,7 +49,8 @@ export function bestF1({
       sum.f1 += hits === 0 ? 0 : (2 * precision * recall) / (precision + recall);
     }
   }
-  const best = sums.reduce((a, b) => (b.f1 > a.f1 ? b : a));
   const n = Math.max(1, classes);
-  return { threshold: best.threshold, f1: best.f1 / n, precision: best.precision / n, recall: best.recall / n };
+  return sums.map(({ threshold, f1, precision, recall }) => {
+    return { threshold, f1: f1 / n, precision: precision / n, recall: recall / n };
+  });
 }

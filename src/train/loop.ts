@@ -4,6 +4,7 @@ import { diverged, MOST_SKIPPED } from "./divergence.ts";
 import { afterEvaluation, isExhausted, scoreOf, selectionMetric } from "./earlyStopping.ts";
 import type { TrainEvent } from "./events.ts";
 import { logged, noticed, record, recordResults, trainRow } from "./record.ts";
+import { keepEvaluation } from "./report.ts";
 import type { Run } from "./run.ts";
 import { finished, saveProgress } from "./saving.ts";
 import { scheduleFactor } from "./schedule.ts";
@@ -60,9 +61,10 @@ export async function* loop(run: Run, signal: AbortSignal | undefined): AsyncGen
     let score: number | null = null;
     if (last || isDue(evaluation.every_epochs, epoch + 1)) {
       yield { type: "evaluating", epoch, images: run.valSplit.samples.length };
-      const row = await validate(run, epoch);
+      const { row, result } = await validate(run, epoch);
       score = scoreOf(row, metric);
       yield await record(run, row);
+      yield* keepEvaluation(run, row, result);
       if (stopping !== "none") progress.patience = afterEvaluation(progress.patience, score, stopping.min_delta);
     }
     const stops = !last && isExhausted(recipe, progress.patience);

@@ -1,7 +1,7 @@
 // COCO metrics of the weights that the run would ship: the moving average, where there is one.
 
 import type { Batch } from "../data/loader.ts";
-import { evaluateModel } from "../eval/evaluate.ts";
+import { type Evaluation, evaluateModel } from "../eval/evaluate.ts";
 import { metricsOf } from "../eval/metricsRow.ts";
 import { detectObjects } from "../model/detect.ts";
 import type { ValRow } from "./events.ts";
@@ -13,15 +13,15 @@ export function isBetter(score: number | null, best: { score: number } | null): 
   return score !== null && score > (best?.score ?? Number.NEGATIVE_INFINITY);
 }
 
-/** Evaluate on the run's validation images and return the row for metrics.jsonl. */
-export async function validate(run: Run, epoch: number): Promise<ValRow> {
+/** Evaluate on the run's validation images: the row for metrics.jsonl, and all that it was made of. */
+export async function validate(run: Run, epoch: number): Promise<{ row: ValRow; result: Evaluation }> {
   const { learner, valLoader, valSplit, classes, recipe, progress } = run;
   const averaged = averagedWeights(learner);
   const detect = (batch: Batch) => detectObjects(averaged.weights, learner.architecture, batch);
   const options = { detect, batches: valLoader.epoch(0), samples: valSplit.samples, classes };
   const result = await evaluateModel({ ...options, maxDets: recipe.eval.max_dets }).finally(averaged.dispose);
   const { per_class, ...metrics } = metricsOf(result);
-  return {
+  const row: ValRow = {
     step: progress.step,
     epoch,
     split: "val",
@@ -36,6 +36,7 @@ export async function validate(run: Run, epoch: number): Promise<ValRow> {
       ]),
     ),
   };
+  return { row, result };
 }
 
 /** COCO says -1 where there was nothing to measure; a row says null. */
