@@ -93,6 +93,8 @@ type Found = {
   images: Record<string, [number, number, number, string][]>;
   histograms: Record<string, [number, Record<string, number | number[]>][]>;
   texts: Record<string, [number, string][]>;
+  /** Steps by tag that the web application would show. */
+  served: Record<string, number[]>;
 };
 
 describe("TensorBoard's own reader", () => {
@@ -143,9 +145,10 @@ describe("TensorBoard's own reader", () => {
       [train(1), train(2), val(2, 0.5)].map((row) => `${JSON.stringify(row)}\n`).join(""),
     );
     await runRows([train(3), train(4), val(4, 0.75)], 2);
-    const { scalars } = await find(context);
+    const { scalars, served } = await find(context);
     expect(scalars["train/loss"]).toEqual([1, 2, 3, 4].map((step) => [step, Math.fround(1 / step)]));
     expect(stepsOf(scalars["val/AP50:95"])).toEqual([2, 4]);
+    expect(served).toMatchObject({ "train/loss": [1, 2, 3, 4], "val/AP50:95": [2, 4], recipe: [0, 2] });
   });
 
   test("finds rows again that the files had lost, and no row twice", async (context) => {
@@ -167,7 +170,9 @@ describe("TensorBoard's own reader", () => {
     await runRows([train(1, 10), train(2, 20), train(3, 30)]);
     await rm(join(dir, "metrics.jsonl"));
     await runRows([train(1)], 0);
-    expect((await find(context)).scalars["train/loss"]).toEqual([[1, 1]]);
+    const { scalars, served } = await find(context);
+    expect(scalars["train/loss"]).toEqual([[1, 1]]);
+    expect(served["train/loss"]).toEqual([1]);
   });
 });
 

@@ -75,8 +75,8 @@ async function openEventFile(folder: string, { dir, recipe, done }: { dir: strin
     const missed = await missedRows(join(dir, "metrics.jsonl"), { done, reached });
     const events = [
       fileVersion(),
-      ...(names.length > 0 ? [restart({ step: done + 1 })] : []),
-      summary({ step: 0 }, [textValue("recipe", indented(recipe))]),
+      restart({ step: done + 1 }), // in the first file, too: TensorBoard heeds the second and later ones only
+      summary({ step: done }, [textValue("recipe", indented(recipe))]),
       ...missed.map(rowEvent),
     ];
     // TensorBoard reads the files by name: seconds since 1970 come first, and must grow even if the clock does not.

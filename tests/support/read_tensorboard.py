@@ -4,12 +4,16 @@ import hashlib
 import json
 import sys
 
+from tensorboard.backend.event_processing import plugin_event_accumulator
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 KINDS = ("scalars", "images", "histograms", "tensors")
 reader = EventAccumulator(sys.argv[1], size_guidance={kind: 0 for kind in KINDS})
 reader.Reload()
 tags = reader.Tags()
+# What the web application reads through: all kinds as tensors.
+served = plugin_event_accumulator.EventAccumulator(sys.argv[1])
+served.Reload()
 print(
     json.dumps(
         {
@@ -29,6 +33,7 @@ print(
                 tag: [[e.step, e.tensor_proto.string_val[0].decode()] for e in reader.Tensors(tag)]
                 for tag in tags["tensors"]
             },
+            "served": {tag: [e.step for e in served.Tensors(tag)] for tag in served.Tags()["tensors"]},
         },
         default=list,
     )
