@@ -2,9 +2,9 @@
 
 import type { CommandModule } from "yargs";
 import { UserError } from "../util/errors.ts";
-import { follow } from "./train.ts";
+import { follow, SHOWING, type Showing } from "./train.ts";
 
-type Arguments = { dir: string; epochs?: number; "max-hours"?: number; json: boolean };
+type Arguments = { dir: string; epochs?: number; maxHours?: number } & Showing;
 
 export const extendCommand: CommandModule<object, Arguments> = {
   command: "extend <dir>",
@@ -22,8 +22,8 @@ export const extendCommand: CommandModule<object, Arguments> = {
         requiresArg: true,
         describe: "Hours of the whole run, those that are over included",
       })
-      .option("json", { type: "boolean", default: false, describe: "Print the result as JSON, all else to stderr" }),
-  handler: async ({ dir, epochs, maxHours, json }: Arguments & { maxHours?: number }) => {
+      .options(SHOWING) as never,
+  handler: async ({ dir, epochs, maxHours, json, logLevel }) => {
     if (epochs === undefined && maxHours === undefined)
       throw new UserError("How long? --epochs N is missing.", { hint: "N counts the epochs that are done, too." });
     if (epochs !== undefined && !(Number.isInteger(epochs) && epochs >= 1))
@@ -31,6 +31,6 @@ export const extendCommand: CommandModule<object, Arguments> = {
     if (maxHours !== undefined && !(maxHours > 0 && Number.isFinite(maxHours)))
       throw new UserError(`--max-hours is ${maxHours}, but must be a number above 0.`);
     const { extend } = await import("../train/extend.ts");
-    await follow(json, (options) => extend(dir, { epochs, maxHours, ...options }));
+    await follow({ json, logLevel }, (options) => extend(dir, { epochs, maxHours, ...options }));
   },
 };

@@ -1,9 +1,9 @@
 // `resume`: continues an interrupted run where it stopped.
 
 import type { CommandModule } from "yargs";
-import { follow } from "./train.ts";
+import { follow, SHOWING, type Showing } from "./train.ts";
 
-type Arguments = { dir: string; json: boolean };
+type Arguments = { dir: string } & Showing;
 
 export const resumeCommand: CommandModule<object, Arguments> = {
   command: "resume <dir>",
@@ -11,9 +11,9 @@ export const resumeCommand: CommandModule<object, Arguments> = {
   builder: (yargs) =>
     yargs
       .positional("dir", { type: "string", demandOption: true, describe: "The run's folder" })
-      .option("json", { type: "boolean", default: false, describe: "Print the result as JSON, all else to stderr" }),
-  handler: async ({ dir, json }) => {
+      .options(SHOWING) as never,
+  handler: async ({ dir, json, logLevel }) => {
     const { resume } = await import("../train/run.ts");
-    await follow(json, (options) => resume(dir, options));
+    await follow({ json, logLevel }, (options) => resume(dir, options));
   },
 };

@@ -47,8 +47,8 @@ function run(status: "done" | "interrupted") {
   };
 }
 
-it("without a terminal a run is a plain line a step, and what else happens", async () => {
-  await follow(false, run("done"));
+it("without a terminal a run is a plain line for its first and last step, and what else happens", async () => {
+  await follow({ json: false }, run("done"));
   expect(out.split("\n")).toEqual([
     "Device: cpu",
     "Run: checkpoints/x",
@@ -65,7 +65,7 @@ it("without a terminal a run is a plain line a step, and what else happens", asy
 });
 
 it("with --json standard output holds one object and nothing else", async () => {
-  await follow(true, run("done"));
+  await follow({ json: true }, run("done"));
   expect(JSON.parse(out)).toEqual({
     ...{ status: "done", run: "checkpoints/x", step: 2, best: 0.123, metric: "AP50:95" },
     metrics: evaluation,
@@ -74,7 +74,7 @@ it("with --json standard output holds one object and nothing else", async () => 
 });
 
 it("a run that was stopped says how to go on, with exit code 3", async () => {
-  await follow(false, run("interrupted"));
+  await follow({ json: false }, run("interrupted"));
   expect(out).toContain("Stopped after step 2. Continue with: rfdetr-train resume checkpoints/x");
   expect(process.exitCode).toBe(3);
 });

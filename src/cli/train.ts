@@ -3,6 +3,7 @@
 import type { CommandModule } from "yargs";
 import type { DownloadView } from "../track/downloadView.ts";
 import type { Progress, ProgressView } from "../track/progress.ts";
+import type { Level, TerminalLog } from "../track/terminalLog.ts";
 import type { MetricsRow, RunSize, TrainEvent, TrainRow } from "../train/events.ts";
 import { UserError } from "../util/errors.ts";
 import { STOPPED, stopSignal } from "./signals.ts";
@@ -14,6 +15,7 @@ type Arguments = {
   overfit?: number;
   device?: string;
   dryRun?: boolean;
+  logLevel: Level;
   json: boolean;
 };
 
@@ -39,8 +41,8 @@ export const trainCommand: CommandModule<object, Arguments> = {
         requiresArg: true,
         describe: "Overrides the recipe's device",
       })
-      .option("json", { type: "boolean", default: false, describe: "Print the result as JSON, all else to stderr" }),
-  handler: async ({ recipe: path, set = [], run, overfit, device, dryRun, json }) => {
+      .options(SHOWING) as never,
+  handler: async ({ recipe: path, set = [], run, overfit, device, dryRun, json, logLevel }) => {
     if (path === undefined)
       throw new UserError("Which recipe? --recipe FILE is missing.", {
         hint: "List the shipped recipes with: rfdetr-train recipes. All options: rfdetr-train --help",
@@ -56,22 +58,41 @@ export const trainCommand: CommandModule<object, Arguments> = {
       return;
     }
     const { train } = await import("../train/run.ts");
-    await follow(json, (options) => train(recipe, { run, overfit, ...options }));
+    await follow({ json, logLevel }, (options) => train(recipe, { run, overfit, ...options }));
   },
 };
+
+/** How a training shows itself: options of all commands that train. */
+export const SHOWING = {
+  "log-level": {
+    choices: ["debug", "info", "warn", "error"] as const,
+    requiresArg: true,
+    default: "info",
+    describe: "Show what is at least this important",
+  },
+  json: { type: "boolean", default: false, describe: "Print the result as JSON, all else to stderr" },
+} as const;
+
+export type Showing = { json: boolean; logLevel?: Level | undefined };
 
 type Follow = { signal: AbortSignal; onEvent: (event: TrainEvent) => void };
 
 /** Run a training to its end, drawing its events; sets the exit code 3 where it was stopped. */
-export async function follow(json: boolean, start: (options: Follow) => AsyncIterable<MetricsRow>): Promise<void> {
+export async function follow(
+  { json, logLevel }: Showing,
+  start: (options: Follow) => AsyncIterable<MetricsRow>,
+): Promise<void> {
   const { progressView, stepClock } = await import("../track/progress.ts");
   const { downloadView } = await import("../track/downloadView.ts");
+  const { terminalLog } = await import("../track/terminalLog.ts");
   const stream = json ? process.stderr : process.stdout;
   const view = progressView(stream);
+  const colour = stream.isTTY && stream.hasColors();
+  const log = terminalLog(view.print, { colour, ...(logLevel && { level: logLevel }) });
   const signal = stopSignal((name) =>
-    view.print(`${name}: stopping after this step, with a checkpoint. Once more stops at once.`),
+    log.info(`${name}: stopping after this step, with a checkpoint. Once more stops at once.`),
   );
-  const show = shower(view, stepClock(), (name) => downloadView(stream, name));
+  const show = shower({ view, log, clock: stepClock(), downloadOf: (name) => downloadView(stream, name) });
   let end: Extract<TrainEvent, { type: "end" }> | undefined;
   let evaluated: MetricsRow | undefined;
   const onEvent = (event: TrainEvent) => {
@@ -91,11 +112,17 @@ export async function follow(json: boolean, start: (options: Follow) => AsyncIte
 }
 
 /** Draws one event after the other. */
-function shower(
-  view: ProgressView,
-  clock: { step(step: number, steps: number): number; skip(): void },
-  downloadOf: (name: string) => DownloadView,
-) {
+function shower({
+  view,
+  log,
+  clock,
+  downloadOf,
+}: {
+  view: ProgressView;
+  log: TerminalLog;
+  clock: { step(step: number, steps: number): number; skip(): void };
+  downloadOf: (name: string) => DownloadView;
+}) {
   let size: RunSize | undefined;
   let ap: number | null = null;
   let download: DownloadView | undefined;
@@ -103,8 +130,8 @@ function shower(
     switch (event.type) {
       case "start":
         size = event.size;
-        for (const fact of event.facts) view.print(fact);
-        view.print(`Run: ${event.run}`);
+        for (const fact of event.facts) log.info(fact);
+        log.info(`Run: ${event.run}`);
         clock.skip();
         break;
       case "download":
@@ -121,25 +148,28 @@ function shower(
       case "row":
         if (event.row.split === "train") break;
         ap = event.row["AP50:95"];
-        view.print(evaluationLine(event.row));
+        log.info(evaluationLine(event.row));
         clock.skip();
         break;
       case "warning":
-        view.print(`Warning: ${event.message}`);
+        log.warn(event.message);
         break;
       case "notice":
-        view.print(event.message);
+        log.info(event.message);
+        break;
+      case "debug":
+        log.debug(event.message);
         break;
       case "evaluating":
-        view.print(`Evaluating ${event.images} images after epoch ${event.epoch + 1} ...`);
+        log.info(`Evaluating ${event.images} images after epoch ${event.epoch + 1} ...`);
         break;
       case "checkpoint":
-        view.print(`Saved checkpoint ${event.name}${event.best ? ", the best so far" : ""}`);
+        log.info(`Saved checkpoint ${event.name}${event.best ? ", the best so far" : ""}`);
         clock.skip();
         break;
       case "end":
         view.stop();
-        view.print(endLine(event));
+        log.info(endLine(event));
     }
   };
 }

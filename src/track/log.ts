@@ -3,6 +3,7 @@
 import pino from "pino";
 
 export type Log = {
+  debug(message: string, fields?: Record<string, unknown>): void;
   info(message: string, fields?: Record<string, unknown>): void;
   warn(message: string, fields?: Record<string, unknown>): void;
   error(message: string, fields?: Record<string, unknown>): void;
@@ -24,13 +25,14 @@ export function openLog(path: string, onError: (error: Error) => void = () => {}
   const logger = pino(
     {
       base: { pid: process.pid },
+      level: "debug",
       timestamp: pino.stdTimeFunctions.isoTime,
       serializers: { error: pino.stdSerializers.err },
     },
     destination,
   );
   const write =
-    (level: "info" | "warn" | "error") =>
+    (level: "debug" | "info" | "warn" | "error") =>
     (message: string, fields: Record<string, unknown> = {}) => {
       try {
         if (!failed) logger[level](redact(fields) as object, message);
@@ -39,6 +41,7 @@ export function openLog(path: string, onError: (error: Error) => void = () => {}
       }
     };
   return {
+    debug: write("debug"),
     info: write("info"),
     warn: write("warn"),
     error: write("error"),

@@ -71,14 +71,24 @@ function screen(columns?: number): { stream: NodeJS.WriteStream; text: () => str
   return { stream: Object.assign(stream, terminal) as unknown as NodeJS.WriteStream, text: () => chunks.join("") };
 }
 
-it("without a terminal each update is a line, with no control characters", () => {
+it("without a terminal there is a line for the first step, every ten seconds, and for the last", () => {
   const { stream, text } = screen();
-  const view = progressView(stream);
-  view.update(progress);
-  view.print("saved");
-  view.update({ ...progress, step: 121 });
+  let time = 0;
+  const view = progressView(stream, () => time);
+  for (const step of [120, 121, 122, 123, 124, 1000]) {
+    view.update({ ...progress, step });
+    if (step === 120) view.print("saved");
+    time += 5;
+  }
   view.stop();
-  expect(text().split("\n")).toHaveLength(4);
+  const lines = text().trimEnd().split("\n");
+  expect(lines.map((line) => /step \d+|saved/.exec(line)?.[0])).toEqual([
+    "step 120",
+    "saved",
+    "step 122",
+    "step 124",
+    "step 1000",
+  ]);
   expect(text()).not.toContain("\u001b");
 });
 

@@ -111,10 +111,26 @@ export type ProgressView = {
   stop(): void;
 };
 
-/** Draw on a stream: a bar where it is a terminal, a plain line for each update where it is not. */
-export function progressView(stream: NodeJS.WriteStream): ProgressView {
+const PLAIN_LINE_EVERY_SECONDS = 10;
+
+/**
+ * Draw on a stream: a bar where it is a terminal; where it is not, a plain line for the first and the last step and one
+ * every ten seconds between them. `now`: seconds.
+ */
+export function progressView(
+  stream: NodeJS.WriteStream,
+  now: () => number = () => performance.now() / 1000,
+): ProgressView {
   const print = (text: string) => void stream.write(`${text}\n`);
-  if (!stream.isTTY) return { update: (progress) => print(plainLine(progress)), print, stop: () => {} };
+  if (!stream.isTTY) {
+    let due = Number.NEGATIVE_INFINITY;
+    const update = (progress: Progress) => {
+      if (now() < due && progress.step < progress.steps) return;
+      print(plainLine(progress));
+      due = now() + PLAIN_LINE_EVERY_SECONDS;
+    };
+    return { update, print, stop: () => {} };
+  }
   let shown: SingleBar | undefined;
   const draw = (progress: Progress) => {
     if (!shown) {

@@ -49,6 +49,6 @@ export type TrackerOptions = {
   environment: Environment;
   /** Updates done where the run starts or goes on; rows of later steps have been cut from metrics.jsonl. */
   step: number;
-  /** Takes what people should know; it goes to the log, too. */
-  onNotice(message: string, level: "info" | "warn"): void;
+  /** Takes what people should know; it goes to the log, too. `debug` is for those who look for a fault. */
+  onNotice(message: string, level: "debug" | "info" | "warn"): void;
 };

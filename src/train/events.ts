@@ -63,6 +63,8 @@ export type TrainEvent =
   | { type: "warning"; message: string }
   /** Something that happened as it should, such as early stopping. */
   | { type: "notice"; message: string }
+  /** For those who look for a fault. */
+  | { type: "debug"; message: string }
   /** Validation begins; it takes a while. */
   | { type: "evaluating"; epoch: number; images: number }
   | { type: "checkpoint"; name: string; best: boolean }

@@ -1,0 +1,32 @@
+// What a person reads on the terminal: pino's lines, made pretty. Facts stay plain sentences, warnings stand out.
+
+import pino from "pino";
+import pretty from "pino-pretty";
+
+export const LEVELS = ["debug", "info", "warn", "error"] as const;
+export type Level = (typeof LEVELS)[number];
+
+export type TerminalLog = Record<"debug" | "info" | "warn", (message: string) => void>;
+
+/** Messages of `level` and above go to `print`, one at a time, in colours where asked. */
+export function terminalLog(
+  print: (text: string) => void,
+  { level = "info", colour = false }: { level?: Level; colour?: boolean } = {},
+): TerminalLog {
+  const format = pretty.prettyFactory({
+    colorize: colour,
+    customColors: "message:reset",
+    ignore: "level",
+    messageFormat: (entry, key, _level, { colors }) => {
+      const text = String(entry[key]);
+      const rank = Number(entry.level);
+      if (rank >= pino.levels.values.warn!) return (colors as Colours).yellow(`Warning: ${text}`);
+      return rank < pino.levels.values.info! ? (colors as Colours).gray(text) : text;
+    },
+  });
+  const write = (line: string) => print(format(line).replace(/\n$/, ""));
+  return pino({ level, base: null, timestamp: false }, { write });
+}
+
+/** What pino-pretty hands to a message format; its types leave it out. */
+type Colours = Record<"yellow" | "gray", (text: string) => string>;
