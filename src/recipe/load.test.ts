@@ -146,9 +146,15 @@ describe("a fault", () => {
     expect(await stages(0, 3, 2)).toContain("train.stages[2].from_epoch is 2, but must be above 3.");
   });
 
+  it("is a request for gradient histograms that nothing would show", async () => {
+    expect(await fault(`${DATA}track: { tensorboard: false, gradient_histograms: true }\n`)).toContain(
+      "track.gradient_histograms is true, but track.tensorboard, which would show them, is false.",
+    );
+  });
+
   it("is every value that does nothing yet", async () => {
-    expect(await fault("data: { dir: d }\ntrack: { tensorboard: true }\n")).toBe(
-      "trees.yaml:2:10: track.tensorboard: true is not supported yet; leave it out, or set it to false.",
+    expect(await fault("data: { dir: d }\ntrack: { wandb: { project: p } }\n")).toContain(
+      "trees.yaml:2:10: track.wandb: ",
     );
     for (const { key } of NOT_YET) expect(JSON.stringify(recipeJsonSchema())).toContain(`"${key.split(".").at(-1)}"`);
   });

@@ -173,6 +173,11 @@ function further(recipe: ReturnType<typeof recipeSchema.parse>): Fault[] {
     const must = before === undefined ? "be 0: the first stage begins with the run" : `be above ${before}`;
     faults.push({ path, message: `${keyName(path)} is ${epoch}, but must ${must}.` });
   }
+  if (recipe.track.gradient_histograms && !recipe.track.tensorboard)
+    add(
+      "track.gradient_histograms",
+      "track.gradient_histograms is true, but track.tensorboard, which would show them, is false.",
+    );
   if (data.dir === null && data.train === null)
     add("data.dir", "data.dir is missing: name the folder of the data set, or its files as data.train and data.val.");
   if (data.dir !== null && (data.train ?? data.val ?? data.test))

@@ -225,7 +225,11 @@ const checkpoint = section(
 const track = section(
   {
     every_steps: count().default(10).describe("A training row in metrics.jsonl after every so many steps"),
-    tensorboard: z.boolean().default(false).describe("Write TensorBoard event files"),
+    tensorboard: z.boolean().default(true).describe("Write TensorBoard event files"),
+    gradient_histograms: z
+      .boolean()
+      .default(false)
+      .describe("Show in TensorBoard how the gradients of each weight are distributed; reading them takes time"),
     wandb: orNone(
       z.strictObject({
         project: path().describe("W&B project"),
@@ -295,7 +299,6 @@ export type Recipe = z.output<typeof recipeSchema> & { name: string; weights: st
  * silence. An entry goes when the key does what it says.
  */
 export const NOT_YET: readonly { key: string; now: unknown }[] = [
-  { key: "track.tensorboard", now: false },
   { key: "track.wandb", now: "none" },
   { key: "export.onnx", now: false },
 ];

@@ -36,7 +36,7 @@ export async function* loop(run: Run, signal: AbortSignal | undefined): AsyncGen
         progress.skipped = 0;
         const row = trainRow(run, result, window, factor);
         yield { type: "step", row };
-        if (isDue(track.every_steps, progress.step)) yield await record(run, row);
+        if (isDue(track.every_steps, progress.step)) yield await record(run, row, result.histograms);
       } else {
         progress.skipped++;
         yield logged(run, `step ${progress.step + 1} was skipped: ${result.problem}`);

@@ -30,9 +30,11 @@ export function trainRow(run: Run, result: StepResult, { batches, began }: Windo
   };
 }
 
-/** Append a row to metrics.jsonl. */
-export async function record(run: Run, row: MetricsRow): Promise<TrainEvent> {
+/** Append a row to metrics.jsonl, then show it, and how gradients are distributed, wherever the run is shown. */
+export async function record(run: Run, row: MetricsRow, histograms?: StepResult["histograms"]): Promise<TrainEvent> {
   await run.metrics.append(row);
+  run.tracker.row(row);
+  if (histograms) run.tracker.histograms(row, histograms);
   if (row.split === "val") {
     const { per_class: _, ...metrics } = row;
     run.log.info("evaluated", metrics);

@@ -8,6 +8,7 @@ import { loadRecipe, writeRecipe } from "../recipe/load.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { openLog } from "../track/log.ts";
 import { openMetricsFile } from "../track/metricsFile.ts";
+import type { Tracker } from "../track/tracker.ts";
 import { UserError } from "../util/errors.ts";
 import { fileError, writeFileAtomic } from "../util/files.ts";
 import { withBatchSize } from "./autoBatch.ts";
@@ -18,6 +19,7 @@ import { loop } from "./loop.ts";
 import { assemble, closeParts, type Parts } from "./parts.ts";
 import { recordResults } from "./record.ts";
 import { BEGINNING, finished, loadProgress, type Progress, type SavedProgress, saveProgress } from "./saving.ts";
+import { openTrackers } from "./trackers.ts";
 
 /** All that the loop works with; `progress` and what `learner` holds change as it goes. */
 export type Run = Parts & {
@@ -26,6 +28,7 @@ export type Run = Parts & {
   progress: Progress;
   metrics: Awaited<ReturnType<typeof openMetricsFile>>;
   log: ReturnType<typeof openLog>;
+  tracker: Tracker;
   /** Train and evaluate on this many images only. */
   overfit: number | null;
   /** Seconds of training so far, those before a stop included. */
@@ -68,7 +71,7 @@ export async function* train(given: Recipe, options: NewRunOptions = {}): AsyncG
   });
   await writeRecipe(join(dir, "recipe.yaml"), recipe);
   await writeFileAtomic(join(dir, "environment.json"), `${JSON.stringify(parts.environment, null, 2)}\n`);
-  const run = await open(dir, recipe, parts, { ...BEGINNING }, { overfit, rows: 0, seconds: 0 });
+  const run = await open(dir, recipe, parts, { ...BEGINNING }, { overfit, rows: 0, seconds: 0, onEvent });
   // a first checkpoint: from here on the run can be killed at any instant
   yield* follow(run, { signal, onEvent }, saveProgress(run, { epoch: 0, epochEnd: false, score: null }));
 }
@@ -162,7 +165,7 @@ export async function reopen(
   parts.facts.push(...facts);
   restoreLearner(parts.learner, ema ? { model, optimizer, ema } : { model, optimizer }, state.emaUpdates);
   const { epoch, batch, step, skipped, best, patience } = state;
-  return open(dir, recipe, parts, { epoch, batch, step, skipped, best, patience }, { overfit, rows, seconds });
+  return open(dir, recipe, parts, { epoch, batch, step, skipped, best, patience }, { overfit, rows, seconds, onEvent });
 }
 
 async function open(
@@ -170,7 +173,12 @@ async function open(
   recipe: Recipe,
   parts: Parts,
   progress: Progress,
-  { overfit, rows, seconds }: { overfit: number | null; rows: number; seconds: number },
+  {
+    overfit,
+    rows,
+    seconds,
+    onEvent,
+  }: Pick<Run, "overfit"> & Pick<TrainOptions, "onEvent"> & { rows: number; seconds: number },
 ): Promise<Run> {
   const metrics = await openMetricsFile(join(dir, "metrics.jsonl"), { rows }).catch(async (error) => {
     await closeParts(parts);
@@ -183,7 +191,8 @@ async function open(
   };
   const began = performance.now();
   const clock = () => seconds + (performance.now() - began) / 1000;
-  return { ...parts, dir, recipe, progress, metrics, log, overfit, seconds: clock, end };
+  const run = { ...parts, dir, recipe, progress, metrics, log, overfit, seconds: clock, end };
+  return { ...run, tracker: openTrackers(run, onEvent) };
 }
 
 function endOf(
@@ -199,12 +208,14 @@ export async function* follow(
   { signal, onEvent }: TrainOptions,
   begin?: Promise<TrainEvent>,
 ): AsyncGenerator<MetricsRow, void, undefined> {
+  let status: EndStatus | "failed" = "failed";
   try {
     await begin;
     const { step } = run.progress;
     run.log.info(step === 0 ? "started" : "resumed", { step, facts: run.facts });
     onEvent?.({ type: "start", run: run.dir, facts: run.facts, size: { ...run.size, stepsDone: step } });
     for await (const event of loop(run, signal)) {
+      if (event.type === "end") status = event.status;
       onEvent?.(event);
       if (event.type === "row") yield event.row;
     }
@@ -213,6 +224,7 @@ export async function* follow(
     throw error;
   } finally {
     await run.metrics.close();
+    await run.tracker.close(status);
     await closeParts(run);
     run.log.close();
   }

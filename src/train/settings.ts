@@ -20,12 +20,13 @@ export function learnerSettings({ train, model }: Recipe, trains: ReadonlySet<st
   };
 }
 
-export function stepSettings({ train, seed }: Recipe, architecture: Architecture): StepSettings {
+export function stepSettings({ train, track, seed }: Recipe, architecture: Architecture): StepSettings {
   return {
     clipMaxNorm: train.clip_max_norm,
     ema: train.ema === "none" ? null : train.ema,
     accumulation: "whole",
     checkpointing: train.gradient_checkpointing,
     dropPath: train.drop_path > 0 ? { rates: blockRates(train.drop_path, architecture), seed } : undefined,
+    histogramsEvery: track.gradient_histograms ? track.every_steps : undefined,
   };
 }

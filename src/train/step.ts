@@ -7,9 +7,11 @@ import type { DropPath } from "../model/backbone.ts";
 import { type Checkpointing, rfdetr } from "../model/rfdetr.ts";
 import { valueAndGradients } from "../ops/differentiable.ts";
 import { resizeBilinear } from "../ops/resize.ts";
+import type { Histogram } from "../track/tracker.ts";
 import { rngFromSeed } from "../util/rng.ts";
 import { clipFactor, globalNorm, type Update, updateWeights } from "./adamw.ts";
 import { type EmaSettings, updateEma } from "./ema.ts";
+import { gradientHistograms } from "./gradientHistograms.ts";
 import { averagedLeaves, type Learner, trainable } from "./learner.ts";
 import { sideOfStep } from "./multiScale.ts";
 
@@ -27,6 +29,8 @@ export type StepSettings = {
   sides?: readonly number[] | undefined;
   /** Stochastic depth: the rate of each encoder block; what is dropped follows from the seed and the step. */
   dropPath?: { rates: number[]; seed: number } | undefined;
+  /** After every so many steps the result holds histograms of the gradients. */
+  histogramsEvery?: number | undefined;
 };
 
 /** `problem` is null, or says what was not finite in which images; then nothing was changed. */
@@ -37,6 +41,8 @@ export type StepResult = {
   /** Norm of the gradient before clipping. */
   gradNorm: number;
   problem: string | null;
+  /** Of the gradients before clipping, by the weight's path, where settings.histogramsEvery asks for them. */
+  histograms?: Map<string, Histogram>;
 };
 
 type Gradients = Map<string, tf.Tensor>;
@@ -90,6 +96,8 @@ export async function trainStep(
   const result = summarise(values as Float32Array, names, batches, whole);
 
   if (result.problem === null) {
+    const { histogramsEvery: every } = settings;
+    if (every !== undefined && (step + 1) % every === 0) result.histograms = await gradientHistograms(gradients);
     updateWeights(
       learner.optimizer,
       updatesOf(learner, gradients, rateFactor),
