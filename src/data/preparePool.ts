@@ -1,9 +1,8 @@
 // A few threads that prepare images (`prepareWorker.ts`), so that the thread that trains never waits for pixels.
 
-import { createRequire } from "node:module";
-import { pathToFileURL } from "node:url";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { UserError } from "../util/errors.ts";
+import { startThread } from "../util/thread.ts";
 import { type Prepared, type PrepareTask, prepare } from "./prepare.ts";
 import type { Answer, Order } from "./prepareWorker.ts";
 
@@ -24,7 +23,7 @@ export function createPreparePool(threads: number): PreparePool {
   let closed = false;
 
   const start = (): Thread => {
-    const thread: Thread = { worker: startWorker(), jobs: new Map() };
+    const thread: Thread = { worker: startThread("prepareWorker", import.meta.url), jobs: new Map() };
     const { worker, jobs } = thread;
     worker.on("message", (answer: Answer) => {
       const job = take(thread, answer.id);
@@ -79,15 +78,6 @@ export function createPreparePool(threads: number): PreparePool {
       await Promise.all(pool.map(({ worker }) => worker.terminate()));
     },
   };
-}
-
-function startWorker(): Worker {
-  if (!import.meta.url.endsWith(".ts")) return new Worker(new URL("./prepareWorker.js", import.meta.url));
-  // From the sources (development, tests): a thread has to ask for the loader that reads TypeScript by itself.
-  const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx/package.json"));
-  const [loader, source] = [new URL("./dist/esm/api/index.mjs", tsx), new URL("./prepareWorker.ts", import.meta.url)];
-  const code = `import("${loader}").then((tsx) => { tsx.register(); return import("${source}"); });`;
-  return new Worker(code, { eval: true, execArgv: [] });
 }
 
 function toError({ message, hint, user, stack }: Extract<Answer, { error: unknown }>["error"]): Error {

@@ -1,0 +1,88 @@
+// Pictures for W&B: kept in the run's folder until they have been uploaded, so that none is lost with the process.
+
+import { createHash } from "node:crypto";
+import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import type { TrackedPicture } from "../tracker.ts";
+
+/** What a row of W&B's history holds in place of a picture. `path` is where it is uploaded to, relative to the run. */
+export type PictureValue = {
+  _type: "image-file";
+  path: string;
+  sha256: string;
+  size: number;
+  format: string;
+  width: number;
+  height: number;
+  caption: string;
+};
+
+/** A picture that belongs to the row of `step`, under `key`. */
+export type KeptPicture = { step: number; key: string; value: PictureValue };
+
+const FOLDER = join("wandb", "pictures");
+const INDEX = join("wandb", "pictures.jsonl");
+
+/** Where the bytes of a kept picture are. */
+export function pictureFile(dir: string, { path }: Pick<PictureValue, "path">): string {
+  return join(dir, FOLDER, basename(path));
+}
+
+/** Put the pictures of an evaluation into the run's folder `dir`; returns them as rows refer to them. */
+export async function keepPictures(
+  dir: string,
+  { step }: { step: number },
+  pictures: readonly TrackedPicture[],
+): Promise<KeptPicture[]> {
+  await mkdir(join(dir, FOLDER), { recursive: true });
+  const kept: KeptPicture[] = [];
+  for (const { name, caption, format, data, width, height } of pictures) {
+    const sha256 = createHash("sha256").update(data).digest("hex");
+    const plain = name.replaceAll(/[^A-Za-z0-9._-]+/g, "_").slice(0, 80);
+    const path = `media/images/val_${plain}_${step}_${sha256.slice(0, 20)}.${format === "jpeg" ? "jpg" : format}`;
+    const value = { _type: "image-file", path, sha256, size: data.length, format, width, height, caption } as const;
+    await writeFile(pictureFile(dir, value), data);
+    kept.push({ step, key: `val/${name}`, value });
+  }
+  await append(dir, kept);
+  return kept;
+}
+
+/** Note that pictures have arrived at W&B. */
+export async function markSent(dir: string, paths: readonly string[]): Promise<void> {
+  await append(
+    dir,
+    paths.map((path) => ({ sent: path })),
+  );
+}
+
+/** All pictures of a run, the last of each step and key, and the paths of those that have arrived at W&B. */
+export async function keptPictures(dir: string): Promise<{ pictures: KeptPicture[]; sent: Set<string> }> {
+  const text = await readFile(join(dir, INDEX), "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return "";
+    throw error;
+  });
+  const pictures = new Map<string, KeptPicture>();
+  const sent = new Set<string>();
+  for (const line of text.split("\n")) {
+    const entry = parse(line);
+    if (typeof entry?.sent === "string") sent.add(entry.sent);
+    else if (entry?.value) pictures.set(`${entry.step} ${entry.key}`, entry as KeptPicture);
+  }
+  return { pictures: [...pictures.values()], sent };
+}
+
+async function append(dir: string, entries: readonly object[]): Promise<void> {
+  if (entries.length === 0) return;
+  // A line of its own first: the last one may have been torn by a crash.
+  await appendFile(join(dir, INDEX), `\n${entries.map((entry) => `${JSON.stringify(entry)}\n`).join("")}`);
+}
+
+/** A line of the index; undefined for one that a crash tore. */
+function parse(line: string): (Partial<KeptPicture> & { sent?: string }) | undefined {
+  try {
+    return line === "" ? undefined : (JSON.parse(line) as KeptPicture);
+  } catch {
+    return undefined;
+  }
+}
