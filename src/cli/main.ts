@@ -93,7 +93,7 @@ function usageError(message: string, words: string[]): UserError {
 /** Options that a slip may have been meant for. */
 const OPTIONS = (
   "recipe set run overfit device json weights data split images out help version schema threshold max-dets " +
-  "batch-size annotations predictions pictures force ema dry-run epochs max-hours to"
+  "batch-size annotations predictions pictures force ema dry-run epochs max-hours to log-level"
 ).split(" ");
 
 function report(error: unknown): number {
