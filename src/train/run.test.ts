@@ -39,7 +39,15 @@ test("a whole run leaves a run folder with every step and every epoch's evaluati
     size: { epochs: 2, stepsPerEpoch: 5, totalSteps: 10, imagesPerStep: 2 },
   });
   expect((await readdir(run)).sort()).toEqual(
-    ["checkpoints", "environment.json", "log.jsonl", "metrics.jsonl", "recipe.yaml", "results.csv"].sort(),
+    [
+      "checkpoints",
+      "environment.json",
+      "log.jsonl",
+      "metrics.jsonl",
+      "recipe.yaml",
+      "results.csv",
+      "tensorboard",
+    ].sort(),
   );
   const kept = await listCheckpoints(join(run, "checkpoints"));
   expect(kept.map(({ step, epochEnd }) => [step, epochEnd])).toEqual([

@@ -62,7 +62,7 @@ async function pictures(folder: string, count: number): Promise<void> {
 /** A recipe for TINY on the data set at `dir`: 7 training images, 10 steps. */
 export function tinyRecipe(
   dir: string,
-  changes: { train?: RecipeInput["train"]; checkpoint?: RecipeInput["checkpoint"] } = {},
+  changes: Pick<RecipeInput, "train" | "checkpoint" | "track" | "export"> = {},
 ) {
   return resolveRecipe({
     name: "tiny",
@@ -78,7 +78,8 @@ export function tinyRecipe(
     data: { dir, batch_size: 1, workers: 1 },
     train: { epochs: 2, grad_accum_steps: 2, lr: 1e-3, ema: { decay: 0.9, tau: 5 }, ...changes.train },
     checkpoint: { ...changes.checkpoint },
-    track: { every_steps: 1 },
+    track: { every_steps: 1, ...changes.track },
+    export: { onnx: false, ...changes.export },
   });
 }
 
