@@ -1,0 +1,293 @@
+// Two-stage proposals, decoder and heads as operations; only the first group of queries is in the file.
+
+import { proposalGrid } from "../model/twoStage.ts";
+import type { Constant, Value } from "./graph.ts";
+import { affine, joinColumns, rows } from "./host.ts";
+import {
+  attend,
+  type Builder,
+  cast,
+  firstGroup,
+  type LinearConstants,
+  linear,
+  linearAt,
+  mlp,
+  normOf,
+  reshape,
+  scaled,
+  slice,
+  split,
+  transpose,
+} from "./layers.ts";
+import type { Level } from "./projector.ts";
+
+const EPSILON = 1e-5;
+
+/** Boxes as centre and extent, [batch, queries, 2] each, in float32 whatever the rest of the graph is in. */
+type Boxes = { centre: Value; extent: Value };
+
+/** logits: [batch, queries, classes + 1]; centre, extent: [batch, queries, 2]. All float32. */
+export type Detections = Boxes & { logits: Value };
+
+/** levels: one [batch, side, side, dim] each. `images` is the graph's input: its first axis is the batch. */
+export function detect(b: Builder, levels: readonly Level[], images: Value): Detections {
+  const { graph, architecture } = b;
+  const { hiddenDim: dim, numQueries: queries, decLayers } = architecture;
+  const tokens = levels.reduce((sum, { side }) => sum + side * side, 0);
+  const flat = levels.map(({ value, side }) => reshape(graph, value, -1, side * side, dim));
+  const joined = flat.length === 1 ? flat[0]! : graph.op("Concat", flat, { axis: 1 });
+  const memory = reshape(graph, joined, -1, dim);
+
+  const references = graph.within("twoStage", () => propose(b, memory, { levels, tokens, images }));
+  const position = graph.within("positions", () => boxPositions(b, references));
+  const values = graph.within("values", () => valuesOfLayers(b, memory, { levels, tokens }));
+  let x: Value | undefined;
+  for (let i = 0; i < decLayers; i++)
+    x = graph.within(`decoder.layers.${i}`, () => layer(b, x, i, { position, references, maps: values[i]!, levels }));
+
+  return graph.within("heads", () => {
+    const hidden = normAt(b, x!, "decoder.norm");
+    const logits = cast(graph, linear(b, hidden, "heads.class", linearAt(b, "heads.class")), "float32");
+    const layers = [0, 1, 2].map((i) => linearAt(b, `heads.box.${i}`));
+    const delta = cast(graph, mlp(b, hidden, "heads.box", layers), "float32");
+    const classes = architecture.numClasses + 1;
+    return {
+      logits: reshape(graph, logits, -1, queries, classes),
+      ...moved(b, reshape(graph, delta, -1, queries, 4), references),
+    };
+  });
+}
+
+function normAt(b: Builder, x: Value, path: string): Value {
+  const [weight, bias] = [b.leaf(`${path}.weight`), b.leaf(`${path}.bias`)];
+  return normOf(b.graph, x, path, { weight, bias, epsilon: EPSILON });
+}
+
+/** Centre by delta times the extent, extent by exp(delta). delta: [batch, queries, 4], float32. */
+function moved({ graph }: Builder, delta: Value, { centre, extent }: Boxes): Boxes {
+  const [shift, growth] = split(graph, delta, 2, 2) as [Value, Value];
+  return {
+    centre: graph.op("Add", [graph.op("Mul", [shift, extent]), centre]),
+    extent: graph.op("Mul", [graph.op("Exp", [growth]), extent]),
+  };
+}
+
+/** The best proposals of the encoder, moved by the learned reference points. memory: [batch * tokens, dim]. */
+function propose(
+  b: Builder,
+  memory: Value,
+  { levels, tokens, images }: { levels: readonly Level[]; tokens: number; images: Value },
+): Boxes {
+  const { graph, architecture, leaf } = b;
+  const { hiddenDim: dim, numQueries: queries } = architecture;
+  const count = Math.min(queries, tokens);
+  const group = ({ weight, bias }: LinearConstants) => ({ weight: firstGroup(weight), bias: firstGroup(bias) });
+  const at = (path: string) => group(linearAt(b, path));
+  const grid = proposalGrid(levels.map(({ side }) => [side, side]), 1); // biome-ignore format: one line
+
+  const allValid = grid.valid.every((valid) => valid === 1);
+  const valid = allValid
+    ? memory
+    : reshape(
+        graph,
+        graph.op("Mul", [
+          reshape(graph, memory, -1, tokens, dim),
+          graph.weights("twoStage.valid", { shape: [tokens, 1], data: grid.valid }),
+        ]),
+        -1,
+        dim,
+      );
+  const output = linear(b, valid, "decoder.twoStage.output", at("decoder.twoStage.output"));
+  const norm = { ...at("decoder.twoStage.norm"), epsilon: EPSILON };
+  const hidden = normOf(graph, output, "decoder.twoStage.norm", norm);
+  const logits = cast(graph, linear(b, hidden, "heads.twoStageClass", at("heads.twoStageClass")), "float32");
+  const best =
+    graph.opset >= 18
+      ? graph.op("ReduceMax", [logits, graph.ints(1)], { keepdims: 0 })
+      : graph.op("ReduceMax", [logits], { axes: [1], keepdims: 0 });
+  const [, index] = graph.ops("TopK", [reshape(graph, best, -1, tokens), graph.ints(count)], { axis: 1 }, 2);
+
+  const each = reshape(graph, index!, -1, count, 1);
+  const chosen = graph.op("GatherND", [reshape(graph, hidden, -1, tokens, dim), each], { batch_dims: 1 });
+  const boxHead = [0, 1, 2].map((i) => at(`heads.twoStageBox.${i}`));
+  const delta = cast(graph, mlp(b, reshape(graph, chosen, -1, dim), "heads.twoStageBox", boxHead), "float32");
+  const anchors = { shape: [tokens, 4], data: grid.proposals };
+  const anchor = graph.op("Gather", [graph.weights("twoStage.anchors", anchors, "float32"), index!]);
+  const [centre, extent] = split(graph, anchor, 2, 2) as [Value, Value];
+  const proposals = moved(b, reshape(graph, delta, -1, count, 4), { centre, extent });
+
+  const learned = rows(leaf("decoder.queries.referencePoints"), 0, queries);
+  const placed = movedByLearned(b, rows(learned, 0, count), proposals);
+  if (count === queries) return placed;
+  // fewer proposals than queries: the rest keep their learned boxes, for each image
+  const batch = slice(graph, graph.op("Shape", [images]), 0, 0, 1);
+  const shape = graph.op("Concat", [batch, graph.ints(queries - count, 2)], { axis: 0 });
+  const rest = (name: string, from: number) => {
+    const data = columns(rows(learned, count, queries), from, 2);
+    return graph.op("Expand", [graph.weights(name, data, "float32"), shape]);
+  };
+  return {
+    centre: graph.op("Concat", [placed.centre, rest("queries.centre", 0)], { axis: 1 }),
+    extent: graph.op("Concat", [placed.extent, rest("queries.extent", 2)], { axis: 1 }),
+  };
+}
+
+/** The learned reference points are deltas on the proposals; their exponentials are taken here. */
+function movedByLearned({ graph }: Builder, learned: Constant, { centre, extent }: Boxes): Boxes {
+  const growth = columns(learned, 2, 2);
+  const factor = { shape: growth.shape, data: growth.data.map(Math.exp) };
+  const shift = graph.weights("queries.shift", columns(learned, 0, 2), "float32");
+  return {
+    centre: graph.op("Add", [graph.op("Mul", [extent, shift]), centre]),
+    extent: graph.op("Mul", [extent, graph.weights("queries.growth", factor, "float32")]),
+  };
+}
+
+/** Some columns of a matrix. */
+function columns({ shape, data }: Constant, from: number, count: number): Constant {
+  const [height, width] = shape as [number, number];
+  return {
+    shape: [height, count],
+    data: Float32Array.from(
+      { length: height * count },
+      (_, i) => data[Math.floor(i / count) * width + from + (i % count)]!,
+    ),
+  };
+}
+
+/**
+ * Sine embedding of the reference boxes and the perceptron behind it. Sines and cosines come one after the other instead of
+ * alternating, and coordinates in the order x, y, width, height: the first layer's rows are put in that order.
+ * -> [batch * queries, dim].
+ */
+function boxPositions(b: Builder, { centre, extent }: Boxes): Value {
+  const { graph, architecture } = b;
+  const { hiddenDim, numQueries: queries } = architecture;
+  const dim = hiddenDim / 2; // numbers a coordinate
+  const pairs = dim / 2;
+  const frequencies = Float32Array.from({ length: pairs }, (_, i) => (2 * Math.PI) / 10000 ** ((2 * i) / dim));
+  const boxes = reshape(graph, graph.op("Concat", [centre, extent], { axis: 2 }), -1, queries, 4, 1);
+  const frequency = graph.weights("frequencies", { shape: [pairs], data: frequencies }, "float32");
+  const angles = graph.op("Mul", [boxes, frequency]);
+  const waves = graph.op("Concat", [graph.op("Sin", [angles]), graph.op("Cos", [angles])], { axis: 3 });
+  const embedding = cast(graph, reshape(graph, waves, -1, 4 * dim), "float16");
+
+  const path = "decoder.referencePointHead";
+  const [first, second] = [linearAt(b, `${path}.0`), linearAt(b, `${path}.1`)];
+  const out = first.weight.shape[1]!;
+  const sorted = new Float32Array(first.weight.data.length);
+  for (const [coordinate, place] of [1, 0, 2, 3].entries())
+    for (let i = 0; i < dim; i++) {
+      const row = place * dim + (i < pairs ? 2 * i : 2 * (i - pairs) + 1);
+      sorted.set(first.weight.data.subarray(row * out, (row + 1) * out), (coordinate * dim + i) * out);
+    }
+  const weight = { shape: first.weight.shape, data: sorted };
+  return mlp(b, embedding, path, [{ weight, bias: first.bias }, second]);
+}
+
+/** What each decoder layer reads: for every level a map [batch * heads, channels, side, side]. One product for all layers. */
+function valuesOfLayers(
+  b: Builder,
+  memory: Value,
+  { levels, tokens }: { levels: readonly Level[]; tokens: number },
+): Value[][] {
+  const { graph, architecture } = b;
+  const { hiddenDim: dim, decLayers, caNheads: heads } = architecture;
+  const all = Array.from({ length: decLayers }, (_, i) => linearAt(b, `decoder.layers.${i}.crossAttention.value`));
+  const weight = joinColumns(...all.map((one) => one.weight));
+  const bias = joinColumns(...all.map((one) => one.bias));
+  const values = linear(b, memory, "decoder.values", { weight, bias });
+  const byLayer = transpose(graph, reshape(graph, values, -1, tokens, decLayers, dim), 2, 0, 3, 1);
+  return split(graph, byLayer, 0, decLayers).map((value) => {
+    const whole = cast(graph, value, "float32"); // sampling is done in float32 in any case
+    let first = 0;
+    return levels.map(({ side }) => {
+      const from = first;
+      first += side * side;
+      const part = levels.length === 1 ? whole : slice(graph, whole, 3, from, first);
+      return reshape(graph, part, -1, dim / heads, side, side);
+    });
+  });
+}
+
+type LayerInputs = { position: Value; references: Boxes; maps: readonly Value[]; levels: readonly Level[] };
+
+/** One decoder layer. x: [batch * queries, dim]; undefined for the first, whose queries are the learned ones. */
+function layer(b: Builder, x: Value | undefined, index: number, inputs: LayerInputs): Value {
+  const { graph, architecture, leaf } = b;
+  const { hiddenDim: dim, numQueries: queries, saNheads: heads } = architecture;
+  const path = `decoder.layers.${index}`;
+  const at = (name: string) => [`${path}.${name}`, linearAt(b, `${path}.${name}`)] as const;
+  const learned = rows(leaf("decoder.queries.features"), 0, queries); // [queries, dim], the same for every image
+  const plus = (value: Value): Value => {
+    if (x !== undefined) return graph.op("Add", [value, x]);
+    const perImage = reshape(graph, value, -1, queries, dim);
+    return reshape(graph, graph.op("Add", [perImage, graph.weights("queries.features", learned)]), -1, dim);
+  };
+
+  const placed = plus(inputs.position);
+  const scale = 1 / Math.sqrt(dim / heads);
+  const [queryName, query] = at("selfAttention.query");
+  const [valueName, value] = at("selfAttention.value");
+  const attended = attend(
+    b,
+    {
+      query: linear(
+        b,
+        placed,
+        queryName,
+        scaled(query, () => scale),
+      ),
+      key: linear(b, placed, ...at("selfAttention.key")),
+      value: x === undefined ? affine(learned, value.weight, value.bias) : linear(b, x, valueName, value),
+    },
+    { tokens: queries, width: dim, heads, name: `${path}.selfAttention.values` },
+  );
+  const y = normAt(b, plus(linear(b, attended, ...at("selfAttention.output"))), `${path}.norm1`);
+  const read = deformable(b, graph.op("Add", [y, inputs.position]), `${path}.crossAttention`, inputs);
+  const z = normAt(b, graph.op("Add", [y, linear(b, read, ...at("crossAttention.output"))]), `${path}.norm2`);
+  const hidden = graph.op("Relu", [linear(b, z, ...at("linear1"))]);
+  return normAt(b, graph.op("Add", [z, linear(b, hidden, ...at("linear2"))]), `${path}.norm3`);
+}
+
+/** Deformable attention before its output layer. query: [batch * queries, dim] -> [batch * queries, dim]. */
+function deformable(
+  b: Builder,
+  query: Value,
+  path: string,
+  { references, maps, levels }: Pick<LayerInputs, "references" | "maps" | "levels">,
+): Value {
+  const { graph, architecture } = b;
+  const { hiddenDim: dim, numQueries: queries, caNheads: heads, decNPoints: points } = architecture;
+  const samples = levels.length * points;
+  const offsets = scaled(linearAt(b, `${path}.samplingOffsets`), () => 1 / points); // half a side, on a grid from -1 to 1
+  const shares = linearAt(b, `${path}.attentionWeights`);
+  const both = linear(b, query, `${path}.samples`, {
+    weight: joinColumns(offsets.weight, shares.weight),
+    bias: joinColumns(offsets.bias, shares.bias),
+  });
+  const whole = cast(graph, both, "float32");
+  const shift = reshape(graph, slice(graph, whole, 1, 0, 2 * heads * samples), -1, queries, heads, samples, 2);
+  const scores = slice(graph, whole, 1, 2 * heads * samples, 3 * heads * samples);
+  const weights = graph.op("Softmax", [reshape(graph, scores, -1, queries, heads, samples)], { axis: -1 });
+
+  const centre = graph.op("Add", [
+    graph.op("Mul", [references.centre, graph.scalar(2, "float32")]),
+    graph.scalar(-1, "float32"),
+  ]);
+  const perQuery = (value: Value) => reshape(graph, value, -1, queries, 1, 1, 2);
+  const moved = graph.op("Add", [graph.op("Mul", [shift, perQuery(references.extent)]), perQuery(centre)]);
+  const grids = split(graph, transpose(graph, moved, 0, 2, 1, 3, 4), 3, levels.length);
+  const sampled = maps.map((map, level) =>
+    graph.op("GridSample", [map, reshape(graph, grids[level]!, -1, queries, points, 2)], {
+      mode: "bilinear",
+      padding_mode: "zeros",
+      align_corners: 0,
+    }),
+  ); // [batch * heads, channels, queries, points] each
+  const all = sampled.length === 1 ? sampled[0]! : graph.op("Concat", sampled, { axis: 3 });
+  const byHead = reshape(graph, transpose(graph, weights, 0, 2, 1, 3), -1, 1, queries, samples);
+  const sum = graph.op("ReduceSum", [graph.op("Mul", [all, byHead]), graph.ints(-1)], { keepdims: 0 });
+  const out = reshape(graph, transpose(graph, reshape(graph, sum, -1, dim, queries), 0, 2, 1), -1, dim);
+  return cast(graph, out, "float16");
+}

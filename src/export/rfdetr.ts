@@ -1,0 +1,53 @@
+// The whole detector as an ONNX graph, from its weights in host memory.
+
+import type { Leaf } from "../checkpoint/names.ts";
+import type { Architecture } from "../model/variants.ts";
+import { backbone } from "./backbone.ts";
+import { detect } from "./decoder.ts";
+import { createGraph, type Graph } from "./graph.ts";
+import { type Builder, cast } from "./layers.ts";
+import { projector } from "./projector.ts";
+import type { Quantiser } from "./quantise.ts";
+
+export type GraphSettings = {
+  /** Version of the standard's operations. */
+  opset: 17 | 18;
+  /** Images a run: a number, or any number of them. */
+  batch: number | "dynamic";
+  /** Use operations that only onnxruntime has. */
+  fused: boolean;
+  floats: "float32" | "float16";
+  quantiser?: Quantiser | undefined;
+};
+
+/**
+ * The evaluation forward of a detector. Input `images` [batch, 3, resolution, resolution], RGB, normalised; the outputs are
+ * those of the reference's own export: `dets` [batch, queries, 4], normalised cxcywh, and `labels` [batch, queries,
+ * classes + 1], logits.
+ */
+export function buildGraph(
+  leaves: ReadonlyMap<string, Leaf>,
+  architecture: Architecture,
+  { opset, batch, fused, floats, quantiser }: GraphSettings,
+): Graph {
+  const graph = createGraph({ opset, floats });
+  const b: Builder = {
+    graph,
+    architecture,
+    fused,
+    quantiser,
+    leaf: (path) => {
+      const found = leaves.get(path);
+      if (!found) throw new Error(`the weight tree lacks ${path}`);
+      return found;
+    },
+  };
+  const { resolution: side, numQueries, numClasses } = architecture;
+  const images = batch === "dynamic" ? "batch" : batch;
+  const input = graph.input("input", "float32", [images, 3, side, side]);
+  const maps = projector(b, backbone(b, cast(graph, input, "float16")));
+  const { centre, extent, logits } = detect(b, maps, input);
+  graph.output(graph.op("Concat", [centre, extent], { axis: 2 }), "dets", "float32", [images, numQueries, 4]);
+  graph.output(logits, "labels", "float32", [images, numQueries, numClasses + 1]);
+  return graph;
+}

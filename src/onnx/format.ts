@@ -1,0 +1,12 @@
+// Numbers of the ONNX format that the writer and the reader share (onnx.proto, IR version 8).
+
+/** TensorProto.DataType of the element types in use. */
+export const ELEMENT = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, float16: 10 } as const;
+
+export type ElementType = keyof typeof ELEMENT;
+
+/** The domain of onnxruntime's own operations. */
+export const CONTRIB = "com.microsoft";
+
+/** Protobuf cannot hold more, and neither can a file whose weights are inside. */
+export const MOST_BYTES = 2 ** 31 - 1;
