@@ -77,19 +77,30 @@ function numbers(fields: object, path: string): [string, number][] {
  * What a table of runs shows: the last value of every key, and under `best/...` the evaluation with the highest `metric`
  * (the first of equals), with its step and epoch. `AP:NAME` is the AP50:95 of one class.
  */
-export function summaryOf(
-  rows: readonly MetricsRow[],
-  { metric = "AP50:95" }: { metric?: string } = {},
-): Record<string, number> {
-  const history = historyRows(rows);
+export function summaryOf(rows: readonly MetricsRow[], options: { metric?: string } = {}): Record<string, number> {
+  const summary = openSummary(options);
+  for (const row of historyRows(rows)) summary.add(row);
+  return summary.values();
+}
+
+/** The same, step by step. */
+export function openSummary({ metric = "AP50:95" }: { metric?: string } = {}) {
   const key = metric.startsWith("AP:") ? `val/per_class/${metric.slice("AP:".length)}` : `val/${metric}`;
-  const score = (row: HistoryRow) => row[key] ?? Number.NEGATIVE_INFINITY;
-  let best: HistoryRow | undefined;
-  for (const row of history) if (score(row) > (best ? score(best) : Number.NEGATIVE_INFINITY)) best = row;
-  const summary = Object.fromEntries(history.flatMap((row) => Object.entries(row)));
-  if (!best) return summary;
-  const values = Object.entries(best)
-    .filter(([key]) => key.startsWith("val/") && !key.startsWith("val/per_class/"))
-    .map(([key, value]) => [`best/${key.slice("val/".length)}`, value]);
-  return { ...summary, ...Object.fromEntries(values), "best/step": best._step, "best/epoch": best.epoch };
+  const last = new Map<string, number>();
+  let best: Map<string, number> | undefined;
+  let highest = Number.NEGATIVE_INFINITY;
+  return {
+    /** The next step; steps ascend. */
+    add(row: HistoryRow): void {
+      for (const [name, value] of Object.entries(row)) last.set(name, value);
+      const score = row[key] ?? Number.NEGATIVE_INFINITY;
+      if (score <= highest) return;
+      highest = score;
+      const metrics = Object.entries(row)
+        .filter(([name]) => name.startsWith("val/") && !name.startsWith("val/per_class/"))
+        .map(([name, value]): [string, number] => [`best/${name.slice("val/".length)}`, value]);
+      best = new Map([...metrics, ["best/step", row._step], ["best/epoch", row.epoch]]);
+    },
+    values: (): Record<string, number> => Object.fromEntries([...last, ...(best ?? [])]),
+  };
 }
