@@ -1,0 +1,160 @@
+// A detector in an ONNX file: images in, detections out, as from weights in the engine; the engine is not needed.
+
+import type { ClassEntry } from "../data/sample.ts";
+import type { DetectInput } from "../model/detect.ts";
+import { type ImageDetections, rank, toPixels } from "../model/detections.ts";
+import { UserError } from "../util/errors.ts";
+import { readOnnxFacts } from "./facts.ts";
+import { fromMetadata } from "./metadata.ts";
+import { type OnnxSession, type OnnxTensor, type OpenOptions, openOnnx } from "./session.ts";
+
+export type OnnxDetector = {
+  session: OnnxSession;
+  metadata: Record<string, string>;
+  classes: ClassEntry[];
+  /** Side of the square input, in pixels. */
+  resolution: number;
+  /** Images that one run takes; undefined: any number. */
+  batch: number | undefined;
+  /** Whether scores, labels and boxes in pixels come out of the file itself. */
+  decoded: boolean;
+  /**
+   * Run the model. images: float32 [count, resolution, resolution, 3], normalised; sizes: [height, width] of each original
+   * image, which a decoded file needs already here. The outputs go to `select`.
+   */
+  forward(images: Float32Array, sizes: DetectInput["originalSizes"]): Promise<OnnxOutputs>;
+  /** The best detections of each image, in pixels of the originals. */
+  select(outputs: OnnxOutputs, sizes: DetectInput["originalSizes"]): ImageDetections[];
+  /** Both, one after the other. */
+  detect(input: DetectInput): Promise<ImageDetections[]>;
+  close(): Promise<void>;
+};
+
+/** What the runs of a batch gave: one for all images, or one for each of the file's own batches. */
+export type OnnxOutputs = { images: number; outputs: Record<string, OnnxTensor> }[];
+
+/** Whether a path means an ONNX file. */
+export function isOnnx(path: string): boolean {
+  return /\.onnx$/i.test(path);
+}
+
+/**
+ * Open a detector. Throws a UserError where the file cannot be read, is no ONNX file, or is not a detector with the inputs
+ * and outputs of the reference's export (or of our decoded one).
+ */
+export async function openDetector(path: string, options: OpenOptions = {}): Promise<OnnxDetector> {
+  const { metadata } = await readOnnxFacts(path);
+  const session = await openOnnx(path, options);
+  try {
+    return describe(session, metadata);
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
+}
+
+function describe(session: OnnxSession, metadata: Record<string, string>): OnnxDetector {
+  const { path } = session;
+  const outputs = new Map(session.outputs.map(({ name, shape }) => [name, shape]));
+  const [first] = session.inputs;
+  const names = session.inputs.map(({ name }) => name).join();
+  const decoded = names === "input,sizes" && ["boxes", "scores", "labels"].every((name) => outputs.has(name));
+  const raw = names === "input" && outputs.get("dets")?.length === 3 && outputs.get("labels")?.length === 3;
+  const [images, channels, height, width] = first?.shape ?? [];
+  const square = first?.type === "float32" && channels === 3 && typeof height === "number" && height === width;
+  if (!(decoded || raw) || !square) {
+    const list = (ports: OnnxSession["inputs"]) =>
+      ports.map(({ name, type, shape }) => `${name} ${type} [${shape.join(", ")}]`).join("; ") || "none";
+    throw new UserError(
+      `${path} is an ONNX model, but no detector of ours: inputs ${list(session.inputs)}; outputs ${list(session.outputs)}.`,
+      {
+        hint: "Needed are input float32 [batch, 3, side, side] and the outputs dets and labels, as export writes them.",
+      },
+    );
+  }
+  const logits = raw ? outputs.get("labels")![2] : undefined;
+  const { classes, numSelect } = fromMetadata(metadata, typeof logits === "number" ? logits : undefined);
+  const batch = typeof images === "number" ? images : undefined;
+  const side = height as number;
+  const detector: OnnxDetector = {
+    session,
+    metadata,
+    classes,
+    resolution: side,
+    batch,
+    decoded,
+    forward: (pixels, sizes) => forward(session, pixels, { side, batch, sizes: decoded ? sizes : undefined }),
+    select: (parts, sizes) => {
+      let done = 0;
+      return parts.flatMap((part) => {
+        const own = sizes.slice(done, done + part.images);
+        done += part.images;
+        return decoded ? taken(part.outputs, own) : selected(part.outputs, own, numSelect);
+      });
+    },
+    detect: async ({ images: pixels, originalSizes }) =>
+      detector.select(await detector.forward(pixels, originalSizes), originalSizes),
+    close: () => session.close(),
+  };
+  return detector;
+}
+
+async function forward(
+  session: OnnxSession,
+  images: Float32Array,
+  { side, batch, sizes }: { side: number; batch: number | undefined; sizes: DetectInput["originalSizes"] | undefined },
+): Promise<OnnxOutputs> {
+  const area = side * side;
+  const count = images.length / (3 * area);
+  const runs: OnnxOutputs = [];
+  const step = batch ?? count;
+  for (let from = 0; from < count; from += step) {
+    const own = Math.min(step, count - from);
+    const data = new Float32Array(step * 3 * area); // a file of a fixed batch gets black images to fill the last one
+    channelsFirst(images.subarray(from * 3 * area, (from + own) * 3 * area), data, area);
+    const feeds: Record<string, OnnxTensor> = { input: { data, shape: [step, 3, side, side] } };
+    if (sizes) {
+      const rest = Array.from({ length: step - own }, () => [1, 1] as const);
+      const all = [...sizes.slice(from, from + own), ...rest];
+      feeds.sizes = { data: Float32Array.from(all.flat()), shape: [step, 2] };
+    }
+    runs.push({ images: own, outputs: await session.run(feeds) });
+  }
+  return runs;
+}
+
+/** [images, area, 3] -> [images, 3, area]. */
+function channelsFirst(from: Float32Array, to: Float32Array, area: number): void {
+  for (let image = 0; image < from.length; image += 3 * area) {
+    for (let i = 0, at = image; i < area; i++) {
+      to[image + i] = from[at++]!;
+      to[image + area + i] = from[at++]!;
+      to[image + 2 * area + i] = from[at++]!;
+    }
+  }
+}
+
+/** Detections of logits and boxes. */
+function selected(
+  { dets, labels }: Record<string, OnnxTensor>,
+  sizes: DetectInput["originalSizes"],
+  numSelect: number,
+): ImageDetections[] {
+  const [batch, queries, classes] = labels!.shape as [number, number, number];
+  const count = Math.min(numSelect, queries * classes);
+  const ranked = rank(labels!.data as Float32Array, { batch, count });
+  return toPixels({ ...ranked, boxes: dets!.data as Float32Array, count, queries, classes }, sizes);
+}
+
+/** Detections that the file has made itself. */
+function taken(
+  { boxes, scores, labels }: Record<string, OnnxTensor>,
+  sizes: DetectInput["originalSizes"],
+): ImageDetections[] {
+  const count = scores!.shape[1]!;
+  return sizes.map((_, image) => ({
+    boxes: (boxes!.data as Float32Array).slice(4 * image * count, 4 * (image + 1) * count),
+    scores: (scores!.data as Float32Array).slice(image * count, (image + 1) * count),
+    labels: Int32Array.from((labels!.data as BigInt64Array).subarray(image * count, (image + 1) * count), Number),
+  }));
+}

@@ -1,0 +1,82 @@
+// What an exported file says about the detector inside: texts by key, for whoever deploys it, and for evaluation here.
+
+import { classTable } from "../data/cocoNames.ts";
+import { IMAGENET } from "../data/resize.ts";
+import type { ClassEntry } from "../data/sample.ts";
+
+/** All that is known when a file is written. */
+export type DetectorFacts = {
+  classes: readonly ClassEntry[];
+  resolution: number;
+  numSelect: number;
+  precision: string;
+  /** The outputs: `raw` as the reference's, or `decoded`. */
+  outputs: "raw" | "decoded";
+  /** Fields of the reference's ModelConfig. */
+  architecture: object;
+  version: string;
+  /** Where the weights are from. */
+  weights: { source: string; sha256: string };
+  run: string | undefined;
+  epoch: number | undefined;
+};
+
+/** The entries of the file. `rfdetr_notes` is the one key that the reference's own export has. */
+export function toMetadata(facts: DetectorFacts): Record<string, string> {
+  const { classes, resolution, weights, run, epoch, outputs } = facts;
+  const entries: Record<string, unknown> = {
+    rfdetr_notes: { trainer: "rfdetr-train", version: facts.version, ...(run !== undefined && { run }) },
+    names: Object.fromEntries(classes.map(({ label, name }) => [label, name])),
+    classes: classes.map(({ label, name, categoryId }) => ({ label, name, category_id: categoryId })),
+    resolution,
+    imgsz: [resolution, resolution],
+    input: "RGB, float32, [batch, 3, height, width]: (value / 255 - mean) / std",
+    mean: IMAGENET.mean,
+    std: IMAGENET.std,
+    resize: "bilinear, stretched to the square (the aspect ratio is not kept), half-pixel centres, no antialiasing",
+    boxes: outputs === "raw" ? "cxcywh, normalised" : "xyxy, in pixels of the original image",
+    scores: outputs === "raw" ? "logits; sigmoid gives the score of each class" : "sigmoid, in falling order",
+    outputs,
+    num_select: facts.numSelect,
+    precision: facts.precision,
+    architecture: facts.architecture,
+    rfdetr_train: facts.version,
+    weights: weights.source,
+    weights_sha256: weights.sha256,
+    ...(run !== undefined && { run }),
+    ...(epoch !== undefined && { epoch }),
+  };
+  return Object.fromEntries(
+    Object.entries(entries).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
+  );
+}
+
+/**
+ * The classes that a file names, and how many detections to keep. A file of another program says nothing of it: then COCO's
+ * classes where it has 91 logits, else classes by their number.
+ */
+export function fromMetadata(
+  metadata: Record<string, string>,
+  logits: number | undefined,
+): { classes: ClassEntry[]; numSelect: number } {
+  const select = parse(metadata.num_select);
+  const numSelect = typeof select === "number" && Number.isInteger(select) && select > 0 ? select : 300;
+  const entries = parse(metadata.classes);
+  const isEntry = (one: unknown): one is { label: number; name: string; category_id: number } => {
+    const { label, name, category_id: id } = (one ?? {}) as Record<string, unknown>;
+    return Number.isInteger(label) && typeof name === "string" && Number.isSafeInteger(id);
+  };
+  if (Array.isArray(entries) && entries.length > 0 && entries.every(isEntry)) {
+    const classes = entries.map(({ label, name, category_id: categoryId }) => ({ label, name, categoryId }));
+    return { classes, numSelect };
+  }
+  return { classes: logits === undefined ? [] : classTable({}, Math.max(1, logits - 1)), numSelect };
+}
+
+function parse(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return undefined; // another program may mean something else by the key
+  }
+}
