@@ -1,0 +1,43 @@
+// Which process sends a run to W&B: two at once would both write its end.
+
+import { mkdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { writeFileAtomic } from "../../util/files.ts";
+
+type Holder = { pid: number; began: string };
+
+const fileOf = (dir: string) => join(dir, "wandb", "sending.json");
+
+/** This process sends the run in `dir` from now on. */
+export async function takeLock(dir: string): Promise<void> {
+  await mkdir(join(dir, "wandb"), { recursive: true });
+  const holder: Holder = { pid: process.pid, began: await beginningOf(process.pid) };
+  await writeFileAtomic(fileOf(dir), JSON.stringify(holder));
+}
+
+export async function releaseLock(dir: string): Promise<void> {
+  await rm(fileOf(dir), { force: true });
+}
+
+/** The process that sends the run now, if it lives. */
+export async function lockHolder(dir: string): Promise<number | undefined> {
+  const text = await readFile(fileOf(dir), "utf8").catch(() => "");
+  if (text === "") return undefined;
+  const { pid, began } = JSON.parse(text) as Holder;
+  return isAlive(pid) && (await beginningOf(pid)) === began ? pid : undefined;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** When a process began, where the system tells: numbers of processes come again, above all in containers. */
+async function beginningOf(pid: number): Promise<string> {
+  const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  return text.slice(text.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+}

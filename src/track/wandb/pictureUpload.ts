@@ -1,0 +1,64 @@
+// Uploads of kept pictures, one after the other, beside the rows that name them.
+
+import { readFile } from "node:fs/promises";
+import { type KeptPicture, markSent, pictureFile } from "./pictures.ts";
+import type { Session } from "./session.ts";
+import type { Transport } from "./transport.ts";
+
+export type PictureUpload = {
+  add(pictures: readonly KeptPicture[]): void;
+  /** Pictures that have neither arrived nor been given up. */
+  waiting(): number;
+  /** Pictures that were given up. They are kept in the run's folder. */
+  failed(): number;
+};
+
+const AT_ONCE = 20;
+
+/** `onIdle` is called when nothing waits any more. */
+export function openPictureUpload(
+  dir: string,
+  session: Pick<Session, "uploadAddresses">,
+  transport: Pick<Transport, "put">,
+  { onIdle }: { onIdle(): void },
+): PictureUpload {
+  const queue: KeptPicture[] = [];
+  let [underWay, failed] = [0, 0];
+
+  const upload = async (pictures: readonly KeptPicture[]) => {
+    const { addresses, headers } = await session.uploadAddresses(pictures.map(({ value }) => value.path));
+    const sent: string[] = [];
+    for (const { value } of pictures) {
+      try {
+        const type = { "content-type": `image/${value.format}` };
+        const bytes = await readFile(pictureFile(dir, value));
+        await transport.put(addresses.get(value.path) ?? "", bytes, { ...type, ...headers });
+        sent.push(value.path);
+      } catch {
+        failed++;
+      }
+    }
+    await markSent(dir, sent);
+  };
+  const work = async () => {
+    while (queue.length > 0) {
+      const pictures = queue.splice(0, AT_ONCE);
+      underWay = pictures.length;
+      const before = failed;
+      await upload(pictures).catch(() => {
+        failed = before + pictures.length;
+      });
+      underWay = 0;
+    }
+    onIdle();
+  };
+  return {
+    add: (pictures) => {
+      if (pictures.length === 0) return;
+      queue.push(...pictures);
+      if (underWay === 0 && queue.length === pictures.length) void work();
+    },
+    waiting: () => queue.length + underWay,
+    failed: () => failed,
+  };
+}

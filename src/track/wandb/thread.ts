@@ -1,0 +1,72 @@
+// The thread that sends a run to W&B, seen from outside: orders go in, reports come out, and its end is bounded.
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { startThread } from "../../util/thread.ts";
+import { releaseLock } from "./lock.ts";
+import type { Order, Report, UploadSettings } from "./upload.ts";
+
+export type UploadThread = {
+  /** Never throws and never waits. */
+  order(order: Order): void;
+  /** How it ended; undefined where the thread died. */
+  ended: Promise<Extract<Report, { type: "closed" }> | undefined>;
+  /** End the thread, whatever it does. */
+  kill(): Promise<void>;
+};
+
+const MOST_MEMORY_MB = 512;
+const KILLED_WITHIN = 2000;
+const LAST_OUTPUT_CHARACTERS = 500;
+
+/**
+ * Start the thread. It keeps no process alive. `report` gets all reports; a thread that dies reports `off`. What the client
+ * library prints is not shown.
+ */
+export function startUploadThread(settings: UploadSettings, report: (report: Report) => void): UploadThread {
+  const worker = startThread("worker", import.meta.url, {
+    workerData: settings,
+    ...{ stdout: true, stderr: true },
+    resourceLimits: { maxOldGenerationSizeMb: MOST_MEMORY_MB },
+  });
+  worker.unref();
+  let output = "";
+  for (const stream of [worker.stdout, worker.stderr])
+    stream.on("data", (text: Buffer) => {
+      output = (output + String(text)).slice(-LAST_OUTPUT_CHARACTERS);
+    });
+  const ended = new Promise<Extract<Report, { type: "closed" }> | undefined>((done) => {
+    worker.on("message", (message: Report) => {
+      report(message);
+      if (message.type === "closed") done(message);
+    });
+    let died = false;
+    const die = (reason: string) => {
+      if (!died) report({ type: "off", message: `The connection to W&B broke down: ${reason}.`, hint: "" });
+      died = true;
+      done(undefined);
+    };
+    worker.on("error", (error) => die(withoutSecrets(`${error.message} ${output}`.trim())));
+    worker.on("exit", () => done(undefined));
+  });
+  return {
+    ended,
+    order: (order) => {
+      try {
+        worker.postMessage(order);
+      } catch (error) {
+        report({ type: "notice", level: "warn", message: `W&B: ${(error as Error).message}` });
+      }
+    },
+    kill: async () => {
+      await Promise.race([worker.terminate(), sleep(KILLED_WITHIN, undefined, { ref: false })]);
+      await releaseLock(settings.dir).catch(() => {});
+    },
+  };
+}
+
+/** What the library prints on a failure may have the request in it. */
+function withoutSecrets(text: string): string {
+  const key = process.env.WANDB_API_KEY;
+  const plain = text.replaceAll(/Basic [A-Za-z0-9+/=]+/g, "[redacted]");
+  return key ? plain.replaceAll(key, "[redacted]") : plain;
+}

@@ -1,0 +1,85 @@
+// A run at W&B while it is trained. All work is done by a thread that reads metrics.jsonl; here it is only told what happens.
+
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Tracker, TrackerOptions } from "../tracker.ts";
+import { modeOf } from "./credentials.ts";
+import { exitCodeOf } from "./outcome.ts";
+import { startUploadThread, type UploadThread } from "./thread.ts";
+import { TIMING, type Timing } from "./timing.ts";
+import type { Report } from "./upload.ts";
+
+export type WandbSettings = { project: string; entity: string | null; mode: "online" | "offline" };
+
+/**
+ * Show a run at W&B. Rows go there as the server takes them, and after a stop or a crash the same run goes on where the
+ * server's history ends. Steps that it has are not sent again, though the run may do them again. Where it cannot be
+ * reached, or `mode` or WANDB_MODE say "offline", the run waits in its folder for `rfdetr-train sync`.
+ */
+export function openWandb(options: TrackerOptions & { wandb: WandbSettings }, timing: Timing = TIMING): Tracker {
+  const { dir, step, wandb, onNotice } = options;
+  const mode = modeOf(wandb.mode);
+  if (mode === "disabled") return { row() {}, pictures() {}, histograms() {}, close: async () => {} };
+
+  const notice = (message: string, level: "info" | "warn") => {
+    try {
+      onNotice(message, level);
+    } catch {} // what listens must not end a training, and its faults show elsewhere
+  };
+  const hear = (report: Report) => {
+    if (report.type === "notice") notice(report.message, report.level);
+    if (report.type === "off")
+      notice(`${report.message} ${report.hint} Training goes on.`.replaceAll("  ", " "), "warn");
+    if (report.type === "open") {
+      notice(`W&B: ${report.page}`, "info");
+      if (report.lastStep > step)
+        notice(`W&B has this run up to step ${report.lastStep} already. Those steps are not sent again.`, "info");
+    }
+  };
+  const start = () => {
+    try {
+      const { name, environment } = options;
+      const { project, entity } = wandb;
+      const plain = JSON.parse(JSON.stringify({ ...(options.recipe as object), environment })) as Record<
+        string,
+        unknown
+      >;
+      const settings = { dir, name, step, timing, config: plain, metric: metricOf(plain), wandb: { project, entity } };
+      return startUploadThread({ ...settings, mode: mode === "online" ? "live" : "keep" }, hear);
+    } catch (error) {
+      notice(`The thread for W&B cannot be started: ${(error as Error).message}`, "warn");
+      return undefined;
+    }
+  };
+  let thread: UploadThread | undefined = mode === "online" ? start() : undefined;
+  const waits = `This run waits to be sent to W&B. Send it with: rfdetr-train sync ${dir}`;
+
+  return {
+    row: ({ step }) => thread?.order({ type: "row", step }),
+    pictures: ({ step }, pictures) => {
+      thread ??= start(); // offline, a thread is needed for pictures only
+      thread?.order({ type: "pictures", step, pictures });
+    },
+    histograms: ({ step }, histograms) => {
+      if (mode === "online") thread?.order({ type: "histograms", step, histograms });
+    },
+    close: async (status) => {
+      const goesOn = status === "interrupted" || status === "out-of-time";
+      thread?.order({ type: "close", exitCode: exitCodeOf(status), goesOn });
+      const timeIsUp = new AbortController();
+      const late = sleep(timing.closeWithin, undefined, { signal: timeIsUp.signal }).catch(() => undefined);
+      const closed = await Promise.race([thread?.ended, late]);
+      timeIsUp.abort();
+      await thread?.kill();
+      if (mode === "offline") notice(waits, "info");
+      else if (!closed?.sent) notice(waits, "warn");
+      else if (status === "done") notice(`W&B has the whole run: ${closed.page}`, "info");
+    },
+  };
+}
+
+/** The metric that chooses the best evaluation, as the recipe says. */
+export function metricOf(recipe: Record<string, unknown>): string {
+  const stopping = recipe.early_stopping as { metric?: unknown } | string | undefined;
+  const metric = typeof stopping === "object" ? stopping?.metric : undefined;
+  return typeof metric === "string" ? metric : "AP50:95";
+}

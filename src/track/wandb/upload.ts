@@ -1,0 +1,262 @@
+// What the thread for W&B does: it follows metrics.jsonl and brings to the server what the server lacks.
+
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Histogram, TrackedPicture } from "../tracker.ts";
+import { apiKeyOf, baseUrlOf } from "./credentials.ts";
+import { runIdentity } from "./identity.ts";
+import { takeLock } from "./lock.ts";
+import { type KeptPicture, keepPictures, keptPictures } from "./pictures.ts";
+import { openPictureUpload } from "./pictureUpload.ts";
+import { type HistoryRow, openSummary } from "./rows.ts";
+import { openSession, type Session } from "./session.ts";
+import { openSystemSampler } from "./system.ts";
+import { openTail } from "./tail.ts";
+import type { Timing } from "./timing.ts";
+import { openTransport, Refused, type Transport } from "./transport.ts";
+
+export type UploadSettings = {
+  /** The run's folder. */
+  dir: string;
+  name: string;
+  config: Record<string, unknown>;
+  wandb: { project: string; entity: string | null };
+  /** The metric that says which evaluation is the best. */
+  metric: string;
+  /** `live`: a run that is being trained. `replay`: one that is there. `keep`: nothing is sent, pictures are kept for later. */
+  mode: "live" | "replay" | "keep";
+  /** Updates done where a live run starts or goes on. */
+  step: number;
+  timing: Timing;
+};
+
+export type Order =
+  /** metrics.jsonl has a row of this step, and there may be no more of earlier ones. */
+  | { type: "row"; step: number }
+  | { type: "pictures"; step: number; pictures: readonly TrackedPicture[] }
+  | { type: "histograms"; step: number; histograms: ReadonlyMap<string, Histogram> }
+  /** No row follows. `exitCode` null leaves the run open; `goesOn`: its last step may get an evaluation later. */
+  | { type: "close"; exitCode: number | null; goesOn: boolean };
+
+export type Report =
+  | { type: "notice"; message: string; level: "info" | "warn" }
+  /** Nothing is sent any more. */
+  | { type: "off"; message: string; hint: string }
+  | { type: "open"; page: string; lastStep: number }
+  | { type: "progress"; rows: number }
+  /** The last report. `sent`: the server has everything; `rows`: how many it was sent. */
+  | { type: "closed"; sent: boolean; rows: number; page: string | null };
+
+/** Rows that may be under way; all others stay in the file. */
+const MOST_WAITING_ROWS = 300;
+/** Steps whose histograms are kept in memory until their row goes. */
+const MOST_STEPS_WITH_HISTOGRAMS = 10;
+
+/** Begin; the orders tell what happens, `report` is told what becomes of it. */
+export function startUpload(settings: UploadSettings, report: (report: Report) => void): (order: Order) => void {
+  const { dir, mode, timing } = settings;
+  const pictures = new Map<number, KeptPicture[]>();
+  const histograms = new Map<number, Record<string, unknown>>();
+  const bell = createBell();
+  let through = settings.step;
+  let end: Extract<Order, { type: "close" }> | undefined;
+  let off = mode === "keep";
+  let apiKey: string | undefined;
+  let transport: Transport | undefined;
+  let session: Session | undefined;
+  let rows = 0;
+
+  const closeUnsent = () => report({ type: "closed", sent: false, rows, page: session?.page ?? null });
+  const turnOff = (error: unknown) => {
+    if (off) return;
+    off = true;
+    transport?.stop();
+    const { message, hint } = explain(error, settings.wandb);
+    report({ type: "off", message: apiKey ? message.replaceAll(apiKey, "[redacted]") : message, hint });
+    if (end) closeUnsent();
+    bell.ring();
+  };
+  const keep = (kept: readonly KeptPicture[]) => {
+    for (const picture of kept) pictures.set(picture.step, [...(pictures.get(picture.step) ?? []), picture]);
+  };
+
+  const obey = async (order: Order) => {
+    if (order.type === "pictures") {
+      keep(await keepPictures(dir, order, order.pictures));
+    } else if (order.type === "histograms") {
+      histograms.set(order.step, histogramValues(order.histograms));
+      if (histograms.size > MOST_STEPS_WITH_HISTOGRAMS) histograms.delete(histograms.keys().next().value!);
+    } else if (order.type === "row") {
+      through = Math.max(through, order.step);
+    } else {
+      end = order;
+      through = Number.POSITIVE_INFINITY;
+      if (off) closeUnsent();
+      else if (mode === "live") transport?.hurry();
+      session?.hurry();
+    }
+    bell.ring();
+  };
+  // One after the other: pictures are kept before the next row can complete the step that they belong to.
+  let obeyed = Promise.resolve();
+
+  const run = async () => {
+    const where = baseUrlOf();
+    if ("problem" in where) throw new Refused(where.problem);
+    const { baseUrl } = where;
+    apiKey = await apiKeyOf(baseUrl);
+    if (!apiKey) throw new Refused("there is no API key", 401);
+    await takeLock(dir);
+    const { id } = await runIdentity(dir);
+    const before = await keptPictures(dir);
+    const known = before.pictures.filter(({ step }) => step <= settings.step); // later ones are made again
+    keep(known);
+    transport = openTransport({
+      ...{ baseUrl, apiKey, timing },
+      onSilent: (reason) => report(silent(reason, settings)),
+      onAnswer: () => report({ type: "notice", level: "info", message: "W&B answers again." }),
+      onGiveUp: (reason) => {
+        if (mode === "replay") turnOff(new Error(`it has not answered for ${timing.giveUpAfter / 1000} s (${reason})`));
+      },
+    });
+    if (end && mode === "live") transport.hurry();
+    const summary = openSummary({ metric: settings.metric });
+    session = await openSession({
+      ...{ transport, id, name: settings.name, config: settings.config, timing },
+      wandb: { ...settings.wandb, baseUrl, apiKey },
+      summary: summary.values,
+      onDelivered: bell.ring,
+      onRefused: turnOff,
+    });
+    const { page, lastStep, push, isNews, waiting, hurry, finish, sample } = session;
+    report({ type: "open", page, lastStep });
+    if (end || mode === "replay") hurry();
+    const uploads = openPictureUpload(dir, session, transport, { onIdle: bell.ring });
+    uploads.add(known.filter(({ step, value }) => step <= lastStep && !before.sent.has(value.path)));
+
+    const send = (row: HistoryRow) => {
+      summary.add(row);
+      const own = pictures.get(row._step) ?? [];
+      if (row._step > lastStep || (row._step === lastStep && isNews(row))) {
+        push({
+          ...row,
+          ...Object.fromEntries(own.map(({ key, value }) => [key, value])),
+          ...histograms.get(row._step),
+        });
+        rows++;
+        uploads.add(own.filter(({ value }) => !before.sent.has(value.path)));
+      }
+      pictures.delete(row._step);
+      histograms.delete(row._step);
+    };
+    const tail = await openTail(join(dir, "metrics.jsonl"));
+    const sampler = mode === "live" ? openSystemSampler({ every: timing.sampleEvery }) : undefined;
+    const timer = sampler && setInterval(() => sample(sampler.sample()), timing.sampleEvery);
+    try {
+      for (let whole = false; !off; ) {
+        while (waiting() < MOST_WAITING_ROWS && !whole) {
+          const row = await tail.next(through);
+          if (row) send(row);
+          else if (end) {
+            whole = true;
+            const last = tail.flush();
+            // A run that was stopped after the last step of an epoch is evaluated when it goes on, and a row is sent once.
+            if (last && (!end.goesOn || isEvaluated(last))) send(last);
+          } else break;
+        }
+        report({ type: "progress", rows: rows - waiting() });
+        if (whole && waiting() === 0 && uploads.waiting() === 0) break;
+        await bell.rung();
+        if (!end) await Promise.race([sleep(timing.lookEvery), bell.closing]);
+      }
+    } finally {
+      clearInterval(timer);
+      sampler?.close();
+      await tail.close();
+    }
+    if (off) return;
+    const lost = uploads.failed();
+    if (lost > 0) report({ type: "notice", level: "warn", message: `${lost} pictures could not be sent to W&B.` });
+    if (end!.exitCode !== null) await finish(end!.exitCode);
+    report({ type: "closed", sent: lost === 0, rows, page });
+  };
+
+  if (!off) run().catch(turnOff);
+  return (order) => {
+    if (order.type === "close") bell.close();
+    obeyed = obeyed
+      .then(() => obey(order))
+      .catch((error: Error) => {
+        report({ type: "notice", level: "warn", message: `Pictures for W&B cannot be kept: ${error.message}` });
+      });
+  };
+}
+
+/** A bell that is remembered until somebody listens; `closing` resolves when `close` is called. */
+function createBell() {
+  let rang = false;
+  let wake: (() => void) | undefined;
+  let close = () => {};
+  const closing = new Promise<void>((done) => {
+    close = done;
+  });
+  return {
+    ...{ closing, close },
+    ring: () => {
+      rang = true;
+      wake?.();
+    },
+    rung: async () => {
+      if (!rang) {
+        await new Promise<void>((done) => {
+          wake = done;
+        });
+      }
+      rang = false;
+    },
+  };
+}
+
+function isEvaluated(row: HistoryRow): boolean {
+  return Object.keys(row).some((key) => key.startsWith("val/"));
+}
+
+/** Histograms as W&B has them: edges, one more than there are counts. */
+function histogramValues(histograms: ReadonlyMap<string, Histogram>): Record<string, unknown> {
+  return Object.fromEntries(
+    [...histograms].map(([path, { min, limits, counts }]) => [
+      `gradients/${path}`,
+      { _type: "histogram", bins: [Math.min(min, limits[0] ?? min), ...limits], values: counts },
+    ]),
+  );
+}
+
+function silent(reason: string, { mode, dir, timing }: UploadSettings): Report {
+  const seconds = Math.round(timing.tellAfter / 1000);
+  const consequence =
+    mode === "live"
+      ? `Training goes on; what is missing there is sent when it answers, or by: rfdetr-train sync ${dir}`
+      : "It is tried again.";
+  return {
+    type: "notice",
+    level: "warn",
+    message: `W&B has not answered for ${seconds} s (${reason}). ${consequence}`,
+  };
+}
+
+/** Why nothing can be sent, and what to do. */
+function explain(error: unknown, { project, entity }: UploadSettings["wandb"]): { message: string; hint: string } {
+  const message = (error as Error).message.replace(/\.$/, "");
+  const where = `the project ${entity ? `${entity}/` : ""}${project}`;
+  if (error instanceof Refused && error.status === 401)
+    return {
+      message: `W&B does not let this program in: ${message === "HTTP 401" ? "the API key is not valid" : message}.`,
+      hint: "Set the environment variable WANDB_API_KEY, or run: wandb login.",
+    };
+  if (error instanceof Refused && (error.status === 403 || error.status === 404))
+    return {
+      message: `W&B does not give access to ${where} (${message}).`,
+      hint: "Check track.wandb.project and track.wandb.entity, and what the API key may do.",
+    };
+  return { message: `Nothing can be sent to W&B: ${message}.`, hint: "Check the connection and the settings." };
+}
