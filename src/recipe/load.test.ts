@@ -153,9 +153,7 @@ describe("a fault", () => {
   });
 
   it("is every value that does nothing yet", async () => {
-    expect(await fault("data: { dir: d }\ntrack: { wandb: { project: p } }\n")).toContain(
-      "trees.yaml:2:10: track.wandb: ",
-    );
+    expect(await fault("data: { dir: d }\nexport: { onnx: true }\n")).toContain("trees.yaml:2:11: export.onnx: ");
     for (const { key } of NOT_YET) expect(JSON.stringify(recipeJsonSchema())).toContain(`"${key.split(".").at(-1)}"`);
   });
 });

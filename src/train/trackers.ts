@@ -2,6 +2,7 @@
 
 import { openTensorboard } from "../track/tensorboard.ts";
 import type { Tracker } from "../track/tracker.ts";
+import { openWandb } from "../track/wandb/tracker.ts";
 import type { TrainEvent } from "./events.ts";
 import type { Run } from "./run.ts";
 
@@ -17,7 +18,11 @@ export function openTrackers(
       onEvent?.({ type: EVENT_OF[level], message });
     },
   };
-  return all(recipe.track.tensorboard ? [openTensorboard(options)] : []);
+  const { tensorboard, wandb } = recipe.track;
+  return all([
+    ...(tensorboard ? [openTensorboard(options)] : []),
+    ...(wandb === "none" ? [] : [openWandb({ ...options, wandb })]),
+  ]);
 }
 
 const EVENT_OF = { debug: "debug", info: "notice", warn: "warning" } as const;
