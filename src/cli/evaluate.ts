@@ -27,7 +27,7 @@ export const evaluateCommand: CommandModule<object, Arguments> = {
       .option("weights", {
         type: "string",
         requiresArg: true,
-        describe: "Run, checkpoint, weights file or published name",
+        describe: "Run, checkpoint, weights or .onnx file, or published name",
       })
       .option("data", { type: "string", requiresArg: true, describe: "Folder of the data set" })
       .option("split", {

@@ -58,7 +58,7 @@ export const predictCommand: CommandModule<object, Arguments> = {
         type: "string",
         requiresArg: true,
         demandOption: true,
-        describe: "A run, a checkpoint, a weights file, or a published name",
+        describe: "A run, a checkpoint, a weights or .onnx file, or a published name",
       })
       .option("images", {
         type: "string",

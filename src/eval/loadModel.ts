@@ -3,9 +3,9 @@
 import { existsSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { adaptWeights } from "../checkpoint/adapt.ts";
-import { toLeaves } from "../checkpoint/names.ts";
+import { type Leaf, toLeaves } from "../checkpoint/names.ts";
 import { fetchPublished, findPublished, publishedWeights } from "../checkpoint/published.ts";
-import { readWeightsFile, type WeightsFile } from "../checkpoint/weightsFile.ts";
+import { readWeightsFile, type WeightsFile, type WeightsMetadata } from "../checkpoint/weightsFile.ts";
 import { weightsAt } from "../checkpoint/weightsFolder.ts";
 import { classTable } from "../data/cocoNames.ts";
 import type { ClassEntry } from "../data/sample.ts";
@@ -31,6 +31,15 @@ export type Model = {
   dispose: () => void;
 };
 
+/** A model in host memory. */
+export type HostModel = Pick<Model, "architecture" | "classes" | "source"> & {
+  /** The weight tree's leaves by path. */
+  leaves: Map<string, Leaf>;
+  /** The file that was read, and what it says of itself. */
+  path: string;
+  metadata: WeightsMetadata;
+};
+
 export type LoadModelOptions = {
   /** Says what neither the checkpoint nor the shapes of its weights say, such as a custom model's number of heads. */
   recipe?: Recipe | undefined;
@@ -51,7 +60,12 @@ type Place = { path: string; source: string; variant?: VariantName };
  * folder (the averaged weights where it has them), a .safetensors or .pth file, or a published name. The engine must be
  * there. Throws a UserError where there is nothing of the kind, it is damaged, or its architecture cannot be told.
  */
-export async function loadModel(weights: string, { recipe, onDownload }: LoadModelOptions = {}): Promise<Model> {
+export async function loadModel(weights: string, options: LoadModelOptions = {}): Promise<Model> {
+  return placeModel(await readModel(weights, options));
+}
+
+/** As `loadModel`, but into host memory: no engine is needed. */
+export async function readModel(weights: string, { recipe, onDownload }: LoadModelOptions = {}): Promise<HostModel> {
   const place = await find(weights, onDownload);
   const file = await readWeightsFile(place.path);
   const architecture = architectureOf(place, file, recipe);
@@ -63,12 +77,24 @@ export async function loadModel(weights: string, { recipe, onDownload }: LoadMod
       hint: "Training may start from it; to predict or evaluate, all weights must be there.",
     });
   }
-  const tree = uploadWeights(toLeaves(tensors, architecture), () => false);
   return {
-    weights: tree,
+    leaves: toLeaves(tensors, architecture),
     architecture,
     classes: classTable(file.metadata, architecture.numClasses),
     source: place.source,
+    path: place.path,
+    metadata: file.metadata,
+  };
+}
+
+/** A model that has been read onto the device. */
+export function placeModel({ leaves, architecture, classes, source }: HostModel): Model {
+  const tree = uploadWeights(leaves, () => false);
+  return {
+    weights: tree,
+    architecture,
+    classes,
+    source,
     dispose: () => {
       for (const [, leaf] of flatten<{ dispose(): void }>(tree)) leaf.dispose();
     },

@@ -3,13 +3,13 @@
 import { type Dataset, loadDataset } from "../data/dataset.ts";
 import { createLoader } from "../data/loader.ts";
 import type { SplitName } from "../data/sample.ts";
-import { type DeviceChoice, selectDevice } from "../engine/device.ts";
-import { detectObjects } from "../model/detect.ts";
+import type { DeviceChoice } from "../engine/device.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { type CocoMetrics, cocoAp, limits } from "./cocoAp.ts";
+import { loadDetector } from "./detector.ts";
 import { categoryOfLabel, evaluateModel } from "./evaluate.ts";
 import { bestF1, type F1 } from "./f1.ts";
-import { type DownloadWatch, loadModel } from "./loadModel.ts";
+import type { DownloadWatch } from "./loadModel.ts";
 import { readAnnotations, readResults } from "./results.ts";
 
 /** Metrics with what they are of: `facts` as lines for people, `about` the same by name. -1: nothing to measure. */
@@ -20,7 +20,7 @@ export type Measurement = Pick<CocoMetrics, "metrics" | "perClass"> & {
 };
 
 export type EvaluateOptions = {
-  /** A run folder, a checkpoint folder, a .safetensors or .pth file, or a published name. */
+  /** A run folder, a checkpoint folder, a .safetensors, .pth or .onnx file, or a published name. */
   weights: string;
   /** Folder of the data set. */
   data: string;
@@ -42,14 +42,14 @@ export async function evaluate(options: EvaluateOptions): Promise<Measurement> {
   const { data, split = "val", batchSize = 4, maxDets = 500, device = "auto", onImages } = options;
   const dataset: Dataset = await loadDataset({ dir: data }, { require: [split] });
   const { samples } = dataset.splits[split]!;
-  const used = selectDevice(device);
+  const { recipe, onDownload } = options;
+  const detector = await loadDetector(options.weights, { device, recipe, onDownload });
+  const { source, device: used } = detector;
   if (used.warning) options.onWarning?.(used.warning);
-  const model = await loadModel(options.weights, { recipe: options.recipe, onDownload: options.onDownload });
-  const { weights, architecture, source } = model;
   const loader = createLoader({
     split: dataset.splits[split]!,
     batchSize,
-    resolution: architecture.resolution,
+    resolution: detector.resolution,
     workers: 1,
     seed: 0,
     augment: null,
@@ -57,11 +57,11 @@ export async function evaluate(options: EvaluateOptions): Promise<Measurement> {
   });
   try {
     const { metrics, perClass, f1, images } = await evaluateModel({
-      detect: (batch) => detectObjects(weights, architecture, batch),
+      detect: detector.detect,
       batches: loader.epoch(0),
       samples,
       classes: dataset.classes,
-      categoryOf: categoryOfLabel(model.classes, dataset.classes, source),
+      categoryOf: categoryOfLabel(detector.classes, dataset.classes, source),
       maxDets,
       onBatch: (done) => onImages?.(done, samples.length),
     });
@@ -73,7 +73,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Measurement> {
     return { metrics, perClass, f1, facts, about: { weights: source, data, split, images } };
   } finally {
     await loader.close();
-    model.dispose();
+    await detector.close();
   }
 }
 

@@ -3,15 +3,15 @@
 import { decodeFile, type Rgb } from "../data/decode.ts";
 import { findImages } from "../data/imagePaths.ts";
 import { resizeForPrediction } from "../data/resize.ts";
-import { type DeviceChoice, type DeviceInfo, selectDevice } from "../engine/device.ts";
-import { detectObjects } from "../model/detect.ts";
-import type { ImageDetections } from "../model/postprocess.ts";
+import type { DeviceChoice } from "../engine/device.ts";
+import type { ImageDetections } from "../model/detections.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { UserError } from "../util/errors.ts";
-import { type DownloadWatch, loadModel, type Model } from "./loadModel.ts";
+import { type Detector, loadDetector } from "./detector.ts";
+import type { DownloadWatch } from "./loadModel.ts";
 
 export type PredictOptions = {
-  /** A run folder, a checkpoint folder, a .safetensors or .pth file, or a published name. */
+  /** A run folder, a checkpoint folder, a .safetensors, .pth or .onnx file, or a published name. */
   weights: string;
   /** Image files, folders (with the folders in them) and patterns such as "photos/*.jpg". */
   images: readonly string[];
@@ -27,7 +27,7 @@ export type PredictOptions = {
   /** Ends the iteration before the next batch. */
   signal?: AbortSignal | undefined;
   /** Called once the model is there, before the first image. */
-  onStart?: ((about: { model: Model; device: DeviceInfo; images: number }) => void) | undefined;
+  onStart?: ((about: { model: Detector; device: Detector["device"]; images: number }) => void) | undefined;
   onDownload?: DownloadWatch | undefined;
 };
 
@@ -59,10 +59,10 @@ export async function* predict(options: PredictOptions): AsyncGenerator<Predicti
   const { paths, missing } = await findImages(images);
   if (paths.length === 0) throw missing[0]?.error ?? new UserError("There are no images to predict on.");
 
-  const used = selectDevice(device);
-  const model = await loadModel(weights, { recipe: options.recipe, onDownload: options.onDownload });
+  const { recipe, onDownload } = options;
+  const model = await loadDetector(weights, { device, recipe, onDownload });
   try {
-    onStart?.({ model, device: used, images: paths.length + missing.length });
+    onStart?.({ model, device: model.device, images: paths.length + missing.length });
     let imageId = 0;
     for (const { file, error } of missing) yield { imageId: ++imageId, file, error };
     const read = (from: number) => Promise.all(paths.slice(from, from + batchSize).map(load));
@@ -82,7 +82,7 @@ export async function* predict(options: PredictOptions): AsyncGenerator<Predicti
       }
     }
   } finally {
-    model.dispose();
+    await model.close();
   }
 }
 
@@ -97,12 +97,11 @@ async function load(file: string): Promise<Loaded> {
   }
 }
 
-async function detectBatch({ weights, architecture }: Model, images: readonly Rgb[]): Promise<ImageDetections[]> {
+async function detectBatch({ detect, resolution: side }: Detector, images: readonly Rgb[]): Promise<ImageDetections[]> {
   if (images.length === 0) return [];
-  const { resolution: side } = architecture;
   const pixels = new Float32Array(images.length * side * side * 3);
   for (const [i, image] of images.entries()) pixels.set(resizeForPrediction(image, side, side), i * side * side * 3);
-  return detectObjects(weights, architecture, {
+  return detect({
     images: pixels,
     shape: [images.length, side, side, 3],
     originalSizes: images.map(({ width, height }) => [height, width] as const),
@@ -111,7 +110,7 @@ async function detectBatch({ weights, architecture }: Model, images: readonly Rg
 
 function toObjects(
   { boxes, scores, labels }: ImageDetections,
-  { classes }: Model,
+  { classes }: Detector,
   threshold: number,
 ): PredictedObject[] {
   const byLabel = new Map(classes.map((entry) => [entry.label, entry]));

@@ -29,18 +29,26 @@ export async function detectObjects(
   }
 }
 
-/** What the network gives for images, before anything is ranked: logits and boxes of the last layer in host memory. */
+/**
+ * What the network gives before anything is made of it, in host memory: logits [batch, queries, classes + 1] and boxes
+ * [batch, queries, 4] of the last layer, and `ranking` [batch, proposals], the best scores of the proposals, falling.
+ */
+export type RawOutputs = { logits: Float32Array; boxes: Float32Array; ranking: Float32Array };
+
+/** The network's own outputs for images. */
 export async function rawOutputs(
   weights: RfdetrWeights,
   architecture: Architecture,
   { images, shape }: Pick<DetectInput, "images" | "shape">,
-): Promise<{ logits: Float32Array; boxes: Float32Array }> {
-  const { logits, boxes } = tf.tidy(
-    () => rfdetr(weights, architecture, tf.tensor4d(images, shape), { training: false }).layers.at(-1)!,
-  );
+): Promise<RawOutputs> {
+  const { logits, boxes, ranking } = tf.tidy(() => {
+    const { layers, encoder } = rfdetr(weights, architecture, tf.tensor4d(images, shape), { training: false });
+    return { ...layers.at(-1)!, ranking: tf.max(encoder.logits, -1) };
+  });
   try {
-    return { logits: Float32Array.from(await logits.data()), boxes: Float32Array.from(await boxes.data()) };
+    const read = async (tensor: tf.Tensor) => Float32Array.from(await tensor.data());
+    return { logits: await read(logits), boxes: await read(boxes), ranking: await read(ranking) };
   } finally {
-    tf.dispose([logits, boxes]);
+    tf.dispose([logits, boxes, ranking]);
   }
 }
