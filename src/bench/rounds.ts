@@ -1,32 +1,25 @@
 // The measured loop: image files through a model, stage by stage, several models taking turns.
 
-import { readFile } from "node:fs/promises";
-import { decodeBytes, type Rgb } from "../data/decode.ts";
 import type { ImageDetections } from "../model/postprocess.ts";
-import { fileError } from "../util/files.ts";
+import { type Ahead, imagesAhead } from "./ahead.ts";
+import { decodeAll, type Prepared, readAll, resizeAll, type Sizes } from "./images.ts";
 
 /**
- * The way of an image, in its order. `wait`: for the next images, which were decoded meanwhile; read and decode are
- * stages of their own only where nothing is fetched ahead.
+ * The way of an image, in its order. `wait`: for the next images, which another thread reads, decodes and resizes while
+ * the model computes; these three are stages of their own only where nothing is fetched ahead.
  */
 export const STAGES = ["read", "decode", "resize", "forward", "postprocess", "wait"] as const;
 export type Stage = (typeof STAGES)[number];
 
-/** [height, width] of each original image, in pixels. */
-export type Sizes = readonly (readonly [height: number, width: number])[];
-
 /** A model as the loop sees it; it may be in any runtime. */
 export type Pipeline = {
-  /** Images as the model takes them, one after the other. */
-  resize(images: readonly Rgb[]): Float32Array;
+  /** Side of the squares that it takes, in pixels. */
+  side: number;
   /**
-   * The model's own work, finished when the promise resolves. What it gives makes detections of its outputs, and has to
-   * be called once.
+   * The model's own work, finished when the promise resolves. pixels: float32 [images, side, side, 3], normalised. What it
+   * gives makes detections of the outputs, and has to be called once.
    */
-  forward(
-    input: Float32Array,
-    count: number,
-  ): Promise<(sizes: Sizes) => ImageDetections[] | Promise<ImageDetections[]>>;
+  forward(pixels: Float32Array, sizes: Sizes): Promise<() => ImageDetections[] | Promise<ImageDetections[]>>;
 };
 
 /** Milliseconds of one batch from files to detections. */
@@ -39,9 +32,9 @@ export type RoundsOptions = {
   rounds: number;
   /** Rounds before, of which nothing is kept. */
   warmUp: number;
-  /** Read and decode the next images while the model computes. */
+  /** Have another thread prepare the next images while the model computes. */
   prefetch: boolean;
-  /** Stops between two rounds. */
+  /** Stops between two turns. */
   signal?: AbortSignal | undefined;
   onRound?: ((done: number, all: number) => unknown) | undefined;
 };
@@ -55,21 +48,26 @@ export async function takeTurns(pipelines: readonly Pipeline[], options: RoundsO
   const { paths, batchSize, rounds, warmUp, prefetch, signal, onRound } = options;
   const batch = (round: number) => Array.from({ length: batchSize }, (_, i) => paths[(round * batchSize + i) % paths.length]!); // biome-ignore format: one line
   const all = warmUp + rounds;
-  const runners = await Promise.all(
-    pipelines.map((pipeline) => (prefetch ? runnerAhead(pipeline, batch(0)) : runner(pipeline))),
-  );
-  const turns: Turn[][] = pipelines.map(() => []);
-  for (let round = 0; round < all; round++) {
-    const order = runners.map((_, i) => i);
-    if (round % 2 === 1) order.reverse();
-    for (const which of order) {
-      signal?.throwIfAborted();
-      const turn = await runners[which]!(batch(round), batch(round + 1));
-      if (round >= warmUp) turns[which]!.push(turn);
+  const ahead = prefetch ? imagesAhead() : undefined;
+  try {
+    const runners: Runner[] = [];
+    for (const pipeline of pipelines)
+      runners.push(ahead ? await runnerAhead(pipeline, ahead, batch(0)) : runner(pipeline));
+    const turns: Turn[][] = pipelines.map(() => []);
+    for (let round = 0; round < all; round++) {
+      const order = runners.map((_, i) => i);
+      if (round % 2 === 1) order.reverse();
+      for (const which of order) {
+        signal?.throwIfAborted();
+        const turn = await runners[which]!(batch(round), batch(round + 1));
+        if (round >= warmUp) turns[which]!.push(turn);
+      }
+      onRound?.(round + 1, all);
     }
-    onRound?.(round + 1, all);
+    return turns;
+  } finally {
+    await ahead?.close();
   }
-  return turns;
 }
 
 type Runner = (now: readonly string[], next: readonly string[]) => Promise<Turn>;
@@ -78,21 +76,23 @@ type Runner = (now: readonly string[], next: readonly string[]) => Promise<Turn>
 function runner(pipeline: Pipeline): Runner {
   return async (now) => {
     const clock = stopwatch();
-    const files = await Promise.all(now.map(read));
+    const files = await readAll(now);
     clock.lap("read");
-    const images = await Promise.all(files.map((bytes, i) => decodeBytes(bytes, now[i]!)));
+    const images = await decodeAll(files, now);
     clock.lap("decode");
-    await compute(pipeline, images, clock);
+    const prepared = resizeAll(images, pipeline.side);
+    clock.lap("resize");
+    await compute(pipeline, prepared, clock);
     return clock.stop();
   };
 }
 
-/** The images of this turn are there when it begins, and those of the next when it ends; a turn pays for its own waiting. */
-async function runnerAhead(pipeline: Pipeline, first: readonly string[]): Promise<Runner> {
-  let ready = await load(first);
+/** The images of a turn are there when it begins, and those of the next when it ends: a turn pays for its own waiting. */
+async function runnerAhead(pipeline: Pipeline, ahead: Ahead, first: readonly string[]): Promise<Runner> {
+  let ready = await ahead.prepare(first, pipeline.side);
   return async (_, next) => {
     const clock = stopwatch();
-    const coming = load(next);
+    const coming = ahead.prepare(next, pipeline.side);
     coming.catch(() => {}); // reported where it is awaited, unless the model fails first
     await compute(pipeline, ready, clock);
     ready = await coming;
@@ -101,23 +101,11 @@ async function runnerAhead(pipeline: Pipeline, first: readonly string[]): Promis
   };
 }
 
-async function compute(pipeline: Pipeline, images: readonly Rgb[], clock: Stopwatch): Promise<void> {
-  const input = pipeline.resize(images);
-  clock.lap("resize");
-  const finish = await pipeline.forward(input, images.length);
+async function compute(pipeline: Pipeline, { pixels, sizes }: Prepared, clock: Stopwatch): Promise<void> {
+  const finish = await pipeline.forward(pixels, sizes);
   clock.lap("forward");
-  await finish(images.map(({ width, height }) => [height, width]));
+  await finish();
   clock.lap("postprocess");
-}
-
-function load(paths: readonly string[]): Promise<Rgb[]> {
-  return Promise.all(paths.map(async (path) => decodeBytes(await read(path), path)));
-}
-
-function read(path: string): Promise<Uint8Array> {
-  return readFile(path).catch((cause) => {
-    throw fileError(path, "read", cause);
-  });
 }
 
 type Stopwatch = { lap(stage: Stage): void; stop(): Turn };

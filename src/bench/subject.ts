@@ -1,6 +1,5 @@
 // What is measured: a model in some runtime, and what there is to say of it.
 
-import type { Rgb } from "../data/decode.ts";
 import type { ClassEntry } from "../data/sample.ts";
 import type { DetectInput } from "../model/detect.ts";
 import type { ImageDetections } from "../model/postprocess.ts";
@@ -14,8 +13,7 @@ export type Subject = {
   source: string;
   /** The file that was loaded. */
   file: string;
-  /** Side of the square images that it is measured with, in pixels, and the one that it was trained with. */
-  side: number;
+  /** Side that it was trained with, in pixels; `pipeline` has the one that it is measured with. */
   native: number;
   runtime: string;
   /** "cpu" or the name of the GPU. */
@@ -28,20 +26,7 @@ export type Subject = {
   warning: string | undefined;
   classes: ClassEntry[];
   pipeline: Pipeline;
-  /** The detections of images of `side` pixels, prepared as for an evaluation. */
+  /** The detections of images of the pipeline's side, prepared as for an evaluation. */
   detect(batch: DetectInput): Promise<ImageDetections[]>;
   close(): Promise<void>;
 };
-
-/** Images as squares, one after the other. `resize` gives the values of one. */
-export function squares(
-  images: readonly Rgb[],
-  side: number,
-  resize: (image: Rgb, width: number, height: number) => Float32Array,
-): Float32Array {
-  const [only] = images;
-  if (images.length === 1) return resize(only!, side, side);
-  const all = new Float32Array(images.length * side * side * 3);
-  for (const [i, image] of images.entries()) all.set(resize(image, side, side), i * side * side * 3);
-  return all;
-}

@@ -4,7 +4,6 @@ import { existsSync } from "node:fs";
 import * as tf from "@tensorflow/tfjs-core";
 import { fetchPublished } from "../checkpoint/published.ts";
 import { weightsAt } from "../checkpoint/weightsFolder.ts";
-import { resizeForPrediction } from "../data/resize.ts";
 import { type DeviceChoice, selectDevice } from "../engine/device.ts";
 import { limitThreads } from "../engine/threads.ts";
 import { type DownloadWatch, loadModel } from "../eval/loadModel.ts";
@@ -13,7 +12,7 @@ import { rfdetr } from "../model/rfdetr.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { UserError } from "../util/errors.ts";
 import type { Pipeline } from "./rounds.ts";
-import { type Subject, squares } from "./subject.ts";
+import type { Subject } from "./subject.ts";
 
 export type WeightsOptions = {
   device: DeviceChoice;
@@ -41,17 +40,17 @@ export async function openWeights(name: string, options: WeightsOptions): Promis
   }
   const architecture = { ...model.architecture, resolution: side };
   const pipeline: Pipeline = {
-    resize: (images) => squares(images, side, resizeForPrediction),
-    forward: async (input, count) => {
+    side,
+    forward: async (pixels, sizes) => {
       const outputs = tf.tidy(() => {
-        const images = tf.tensor4d(input, [count, side, side, 3]);
+        const images = tf.tensor4d(pixels, [sizes.length, side, side, 3]);
         return rfdetr(model.weights, architecture, images, { training: false }).layers.at(-1)!;
       });
       // One number read back: a GPU would otherwise still be at work when the clock is read.
       const corner = tf.tidy(() => tf.slice(outputs.boxes, [0, 0, 0], [1, 1, 1]));
       await corner.data();
       corner.dispose();
-      return async (sizes) => {
+      return async () => {
         try {
           return await postprocess(outputs, sizes, architecture.numSelect);
         } finally {
@@ -61,13 +60,13 @@ export async function openWeights(name: string, options: WeightsOptions): Promis
     },
   };
   return {
-    ...{ name, kind: "weights", source: model.source, side, native, loadMs, threads: options.threads, pipeline },
+    ...{ name, kind: "weights", source: model.source, native, loadMs, threads: options.threads, pipeline },
     file: file ?? (await fetchPublished(name)),
     runtime: `libtensorflow ${device.tensorflow}`,
     device: device.kind === "gpu" ? device.name : "cpu",
     warning: device.warning,
     classes: model.classes,
-    detect: async ({ images, shape: [count], originalSizes }) => (await pipeline.forward(images, count))(originalSizes),
+    detect: async ({ images, originalSizes }) => (await pipeline.forward(images, originalSizes))(),
     close: async () => model.dispose(),
   };
 }

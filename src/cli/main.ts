@@ -8,6 +8,7 @@ import { hideBin } from "yargs/helpers";
 import { programVersion } from "../track/environment.ts";
 import { closest } from "../util/closest.ts";
 import { UserError } from "../util/errors.ts";
+import { benchmarkCommand } from "./benchmark.ts";
 import { checkCommand } from "./check.ts";
 import { convertCommand } from "./convert.ts";
 import { doctorCommand } from "./doctor.ts";
@@ -33,6 +34,7 @@ const commands = [
   evaluateCommand,
   predictCommand,
   convertCommand,
+  benchmarkCommand,
   recipesCommand,
   setupCommand,
   doctorCommand,
@@ -93,7 +95,7 @@ function usageError(message: string, words: string[]): UserError {
 /** Options that a slip may have been meant for. */
 const OPTIONS = (
   "recipe set run overfit device json weights data split images out help version schema threshold max-dets " +
-  "batch-size annotations predictions pictures force ema dry-run epochs max-hours to log-level"
+  "batch-size annotations predictions pictures force ema dry-run epochs max-hours to log-level against threads prefetch rounds warm-up resolution seed"
 ).split(" ");
 
 function report(error: unknown): number {

@@ -1,0 +1,50 @@
+// AP of the very model whose latency is measured.
+
+import type { Dataset } from "../data/dataset.ts";
+import { createLoader } from "../data/loader.ts";
+import type { SplitName } from "../data/sample.ts";
+import { categoryOfLabel, evaluateModel } from "../eval/evaluate.ts";
+import { metricsOf } from "../eval/metricsRow.ts";
+import type { Subject } from "./subject.ts";
+
+/** `metrics` under the names of `evaluate --json`. */
+export type Accuracy = { images: number; metrics: ReturnType<typeof metricsOf> };
+
+/** Measure as `evaluate` does: one image at a time, resized as in training. -1: nothing to measure. */
+export async function accuracyOf(
+  { detect, classes, pipeline, source }: Pick<Subject, "detect" | "classes" | "pipeline" | "source">,
+  dataset: Dataset,
+  split: SplitName,
+  {
+    maxDets = 500,
+    signal,
+    onImages,
+  }: {
+    maxDets?: number | undefined;
+    signal?: AbortSignal | undefined;
+    onImages?: ((done: number, all: number) => unknown) | undefined;
+  } = {},
+): Promise<Accuracy> {
+  const { samples } = dataset.splits[split]!;
+  const loader = createLoader({
+    split: dataset.splits[split]!,
+    ...{ batchSize: 1, resolution: pipeline.side, workers: 1, seed: 0, augment: null, training: false },
+  });
+  try {
+    const evaluation = await evaluateModel({
+      detect,
+      batches: loader.epoch(0),
+      samples,
+      classes: dataset.classes,
+      categoryOf: categoryOfLabel(classes, dataset.classes, source),
+      maxDets,
+      onBatch: (done) => {
+        signal?.throwIfAborted();
+        onImages?.(done, samples.length);
+      },
+    });
+    return { images: evaluation.images, metrics: metricsOf(evaluation) };
+  } finally {
+    await loader.close();
+  }
+}

@@ -1,0 +1,39 @@
+// Image files to what a model takes, in the three stages that are timed.
+
+import { readFile } from "node:fs/promises";
+import { decodeBytes, type Rgb } from "../data/decode.ts";
+import { resizeForPrediction } from "../data/resize.ts";
+import { fileError } from "../util/files.ts";
+
+/** [height, width] of each original image, in pixels. */
+export type Sizes = readonly (readonly [height: number, width: number])[];
+
+/** `pixels` is float32 `[images, side, side, 3]`, normalised. */
+export type Prepared = { pixels: Float32Array; sizes: Sizes };
+
+/** Throws a UserError naming the file. */
+export function readAll(paths: readonly string[]): Promise<Uint8Array[]> {
+  return Promise.all(
+    paths.map((path) =>
+      readFile(path).catch((cause) => {
+        throw fileError(path, "read", cause);
+      }),
+    ),
+  );
+}
+
+/** Throws as `decodeBytes`. */
+export function decodeAll(files: readonly Uint8Array[], paths: readonly string[]): Promise<Rgb[]> {
+  return Promise.all(files.map((bytes, i) => decodeBytes(bytes, paths[i]!)));
+}
+
+/** As for a prediction: stretched to squares. */
+export function resizeAll(images: readonly Rgb[], side: number): Prepared {
+  const [only] = images;
+  const values = side * side * 3;
+  const pixels =
+    images.length === 1 ? resizeForPrediction(only!, side, side) : new Float32Array(images.length * values);
+  if (images.length > 1)
+    for (const [i, image] of images.entries()) pixels.set(resizeForPrediction(image, side, side), i * values);
+  return { pixels, sizes: images.map(({ width, height }) => [height, width]) };
+}
