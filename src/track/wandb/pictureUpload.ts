@@ -1,12 +1,12 @@
 // Uploads of kept pictures, one after the other, beside the rows that name them.
 
 import { readFile } from "node:fs/promises";
-import { type KeptPicture, markSent, pictureFile } from "./pictures.ts";
+import { markSent, type PictureOnDisk } from "./pictures.ts";
 import type { Session } from "./session.ts";
 import type { Transport } from "./transport.ts";
 
 export type PictureUpload = {
-  add(pictures: readonly KeptPicture[]): void;
+  add(pictures: readonly PictureOnDisk[]): void;
   /** Pictures that have neither arrived nor been given up. */
   waiting(): number;
   /** Pictures that were given up. They are kept in the run's folder. */
@@ -22,16 +22,16 @@ export function openPictureUpload(
   transport: Pick<Transport, "put">,
   { onIdle }: { onIdle(): void },
 ): PictureUpload {
-  const queue: KeptPicture[] = [];
+  const queue: PictureOnDisk[] = [];
   let [underWay, failed] = [0, 0];
 
-  const upload = async (pictures: readonly KeptPicture[]) => {
+  const upload = async (pictures: readonly PictureOnDisk[]) => {
     const { addresses, headers } = await session.uploadAddresses(pictures.map(({ value }) => value.path));
     const sent: string[] = [];
-    for (const { value } of pictures) {
+    for (const { value, file } of pictures) {
       try {
         const type = { "content-type": `image/${value.format}` };
-        const bytes = await readFile(pictureFile(dir, value));
+        const bytes = await readFile(file);
         await transport.put(addresses.get(value.path) ?? "", bytes, { ...type, ...headers });
         sent.push(value.path);
       } catch {

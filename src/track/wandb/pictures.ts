@@ -20,6 +20,9 @@ export type PictureValue = {
 /** A picture that belongs to the row of `step`, under `key`. */
 export type KeptPicture = { step: number; key: string; value: PictureValue };
 
+/** A picture and the file with its bytes. */
+export type PictureOnDisk = KeptPicture & { file: string };
+
 const FOLDER = join("wandb", "pictures");
 const INDEX = join("wandb", "pictures.jsonl");
 

@@ -16,11 +16,11 @@ export type UploadThread = {
 
 const MOST_MEMORY_MB = 512;
 const KILLED_WITHIN = 2000;
-const LAST_OUTPUT_CHARACTERS = 500;
+const MOST_OUTPUT_CHARACTERS = 2000;
 
 /**
- * Start the thread. It keeps no process alive. `report` gets all reports; a thread that dies reports `off`. What the client
- * library prints is not shown.
+ * Start the thread. Beside a training it keeps no process alive. `report` gets all reports, what the client library prints as well; a
+ * thread that dies reports `off`.
  */
 export function startUploadThread(settings: UploadSettings, report: (report: Report) => void): UploadThread {
   const worker = startThread("worker", import.meta.url, {
@@ -28,11 +28,11 @@ export function startUploadThread(settings: UploadSettings, report: (report: Rep
     ...{ stdout: true, stderr: true },
     resourceLimits: { maxOldGenerationSizeMb: MOST_MEMORY_MB },
   });
-  worker.unref();
-  let output = "";
+  if (settings.mode !== "replay") worker.unref();
   for (const stream of [worker.stdout, worker.stderr])
     stream.on("data", (text: Buffer) => {
-      output = (output + String(text)).slice(-LAST_OUTPUT_CHARACTERS);
+      const message = withoutSecrets(String(text).trim()).slice(0, MOST_OUTPUT_CHARACTERS);
+      report({ type: "notice", level: "debug", message: `The client library of W&B: ${message}` });
     });
   const ended = new Promise<Extract<Report, { type: "closed" }> | undefined>((done) => {
     worker.on("message", (message: Report) => {
@@ -45,7 +45,7 @@ export function startUploadThread(settings: UploadSettings, report: (report: Rep
       died = true;
       done(undefined);
     };
-    worker.on("error", (error) => die(withoutSecrets(`${error.message} ${output}`.trim())));
+    worker.on("error", (error) => die(withoutSecrets(error.message)));
     worker.on("exit", () => done(undefined));
   });
   return {

@@ -20,7 +20,7 @@ export function openWandb(options: TrackerOptions & { wandb: WandbSettings }, ti
   const mode = modeOf(wandb.mode);
   if (mode === "disabled") return { row() {}, pictures() {}, histograms() {}, close: async () => {} };
 
-  const notice = (message: string, level: "info" | "warn") => {
+  const notice = (message: string, level: "debug" | "info" | "warn") => {
     try {
       onNotice(message, level);
     } catch {} // what listens must not end a training, and its faults show elsewhere

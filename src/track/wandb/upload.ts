@@ -6,7 +6,7 @@ import type { Histogram, TrackedPicture } from "../tracker.ts";
 import { apiKeyOf, baseUrlOf } from "./credentials.ts";
 import { runIdentity } from "./identity.ts";
 import { takeLock } from "./lock.ts";
-import { type KeptPicture, keepPictures, keptPictures } from "./pictures.ts";
+import { type KeptPicture, keepPictures, keptPictures, type PictureOnDisk, pictureFile } from "./pictures.ts";
 import { openPictureUpload } from "./pictureUpload.ts";
 import { type HistoryRow, openSummary } from "./rows.ts";
 import { openSession, type Session } from "./session.ts";
@@ -14,6 +14,7 @@ import { openSystemSampler } from "./system.ts";
 import { openTail } from "./tail.ts";
 import type { Timing } from "./timing.ts";
 import { openTransport, Refused, type Transport } from "./transport.ts";
+import { explain, silent } from "./trouble.ts";
 
 export type UploadSettings = {
   /** The run's folder. */
@@ -27,6 +28,8 @@ export type UploadSettings = {
   mode: "live" | "replay" | "keep";
   /** Updates done where a live run starts or goes on. */
   step: number;
+  /** Pictures of steps up to that one; default: those that were kept. */
+  pictures?: PictureOnDisk[] | undefined;
   timing: Timing;
 };
 
@@ -39,7 +42,7 @@ export type Order =
   | { type: "close"; exitCode: number | null; goesOn: boolean };
 
 export type Report =
-  | { type: "notice"; message: string; level: "info" | "warn" }
+  | { type: "notice"; message: string; level: "debug" | "info" | "warn" }
   /** Nothing is sent any more. */
   | { type: "off"; message: string; hint: string }
   | { type: "open"; page: string; lastStep: number }
@@ -55,7 +58,7 @@ const MOST_STEPS_WITH_HISTOGRAMS = 10;
 /** Begin; the orders tell what happens, `report` is told what becomes of it. */
 export function startUpload(settings: UploadSettings, report: (report: Report) => void): (order: Order) => void {
   const { dir, mode, timing } = settings;
-  const pictures = new Map<number, KeptPicture[]>();
+  const pictures = new Map<number, PictureOnDisk[]>();
   const histograms = new Map<number, Record<string, unknown>>();
   const bell = createBell();
   let through = settings.step;
@@ -76,13 +79,14 @@ export function startUpload(settings: UploadSettings, report: (report: Report) =
     if (end) closeUnsent();
     bell.ring();
   };
-  const keep = (kept: readonly KeptPicture[]) => {
+  const onDisk = (picture: KeptPicture) => ({ ...picture, file: pictureFile(dir, picture.value) });
+  const keep = (kept: readonly PictureOnDisk[]) => {
     for (const picture of kept) pictures.set(picture.step, [...(pictures.get(picture.step) ?? []), picture]);
   };
 
   const obey = async (order: Order) => {
     if (order.type === "pictures") {
-      keep(await keepPictures(dir, order, order.pictures));
+      keep((await keepPictures(dir, order, order.pictures)).map(onDisk));
     } else if (order.type === "histograms") {
       histograms.set(order.step, histogramValues(order.histograms));
       if (histograms.size > MOST_STEPS_WITH_HISTOGRAMS) histograms.delete(histograms.keys().next().value!);
@@ -109,7 +113,8 @@ export function startUpload(settings: UploadSettings, report: (report: Report) =
     await takeLock(dir);
     const { id } = await runIdentity(dir);
     const before = await keptPictures(dir);
-    const known = before.pictures.filter(({ step }) => step <= settings.step); // later ones are made again
+    // Of a live run, pictures of later steps are made again.
+    const known = settings.pictures ?? before.pictures.filter(({ step }) => step <= settings.step).map(onDisk);
     keep(known);
     transport = openTransport({
       ...{ baseUrl, apiKey, timing },
@@ -229,34 +234,4 @@ function histogramValues(histograms: ReadonlyMap<string, Histogram>): Record<str
       { _type: "histogram", bins: [Math.min(min, limits[0] ?? min), ...limits], values: counts },
     ]),
   );
-}
-
-function silent(reason: string, { mode, dir, timing }: UploadSettings): Report {
-  const seconds = Math.round(timing.tellAfter / 1000);
-  const consequence =
-    mode === "live"
-      ? `Training goes on; what is missing there is sent when it answers, or by: rfdetr-train sync ${dir}`
-      : "It is tried again.";
-  return {
-    type: "notice",
-    level: "warn",
-    message: `W&B has not answered for ${seconds} s (${reason}). ${consequence}`,
-  };
-}
-
-/** Why nothing can be sent, and what to do. */
-function explain(error: unknown, { project, entity }: UploadSettings["wandb"]): { message: string; hint: string } {
-  const message = (error as Error).message.replace(/\.$/, "");
-  const where = `the project ${entity ? `${entity}/` : ""}${project}`;
-  if (error instanceof Refused && error.status === 401)
-    return {
-      message: `W&B does not let this program in: ${message === "HTTP 401" ? "the API key is not valid" : message}.`,
-      hint: "Set the environment variable WANDB_API_KEY, or run: wandb login.",
-    };
-  if (error instanceof Refused && (error.status === 403 || error.status === 404))
-    return {
-      message: `W&B does not give access to ${where} (${message}).`,
-      hint: "Check track.wandb.project and track.wandb.entity, and what the API key may do.",
-    };
-  return { message: `Nothing can be sent to W&B: ${message}.`, hint: "Check the connection and the settings." };
 }
