@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import yargs from "yargs";
-import { readWeightsFile } from "../checkpoint/weightsFile.ts";
+import { readWeightsFile, writeWeightsFile } from "../checkpoint/weightsFile.ts";
 import { UserError } from "../util/errors.ts";
+import { fromFloat32, size } from "../util/hostTensor.ts";
 import { convertCommand } from "./convert.ts";
 
 const FIXTURES = new URL("../../tests/fixtures/checkpoint/", import.meta.url).pathname;
@@ -49,6 +50,23 @@ it("converts a reference checkpoint to safetensors and back without changing a b
   expect([...after.tensors]).toEqual([...before.tensors]);
   expect(after.metadata).toEqual({ ...before.metadata, args: after.metadata.args });
   expect(after.metadata.args).toMatchObject({ ...before.metadata.args, num_queries: 3, group_detr: 2 });
+});
+
+it("names the reference's class where the shapes tell it, so that the reference can load the file by itself", async () => {
+  const shapes: Record<string, number[]> = {
+    "backbone.0.encoder.encoder.embeddings.patch_embeddings.projection.weight": [384, 3, 16, 16],
+    "backbone.0.encoder.encoder.embeddings.position_embeddings": [1, 577, 384],
+    "transformer.decoder.layers.0.norm1.weight": [256],
+    "transformer.decoder.layers.1.norm1.weight": [256],
+    "transformer.decoder.layers.0.cross_attn.attention_weights.bias": [32],
+    "class_embed.weight": [3, 256],
+  };
+  const zeros = (shape: number[]) => fromFloat32(new Float32Array(size(shape)), shape);
+  const tensors = new Map(Object.entries(shapes).map(([name, shape]) => [name, zeros(shape)]));
+  const [input, output] = [join(folder, "nano.safetensors"), join(folder, "nano.pth")];
+  await writeWeightsFile(input, tensors, { classNames: ["a", "b"] });
+  await run(input, output);
+  expect((await readWeightsFile(output)).metadata).toMatchObject({ modelName: "RFDETRNano", classNames: ["a", "b"] });
 });
 
 it("takes the averaged weights on request", async () => {

@@ -3,8 +3,9 @@
 import { existsSync } from "node:fs";
 import type { CommandModule } from "yargs";
 import type { WeightsKind } from "../checkpoint/weightsFile.ts";
+import type { VariantName } from "../model/variants.ts";
 import { UserError } from "../util/errors.ts";
-import { size } from "../util/hostTensor.ts";
+import { type StateDict, size } from "../util/hostTensor.ts";
 
 type Arguments = { in: string; out: string; force: boolean; ema: boolean; json: boolean };
 
@@ -30,11 +31,27 @@ export async function convertWeights(
     throw new UserError(`${output} is there already.`, { hint: "Give --force to replace it, or another name." });
   }
   const { kind, tensors, metadata } = await readWeightsFile(input, { part: ema ? "ema_model" : "model" });
-  await writeWeightsFile(output, tensors, metadata);
+  const modelName = metadata.modelName ?? (await referenceClass(tensors)) ?? null;
+  await writeWeightsFile(output, tensors, { ...metadata, ...(modelName !== null && { modelName }) });
   const parameters = [...tensors.values()].reduce((sum, { shape }) => sum + size(shape), 0);
-  const { modelName = null, classNames = null } = metadata;
+  const { classNames = null } = metadata;
   return { in: input, out: output, kind, tensors: tensors.size, parameters, modelName, classNames };
 }
+
+/** The class of the reference that has such tensors, of those that its `from_checkpoint` knows: it goes by the name. */
+async function referenceClass(tensors: StateDict): Promise<string | undefined> {
+  const { variantOfShapes } = await import("../model/architecture.ts");
+  const variant = variantOfShapes(new Map([...tensors].map(([name, { shape }]) => [name, shape])));
+  return variant && CLASSES[variant];
+}
+
+const CLASSES: Partial<Record<VariantName, string>> = {
+  nano: "RFDETRNano",
+  small: "RFDETRSmall",
+  medium: "RFDETRMedium",
+  large: "RFDETRLarge",
+  base: "RFDETRBase",
+};
 
 export const convertCommand: CommandModule<object, Arguments> = {
   command: "convert <in> <out>",
