@@ -1,117 +1,20 @@
 import { createHash } from "node:crypto";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { existsSync } from "node:fs";
+import { appendFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, describe, expect, it } from "vitest";
-import { type Fault, startWandbServer, type Target, type WandbServer } from "../../../tests/support/wandbServer.ts";
-import type { EndStatus, MetricsRow, TrainRow, ValRow } from "../../train/events.ts";
-import { describeEnvironment } from "../environment.ts";
-import { openMetricsFile, readMetrics } from "../metricsFile.ts";
-import type { Tracker } from "../tracker.ts";
-import { runIdentity } from "./identity.ts";
-import { historyRows } from "./rows.ts";
-import type { Timing } from "./timing.ts";
-import { openWandb, type WandbSettings } from "./tracker.ts";
-
-const KEY = "0123456789abcdef0123456789abcdef01234567";
-const FAST: Timing = {
-  ...{ request: 400, firstDelay: 20, longestDelay: 100, tellAfter: 300, giveUpAfter: 60_000, probeEvery: 200 },
-  ...{ closeWithin: 5000, longestRetryAfter: 1000, lookEvery: 10, sendEvery: 40, sampleEvery: 60_000 },
-};
-
-const folders: string[] = [];
-const servers: WandbServer[] = [];
-afterAll(async () => {
-  await Promise.all(servers.splice(0).map((server) => server.stop()));
-  await Promise.all(folders.splice(0).map((folder) => rm(folder, { recursive: true, force: true })));
-});
-
-const train = (step: number): TrainRow => ({
-  ...{ step, epoch: Math.floor((step - 1) / 5), split: "train", loss: 10 / step, class_error: 50, grad_norm: 1 },
-  ...{ lr: 1e-4, lr_encoder: 1e-5, images_per_second: 3, data_wait: 0 },
-});
-const evaluation = (step: number, ap = step / 100): ValRow => ({
-  ...{ step, epoch: Math.floor((step - 1) / 5), split: "val", "AP50:95": ap, AP50: 0.5, AP75: null, AR: 0.3 },
-  per_class: { tree: ap },
-});
-
-/** Rows of a run with an evaluation after every fifth step. */
-function* rowsOf(from: number, to: number): Generator<MetricsRow> {
-  for (let step = from; step <= to; step++) {
-    yield train(step);
-    if (step % 5 === 0) yield evaluation(step);
-  }
-}
-
-type Scene = {
-  server: WandbServer;
-  dir: string;
-  id: string;
-  notices: { message: string; level: string }[];
-  /** Open the run (again), its metrics cut back to `step`. */
-  open(options?: { step?: number; wandb?: Partial<WandbSettings>; timing?: Partial<Timing> }): Promise<{
-    tracker: Tracker;
-    add(rows: Iterable<MetricsRow>): Promise<void>;
-    close(status?: EndStatus | "failed"): Promise<void>;
-  }>;
-};
-
-async function scene({ key = KEY }: { key?: string } = {}): Promise<Scene> {
-  const dir = await mkdtemp(join(tmpdir(), "wandb-"));
-  folders.push(dir);
-  const server = await startWandbServer({ key });
-  servers.push(server);
-  const { id } = await runIdentity(dir);
-  const notices: Scene["notices"] = [];
-  const environment = await describeEnvironment(
-    { tfjs: "4.22.0", libtensorflow: "2.21.0", device: "cpu" },
-    { fingerprint: "f" },
-  );
-  return {
-    ...{ server, dir, id, notices },
-    open: async ({ step = 0, wandb = {}, timing = {} } = {}) => {
-      const metrics = await openMetricsFile(join(dir, "metrics.jsonl"), { throughStep: step });
-      process.env.WANDB_BASE_URL = `${server.url}/`; // threads copy it when they start
-      process.env.WANDB_API_KEY = KEY;
-      const tracker = openWandb(
-        {
-          ...{ dir, step, name: "trees", recipe: { seed: 7, model: { variant: "nano" } }, environment },
-          wandb: { project: "forest", entity: null, mode: "online", ...wandb },
-          onNotice: (message, level) => notices.push({ message, level }),
-        },
-        { ...FAST, ...timing },
-      );
-      return {
-        tracker,
-        add: async (rows) => {
-          for (const row of rows) {
-            await metrics.append(row);
-            tracker.row(row);
-          }
-        },
-        close: async (status = "done") => {
-          await metrics.close();
-          await tracker.close(status);
-        },
-      };
-    },
-  };
-}
-
-const until = async (condition: () => boolean, what: string) => {
-  for (const began = performance.now(); !condition(); await sleep(10))
-    if (performance.now() - began > 10_000) throw new Error(`waited in vain for ${what}`);
-};
-
-/** The server's rows without what the library adds, against the file's. */
-async function expectWhole({ server, dir, id }: Scene): Promise<void> {
-  const history = server.history(id).map(({ _runtime, _timestamp, ...row }) => row);
-  expect(history).toEqual(historyRows(await readMetrics(join(dir, "metrics.jsonl"))));
-  expect(server.state.changedLines).toEqual([]);
-}
-
-const waits = ({ notices }: Scene) => notices.filter(({ message }) => message.includes("waits to be sent to W&B"));
+import { expect, it, onTestFinished } from "vitest";
+import {
+  evaluation,
+  expectWhole,
+  KEY,
+  rowsAt,
+  rowsOf,
+  scene,
+  sentRows,
+  train,
+  until,
+  waits,
+} from "../../../tests/support/wandbRun.ts";
 
 it("a run arrives whole: rows in order, configuration, summary with the best AP, and its end", async () => {
   const one = await scene();
@@ -139,115 +42,211 @@ it("a run arrives whole: rows in order, configuration, summary with the best AP,
   ]);
 });
 
-type Case = { name: string; fault: Fault; times: number };
-/** Faults that pass by themselves. */
-const PASSING: Case[] = [
-  { name: "500", fault: { kind: "status", status: 500 }, times: 4 },
-  { name: "429 with Retry-After", fault: { kind: "status", status: 429, retryAfter: "1" }, times: 2 },
-  { name: "a connection that breaks before", fault: { kind: "drop" }, times: 4 },
-  { name: "a connection that breaks after the request was acted on", fault: { kind: "drop", acted: true }, times: 4 },
-  { name: "no answer", fault: { kind: "hang" }, times: 3 },
-  { name: "slow answers", fault: { kind: "slow", ms: 150 }, times: Number.POSITIVE_INFINITY },
-  { name: "answers that come too late", fault: { kind: "slow", ms: 700 }, times: 3 },
-];
-const MOMENTS: { name: string; target: Target }[] = [
-  { name: "at the start", target: "graphql" },
-  { name: "in the middle", target: "rows" },
-  { name: "at the end", target: "finish" },
-];
-
-describe.concurrent("no row is lost and none comes twice", () => {
-  for (const { name, fault, times } of PASSING)
-    for (const moment of MOMENTS)
-      it(`with ${name} ${moment.name}`, async () => {
-        const one = await scene();
-        const { server, id } = one;
-        if (moment.target === "graphql") server.fail(fault, { target: "graphql", times });
-        const run = await one.open();
-        await run.add(rowsOf(1, 7));
-        if (moment.target === "rows") {
-          await until(() => (server.state.runs[id]?.files["wandb-history.jsonl"]?.length ?? 0) >= 5, "the first rows");
-          server.fail(fault, { target: "rows", times });
-        }
-        await run.add(rowsOf(8, 20));
-        if (moment.target === "rows") await until(() => server.requests.at(-1)?.target === "rows", "the fault");
-        if (moment.target === "finish") server.fail(fault, { target: "finish", times });
-        await run.close();
-        await expectWhole(one);
-        expect(server.state.runs[id]).toMatchObject({ complete: true, exitCode: 0 });
-        expect(waits(one)).toEqual([]);
-      });
-
-  for (const moment of MOMENTS)
-    it(`with a server that restarts ${moment.name}`, async () => {
-      const one = await scene();
-      const { id } = one;
-      const restart = async () => {
-        await one.server.stop();
-        await sleep(300);
-        one.server = await startWandbServer({ port: one.server.port, state: one.server.state, key: KEY });
-        servers.push(one.server);
-      };
-      let restarted = moment.target === "graphql" ? restart() : undefined;
-      const run = await one.open();
-      await run.add(rowsOf(1, 7));
-      if (moment.target === "rows") {
-        await until(
-          () => (one.server.state.runs[id]?.files["wandb-history.jsonl"]?.length ?? 0) >= 5,
-          "the first rows",
-        );
-        restarted = restart();
-      }
-      await run.add(rowsOf(8, 20));
-      const closed = run.close();
-      if (moment.target === "finish") restarted = restart();
-      await Promise.all([closed, restarted]);
-      await expectWhole(one);
-      expect(one.server.state.runs[id]).toMatchObject({ complete: true, exitCode: 0 });
-      expect(waits(one)).toEqual([]);
-    });
+it("a run that goes on is the same run: what the server has is not sent again", async () => {
+  const one = await scene();
+  const { server, id, notices } = one;
+  const first = await one.open();
+  await first.add(rowsOf(1, 8));
+  await first.close("interrupted");
+  expect(server.state.runs[id]).toMatchObject({ complete: true, exitCode: 3 });
+  const second = await one.open({ step: 8 });
+  await second.add(rowsOf(9, 12));
+  await second.close();
+  await expectWhole(one);
+  expect(server.state.runs[id]).toMatchObject({ complete: true, exitCode: 0, upserts: 2 });
+  const runtimes = server.history(id).map(({ _runtime }) => Number(_runtime));
+  expect(runtimes).toEqual([...runtimes].sort((a, b) => a - b)); // time goes on, too
+  expect(waits(one)).toEqual([]);
+  expect(notices.map(({ message }) => message).join("\n")).not.toContain(KEY);
 });
 
-describe.concurrent("a run that cannot be sent says that it waits, training goes on, and what the server has is right", () => {
-  const lasting: Fault[] = [
-    { kind: "status", status: 500 },
-    { kind: "status", status: 401 },
-    { kind: "drop" },
-    { kind: "hang" },
-  ];
-  for (const fault of lasting)
-    for (const moment of MOMENTS)
-      it(`with ${fault.kind === "status" ? fault.status : fault.kind} ${moment.name} for good`, async () => {
-        const one = await scene();
-        const { server, dir, id, notices } = one;
-        if (moment.target === "graphql") server.fail(fault);
-        const run = await one.open({ timing: { closeWithin: 1500 } });
-        await run.add(rowsOf(1, 7));
-        if (moment.target === "rows") {
-          await until(() => (server.state.runs[id]?.files["wandb-history.jsonl"]?.length ?? 0) >= 5, "the first rows");
-          server.fail(fault);
-        }
-        await run.add(rowsOf(8, 12));
-        if (moment.target === "finish") server.fail(fault, { target: "finish" });
-        const began = performance.now();
-        await run.close();
-        expect(performance.now() - began).toBeLessThan(4000);
-        expect(waits(one)).toEqual([
-          { message: `This run waits to be sent to W&B. Send it with: rfdetr-train sync ${dir}`, level: "warn" },
-        ]);
-        if (fault.kind === "status" && fault.status === 401)
-          expect(notices.map(({ message }) => message)).toContain(
-            "W&B does not let this program in: the API key is not valid. Set the environment variable WANDB_API_KEY, or run: wandb login. Training goes on.",
-          );
-        const all = historyRows(await readMetrics(join(dir, "metrics.jsonl")));
-        const there = server.state.runs[id] ? server.history(id).map(({ _runtime, _timestamp, ...row }) => row) : [];
-        expect(there).toEqual(all.slice(0, there.length));
-        expect(server.state.runs[id]?.complete ?? false).toBe(false);
-        // and when the server is well again, the same run goes on
-        server.fail(undefined);
-        const again = await one.open({ step: 12 });
-        await again.close();
-        await expectWhole(one);
-        expect(server.state.runs[id]).toMatchObject({ complete: true, exitCode: 0 });
-      });
+it("steps that are done again after a crash are not sent again", async () => {
+  const one = await scene();
+  const { notices } = one;
+  const first = await one.open();
+  await first.add(rowsOf(1, 10));
+  await until(() => rowsAt(one) >= 9, "the rows"); // step 10 may get more
+  await first.close("failed");
+  expect(one.server.state.runs[one.id]).toMatchObject({ complete: true, exitCode: 1 });
+  const second = await one.open({ step: 4 });
+  await second.add(rowsOf(5, 14));
+  await second.close();
+  await expectWhole(one);
+  expect(notices.map(({ message }) => message)).toContain(
+    "W&B has this run up to step 10 already. Those steps are not sent again.",
+  );
+});
+
+it("a run that is stopped before an epoch's evaluation gets it into the same row when it goes on", async () => {
+  const one = await scene();
+  const first = await one.open();
+  await first.add([train(4), train(5)]);
+  await first.close("interrupted");
+  expect(sentRows(one).map(({ _step }) => _step)).toEqual([4]);
+  const second = await one.open({ step: 5 });
+  await second.add([evaluation(5), train(6), train(7), evaluation(7)]);
+  await second.close();
+  await expectWhole(one);
+  expect(sentRows(one)[1]).toMatchObject({ _step: 5, "train/loss": 2, "val/AP50:95": 0.05 });
+});
+
+it("an evaluation that comes after its row was sent is written into that row", async () => {
+  const one = await scene();
+  const first = await one.open();
+  await first.add([train(4), train(5)]);
+  await first.close("failed"); // nothing says that it will go on
+  expect(sentRows(one).map(({ _step }) => _step)).toEqual([4, 5]);
+  const second = await one.open({ step: 5 });
+  await second.add([evaluation(5), train(6), evaluation(6)]);
+  await second.close();
+  expect(sentRows(one).map(({ _step }) => _step)).toEqual([4, 5, 6]);
+  expect(sentRows(one)[1]).toMatchObject({ "train/loss": 2, "val/AP50:95": 0.05 });
+  expect(one.server.state.changedLines).toEqual([`${one.id}:1`]);
+});
+
+it("pictures and histograms of a step are in its row, and the pictures' bytes arrive though uploads fail at first", async () => {
+  const one = await scene();
+  const { server, dir, id } = one;
+  server.fail({ kind: "status", status: 503 }, { target: "put", times: 2 });
+  const run = await one.open();
+  await run.add([train(1), evaluation(1)]);
+  const data = Buffer.from("not really a picture");
+  const sha = createHash("sha256").update(data).digest("hex");
+  const picture = { name: "worst/1 ä", caption: "a.jpg", format: "jpeg", data, width: 20, height: 10 } as const;
+  run.tracker.pictures({ step: 1, epoch: 0 }, [picture]);
+  const histogram = { min: -1, max: 2, num: 3, sum: 1, sumSquares: 5, limits: [0, 1, 2], counts: [1, 0, 2] };
+  run.tracker.histograms({ step: 1 }, new Map([["heads.weight", histogram]]));
+  await run.add(rowsOf(2, 6));
+  await run.close();
+  const path = `media/images/val_worst_1__1_${sha.slice(0, 20)}.jpg`;
+  const [first, ...rest] = sentRows(one);
+  expect(first).toMatchObject({
+    "train/loss": 10,
+    "val/worst/1 ä": {
+      _type: "image-file",
+      path,
+      sha256: sha,
+      size: 20,
+      format: "jpeg",
+      width: 20,
+      height: 10,
+      caption: "a.jpg",
+    },
+    "gradients/heads.weight": { _type: "histogram", bins: [-1, 0, 1, 2], values: [1, 0, 2] },
+  });
+  expect(Object.keys(rest[0]!).filter((key) => key.startsWith("gradients/") || key.startsWith("val/w"))).toEqual([]);
+  expect(server.state.uploads[`${id}/${path}`]).toEqual(data);
+  const puts = server.requests.filter(({ target }) => target === "put");
+  expect(puts.map(({ authorization }) => authorization)).toEqual(["", "", ""]); // the address is another server's
+  expect(await readFile(join(dir, "wandb", "pictures.jsonl"), "utf8")).toContain(`{"sent":"${path}"}`);
+  // A run that goes on does not upload them again, and a torn index hurts nothing.
+  await appendFile(join(dir, "wandb", "pictures.jsonl"), '{"step":1,"key":"val/');
+  const again = await one.open({ step: 6 });
+  await again.close();
+  expect(server.requests.filter(({ target }) => target === "put")).toHaveLength(3);
+});
+
+it("pictures whose upload fails for good are named and stay for a later sync", async () => {
+  const one = await scene();
+  one.server.fail({ kind: "status", status: 403 }, { target: "put" });
+  const run = await one.open();
+  await run.add([train(1), evaluation(1)]);
+  const data = Buffer.from("x");
+  run.tracker.pictures({ step: 1, epoch: 0 }, [{ name: "a", caption: "", format: "png", data, width: 1, height: 1 }]);
+  await run.close();
+  await until(() => waits(one).length > 0, "the notice");
+  expect(one.notices.map(({ message }) => message)).toContain("1 pictures could not be sent to W&B.");
+  one.server.fail(undefined);
+  const again = await one.open({ step: 1 });
+  await again.close();
+  expect(Object.values(one.server.state.uploads)).toEqual([data]);
+});
+
+it("the machine's load is sampled, and samples of a run that goes on follow the earlier ones", async () => {
+  const one = await scene();
+  const samples = () => one.server.state.runs[one.id]?.files["wandb-events.jsonl"] ?? [];
+  for (const step of [0, 3]) {
+    const count = samples().length;
+    const run = await one.open({ step, timing: { sampleEvery: 50 } });
+    await run.add(rowsOf(step + 1, step + 3));
+    await until(() => samples().length > count + 1, "samples");
+    await run.close("interrupted");
+  }
+  expect(samples()).not.toContain(undefined);
+  const parsed = Array.from(samples(), (line) => JSON.parse(line!) as Record<string, number>);
+  for (const sample of parsed) {
+    expect(sample["system.cpu"]).toBeGreaterThanOrEqual(0);
+    expect(sample["system.proc.memory.rssMB"]).toBeGreaterThan(10);
+  }
+  expect(new Set(parsed.map(({ _timestamp }) => _timestamp)).size).toBe(parsed.length); // none was overwritten
+});
+
+it("offline nothing is asked of the server; pictures are kept, and the run says how it is sent", async () => {
+  const one = await scene();
+  const run = await one.open({ wandb: { mode: "offline" } });
+  await run.add([train(1), evaluation(1)]);
+  const data = Buffer.from("x");
+  run.tracker.pictures({ step: 1, epoch: 0 }, [{ name: "a", caption: "", format: "png", data, width: 1, height: 1 }]);
+  await run.close();
+  expect(one.server.requests).toEqual([]);
+  expect(one.notices).toEqual([
+    { message: `This run waits to be sent to W&B. Send it with: rfdetr-train sync ${one.dir}`, level: "info" },
+  ]);
+  expect(await readFile(join(one.dir, "wandb", "pictures.jsonl"), "utf8")).toContain('"key":"val/a"');
+});
+
+it("WANDB_MODE overrides the recipe: offline asks nothing of the server, disabled says nothing either", async () => {
+  onTestFinished(() => void delete process.env.WANDB_MODE);
+  for (const mode of ["offline", "disabled"]) {
+    const one = await scene();
+    process.env.WANDB_MODE = mode;
+    const run = await one.open();
+    await run.add(rowsOf(1, 3));
+    await run.close();
+    expect(one.server.requests).toEqual([]);
+    expect(waits(one)).toHaveLength(mode === "offline" ? 1 : 0);
+    expect(existsSync(join(one.dir, "wandb"))).toBe(false);
+  }
+});
+
+it("a server that is silent for a while is named once, and once more when it answers", async () => {
+  const one = await scene();
+  one.server.fail({ kind: "status", status: 500 });
+  const run = await one.open();
+  await run.add(rowsOf(1, 3));
+  await until(() => one.notices.length > 0, "the warning");
+  one.server.fail(undefined);
+  await until(() => one.notices.length > 1, "the other message");
+  await run.close();
+  expect(one.notices.slice(0, 2)).toEqual([
+    {
+      message: `W&B has not answered for 0 s (HTTP 500). Training goes on; what is missing there is sent when it answers, or by: rfdetr-train sync ${one.dir}`,
+      level: "warn",
+    },
+    { message: "W&B answers again.", level: "info" },
+  ]);
+  await expectWhole(one);
+});
+
+it("the process gets no listeners for signals", async () => {
+  const names = ["SIGINT", "SIGTERM", "beforeExit", "uncaughtException"] as const;
+  const before = names.map((name) => process.listenerCount(name));
+  const one = await scene();
+  const run = await one.open();
+  await run.add(rowsOf(1, 3));
+  await until(() => rowsAt(one) > 0, "rows");
+  expect(names.map((name) => process.listenerCount(name))).toEqual(before);
+  await run.close();
+});
+
+it("a history under the run's id that is not this program's is left alone", async () => {
+  const one = await scene();
+  const run = { id: one.id, entity: "test-entity", project: "forest", complete: true, exitCode: 0, upserts: 1 };
+  one.server.state.runs[one.id] = { ...run, files: { "wandb-history.jsonl": ['{"_step":0}', '{"_step":0}'] } };
+  const tracked = await one.open();
+  await tracked.add(rowsOf(1, 3));
+  await tracked.close();
+  expect(rowsAt(one)).toBe(2);
+  expect(one.notices[0]!.message).toContain("has a history there that does not fit to this one");
+  expect(waits(one)).toHaveLength(1);
 });
