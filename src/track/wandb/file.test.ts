@@ -11,6 +11,7 @@ import { readWandbValues } from "../../../tests/support/wandbFile.ts";
 import { startWandbServer } from "../../../tests/support/wandbServer.ts";
 import type { MetricsRow } from "../../train/events.ts";
 import type { TrackedPicture } from "../tracker.ts";
+import { noteDelivered } from "./delivered.ts";
 import { writeWandbFile } from "./file.ts";
 import { runIdentity } from "./identity.ts";
 import { keepPictures } from "./pictures.ts";
@@ -92,6 +93,18 @@ test("what was sent stays as it is, and only later rows and pictures are written
   expect(summary).toMatchObject({ "best/AP50:95": 0.5, "train/loss": 0.25, "val/worst-1": { caption: "b" } });
   await append({ step: 90, epoch: 2, split: "train", loss: 0.125 });
   expect(await writeWandbFile({ dir })).toEqual({ ...second, steps: 3 });
+});
+
+test("of a run that was sent while it was trained only the rest is written, with the checkpoint", async () => {
+  await noteDelivered(dir, { step: 40, open: true });
+  await expect(writeWandbFile({ dir })).rejects.toThrow(/has rows of the run .* it is not known how many/);
+  await noteDelivered(dir, { step: 40, open: false });
+  const rest = await writeWandbFile({ dir });
+  expect(rest).toMatchObject({ steps: 2, checkpoint: "0000-00000030", changed: true });
+  await noteDelivered(dir, { step: 60, open: false });
+  expect(await writeWandbFile({ dir })).toEqual({ ...rest, steps: 0 });
+  expect((await values(rest.file)).map(([kind]) => kind)).toEqual(["header", "run", "summary", "artifact", "exit"]);
+  await expect(writeWandbFile({ dir, checkpoint: null })).rejects.toThrow(/W&B has all rows/);
 });
 
 test("pictures lie beside the file under the names that rows have; those of steps that will be done again do not", async () => {

@@ -9,6 +9,7 @@ import { UserError } from "../../util/errors.ts";
 import { fileError } from "../../util/files.ts";
 import { readMetrics } from "../metricsFile.ts";
 import { frameRecords } from "./datastore.ts";
+import { deliveredSteps } from "./delivered.ts";
 import { runIdentity } from "./identity.ts";
 import { COVERED, type Covered, nextName, writtenParts } from "./parts.ts";
 import {
@@ -58,32 +59,45 @@ export type WandbFile = {
 const WRITTEN_LIKE = { producer: "0.31.0", oldestReader: "0.70.0" };
 
 /**
- * Write the run, or, where `wandb sync` has sent a part of it, the rows after that. What an earlier call has written and
- * was not sent is replaced in one go. Of a step that metrics.jsonl has twice the last row counts; steps that were sent and
- * then done again are not sent again. The run must not be training. Throws UserError.
+ * Write the run, or what W&B lacks of it: `wandb sync` appends to a run that is there, whatever it has been sent. What an earlier call has written and was not sent is replaced in one go. Of a
+ * step that metrics.jsonl has twice the last row counts; steps that were sent and then done again are not sent again. The
+ * run must not be training. Throws UserError.
  */
 export async function writeWandbFile({ dir, out, checkpoint, project, entity }: WandbFileOptions): Promise<WandbFile> {
   const rows = await readMetrics(join(dir, "metrics.jsonl"));
+  const delivered = await deliveredSteps(dir);
+  if (delivered?.open) {
+    throw new UserError(
+      `W&B has rows of the run ${dir} already, and it is not known how many: sending them broke off.`,
+      {
+        hint: `Send the others with: rfdetr-train sync ${dir}`,
+      },
+    );
+  }
   const { id, artifactIds } = await runIdentity(dir);
   const home = resolve(out ?? join(dir, "wandb"));
   const parts = await writtenParts(home, id);
-  const before = parts.findLast(({ sent }) => sent);
-  const after = before?.covered.through ?? Number.NEGATIVE_INFINITY;
+  const sent = parts.filter((part) => part.sent).map(({ covered }) => covered);
+  const goesOn = sent.length > 0 || delivered !== undefined;
+  const after = Math.max(delivered?.step ?? -1, ...sent.map(({ through }) => through));
   const through = Math.max(0, ...rows.map(({ step }) => step));
+  const source = checkpoint === null ? undefined : (checkpoint ?? (await bestCheckpoint(dir)));
+  const placed = source && basename(source);
   const name = `run-${id}.wandb`;
-  if (before && through <= after) {
-    const folder = join(home, before.name);
-    return { folder, file: join(folder, name), id, steps: 0, pictures: 0, checkpoint: undefined, changed: false };
+  if (through <= after && (!placed || sent.some((one) => one.checkpoint === placed))) {
+    const last = parts.findLast((part) => part.sent);
+    if (!last) throw new UserError(`W&B has all rows of the run ${dir}, and there is no checkpoint to send.`);
+    const nothing = { steps: 0, pictures: 0, checkpoint: undefined, changed: false };
+    return { folder: join(home, last.name), file: join(home, last.name, name), id, ...nothing };
   }
 
   const recorded = await recordedRun(dir, { after, through });
-  const started = before?.covered.ended ?? recorded.started;
-  const folder = join(home, parts.find(({ sent }) => !sent)?.name ?? nextName(parts, { id, started }));
+  const started = sent.at(-1)?.ended ?? recorded.started;
+  const folder = join(home, parts.find((part) => !part.sent)?.name ?? nextName(parts, { id, started }));
   const fresh = join(home, `.writing-${randomBytes(4).toString("hex")}`);
   try {
     await mkdir(join(fresh, "files"), { recursive: true });
     const pictures = await placePictures(fresh, recorded.pictures);
-    const source = checkpoint === null ? undefined : (checkpoint ?? (await bestCheckpoint(dir)));
     const artifact = source && (await placeCheckpoint(source, { dir, fresh, folder, id, ids: artifactIds }));
     const history = historyRows(rows)
       .filter(({ _step }) => _step > after)
@@ -91,7 +105,7 @@ export async function writeWandbFile({ dir, out, checkpoint, project, entity }: 
     const run = {
       ...{ id, project: project ?? recorded.project, entity: entity ?? recorded.entity, host: hostname() },
       ...{ displayName: recorded.name, started, config: recorded.config },
-      resumesAt: before && history[0]!._step,
+      resumesAt: goesOn ? (history[0]?._step ?? after + 1) : undefined,
     };
     const summary = { ...summaryOf(rows, { metric: recorded.metric }), ...pictureValues(pictures) };
     const contents: Content[] = [
@@ -104,12 +118,12 @@ export async function writeWandbFile({ dir, out, checkpoint, project, entity }: 
       exitRecord({ exitCode: recorded.exitCode, seconds: Math.max(0, recorded.ended - started) / 1000 }),
     ];
     await writeAll(join(fresh, name), frameRecords(numbered(id, contents)));
-    const covered: Covered = { after: before ? after : null, through, ended: recorded.ended };
+    const covered: Covered = { through, ended: recorded.ended, checkpoint: placed ?? null };
     await writeFile(join(fresh, COVERED), `${JSON.stringify(covered)}\n`);
     const changed = !(await sameContent(join(fresh, name), join(folder, name)));
     if (changed) await replaceFolder(folder, fresh);
     return {
-      ...{ folder, file: join(folder, name), id, changed, checkpoint: source && basename(source) },
+      ...{ folder, file: join(folder, name), id, changed, checkpoint: placed },
       ...{ steps: history.length, pictures: pictures.length },
     };
   } catch (error) {

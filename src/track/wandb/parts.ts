@@ -5,8 +5,8 @@ import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-/** What a folder covers: rows after `after` up to `through`, and the run up to `ended` (milliseconds since 1970). */
-export type Covered = { after: number | null; through: number; ended: number };
+/** What a folder covers: the run's rows up to the step `through`, its times up to `ended` (milliseconds since 1970), a checkpoint. */
+export type Covered = { through: number; ended: number; checkpoint: string | null };
 
 export type Part = { name: string; sent: boolean; covered: Covered };
 

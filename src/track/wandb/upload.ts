@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Histogram, TrackedPicture } from "../tracker.ts";
 import { apiKeyOf, baseUrlOf } from "./credentials.ts";
+import { noteDelivered } from "./delivered.ts";
 import { runIdentity } from "./identity.ts";
 import { takeLock } from "./lock.ts";
 import { type KeptPicture, keepPictures, keptPictures, type PictureOnDisk, pictureFile } from "./pictures.ts";
@@ -135,6 +136,8 @@ export function startUpload(settings: UploadSettings, report: (report: Report) =
     });
     const { page, lastStep, push, isNews, waiting, hurry, finish, sample } = session;
     report({ type: "open", page, lastStep });
+    let arrived = lastStep; // or is on its way, until all is over
+    await noteDelivered(dir, { step: arrived, open: true }).catch(() => {}); // a full disk is told of elsewhere
     if (end || mode === "replay") hurry();
     const uploads = openPictureUpload(dir, session, transport, { onIdle: bell.ring });
     uploads.add(known.filter(({ step, value }) => step <= lastStep && !before.sent.has(value.path)));
@@ -149,6 +152,7 @@ export function startUpload(settings: UploadSettings, report: (report: Report) =
           ...histograms.get(row._step),
         });
         rows++;
+        arrived = row._step;
         uploads.add(own.filter(({ value }) => !before.sent.has(value.path)));
       }
       pictures.delete(row._step);
@@ -183,6 +187,7 @@ export function startUpload(settings: UploadSettings, report: (report: Report) =
     const lost = uploads.failed();
     if (lost > 0) report({ type: "notice", level: "warn", message: `${lost} pictures could not be sent to W&B.` });
     if (end!.exitCode !== null) await finish(end!.exitCode);
+    await noteDelivered(dir, { step: arrived, open: false }).catch(() => {});
     report({ type: "closed", sent: lost === 0, rows, page });
   };
 
