@@ -16,6 +16,7 @@ import { writeWandbFile } from "./file.ts";
 import { runIdentity } from "./identity.ts";
 import { keepPictures } from "./pictures.ts";
 import { historyRows, summaryOf } from "./rows.ts";
+import * as runFolder from "./runFolder.ts";
 
 let dir: string;
 beforeEach(async () => {
@@ -40,7 +41,14 @@ const exists = (path: string) =>
 test("the file has the run's rows one a step, its summary with the best evaluation, and an end", async () => {
   const written = await writeWandbFile({ dir });
   const { id } = await runIdentity(dir);
-  expect(written).toMatchObject({ id, steps: 6, pictures: 0, checkpoint: "0000-00000030", changed: true });
+  expect(written).toMatchObject({
+    id,
+    steps: 6,
+    pictures: 0,
+    checkpoint: "0000-00000030",
+    changed: true,
+    goesOn: false,
+  });
   expect(written.folder).toBe(join(dir, "wandb", `offline-run-20260304_050607-${id}`));
   expect(written.file).toBe(join(written.folder, `run-${id}.wandb`));
   const records = await values(written.file);
@@ -78,13 +86,13 @@ test("what was sent stays as it is, and only later rows and pictures are written
   await keepPictures(dir, { step: 60 }, [picture("worst-1", "a")]);
   const first = await writeWandbFile({ dir });
   await writeFile(`${first.file}.synced`, "");
-  const nothing = { steps: 0, pictures: 0, checkpoint: undefined, changed: false };
+  const nothing = { steps: 0, pictures: 0, checkpoint: undefined, goesOn: true, changed: false };
   expect(await writeWandbFile({ dir })).toEqual({ ...first, ...nothing });
   await append({ step: 70, epoch: 2, split: "train", loss: 0.5 });
   await append({ step: 80, epoch: 2, split: "train", loss: 0.25 });
   await keepPictures(dir, { step: 80 }, [picture("worst-1", "b")]);
   const second = await writeWandbFile({ dir });
-  expect(second).toMatchObject({ steps: 2, pictures: 1, changed: true });
+  expect(second).toMatchObject({ steps: 2, pictures: 1, goesOn: true, changed: true });
   expect(await readdir(join(dir, "wandb"))).toContain(basename(second.folder));
   expect(basename(second.folder) > basename(first.folder)).toBe(true);
   expect(await exists(first.file)).toBe(true);
@@ -105,6 +113,20 @@ test("of a run that was sent while it was trained only the rest is written, with
   expect(await writeWandbFile({ dir })).toEqual({ ...rest, steps: 0 });
   expect((await values(rest.file)).map(([kind]) => kind)).toEqual(["header", "run", "summary", "artifact", "exit"]);
   await expect(writeWandbFile({ dir, checkpoint: null })).rejects.toThrow(/W&B has all rows/);
+});
+
+test("a run that was killed ends with exit code 1, one that was stopped with the program's own", async () => {
+  const log = (msg: string) =>
+    appendFile(join(dir, "log.jsonl"), `{"time":"2026-03-04T06:00:00.000Z","msg":"${msg}"}\n`);
+  const exitCode = async () => {
+    const { exitCode, ended } = await runFolder.recordedRun(dir, { after: 0, through: 60 });
+    expect(new Date(ended).toISOString()).toBe("2026-03-04T06:00:00.000Z");
+    return exitCode;
+  };
+  await log("resumed");
+  expect(await exitCode()).toBe(1);
+  await log("interrupted");
+  expect(await exitCode()).toBe(3);
 });
 
 test("pictures lie beside the file under the names that rows have; those of steps that will be done again do not", async () => {

@@ -51,6 +51,11 @@ export type WandbFile = {
   pictures: number;
   /** The checkpoint in it, by name. */
   checkpoint: string | undefined;
+  /**
+   * Whether it goes on behind rows that W&B has. wandb 0.31 appends them; 0.18 writes them over the first ones, so it must
+   * not send such a file.
+   */
+  goesOn: boolean;
   /** Whether anything was written; where not, the folder is as an earlier call has left it. */
   changed: boolean;
 };
@@ -87,7 +92,7 @@ export async function writeWandbFile({ dir, out, checkpoint, project, entity }: 
   if (through <= after && (!placed || sent.some((one) => one.checkpoint === placed))) {
     const last = parts.findLast((part) => part.sent);
     if (!last) throw new UserError(`W&B has all rows of the run ${dir}, and there is no checkpoint to send.`);
-    const nothing = { steps: 0, pictures: 0, checkpoint: undefined, changed: false };
+    const nothing = { steps: 0, pictures: 0, checkpoint: undefined, goesOn, changed: false };
     return { folder: join(home, last.name), file: join(home, last.name, name), id, ...nothing };
   }
 
@@ -123,7 +128,7 @@ export async function writeWandbFile({ dir, out, checkpoint, project, entity }: 
     const changed = !(await sameContent(join(fresh, name), join(folder, name)));
     if (changed) await replaceFolder(folder, fresh);
     return {
-      ...{ folder, file: join(folder, name), id, changed, checkpoint: placed },
+      ...{ folder, file: join(folder, name), id, goesOn, changed, checkpoint: placed },
       ...{ steps: history.length, pictures: pictures.length },
     };
   } catch (error) {

@@ -6,6 +6,7 @@ import { basename, extname, join } from "node:path";
 import { parse } from "yaml";
 import { UserError } from "../../util/errors.ts";
 import { fileError } from "../../util/files.ts";
+import { lastExitCode } from "./outcome.ts";
 import { keptPictures, type PictureValue, pictureFile } from "./pictures.ts";
 
 /** A picture of the row of `step`, and the file with its bytes. */
@@ -29,12 +30,6 @@ export type RecordedRun = {
   pictures: RunPicture[];
 };
 
-/** How the log calls the end of a run, and the exit code of it. A run that only started was killed, or still runs. */
-const EXIT_CODES: Record<string, number> = {
-  ...{ done: 0, "out-of-time": 3, interrupted: 3, failed: 1 },
-  ...{ started: 1, resumed: 1 },
-};
-
 /**
  * Read a run's folder. Pictures are those of the steps after `after` and up to `through`: later ones are of steps that
  * a resumed run has yet to do again. Throws UserError.
@@ -45,9 +40,9 @@ export async function recordedRun(
 ): Promise<RecordedRun> {
   const recipe = await readYaml(join(dir, "recipe.yaml"));
   const environment = jsonOf(await textOf(join(dir, "environment.json"), "{}"));
-  const log = (await textOf(join(dir, "log.jsonl"), "")).split("\n").flatMap(parseLine);
+  const log = (await textOf(join(dir, "log.jsonl"), "")).split("\n").flatMap(timeOfLine);
   const fallback = (await stat(join(dir, "metrics.jsonl"))).mtimeMs;
-  const started = log[0]?.time ?? time(environment.started) ?? fallback;
+  const started = log[0] ?? time(environment.started) ?? fallback;
   const wandb = objectOf(objectOf(recipe.track).wandb);
   return {
     name: String(recipe.name),
@@ -55,8 +50,8 @@ export async function recordedRun(
     config: { ...recipe, environment },
     metric: String(objectOf(recipe.early_stopping).metric ?? "AP50:95"),
     started,
-    ended: log.at(-1)?.time ?? fallback,
-    exitCode: EXIT_CODES[log.findLast(({ msg }) => msg in EXIT_CODES)?.msg ?? "started"]!,
+    ended: log.at(-1) ?? fallback,
+    exitCode: (await lastExitCode(dir)) ?? 1,
     pictures: (await picturesOf(dir)).filter(({ step }) => step > after && step <= through),
   };
 }
@@ -108,10 +103,10 @@ async function textOf(path: string, absent: string): Promise<string> {
   });
 }
 
-function parseLine(line: string): { time: number; msg: string }[] {
-  const entry = jsonOf(line);
-  const at = time(entry.time);
-  return at === undefined ? [] : [{ time: at, msg: String(entry.msg) }];
+/** When a line of the log was written; nothing for one that a crash tore. */
+function timeOfLine(line: string): number[] {
+  const at = time(jsonOf(line).time);
+  return at === undefined ? [] : [at];
 }
 
 /** An object from its JSON; empty where it is torn or something else. */
