@@ -4,7 +4,9 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
+  copyFileSync,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   realpathSync,
@@ -13,7 +15,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SetupError } from "./setup/errors.mjs";
 import { withLock } from "./setup/lock.mjs";
@@ -23,6 +25,17 @@ import { say } from "./setup/progress.mjs";
 
 const dist = join(root, "dist");
 
+/** Files that go into dist as they are: what the code puts into pages. */
+const isAsset = (path) => /\.(js|css)$/.test(path);
+
+function copyAssets(from, to) {
+  for (const name of readdirSync(from, { recursive: true })) {
+    if (!isAsset(name)) continue;
+    mkdirSync(dirname(join(to, name)), { recursive: true });
+    copyFileSync(join(from, name), join(to, name));
+  }
+}
+
 /** Names, sizes and times of all that goes into dist. */
 function sourceStamp() {
   const hash = createHash("sha256");
@@ -30,7 +43,7 @@ function sourceStamp() {
   const files = readdirSync(source, { recursive: true }).map((name) => join(source, name));
   for (const path of [...files.sort(), join(root, "tsconfig.json"), join(root, "tsconfig.build.json")]) {
     const { size, mtimeMs } = statSync(path);
-    if (path.endsWith(".ts") || path.endsWith(".json")) hash.update(`${path} ${size} ${mtimeMs}\n`);
+    if (/\.(ts|json)$/.test(path) || isAsset(path)) hash.update(`${path} ${size} ${mtimeMs}\n`);
   }
   return hash.digest("hex");
 }
@@ -66,6 +79,7 @@ export async function build() {
           "Mend the type errors, then run it again.",
         );
       }
+      copyAssets(join(root, "src"), fresh);
       writeFileSync(join(fresh, ".source"), stamp);
       const old = `${fresh}.old`;
       if (existsSync(dist)) renameSync(dist, old);

@@ -4,11 +4,11 @@ import { diverged, MOST_SKIPPED } from "./divergence.ts";
 import { afterEvaluation, isExhausted, scoreOf, selectionMetric } from "./earlyStopping.ts";
 import type { TrainEvent } from "./events.ts";
 import { logged, noticed, record, recordResults, trainRow } from "./record.ts";
-import { keepEvaluation } from "./report.ts";
+import { conclude, keepEvaluation } from "./report.ts";
 import type { Run } from "./run.ts";
 import { finished, saveProgress } from "./saving.ts";
 import { scheduleFactor } from "./schedule.ts";
-import { enterStage, leaveStage } from "./stageChange.ts";
+import { enterStage } from "./stageChange.ts";
 import { trainStep } from "./step.ts";
 import { isBetter, validate } from "./validate.ts";
 import { windows } from "./windows.ts";
@@ -47,8 +47,7 @@ export async function* loop(run: Run, signal: AbortSignal | undefined): AsyncGen
       const outOfTime = train.max_hours !== null && run.seconds() >= train.max_hours * 3600;
       if (signal?.aborted || outOfTime) {
         yield await saveProgress(run, { epoch, epochEnd: false, score: null });
-        yield* leaveStage(run);
-        yield run.end(signal?.aborted ? "interrupted" : "out-of-time");
+        yield* conclude(run, signal?.aborted ? "interrupted" : "out-of-time");
         return;
       }
       if (isDue(checkpoint.every_steps, progress.step)) {
@@ -78,8 +77,7 @@ export async function* loop(run: Run, signal: AbortSignal | undefined): AsyncGen
     if (stops)
       yield noticed(run, `Early stopping: ${metric} has not improved in ${progress.patience.stale} evaluations`);
   }
-  yield* leaveStage(run);
-  yield run.end("done");
+  yield* conclude(run, "done");
 }
 
 function isDue(every: number | null, count: number): boolean {

@@ -1,24 +1,55 @@
-// What a run shows of itself besides its rows. Trouble with it never stops the training: it is told once.
+// What a run shows of itself besides its rows: details of evaluations, report.html. Trouble with it never stops the training.
 
 import type { Evaluation } from "../eval/evaluate.ts";
-import type { TrackedPicture } from "../track/tracker.ts";
+import { loadRecipe, resolveRecipe } from "../recipe/load.ts";
+import { writeReport } from "../track/report/writeReport.ts";
 import { recordEvaluation } from "./evaluationRecord.ts";
-import type { TrainEvent, ValRow } from "./events.ts";
+import type { EndStatus, TrainEvent, ValRow } from "./events.ts";
 import { logged } from "./record.ts";
 import type { Run } from "./run.ts";
+import { leaveStage } from "./stageChange.ts";
 
-/** Keep what lies behind an evaluation's row: evaluation.json and pictures, which are returned. */
+/** Keep what lies behind an evaluation's row, show its pictures wherever the run is shown, and make the report anew. */
 export async function* keepEvaluation(
   run: Run,
   row: ValRow,
   evaluation: Evaluation,
-): AsyncGenerator<TrainEvent, TrackedPicture[], undefined> {
+): AsyncGenerator<TrainEvent, void, undefined> {
   try {
-    return await recordEvaluation(run, row, evaluation);
+    run.tracker.pictures(row, await recordEvaluation(run, row, evaluation));
   } catch (error) {
     yield* warnOnce(run, "The details of the evaluation could not be kept", error);
-    return [];
   }
+  yield* keepReport(run);
+}
+
+/** The end of a run: the cost of its last stage, the report, then the last event. */
+export async function* conclude(run: Run, status: EndStatus): AsyncGenerator<TrainEvent, void, undefined> {
+  yield* leaveStage(run);
+  const end = run.end(status); // the log says how it ended, and the report reads the log
+  yield* keepReport(run);
+  yield end;
+}
+
+async function* keepReport(run: Run): AsyncGenerator<TrainEvent, void, undefined> {
+  try {
+    await reportRun(run.dir);
+  } catch (error) {
+    yield* warnOnce(run, "report.html could not be written", error);
+  }
+}
+
+/** Make report.html of a run folder anew, and return its path. Throws a UserError where the folder is no run. */
+export async function reportRun(dir: string): Promise<string> {
+  const recipe = await loadRecipe(`${dir}/recipe.yaml`).catch(() => undefined); // an older one still has a report
+  return writeReport(dir, { defaults: recipe && defaultsFor(recipe.model.variant) });
+}
+
+/** A recipe in which nothing was given but the variant; keys without a default are not there. */
+function defaultsFor(variant: string): Record<string, unknown> {
+  const { name: _, data, ...rest } = resolveRecipe({ data: { dir: "." } });
+  const { dir: __, ...dataDefaults } = data;
+  return { ...rest, weights: variant === "custom" ? "none" : `rf-detr-${variant}`, data: dataDefaults };
 }
 
 /** What a run has been warned of already. */
@@ -28,5 +59,6 @@ function* warnOnce(run: Run, what: string, error: unknown): Generator<TrainEvent
   const already = told.get(run) ?? new Set();
   if (already.has(what)) return;
   told.set(run, already.add(what));
-  yield logged(run, `${what}: ${error instanceof Error ? error.message : String(error)} The training goes on.`);
+  const why = error instanceof Error ? error.message : String(error);
+  yield logged(run, `${what}; the training goes on. ${why}`);
 }

@@ -42,9 +42,13 @@ test("a whole run leaves a run folder with every step and every epoch's evaluati
     [
       "checkpoints",
       "environment.json",
+      "evaluation",
+      "evaluation-best.json",
+      "evaluation.json",
       "log.jsonl",
       "metrics.jsonl",
       "recipe.yaml",
+      "report.html",
       "results.csv",
       "tensorboard",
     ].sort(),

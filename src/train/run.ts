@@ -18,6 +18,7 @@ import { restoreLearner } from "./learner.ts";
 import { loop } from "./loop.ts";
 import { assemble, closeParts, type Parts } from "./parts.ts";
 import { recordResults } from "./record.ts";
+import { reportRun } from "./report.ts";
 import { BEGINNING, finished, loadProgress, type Progress, type SavedProgress, saveProgress } from "./saving.ts";
 import { openTrackers } from "./trackers.ts";
 
@@ -212,7 +213,7 @@ export async function* follow(
   try {
     await begin;
     const { step } = run.progress;
-    run.log.info(step === 0 ? "started" : "resumed", { step, facts: run.facts });
+    run.log.info(step === 0 ? "started" : "resumed", { step, facts: run.facts, size: run.size });
     onEvent?.({ type: "start", run: run.dir, facts: run.facts, size: { ...run.size, stepsDone: step } });
     for await (const event of loop(run, signal)) {
       if (event.type === "end") status = event.status;
@@ -221,6 +222,7 @@ export async function* follow(
     }
   } catch (error) {
     run.log.error("failed", { error });
+    await reportRun(run.dir).catch(() => {}); // what went wrong first is what counts
     throw error;
   } finally {
     await run.metrics.close();
