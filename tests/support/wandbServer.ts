@@ -42,7 +42,15 @@ export type ServerState = {
   changedLines: string[];
 };
 
-export type ServerRequest = { at: number; method: string; path: string; target: Target; authorization: string };
+export type ServerRequest = {
+  at: number;
+  method: string;
+  path: string;
+  target: Target;
+  authorization: string;
+  /** Rows in it. */
+  lines: number;
+};
 
 export type WandbServer = {
   url: string;
@@ -75,7 +83,8 @@ export async function startWandbServer({
     const url = request.url ?? "/";
     const authorization = request.headers.authorization ?? "";
     const target = targetOf(request.method ?? "", url, body);
-    requests.push({ at: performance.now(), method: request.method ?? "", path: url, target, authorization });
+    const lines = target === "rows" ? linesIn(body) : 0;
+    requests.push({ at: performance.now(), method: request.method ?? "", path: url, target, authorization, lines });
     const active = takeFault(target);
     if (active?.kind === "hang") return;
     if (active?.kind === "drop" && !active.acted) return void request.socket.destroy();
@@ -144,6 +153,11 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   for await (const chunk of request) chunks.push(chunk as Buffer);
   const bytes = Buffer.concat(chunks);
   return request.headers["content-encoding"] === "gzip" ? gunzipSync(bytes) : bytes;
+}
+
+function linesIn(body: Buffer): number {
+  const { files = {} } = JSON.parse(body.toString()) as { files?: Record<string, { content: string[] }> };
+  return files["wandb-history.jsonl"]?.content.length ?? 0;
 }
 
 function targetOf(method: string, url: string, body: Buffer): Target {

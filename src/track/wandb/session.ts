@@ -37,6 +37,8 @@ export type SessionOptions = {
   name: string;
   config: Record<string, unknown>;
   timing: Timing;
+  /** When the run began and ended, where it is over: then its rows are sent without the time of sending. */
+  times?: { started: number; ended: number } | undefined;
   /** The summary of the run up to the rows that were pushed. */
   summary(): Record<string, unknown>;
   /** Rows have arrived. */
@@ -69,10 +71,14 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   const sdk = await loadSdk({
     transport,
     beforeSend: ({ files }) => {
+      const { times } = options;
+      const rows = files?.[ROWS];
+      if (rows && times) rows.content = rows.content.map(withoutTimes);
       const summary = files?.[SUMMARY];
       if (!summary) return;
       const own = JSON.parse(summary.content[0]!) as Record<string, unknown>; // has the times that the library adds
-      summary.content = [JSON.stringify({ ...before.summary, ...own, ...options.summary() })];
+      const ending = times && { _timestamp: times.ended / 1000, _runtime: (times.ended - times.started) / 1000 };
+      summary.content = [JSON.stringify({ ...before.summary, ...own, ...ending, ...options.summary() })];
     },
     afterSend: ({ files }: StreamData) => {
       delivered += files?.[ROWS]?.content.length ?? 0;
@@ -131,6 +137,12 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     },
     finish: (exitCode) => run.finish(exitCode),
   };
+}
+
+/** The library writes into every row when it was sent. */
+function withoutTimes(line: string): string {
+  const { _runtime, _timestamp, ...row } = JSON.parse(line) as Record<string, unknown>;
+  return JSON.stringify(row);
 }
 
 /** The longer a run, the rarer its requests. */

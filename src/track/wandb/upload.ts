@@ -29,6 +29,8 @@ export type UploadSettings = {
   mode: "live" | "replay" | "keep";
   /** Updates done where a live run starts or goes on. */
   step: number;
+  /** When a replayed run began and ended, in milliseconds since 1970; the times of its rows are not known. */
+  times?: { started: number; ended: number } | undefined;
   /** Pictures of steps up to that one; default: those that were kept. */
   pictures?: PictureOnDisk[] | undefined;
   timing: Timing;
@@ -128,7 +130,7 @@ export function startUpload(settings: UploadSettings, report: (report: Report) =
     if (end && mode === "live") transport.hurry();
     const summary = openSummary({ metric: settings.metric });
     session = await openSession({
-      ...{ transport, id, name: settings.name, config: settings.config, timing },
+      ...{ transport, id, name: settings.name, config: settings.config, timing, times: settings.times },
       wandb: { ...settings.wandb, baseUrl, apiKey },
       summary: summary.values,
       onDelivered: bell.ring,
