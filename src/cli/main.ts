@@ -20,6 +20,7 @@ import { resumeCommand } from "./resume.ts";
 import { rollbackCommand } from "./rollback.ts";
 import { offerSetup, setupCommand } from "./setup.ts";
 import { hasStopSignal, installSignals, STOPPED } from "./signals.ts";
+import { syncCommand } from "./sync.ts";
 import { trainCommand } from "./train.ts";
 
 // biome-ignore lint/complexity/noBannedTypes: yargs' own type for a command whose arguments are its own business
@@ -35,6 +36,7 @@ const commands = [
   predictCommand,
   convertCommand,
   benchmarkCommand,
+  syncCommand,
   recipesCommand,
   setupCommand,
   doctorCommand,
@@ -95,7 +97,7 @@ function usageError(message: string, words: string[]): UserError {
 /** Options that a slip may have been meant for. */
 const OPTIONS = (
   "recipe set run overfit device json weights data split images out help version schema threshold max-dets " +
-  "batch-size annotations predictions pictures force ema dry-run epochs max-hours to log-level against threads prefetch rounds warm-up resolution seed"
+  "batch-size annotations predictions pictures force ema dry-run epochs max-hours to project entity wandb-file log-level against threads prefetch rounds warm-up resolution seed"
 ).split(" ");
 
 function report(error: unknown): number {
