@@ -10,7 +10,7 @@ import { toBytes } from "../../src/util/protobuf.ts";
 import { TINY, weightsOf } from "../parity/fixtures.ts";
 
 /** Two classes of the small data set of tinyRun.ts and two others; one name that has to be escaped wherever it is drawn. */
-export const CLASSES = ["red", "blue", "<b>&amp;", "ä"].map((name, label) => ({
+export const CLASSES = ["red", "blue", "ä", "<b>&amp;"].map((name, label) => ({
   name,
   label,
   categoryId: 10 * (label + 1),

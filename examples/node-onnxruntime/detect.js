@@ -1,0 +1,49 @@
+// Objects in a picture with onnxruntime-node: a line of JSON for each, and with a third argument a picture with boxes.
+// Usage: node detect.js MODEL.onnx PICTURE [OUT.png]
+
+import { readFile } from "node:fs/promises";
+import { InferenceSession, Tensor } from "onnxruntime-node";
+import sharp from "sharp";
+import { describeModel, toDetections, toInput } from "../detector.js";
+
+const [model, picture, out] = process.argv.slice(2);
+if (!picture) {
+  console.error("Usage: node detect.js MODEL.onnx PICTURE [OUT.png]");
+  process.exit(2);
+}
+
+const file = await readFile(model);
+const about = describeModel(file);
+const session = await InferenceSession.create(file);
+
+const { data, info } = await sharp(picture)
+  .removeAlpha()
+  .toColourspace("srgb")
+  .raw()
+  .toBuffer({ resolveWithObject: true });
+const { width, height } = info;
+const input = new Tensor("float32", toInput({ data, width, height }, about), [1, 3, about.side, about.side]);
+const { dets, labels } = await session.run({ input });
+const detections = toDetections(dets.data, labels.data, about, { width, height });
+
+for (const { box, score, name } of detections)
+  console.log(
+    JSON.stringify({ name, score: Number(score.toFixed(4)), box: box.map((value) => Number(value.toFixed(2))) }),
+  );
+if (out)
+  await sharp(picture)
+    .composite([{ input: boxes() }])
+    .toFile(out);
+
+/** The boxes as a transparent drawing of the picture's size. */
+function boxes() {
+  const plain = (text) => text.replace(/[<>&"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
+  const shapes = detections.map(({ box: [left, top, right, bottom], score, name }) => {
+    const frame = `<rect x="${left}" y="${top}" width="${right - left}" height="${bottom - top}"/>`;
+    return `${frame}<text x="${left + 3}" y="${top + 13}">${plain(name)} ${score.toFixed(2)}</text>`;
+  });
+  const style = "rect{fill:none;stroke:#ff4d6d;stroke-width:2}text{font:12px sans-serif;fill:#ff4d6d}";
+  return Buffer.from(
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><style>${style}</style>${shapes.join("")}</svg>`,
+  );
+}

@@ -1,0 +1,66 @@
+"""Objects in a picture with Python's onnxruntime: a line of JSON for each, and with a third argument a picture with boxes.
+
+Usage: python detect.py MODEL.onnx PICTURE [OUT.png]
+"""
+
+import json
+import sys
+
+import numpy as np
+import onnxruntime
+from PIL import Image, ImageDraw
+
+
+def to_input(pixels, side, mean, std):
+    """uint8 [height, width, 3] to float32 [1, 3, side, side]: stretched, bilinear between pixel centres, normalised."""
+    def neighbours(size):
+        place = np.maximum((np.arange(side) + 0.5) * size / side - 0.5, 0)
+        low = np.minimum(place.astype(int), size - 1)
+        return low, np.minimum(low + 1, size - 1), place - low
+
+    top, bottom, v = neighbours(pixels.shape[0])
+    left, right, u = neighbours(pixels.shape[1])
+    rows = pixels[top] * (1 - v)[:, None, None] + pixels[bottom] * v[:, None, None]
+    image = rows[:, left] * (1 - u)[None, :, None] + rows[:, right] * u[None, :, None]
+    normalised = (image / 255 - np.array(mean)) / np.array(std)
+    return normalised.transpose(2, 0, 1)[None].astype(np.float32)
+
+
+def to_detections(dets, labels, classes, limit, size, threshold=0.5):
+    """dets [queries, 4], labels [queries, classes + 1] of one picture; the best detections first."""
+    width, height = size
+    names = {one["label"]: one["name"] for one in classes}
+    scores = 1 / (1 + np.exp(-labels))
+    best = np.argsort(-scores, axis=None, kind="stable")[:limit]
+    detections = []
+    for query, label in zip(*np.unravel_index(best, scores.shape)):
+        score, name = float(scores[query, label]), names.get(int(label))
+        if score <= threshold or name is None:  # one slot of each query is the background
+            continue
+        x, y, w, h = dets[query].tolist()
+        box = np.array([x - w / 2, y - h / 2, x + w / 2, y + h / 2]) * [width, height, width, height]
+        detections.append(dict(name=name, score=round(score, 4), box=np.clip(box, 0, [width, height, width, height]).round(2).tolist()))
+    return detections
+
+
+def main(model, picture, out=None):
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    about = {key: json.loads(value) for key, value in session.get_modelmeta().custom_metadata_map.items() if key in ("resolution", "mean", "std", "classes", "num_select")}
+    image = Image.open(picture).convert("RGB")
+    image_input = to_input(np.asarray(image), about["resolution"], about["mean"], about["std"])
+    dets, labels = session.run(["dets", "labels"], {"input": image_input})
+    detections = to_detections(dets[0], labels[0], about["classes"], about["num_select"], image.size)
+    for detection in detections:
+        print(json.dumps(detection))
+    if out:
+        draw = ImageDraw.Draw(image)
+        for detection in detections:
+            draw.rectangle(detection["box"], outline="#ff4d6d", width=2)
+            draw.text((detection["box"][0] + 4, detection["box"][1] + 3), f"{detection['name']} {detection['score']:.2f}", fill="#ff4d6d")
+        image.save(out)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) not in (3, 4):
+        sys.exit("Usage: python detect.py MODEL.onnx PICTURE [OUT.png]")
+    main(*sys.argv[1:])
