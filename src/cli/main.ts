@@ -10,12 +10,14 @@ import { closest } from "../util/closest.ts";
 import { UserError } from "../util/errors.ts";
 import { benchmarkCommand } from "./benchmark.ts";
 import { checkCommand } from "./check.ts";
+import { compareCommand } from "./compare.ts";
 import { convertCommand } from "./convert.ts";
 import { doctorCommand } from "./doctor.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { extendCommand } from "./extend.ts";
 import { predictCommand } from "./predict.ts";
 import { recipesCommand } from "./recipes.ts";
+import { reportCommand } from "./report.ts";
 import { resumeCommand } from "./resume.ts";
 import { rollbackCommand } from "./rollback.ts";
 import { offerSetup, setupCommand } from "./setup.ts";
@@ -35,6 +37,8 @@ const commands = [
   evaluateCommand,
   predictCommand,
   convertCommand,
+  compareCommand,
+  reportCommand,
   benchmarkCommand,
   syncCommand,
   recipesCommand,
