@@ -14,6 +14,7 @@ import { compareCommand } from "./compare.ts";
 import { convertCommand } from "./convert.ts";
 import { doctorCommand } from "./doctor.ts";
 import { evaluateCommand } from "./evaluate.ts";
+import { exportCommand } from "./export.ts";
 import { extendCommand } from "./extend.ts";
 import { predictCommand } from "./predict.ts";
 import { recipesCommand } from "./recipes.ts";
@@ -36,6 +37,7 @@ const commands = [
   checkCommand,
   evaluateCommand,
   predictCommand,
+  exportCommand,
   convertCommand,
   compareCommand,
   reportCommand,
@@ -101,7 +103,7 @@ function usageError(message: string, words: string[]): UserError {
 /** Options that a slip may have been meant for. */
 const OPTIONS = (
   "recipe set run overfit device json weights data split images out help version schema threshold max-dets " +
-  "batch-size annotations predictions pictures force ema dry-run epochs max-hours to project entity wandb-file log-level against threads prefetch rounds warm-up resolution seed"
+  "batch-size annotations predictions pictures force ema dry-run epochs max-hours to project entity wandb-file opset batch decode log-level against threads prefetch rounds warm-up resolution seed"
 ).split(" ");
 
 function report(error: unknown): number {

@@ -3,6 +3,7 @@
 import type { Leaf } from "../checkpoint/names.ts";
 import type { Architecture } from "../model/variants.ts";
 import { backbone } from "./backbone.ts";
+import { addDecoding, type LabelRange } from "./decode.ts";
 import { detect } from "./decoder.ts";
 import { createGraph, type Graph } from "./graph.ts";
 import { type Builder, cast } from "./layers.ts";
@@ -17,6 +18,8 @@ export type GraphSettings = {
   /** Use operations that only onnxruntime has. */
   fused: boolean;
   floats: "float32" | "float16";
+  /** Detections instead of logits and boxes come out of the file, see decode.ts; `labels` are those to rank. */
+  decode?: LabelRange | undefined;
   quantiser?: Quantiser | undefined;
 };
 
@@ -28,7 +31,7 @@ export type GraphSettings = {
 export function buildGraph(
   leaves: ReadonlyMap<string, Leaf>,
   architecture: Architecture,
-  { opset, batch, fused, floats, quantiser }: GraphSettings,
+  { opset, batch, fused, floats, decode, quantiser }: GraphSettings,
 ): Graph {
   const graph = createGraph({ opset, floats });
   const b: Builder = {
@@ -42,12 +45,17 @@ export function buildGraph(
       return found;
     },
   };
-  const { resolution: side, numQueries, numClasses } = architecture;
+  const { resolution: side, numQueries: queries, numClasses, numSelect } = architecture;
   const images = batch === "dynamic" ? "batch" : batch;
   const input = graph.input("input", "float32", [images, 3, side, side]);
   const maps = projector(b, backbone(b, cast(graph, input, "float16")));
-  const { centre, extent, logits } = detect(b, maps, input);
-  graph.output(graph.op("Concat", [centre, extent], { axis: 2 }), "dets", "float32", [images, numQueries, 4]);
-  graph.output(logits, "labels", "float32", [images, numQueries, numClasses + 1]);
+  const found = detect(b, maps, input);
+  if (decode) {
+    addDecoding(graph, found, { images, queries, logitsPerQuery: numClasses + 1, range: decode, numSelect });
+    return graph;
+  }
+  const boxes = graph.op("Concat", [found.centre, found.extent], { axis: 2 });
+  graph.output(boxes, "dets", "float32", [images, queries, 4]);
+  graph.output(found.logits, "labels", "float32", [images, queries, numClasses + 1]);
   return graph;
 }

@@ -1,0 +1,45 @@
+// The official ONNX checker on our files. It is a Python package: RFDETR_TRAIN_PYTHON names a python that has `onnx`.
+
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+import { TINY, weightsOf } from "../../tests/parity/fixtures.ts";
+import { toLeaves } from "../checkpoint/names.ts";
+import { toBytes } from "../util/protobuf.ts";
+import { buildGraph, type GraphSettings } from "./rfdetr.ts";
+
+const python = process.env.RFDETR_TRAIN_PYTHON;
+
+const CASES: [string, GraphSettings][] = [
+  ["plain", { opset: 18, batch: "dynamic", fused: false, floats: "float32" }],
+  ["plain, opset 17, fixed batch", { opset: 17, batch: 1, fused: false, floats: "float32" }],
+  ["decoded", { opset: 18, batch: "dynamic", fused: false, floats: "float32", decode: { first: 0, last: 3 } }],
+  ["half precision", { opset: 18, batch: "dynamic", fused: false, floats: "float16" }],
+];
+
+test.skipIf(!python)(
+  `the official checker accepts every kind of file${python ? "" : " (skipped: RFDETR_TRAIN_PYTHON is not set)"}`,
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), "onnx-checker-"));
+    try {
+      const leaves = toLeaves(weightsOf(TINY, 1), TINY);
+      const paths: string[] = [];
+      for (const [i, [, settings]] of CASES.entries()) {
+        const path = join(folder, `${i}.onnx`);
+        const graph = buildGraph(leaves, TINY, settings);
+        await writeFile(path, toBytes(graph.encode({ name: "test", version: "0", metadata: { names: "{}" } })));
+        paths.push(path);
+      }
+      const program =
+        "import sys, onnx\nfor p in sys.argv[1:]:\n  onnx.checker.check_model(p, full_check=True)\n  print(p)";
+      const { stdout } = await promisify(execFile)(python!, ["-c", program, ...paths]);
+      expect(stdout.trim().split("\n")).toEqual(paths);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  },
+  60_000,
+);

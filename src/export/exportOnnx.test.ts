@@ -1,0 +1,182 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { tinyDataset } from "../../tests/support/tinyRun.ts";
+import { TINY, tinyWeights } from "../../tests/tinyModel.ts";
+import { referenceKeys } from "../checkpoint/names.ts";
+import { writeWeightsFile } from "../checkpoint/weightsFile.ts";
+import { loadBackend } from "../engine/backend.ts";
+import { loadDetector } from "../eval/detector.ts";
+import { evaluate } from "../eval/measure.ts";
+import { toFields } from "../model/architecture.ts";
+import { openDetector } from "../onnx/detector.ts";
+import { openOnnx } from "../onnx/session.ts";
+import { UserError } from "../util/errors.ts";
+import { fromFloat32, type StateDict, toFloat32 } from "../util/hostTensor.ts";
+import { rngFromSeed } from "../util/rng.ts";
+import { exportOnnx } from "./exportOnnx.ts";
+
+let dir: string;
+let weights: string;
+beforeAll(async () => {
+  loadBackend();
+  dir = await mkdtemp(join(tmpdir(), "export-"));
+  await tinyDataset(join(dir, "data"));
+  weights = join(dir, "tiny.safetensors");
+  await writeTiny(weights, shaken());
+});
+afterAll(() => rm(dir, { recursive: true, force: true }));
+afterEach(() => rm(join(dir, "out"), { recursive: true, force: true }));
+
+/** Weights that are far from their start, so that every part of the network has a say. */
+function shaken(): StateDict {
+  const rng = rngFromSeed(11);
+  const tensors = tinyWeights();
+  for (const [name, shape] of referenceKeys(TINY)) {
+    const tensor = tensors.get(name)!;
+    if (tensor.dtype !== "F32") continue;
+    const values = toFloat32(tensor).map((value) => value + 0.2 * rng.normal());
+    tensors.set(name, fromFloat32(Float32Array.from(values), shape));
+  }
+  return tensors;
+}
+
+const writeTiny = (path: string, tensors: StateDict) =>
+  writeWeightsFile(path, tensors, {
+    modelConfig: toFields(TINY) as Record<string, string>,
+    classNames: ["red", "blue"],
+    categoryIds: [1, 2],
+    extra: { run: "trial" },
+  });
+
+const options = () => ({ weights, out: join(dir, "out", "model.onnx"), data: join(dir, "data") });
+
+test("a file is verified on the data set's images, its AP stands beside the trainer's, and it says what it is", async () => {
+  const { files, record, warnings } = await exportOnnx(options());
+  expect(warnings).toEqual([]);
+  const [file] = files;
+  expect(file).toMatchObject({ file: "model.onnx", kind: "plain", outputs: "raw", opset: 18, batch: "dynamic" });
+  expect(file!.verified).toMatchObject({ images: 3, near_ties: 0 });
+  expect(file!.verified!.difference!.boxes).toBeLessThan(1e-5);
+  expect(file!.verified!.difference!.logits).toBeLessThan(1e-4);
+  const { trainer, file: own } = file!.verified!["AP50:95"]!;
+  expect(own).toBeCloseTo(trainer, 6);
+  expect(file!.latency_ms!.p50).toBeGreaterThan(0);
+  expect(JSON.parse(await readFile(record, "utf8"))).toEqual({ files });
+  expect((await readdir(join(dir, "out"))).sort()).toEqual(["export.json", "model.onnx"]);
+
+  const detector = await openDetector(join(dir, "out", "model.onnx"));
+  expect(detector).toMatchObject({ resolution: 32, batch: undefined, decoded: false });
+  expect(detector.classes).toEqual([
+    { label: 0, name: "red", categoryId: 1 },
+    { label: 1, name: "blue", categoryId: 2 },
+  ]);
+  const { metadata } = detector;
+  expect(metadata).toMatchObject({ resolution: "32", names: '{"0":"red","1":"blue"}', run: "trial", num_select: "6" });
+  expect(Object.keys(metadata)).toEqual(
+    expect.arrayContaining(["mean", "std", "resize", "rfdetr_train", "rfdetr_notes"]),
+  );
+  await detector.close();
+});
+
+test("evaluate gives an exported file the AP of its weights", async () => {
+  const { out, data } = options();
+  await exportOnnx(options());
+  const [ours, theirs] = [await evaluate({ weights, data }), await evaluate({ weights: out, data })];
+  expect(ours.metrics["AP50:95"]).toBeGreaterThanOrEqual(0);
+  expect(theirs.perClass.map(({ name }) => name)).toEqual(["red", "blue"]);
+  for (const [name, value] of Object.entries(ours.metrics)) expect(theirs.metrics[name]).toBeCloseTo(value, 4);
+});
+
+test("a decoded file gives the detections in pixels itself", async () => {
+  const { files } = await exportOnnx({ ...options(), decode: true });
+  expect(files[0]).toMatchObject({ outputs: "decoded", verified: { images: 3 } });
+  expect(files[0]!.verified!.difference!.boxes).toBeLessThan(1e-4);
+  const session = await openOnnx(options().out);
+  expect(session.inputs.map(({ name, shape }) => [name, ...shape])).toEqual([
+    ["input", "batch", 3, 32, 32],
+    ["sizes", "batch", 2],
+  ]);
+  expect(session.outputs.map(({ name, type, shape }) => [name, type, ...shape])).toEqual([
+    ["boxes", "float32", "batch", 6, 4],
+    ["scores", "float32", "batch", 6],
+    ["labels", "int64", "batch", 6],
+  ]);
+  await session.close();
+  const images = Float32Array.from({ length: 2 * 32 * 32 * 3 }, (_, i) => Math.sin(i / 7));
+  const shape: [number, number, number, number] = [2, 32, 32, 3];
+  const input = { images, shape, originalSizes: [[100, 300], [50, 20]] as [number, number][] }; // biome-ignore format: one line
+  const [ours, theirs] = [await loadDetector(weights), await loadDetector(options().out)];
+  const [expected, found] = [await ours.detect(input), await theirs.detect(input)];
+  for (const [image, { boxes, scores, labels }] of found.entries()) {
+    const kept = [...expected[image]!.labels.keys()].filter((i) => expected[image]!.labels[i] !== TINY.numClasses);
+    for (const [place, i] of kept.entries()) {
+      expect(scores[place]).toBeCloseTo(expected[image]!.scores[i]!, 5);
+      expect(labels[place]).toBe(expected[image]!.labels[i]);
+      for (let k = 0; k < 4; k++) expect(boxes[4 * place + k]).toBeCloseTo(expected[image]!.boxes[4 * i + k]!, 2);
+    }
+    expect(kept.length).toBeGreaterThan(0);
+  }
+  await ours.close();
+  await theirs.close();
+});
+
+test("opset 17, a fixed batch and another resolution are written as asked for", async () => {
+  const { files } = await exportOnnx({ ...options(), opset: 17, batch: 2, resolution: 48, images: 2 });
+  expect(files[0]).toMatchObject({ opset: 17, batch: 2, resolution: 48, verified: { images: 2 } });
+  const detector = await openDetector(options().out);
+  expect(detector).toMatchObject({ resolution: 48, batch: 2 });
+  const one = new Float32Array(48 * 48 * 3).fill(0.5);
+  const three = Float32Array.from([...one, ...one, ...one]);
+  const found = await detector.detect({
+    images: three,
+    shape: [3, 48, 48, 3],
+    originalSizes: [10, 20, 30].map((side) => [side, side] as const),
+  });
+  expect(found).toHaveLength(3);
+  expect(found[2]!.scores).toEqual(found[0]!.scores);
+  await detector.close();
+  await expect(exportOnnx({ ...options(), resolution: 50 })).rejects.toThrow(/resolution is 50; it must be a multiple/);
+});
+
+test("weights without a data set of their own are verified on the pictures of this package, without AP", async () => {
+  const { data: _, ...rest } = options();
+  const { files } = await exportOnnx({ ...rest, images: 2 });
+  expect(files[0]!.verified).toMatchObject({ on: "the pictures of this package", images: 2, "AP50:95": null });
+});
+
+test("a file that does not agree with its weights is not written", async () => {
+  const tensors = shaken();
+  const name = "class_embed.bias";
+  tensors.set(name, fromFloat32(Float32Array.from([Number.NaN, 0, 0]), [3]));
+  const broken = join(dir, "broken.safetensors");
+  await writeTiny(broken, tensors);
+  await mkdir(join(dir, "out"));
+  await writeFile(options().out, "what was there before");
+  await expect(exportOnnx({ ...options(), weights: broken })).rejects.toThrow(/does not agree with its weights/);
+  expect(await readdir(join(dir, "out"))).toEqual(["model.onnx"]);
+  expect(await readFile(options().out, "utf8")).toBe("what was there before");
+});
+
+test("a second export of a folder is added to its record", async () => {
+  await exportOnnx({ ...options(), images: 1 });
+  const { record } = await exportOnnx({ ...options(), out: join(dir, "out", "other.onnx"), images: 1 });
+  await exportOnnx({ ...options(), images: 1 });
+  const { files } = JSON.parse(await readFile(record, "utf8")) as { files: { file: string }[] };
+  expect(files.map(({ file }) => file)).toEqual(["other.onnx", "model.onnx"]);
+});
+
+test.each<[string, (path: string, model: Buffer) => Promise<void>, RegExp]>([
+  ["cut off", (path, model) => writeFile(path, model.subarray(0, model.length >> 1)), /ends before its contents do/],
+  ["a text", (path) => writeFile(path, "no model at all"), /is no ONNX model/],
+  ["missing", async () => {}, /no such file/],
+])("evaluate names an ONNX file that is %s", async (_, spoil, message) => {
+  await exportOnnx({ ...options(), images: 1 });
+  const path = join(dir, "out", "spoilt.onnx");
+  await spoil(path, await readFile(options().out));
+  const failed = evaluate({ weights: path, data: options().data });
+  await expect(failed).rejects.toThrow(UserError);
+  await expect(failed).rejects.toThrow(message);
+  await expect(failed).rejects.toThrow("spoilt.onnx");
+});

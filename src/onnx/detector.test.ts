@@ -1,0 +1,66 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as tf from "@tensorflow/tfjs-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { random } from "../../tests/support/gradients.ts";
+import { loadBackend } from "../engine/backend.ts";
+import { createGraph } from "../export/graph.ts";
+import { rank, toPixels } from "../model/detections.ts";
+import { postprocess } from "../model/postprocess.ts";
+import { toBytes } from "../util/protobuf.ts";
+import { isOnnx, openDetector } from "./detector.ts";
+
+let path: string;
+beforeAll(async () => {
+  loadBackend();
+  path = join(await mkdtemp(join(tmpdir(), "onnx-detector-")), "model.onnx");
+});
+afterAll(() => rm(join(path, ".."), { recursive: true, force: true }));
+
+/** A file with these inputs and outputs; every output is a reshaped input. */
+async function write(input: string, shape: (number | string)[], outputs: Record<string, number[]>) {
+  const graph = createGraph({ opset: 18, floats: "float32" });
+  const x = graph.input(input, "float32", shape);
+  for (const [name, to] of Object.entries(outputs))
+    graph.output(graph.op("Reshape", [x, graph.ints(...to)]), name, "float32", to);
+  await writeFile(path, toBytes(graph.encode({ name: "test", version: "0", metadata: {} })));
+}
+
+test("a model of something else is refused with its inputs and outputs", async () => {
+  await write("data", [1, 3, 8, 8], { probabilities: [1, 192] });
+  await expect(openDetector(path)).rejects.toThrow(
+    /no detector of ours: inputs data float32 \[1, 3, 8, 8\]; outputs probabilities float32 \[1, 192\]/,
+  );
+});
+
+test("a detector of another program is taken, with COCO's classes or classes by number", async () => {
+  await write("input", [1, 3, 8, 8], { dets: [1, 48, 4], labels: [1, 64, 3] });
+  const detector = await openDetector(path);
+  expect(detector).toMatchObject({ resolution: 8, batch: 1, decoded: false });
+  expect(detector.classes.map(({ name }) => name)).toEqual(["class 0", "class 1"]);
+  await detector.close();
+});
+
+test("names of ONNX files are known by their ending", () => {
+  expect(["a.onnx", "A.ONNX", "onnx", "a.onnx.pth"].map(isOnnx)).toEqual([true, true, false, false]);
+});
+
+test("detections are ranked and put in pixels as the engine does, ties included", async () => {
+  const [batch, queries, classes] = [2, 40, 3];
+  const coarse = tf.tidy(() => tf.round(tf.mul(random([batch, queries, classes], 4, 2), 4))); // many are equal
+  const boxes = random([batch, queries, 4], 5);
+  const sizes = [
+    [50, 70],
+    [80, 30],
+  ] as const;
+  const expected = await postprocess({ logits: coarse as tf.Tensor3D, boxes: boxes as tf.Tensor3D }, sizes, 30);
+  const ranked = rank((await coarse.data()) as Float32Array, { batch, count: 30 });
+  const found = toPixels({ ...ranked, boxes: await boxes.data(), count: 30, queries, classes }, sizes);
+  for (const [image, one] of found.entries()) {
+    expect([...one.labels]).toEqual([...expected[image]!.labels]);
+    expect([...one.boxes]).toEqual([...expected[image]!.boxes]);
+    for (const [i, score] of one.scores.entries()) expect(score).toBeCloseTo(expected[image]!.scores[i]!, 6);
+  }
+  tf.dispose([coarse, boxes]);
+});
