@@ -103,11 +103,11 @@ export async function scene(): Promise<Scene> {
   };
 }
 
-/** Wait for something, up to ten seconds. */
-export const until = async (condition: () => boolean, what: string) => {
+/** Wait for something, up to ten seconds or `limit` milliseconds. */
+export async function until(condition: () => boolean, what: string, limit = 10_000): Promise<void> {
   for (const began = performance.now(); !condition(); await sleep(10))
-    if (performance.now() - began > 10_000) throw new Error(`waited in vain for ${what}`);
-};
+    if (performance.now() - began > limit) throw new Error(`waited in vain for ${what}`);
+}
 
 /** Have this server be W&B for the threads that start next: they copy the environment. */
 export function useServer({ url }: Pick<WandbServer, "url">): void {
