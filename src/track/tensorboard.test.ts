@@ -78,7 +78,7 @@ test("trouble is told once and harms nothing; what was missed is written once it
 
 const histogram: Histogram = {
   ...{ min: -1, max: 2, num: 4, sum: 2.5, sumSquares: 6.25 },
-  ...{ limits: [-0.5, 0, 1, 2], counts: [1, 0, 2, 1] },
+  ...{ limits: [-0.75, -0.5, -0.25, 0, 1, 2], counts: [0, 1, 0, 0, 2, 1] },
 };
 
 async function picture(name: string, width: number, format: "jpeg" | "png"): Promise<TrackedPicture> {
@@ -114,7 +114,7 @@ describe("TensorBoard's own reader", () => {
     await tracker.close("done");
     const found = await find(context);
     expect(found.scalars).toEqual({
-      epoch: rows.map(({ step }) => [step, 0]),
+      epoch: rows.slice(0, 300).map(({ step }) => [step, 0]),
       "train/loss": rows.slice(0, 300).map(({ step }) => [step, Math.fround(1 / step)]),
       "train/lr": rows.slice(0, 300).map(({ step }) => [step, Math.fround(1e-4)]),
       "val/AP50:95": [[300, 0.75]],
@@ -127,9 +127,10 @@ describe("TensorBoard's own reader", () => {
       "val/worst/1": [[300, 7, 5, sum(pictures[0]!.data)]],
       "val/best/1": [[300, 11, 5, sum(pictures[1]!.data)]],
     });
-    const { limits, counts, sumSquares, ...moments } = histogram;
+    const { limits: _, counts: __, sumSquares, ...moments } = histogram;
+    const buckets = { bucket_limit: [-0.75, -0.5, 0, 1, 2], bucket: [0, 1, 0, 2, 1] }; // empty ones that touch are one
     expect(found.histograms["gradients/decoder.layers.0.norm.weight"]).toEqual([
-      [300, { ...moments, sum_squares: sumSquares, bucket_limit: limits, bucket: counts }],
+      [300, { ...moments, sum_squares: sumSquares, ...buckets }],
     ]);
     expect(JSON.parse(found.texts.recipe![0]![1])).toEqual(recipe);
     expect(found.texts["val/captions"]![0]![1]).toContain("| worst/1 | a\\|b of <i>worst/1</i> |");
@@ -149,6 +150,16 @@ describe("TensorBoard's own reader", () => {
     expect(scalars["train/loss"]).toEqual([1, 2, 3, 4].map((step) => [step, Math.fround(1 / step)]));
     expect(stepsOf(scalars["val/AP50:95"])).toEqual([2, 4]);
     expect(served).toMatchObject({ "train/loss": [1, 2, 3, 4], "val/AP50:95": [2, 4], recipe: [0, 2] });
+  });
+
+  test("finds an evaluation once that was lost with a crash and done again", async (context) => {
+    await requirePython(context, ["tensorboard"]);
+    await runRows([train(1), train(2), val(2, 0.5)]);
+    await writeFile(join(dir, "metrics.jsonl"), [train(1), train(2)].map((row) => `${JSON.stringify(row)}\n`).join(""));
+    await runRows([val(2, 0.75), train(3)], 2);
+    const { scalars, served } = await find(context);
+    expect(scalars["val/AP50:95"]).toEqual([[2, 0.75]]);
+    expect(served).toMatchObject({ "train/loss": [1, 2, 3], "val/AP50:95": [2] });
   });
 
   test("finds rows again that the files had lost, and no row twice", async (context) => {

@@ -1,13 +1,13 @@
 // TensorBoard event files of a run: `tensorboard/events.out.tfevents.*`, one for each time that the run (re)started.
 
-import { mkdir, open, readdir } from "node:fs/promises";
+import { statSync } from "node:fs";
+import { mkdir, open, readdir, readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { MetricsRow } from "../train/events.ts";
 import { fileError } from "../util/files.ts";
 import type { Encoded } from "../util/protobuf.ts";
 import { openAppender } from "./appender.ts";
-import { readMetrics } from "./metricsFile.ts";
 import {
   fileVersion,
   follow,
@@ -35,7 +35,11 @@ const LARGEST_SCALARS_BYTES = 2 ** 20;
  * TensorBoard was off) are made up for.
  */
 export function openTensorboard({ dir, recipe, step: done, onNotice }: TrackerOptions): Tracker {
-  const file = openAppender(() => openEventFile(join(dir, "tensorboard"), { dir, recipe, done }), {
+  const metrics = join(dir, "metrics.jsonl");
+  const known = statSync(metrics, { throwIfNoEntry: false })?.size ?? 0; // what is appended from now on comes through row()
+  const rowsBefore = async () => readRows((await readFile(metrics)).subarray(0, known));
+  const opened = () => openEventFile(join(dir, "tensorboard"), { rowsBefore, recipe, done });
+  const file = openAppender(opened, {
     largest: MOST_WAITING_BYTES,
     onError: (error) => {
       const reason = (error as Error).message.replace(/\.$/, "");
@@ -63,7 +67,10 @@ export function openTensorboard({ dir, recipe, step: done, onNotice }: TrackerOp
 }
 
 /** A new event file, later by its name than those that are there, and what it has to begin with. */
-async function openEventFile(folder: string, { dir, recipe, done }: { dir: string; recipe: unknown; done: number }) {
+async function openEventFile(
+  folder: string,
+  { rowsBefore, recipe, done }: { rowsBefore: () => Promise<MetricsRow[]>; recipe: unknown; done: number },
+) {
   try {
     await mkdir(folder, { recursive: true });
     const names = (await readdir(folder)).filter((name) => name.startsWith("events.out.tfevents.")).sort();
@@ -72,10 +79,14 @@ async function openEventFile(folder: string, { dir, recipe, done }: { dir: strin
       const records = readRecords(join(folder, name), { largest: LARGEST_SCALARS_BYTES });
       for await (const event of records) follow(reached, event);
     }
-    const missed = await missedRows(join(dir, "metrics.jsonl"), { done, reached });
+    const rows = done > 0 ? (await rowsBefore()).filter(({ step }) => step <= done) : [];
+    const isEvaluated = rows.some(({ split, step }) => split === "val" && step === done);
+    const again = !isEvaluated && (reached.get("val") ?? 0) >= done; // the last step's evaluation was lost, and comes again
+    const from = again ? done : done + 1;
+    const missed = rows.filter(({ split, step }) => step > Math.min(reached.get(split) ?? 0, from - 1));
     const events = [
       fileVersion(),
-      restart({ step: done + 1 }), // in the first file, too: TensorBoard heeds the second and later ones only
+      restart({ step: from }), // in the first file, too: TensorBoard heeds the second and later ones only
       summary({ step: done }, [textValue("recipe", indented(recipe))]),
       ...missed.map(rowEvent),
     ];
@@ -89,18 +100,18 @@ async function openEventFile(folder: string, { dir, recipe, done }: { dir: strin
   }
 }
 
-/** Rows up to the step that the run goes on from, of which the event files have nothing. */
-async function missedRows(path: string, { done, reached }: { done: number; reached: Reached }): Promise<MetricsRow[]> {
-  if (done === 0) return [];
-  const rows = await readMetrics(path);
-  return rows.filter(({ step, split }) => step <= done && step > (reached.get(split) ?? 0));
+/** Rows of whole lines. */
+function readRows(lines: Uint8Array): MetricsRow[] {
+  const text = Buffer.from(lines).toString("utf8").trimEnd();
+  return text === "" ? [] : text.split("\n").map((line) => JSON.parse(line) as MetricsRow);
 }
 
 function rowEvent(row: MetricsRow): Encoded {
-  const { _step, ...values } = flatRow(row);
+  const { _step, epoch, ...values } = flatRow(row);
+  const shown = Object.entries(row.split === "train" ? { epoch, ...values } : values); // once a step
   return summary(
     row,
-    Object.entries(values).map(([tag, value]) => scalarValue(tag, value)),
+    shown.map(([tag, value]) => scalarValue(tag, value)),
   );
 }
 

@@ -41,9 +41,17 @@ export function pictureValue(tag: string, { width, height, data }: TrackedPictur
   return message(text(1, tag), embed(4, int(1, height), int(2, width), int(3, 3), bytes(4, data)));
 }
 
-export function histogramValue(tag: string, { min, max, num, sum, sumSquares, limits, counts }: Histogram): Value {
+export function histogramValue(tag: string, histogram: Histogram): Value {
+  const { min, max, num, sum, sumSquares } = histogram;
+  const { limits, counts } = withoutEmptyRuns(histogram);
   const moments = message(double(1, min), double(2, max), double(3, num), double(4, sum), double(5, sumSquares));
   return message(text(1, tag), embed(5, moments, packedDoubles(6, limits), packedDoubles(7, counts)));
+}
+
+/** The same distribution with each run of empty buckets as one: gradients leave most of the fine buckets empty. */
+function withoutEmptyRuns({ limits, counts }: Pick<Histogram, "limits" | "counts">) {
+  const kept = counts.map((count, i) => count > 0 || counts[i + 1] !== 0);
+  return { limits: limits.filter((_, i) => kept[i]), counts: counts.filter((_, i) => kept[i]) };
 }
 
 const DT_STRING = 7;
