@@ -60,6 +60,11 @@ it("neighbouring classes have different colours", () => {
   for (const channel of colours.flat()) expect(channel >= 0 && channel <= 255).toBe(true);
 });
 
+it("text without any ink is drawn as nothing", async () => {
+  for (const text of ["", " ", "\u0000", "\u202e", "\u0000\u2028 \ud800 \u202e", "\u200b\u0301"])
+    expect(await textMask(text, 20)).toMatchObject({ width: 1, height: 1, data: new Uint8Array(1) });
+});
+
 it("the built-in letters serve where the machine has no font", async () => {
   const { data, width, height } = builtInMask("Ti", 10);
   const rows = Array.from({ length: height }, (_, y) => [...data.subarray(y * width, (y + 1) * width)].map((v) => (v ? "#" : ".")).join("")); // biome-ignore format: one line

@@ -9,7 +9,7 @@ export type Mask = { data: Uint8Array; width: number; height: number };
 export async function textMask(text: string, size: number): Promise<Mask> {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these cannot be drawn, and Pango refuses them
   const line = text.replace(/[\u0000-\u001f\u007f\u2028\u2029\ufffe\uffff]|\p{Surrogate}/gu, " ").trim();
-  if (line === "") return { data: new Uint8Array(1), width: 1, height: 1 };
+  if (!/[^\p{Cf}\p{Mn}\s]/u.test(line)) return { data: new Uint8Array(1), width: 1, height: 1 }; // nothing of it has ink
   hasFont ??= findFont();
   return (await hasFont) ? pangoMask(line, size) : builtInMask(line, size);
 }

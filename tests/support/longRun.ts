@@ -46,11 +46,14 @@ export async function writeLongRun(
     ...changes,
     train: {
       epochs,
-      stages: [
-        { from_epoch: 0, train: ["heads"] },
-        { from_epoch: Math.ceil(epochs / 8), train: ["heads", "decoder", "projector"], lr_factor: 0.8 },
-        { from_epoch: Math.ceil(epochs / 3), train: ["all"], lr_factor: 0.5 },
-      ],
+      stages:
+        epochs < 8
+          ? null
+          : [
+              { from_epoch: 0, train: ["heads"] },
+              { from_epoch: Math.ceil(epochs / 8), train: ["heads", "decoder", "projector"], lr_factor: 0.8 },
+              { from_epoch: Math.ceil(epochs / 3), train: ["all"], lr_factor: 0.5 },
+            ],
       ...changes.train,
     },
   });

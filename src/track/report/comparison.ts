@@ -79,8 +79,9 @@ function trainingOf({ rows, best, log }: RunFolder): Values {
 }
 
 function differences(a: Values, b: Values): Difference[] {
+  const own = (values: Values, name: string) => (Object.hasOwn(values, name) ? (values[name] ?? null) : null); // "__proto__" is a name, too
   return [...new Set([...Object.keys(a), ...Object.keys(b)])].flatMap((name) => {
-    const [one, two] = [a[name] ?? null, b[name] ?? null];
+    const [one, two] = [own(a, name), own(b, name)];
     if (one === null && two === null) return [];
     return [{ name, a: one, b: two, change: one === null || two === null ? null : two - one }];
   });

@@ -13,10 +13,12 @@
     isNumber,
     legend,
     lineOf,
+    noLabel,
     nothing,
     score,
     smooth,
     where,
+    xScale,
     charts,
   } = window.report;
 

@@ -9,8 +9,12 @@
     const width = Math.floor(place.clientWidth);
     if (width === 0 || place.dataset.width === String(width)) return;
     place.dataset.width = String(width);
-    const parts = charts[figure.dataset.chart](Math.max(260, width));
-    place.replaceChildren(...parts);
+    try {
+      place.replaceChildren(...charts[figure.dataset.chart](Math.max(260, width)));
+    } catch (error) {
+      console.error(figure.dataset.chart, error); // the other charts are still worth seeing
+      place.textContent = "This chart could not be drawn.";
+    }
     const svg = place.querySelector("svg");
     const title = figure.querySelector("figcaption h3");
     svg?.setAttribute("role", "img");
