@@ -53,6 +53,9 @@ it("measures weights against the file made of them, with the AP that evaluate gi
   expect(first!.total.value).toBeCloseTo(b!.total.p50 / a!.total.p50, 12);
   expect(first!.forward.value).toBeCloseTo(b!.stages.forward!.p50 / a!.stages.forward!.p50, 12);
 
+  expect(first!.processor!.value).toBeCloseTo(b!.processor!.p50 / a!.processor!.p50, 12);
+  expect(result.comparisons.map(({ processor }) => processor === null)).toEqual([false, true, false, true]);
+
   const measured = await evaluate({ weights, data, device: "cpu" });
   expect(result.accuracy.map(({ images }) => images)).toEqual([3, 3]);
   const [ofWeights, ofFile] = result.accuracy.map(({ metrics }) => metrics);

@@ -33,7 +33,7 @@ export async function openOnnxSubject(
   };
   return {
     ...{ name: path, kind: "onnx", source: path, file: path, loadMs, pipeline },
-    native: nativeSide(detector.metadata) ?? side,
+    native: side,
     runtime: `onnxruntime ${onnxruntimeVersion()}`,
     device: "cpu",
     threads: detector.session.threads,
@@ -42,14 +42,4 @@ export async function openOnnxSubject(
     detect: (batch) => detector.detect(batch),
     close: () => detector.close(),
   };
-}
-
-/** The resolution that the model was trained with, where the file says it. */
-function nativeSide({ architecture }: Record<string, string>): number | undefined {
-  try {
-    const { resolution } = JSON.parse(architecture ?? "{}") as { resolution?: unknown };
-    return typeof resolution === "number" ? resolution : undefined;
-  } catch {
-    return undefined; // a file of another program
-  }
 }

@@ -18,11 +18,15 @@ export type Timing = Setting & {
   subject: SubjectName;
   total: Summary;
   stages: Partial<Record<Stage, Summary>>;
+  /** The forward pass's, of all threads together; null where images are fetched ahead. */
+  processor: Summary | null;
   images_per_second: number;
 };
 
-/** How many times as long b takes as a, by the medians. */
-export type Comparison = Setting & { total: Ratio & { verdict: Verdict }; forward: Ratio & { verdict: Verdict } };
+type Judged = Ratio & { verdict: Verdict };
+
+/** How many times as long b takes as a, by the medians. `processor` as in `Timing`. */
+export type Comparison = Setting & { total: Judged; forward: Judged; processor: Judged | null };
 
 export type SubjectFacts = {
   subject: SubjectName;
@@ -67,15 +71,27 @@ export function timing(subject: SubjectName, setting: Setting, turns: readonly T
     ...setting,
     total: summarise(turns.map(({ total }) => total)),
     stages: Object.fromEntries(seen.map((stage) => [stage, summarise(turns.map(({ stages }) => stages[stage]!))])),
+    processor: hasProcessor(turns) ? summarise(turns.map(({ processor }) => processor)) : null,
     images_per_second: (1000 * setting.batch_size * turns.length) / all,
   };
 }
 
 /** Of two that took turns. */
 export function compare(setting: Setting, a: readonly Turn[], b: readonly Turn[], seed: number): Comparison {
-  const ratio = (time: (turn: Turn) => number) => {
-    const found = ratioOfMedians(a.map(time), b.map(time), { rng: rngFromSeed(seed) });
+  const judge = (one: readonly number[], other: readonly number[]) => {
+    const found = ratioOfMedians(one, other, { rng: rngFromSeed(seed) });
     return { ...found, verdict: verdictOf(found) };
   };
-  return { ...setting, total: ratio(({ total }) => total), forward: ratio(({ stages }) => stages.forward!) };
+  const ratio = (time: (turn: Turn) => number) => judge(a.map(time), b.map(time));
+  const counted = hasProcessor(a) && hasProcessor(b);
+  return {
+    ...setting,
+    total: ratio(({ total }) => total),
+    forward: ratio(({ stages }) => stages.forward!),
+    processor: counted ? judge(a.map(({ processor }) => processor), b.map(({ processor }) => processor)) : null, // biome-ignore format: one line
+  };
+}
+
+function hasProcessor(turns: readonly Turn[]): turns is (Turn & { processor: number })[] {
+  return turns.every(({ processor }) => processor !== undefined);
 }

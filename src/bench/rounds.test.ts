@@ -58,7 +58,8 @@ it.each([false, true])(
 
 it("times each stage, and the stages make up the whole", async () => {
   const [turns] = await takeTurns([recorder("a", [], { busy: 20 })], { ...OPTIONS, paths });
-  for (const { total, stages } of turns!) {
+  for (const { total, stages, processor } of turns!) {
+    expect(processor).toBeGreaterThan(1);
     expect(Object.keys(stages)).toEqual(["read", "decode", "resize", "forward", "postprocess"]);
     expect(stages.forward).toBeGreaterThanOrEqual(20);
     expect(Math.abs(total - Object.values(stages).reduce((a, b) => a + b))).toBeLessThan(1);

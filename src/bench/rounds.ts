@@ -22,8 +22,11 @@ export type Pipeline = {
   forward(pixels: Float32Array, sizes: Sizes): Promise<() => ImageDetections[] | Promise<ImageDetections[]>>;
 };
 
-/** Milliseconds of one batch from files to detections. */
-export type Turn = { total: number; stages: Partial<Record<Stage, number>> };
+/**
+ * Milliseconds of one batch from files to detections. `processor`: those that all threads of this process computed in the
+ * forward pass together, which other programs change little; absent where an image thread was at work meanwhile.
+ */
+export type Turn = { total: number; stages: Partial<Record<Stage, number>>; processor?: number };
 
 export type RoundsOptions = {
   /** Image files; a round takes the next ones, from the beginning again after the last. */
@@ -82,8 +85,8 @@ function runner(pipeline: Pipeline): Runner {
     clock.lap("decode");
     const prepared = resizeAll(images, pipeline.side);
     clock.lap("resize");
-    await compute(pipeline, prepared, clock);
-    return clock.stop();
+    const processor = await compute(pipeline, prepared, clock);
+    return { ...clock.stop(), processor };
   };
 }
 
@@ -101,11 +104,15 @@ async function runnerAhead(pipeline: Pipeline, ahead: Ahead, first: readonly str
   };
 }
 
-async function compute(pipeline: Pipeline, { pixels, sizes }: Prepared, clock: Stopwatch): Promise<void> {
+/** Gives the processor's milliseconds of the forward pass. */
+async function compute(pipeline: Pipeline, { pixels, sizes }: Prepared, clock: Stopwatch): Promise<number> {
+  const before = process.cpuUsage();
   const finish = await pipeline.forward(pixels, sizes);
   clock.lap("forward");
+  const { user, system } = process.cpuUsage(before);
   await finish();
   clock.lap("postprocess");
+  return (user + system) / 1000;
 }
 
 type Stopwatch = { lap(stage: Stage): void; stop(): Turn };

@@ -6,6 +6,8 @@ import { COLUMNS, type Ratio, type Summary, type Verdict } from "../bench/statis
 const METRICS = ["AP50:95", "AP50", "AP75", "AR", "F1"] as const;
 const NAME = 16;
 
+const PROCESSOR = "processor: what all threads computed in the forward pass, which other programs disturb less.";
+
 export function benchmarkTable(result: Benchmark): string {
   const { subjects, images, settings, timings, comparisons, accuracy, notes, environment } = result;
   const alone = subjects.length === 1;
@@ -20,20 +22,26 @@ export function benchmarkTable(result: Benchmark): string {
   for (const setting of new Set(timings.map(describeSetting))) {
     lines.push("", setting, `${"ms a batch".padEnd(NAME)}${COLUMNS.map((name) => name.padStart(9)).join("")}`);
     for (const timing of timings.filter((one) => describeSetting(one) === setting)) {
-      const { subject, total, stages, images_per_second } = timing;
+      const { subject, total, stages, processor, images_per_second } = timing;
       lines.push(`${`${mark(subject)}total`.padEnd(NAME)}${times(total)}   ${images_per_second.toFixed(2)} images/s`);
-      for (const [stage, summary] of Object.entries(stages))
+      for (const [stage, summary] of [
+        ...Object.entries(stages),
+        ...(processor ? [["processor", processor] as const] : []),
+      ])
         lines.push(`${`${" ".repeat(mark(subject).length)}  ${stage}`.padEnd(NAME)}${times(summary)}`);
     }
-    for (const { total, forward } of comparisons.filter((one) => describeSetting(one) === setting))
-      lines.push(`B takes ${ratio(total)}`, `the forward pass alone: ${ratio(forward)}`);
+    for (const { total, forward, processor } of comparisons.filter((one) => describeSetting(one) === setting)) {
+      lines.push(`B takes ${ratio(total)}`, `its forward pass alone: ${ratio(forward)}`);
+      if (processor) lines.push(`its forward pass on the processor: ${ratio(processor)}`);
+    }
   }
   if (accuracy.length > 0) {
     lines.push("", `${accuracy[0]!.images} images`.padEnd(NAME) + (alone ? "" : accuracy.map(({ subject }) => subject.toUpperCase().padStart(9)).join(""))); // biome-ignore format: one line
     for (const name of METRICS)
       lines.push(name.padEnd(NAME) + accuracy.map(({ metrics }) => share(metrics[name] as number)).join(""));
   }
-  if (notes.length > 0) lines.push("", ...notes.map((note) => row("note", note)));
+  const all = [...(timings.some(({ processor }) => processor !== null) ? [PROCESSOR] : []), ...notes];
+  if (all.length > 0) lines.push("", ...all.map((note) => row("note", note)));
   return lines.join("\n");
 }
 
