@@ -59,6 +59,7 @@ const recipe = (data) => ({
   early_stopping: { metric: "AP50", patience: 5 },
   checkpoint: { every_steps: 2, keep_last: 2, keep_best: 1 },
   track: { every_steps: 1 },
+  export: { onnx: false },
 });
 
 /** Run the command line; `killAfter` in ms. Returns the exit code (null where it was killed) and what it printed. */

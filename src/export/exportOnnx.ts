@@ -228,7 +228,7 @@ async function verifyFile(
         onProgress?.(`verifying ${name}`, done, split.samples.length);
       },
     });
-    const wrong = exact ? fault(verified, { slots, ap: trainer.exact ? TOLERANCE.ap : GPU_AP }) : undefined;
+    const wrong = exact ? fault(verified, trainer.exact ? TOLERANCE.ap : GPU_AP) : undefined;
     if (wrong !== undefined) {
       throw new UserError(`The ONNX file does not agree with its weights: ${wrong}. It was not written.`, {
         hint: "Weights with numbers that are not finite or very large do this; otherwise please report it.",

@@ -64,7 +64,7 @@ export function show(value: unknown): string {
 }
 
 /** Value at a path, or undefined. Only own properties count. */
-export function valueAt(root: unknown, path: Path): unknown {
+function valueAt(root: unknown, path: Path): unknown {
   return path.reduce<unknown>(
     (value, key) =>
       typeof value === "object" && value !== null && Object.hasOwn(value, key)

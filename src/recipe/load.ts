@@ -2,12 +2,11 @@
 
 import { readFile, stat } from "node:fs/promises";
 import { basename, extname } from "node:path";
-import { isDeepStrictEqual } from "node:util";
 import { type Document, isNode, LineCounter, parseDocument, stringify } from "yaml";
 import { UserError } from "../util/errors.ts";
 import { fileError, writeFileAtomic } from "../util/files.ts";
-import { explain, type Fault, keyName, show, valueAt } from "./explain.ts";
-import { CUSTOM_NEEDS, NOT_YET, type Recipe, type RecipeInput, recipeSchema } from "./schema.ts";
+import { explain, type Fault, keyName, show } from "./explain.ts";
+import { CUSTOM_NEEDS, type Recipe, type RecipeInput, recipeSchema } from "./schema.ts";
 
 const MOST_BYTES = 1 << 20;
 const MOST_VALUES = 10_000;
@@ -155,12 +154,6 @@ function resolve(raw: unknown, source: string, where: (fault: Fault) => string):
 function further(recipe: ReturnType<typeof recipeSchema.parse>): Fault[] {
   const faults: Fault[] = [];
   const add = (path: string, message: string) => faults.push({ path: path.split("."), message });
-  for (const entry of NOT_YET) {
-    const value = valueAt(recipe, entry.key.split("."));
-    if (isDeepStrictEqual(value, entry.now)) continue;
-    const instead = `leave it out, or set it to ${show(entry.now)}`;
-    add(entry.key, `${entry.key}: ${show(value)} is not supported yet; ${instead}.`);
-  }
   const { model, data } = recipe;
   if (model.variant === "custom")
     for (const key of CUSTOM_NEEDS)

@@ -283,7 +283,7 @@ export const recipeSchema = z.strictObject({
   checkpoint,
   track,
   export: section(
-    { onnx: z.boolean().default(false).describe("Write model.onnx at the end") },
+    { onnx: z.boolean().default(true).describe("Write model.onnx at the end, verified on validation images") },
     "Export after training",
   ),
 });
@@ -293,14 +293,6 @@ export type RecipeInput = z.input<typeof recipeSchema>;
 
 /** A resolved recipe: defaults filled in. Architecture fields that were not set are absent: the variant has them. */
 export type Recipe = z.output<typeof recipeSchema> & { name: string; weights: string };
-
-/**
- * Keys that a recipe may hold but that do nothing yet: any value but `now` is refused, so that nothing is ignored in
- * silence. An entry goes when the key does what it says.
- */
-export const NOT_YET: readonly { key: string; now: unknown }[] = [
-  { key: "export.onnx", now: false },
-];
 
 /** JSON schema for editors (what a person writes, so most keys are optional). */
 export function recipeJsonSchema(): object {

@@ -5,8 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { listCheckpoints, verifyCheckpoint } from "../checkpoint/store.ts";
 import type { Recipe } from "../recipe/schema.ts";
+import { UserError } from "../util/errors.ts";
 import type { TrainEvent } from "./events.ts";
 import { resume, type TrainOptions, train } from "./run.ts";
+import { FILE } from "./runExport.ts";
 
 /** One thing that was tried and worked. */
 export type DryRunPart = { part: string; detail: string; seconds: number };
@@ -19,7 +21,7 @@ export type DryRunOptions = TrainOptions & {
 
 /**
  * Try a recipe with its own weights and data, but one batch a step and two validation images: a step, a checkpoint, a stop,
- * a real resume, another step, an evaluation, a last checkpoint. Nothing is left behind. Throws what the run would throw.
+ * a real resume, another step, an evaluation, a last checkpoint, the export. Nothing is left behind. Throws what the run would throw.
  */
 export async function dryRun(
   recipe: Recipe,
@@ -29,6 +31,7 @@ export async function dryRun(
   const run = join(scratch, "run");
   const short = shortened(recipe);
   const parts: DryRunPart[] = [];
+  let refused: string | undefined;
   const began = performance.now();
   let before = began;
   const worked = (part: string, detail: string) => {
@@ -61,9 +64,12 @@ export async function dryRun(
         if (event.type === "start") worked("resume", "from the checkpoint");
         watch(event);
         if (event.type === "row" && event.row.split === "val") worked("evaluation", "of the validation images");
+        if (event.type === "notice" && event.message.includes(FILE)) worked("export", event.message);
+        if (event.type === "warning" && event.message.startsWith(FILE)) refused = event.message;
       },
     });
     for await (const _ of rest);
+    if (refused !== undefined) throw new UserError(refused.replace(/ Try again with: .*/, ""));
     const dir = join(run, "checkpoints");
     for (const { name } of await listCheckpoints(dir)) await verifyCheckpoint(join(dir, name));
     worked("verify", "the files of the checkpoints agree with their sums");

@@ -47,7 +47,7 @@ export async function* loop(run: Run, signal: AbortSignal | undefined): AsyncGen
       const outOfTime = train.max_hours !== null && run.seconds() >= train.max_hours * 3600;
       if (signal?.aborted || outOfTime) {
         yield await saveProgress(run, { epoch, epochEnd: false, score: null });
-        yield* conclude(run, signal?.aborted ? "interrupted" : "out-of-time");
+        yield* conclude(run, signal?.aborted ? "interrupted" : "out-of-time", signal);
         return;
       }
       if (isDue(checkpoint.every_steps, progress.step)) {
@@ -77,7 +77,7 @@ export async function* loop(run: Run, signal: AbortSignal | undefined): AsyncGen
     if (stops)
       yield noticed(run, `Early stopping: ${metric} has not improved in ${progress.patience.stale} evaluations`);
   }
-  yield* conclude(run, "done");
+  yield* conclude(run, "done", signal);
 }
 
 function isDue(every: number | null, count: number): boolean {

@@ -5,8 +5,9 @@ import { loadRecipe, resolveRecipe } from "../recipe/load.ts";
 import { writeReport } from "../track/report/writeReport.ts";
 import { recordEvaluation } from "./evaluationRecord.ts";
 import type { EndStatus, TrainEvent, ValRow } from "./events.ts";
-import { logged } from "./record.ts";
+import { logged, noticed } from "./record.ts";
 import type { Run } from "./run.ts";
+import { exportRun } from "./runExport.ts";
 import { leaveStage } from "./stageChange.ts";
 
 /** Keep what lies behind an evaluation's row, show its pictures wherever the run is shown, and make the report anew. */
@@ -23,9 +24,18 @@ export async function* keepEvaluation(
   yield* keepReport(run);
 }
 
-/** The end of a run: the cost of its last stage, the report, then the last event. */
-export async function* conclude(run: Run, status: EndStatus): AsyncGenerator<TrainEvent, void, undefined> {
+/** The end of a run: the cost of its last stage, the ONNX file, the report, then the last event. */
+export async function* conclude(
+  run: Run,
+  status: EndStatus,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<TrainEvent, void, undefined> {
   yield* leaveStage(run);
+  if (status === "done") {
+    const pictures = { split: run.valSplit, classes: run.classes, source: "the run's validation images" };
+    for await (const { type, message } of exportRun(run.dir, run.recipe, { signal, pictures }))
+      yield type === "notice" ? noticed(run, message) : logged(run, message);
+  }
   const end = run.end(status); // the log says how it ended, and the report reads the log
   yield* keepReport(run);
   yield end;

@@ -19,6 +19,7 @@ import { loop } from "./loop.ts";
 import { assemble, closeParts, type Parts } from "./parts.ts";
 import { recordResults } from "./record.ts";
 import { reportRun } from "./report.ts";
+import { exportMissing } from "./runExport.ts";
 import { BEGINNING, finished, loadProgress, type Progress, type SavedProgress, saveProgress } from "./saving.ts";
 import { openTrackers } from "./trackers.ts";
 
@@ -96,6 +97,7 @@ export async function* resume(
   const reason = finished(recipe, saved.state);
   if (reason !== null) {
     await recordResults({ dir });
+    for await (const event of exportMissing(dir, recipe, options)) options.onEvent?.(event);
     const hint = `To train it longer: rfdetr-train extend ${dir} --epochs N`;
     options.onEvent?.({ type: "notice", message: `This run is finished: ${reason}. ${hint}` });
     options.onEvent?.(endOf("done", { dir, recipe, step, best }));
