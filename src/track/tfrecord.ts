@@ -5,6 +5,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { byteLength, type Encoded } from "../util/protobuf.ts";
 
 const HEADER = 12;
+const READ_BYTES = 1 << 16;
 
 /** A record around a payload: length, checksum of the length, payload, checksum of the payload. */
 export function frameRecord(payload: Encoded): Encoded {
@@ -26,12 +27,13 @@ export async function* readRecords(
 ): AsyncGenerator<Uint8Array> {
   const file = await open(path, "r");
   try {
+    const take = bufferedReader(file, (await file.stat()).size);
     for (let at = 0; ; ) {
-      const header = await take(file, at, HEADER);
+      const header = await take(at, HEADER);
       if (!header || maskedCrc32c([header.subarray(0, 8)]) !== header.readUInt32LE(8)) return;
       const length = Number(header.readBigUInt64LE());
       if (length <= largest) {
-        const body = await take(file, at + HEADER, length + 4);
+        const body = await take(at + HEADER, length + 4);
         const payload = body?.subarray(0, length);
         if (!body || !payload || maskedCrc32c([payload]) !== body.readUInt32LE(length)) return;
         yield payload;
@@ -43,11 +45,19 @@ export async function* readRecords(
   }
 }
 
-async function take(file: FileHandle, position: number, length: number): Promise<Buffer | undefined> {
-  const { size } = await file.stat();
-  if (length > size - position) return undefined;
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, position);
-  return bytesRead === length ? buffer : undefined;
+/** Reads of a file's bytes from near each other, as few requests; undefined beyond the end. */
+function bufferedReader(file: FileHandle, size: number) {
+  let [buffer, start] = [Buffer.alloc(0), 0];
+  return async (position: number, length: number): Promise<Buffer | undefined> => {
+    if (length > size - position) return undefined;
+    if (position < start || position + length > start + buffer.length) {
+      const wanted = Buffer.alloc(Math.min(size - position, Math.max(length, READ_BYTES)));
+      const { bytesRead } = await file.read(wanted, 0, wanted.length, position);
+      [buffer, start] = [wanted.subarray(0, bytesRead), position];
+    }
+    const from = position - start;
+    return length > buffer.length - from ? undefined : buffer.subarray(from, from + length);
+  };
 }
 
 /** CRC-32C (Castagnoli, reflected) of each byte's value. */
