@@ -66,10 +66,13 @@ export function mlp(b: Builder, x: Value, path: string, layers: readonly LinearC
   }, x);
 }
 
-/** By the exact error function; the standard has it as one operation from opset 20 on only. */
+/**
+ * By the exact error function; the standard has it as one operation from opset 20 on only. In exactly this form (a division
+ * first, the half last) onnxruntime makes one operation of it.
+ */
 export function gelu({ graph, fused }: Builder, x: Value): Value {
   if (fused) return graph.op("Gelu", [x]);
-  const error = graph.op("Erf", [graph.op("Mul", [x, graph.scalar(Math.SQRT1_2)])]);
+  const error = graph.op("Erf", [graph.op("Div", [x, graph.scalar(Math.SQRT2)])]);
   return graph.op("Mul", [graph.op("Mul", [x, graph.op("Add", [error, graph.scalar(1)])]), graph.scalar(0.5)]);
 }
 
