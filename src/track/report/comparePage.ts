@@ -70,7 +70,7 @@ function table(
   [one, two]: Names,
   { number, judged }: { number: (value: unknown) => string; judged: boolean },
 ): Html {
-  return html`<div class="table"><table>
+  return html`<div class="table"><table class="pairs">
 <thead><tr><th scope="col"></th><th scope="col" class="number">${one}</th><th scope="col" class="number">${two}</th><th scope="col" class="number">Change</th></tr></thead>
 <tbody>${rows.slice(0, MOST_ROWS).map(({ name, a, b, change: by }) => {
     const text = by === null ? "–" : judged ? change(by) : signed(by);

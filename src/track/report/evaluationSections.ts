@@ -93,5 +93,5 @@ ${kinds.map(({ kind, title }) => {
 function pair({ image, found, missed, wrong, width, height }: RecordedPicture, data: Uint8Array): Html {
   const text = `${image}: ${found} of ${found + missed} found${wrong > 0 ? `, ${wrong} wrong` : ""}`;
   const source = `data:image/jpeg;base64,${Buffer.from(data).toString("base64")}`;
-  return html`<figure><button type="button" aria-expanded="false" aria-label="Enlarge ${image}"><img src="${source}" width="${width}" height="${height}" decoding="async" alt="Labels and predictions of ${text}"></button><figcaption>${text}</figcaption></figure>`;
+  return html`<figure><button type="button" aria-expanded="false" aria-label="Enlarge ${image}"><img src="${source}" width="${width}" height="${height}" alt="Labels and predictions of ${text}"></button><figcaption>${text}</figcaption></figure>`;
 }
