@@ -36,9 +36,7 @@ export function compareRuns(a: RunFolder, b: RunFolder): Comparison {
     a: comparedRun(a),
     b: comparedRun(b),
     metrics: differences(one, two),
-    classes: differences(a.best?.per_class ?? {}, b.best?.per_class ?? {}).sort(
-      (x, y) => Math.abs(y.change ?? -1) - Math.abs(x.change ?? -1),
-    ),
+    classes: differences(a.best?.per_class ?? {}, b.best?.per_class ?? {}).sort((x, y) => size(y) - size(x)),
     training: differences(trainingOf(a), trainingOf(b)),
     recipe: recipeDifference(a.recipe, b.recipe).filter(({ key }) => key !== "name"),
     environment: recipeDifference(environmentOf(a), environmentOf(b)),
@@ -85,6 +83,11 @@ function differences(a: Values, b: Values): Difference[] {
     if (one === null && two === null) return [];
     return [{ name, a: one, b: two, change: one === null || two === null ? null : two - one }];
   });
+}
+
+/** A change that is not known comes after all others. */
+function size({ change }: Difference): number {
+  return change === null ? -1 : Math.abs(change);
 }
 
 function environmentOf({ environment }: RunFolder): Record<string, unknown> {
