@@ -1,6 +1,7 @@
 // Our ONNX export beside the reference's own of the same weights: size, time to make, what they find, and how long they
 // take; the two take turns in one process, on one thread unless told otherwise.
 // Usage: npm run bench:onnx -- --python PATH [--weights W] [--rounds 60] [--threads 1] [--optimize] [--precision int8]
+//   [--keep FOLDER]
 // PATH (or RFDETR_TRAIN_PYTHON) is a Python that has rfdetr[onnx] 1.11.2. Without weights, nano's are drawn at random.
 
 import { spawnSync } from "node:child_process";
@@ -30,7 +31,7 @@ const { values } = parseArgs({
     threads: { type: "string", default: "1" },
     optimize: { type: "boolean", default: false },
     precision: { type: "string" },
-    json: { type: "string" },
+    keep: { type: "string" },
   },
 });
 if (!values.python) {
@@ -39,14 +40,17 @@ if (!values.python) {
 }
 const scripts = dirname(fileURLToPath(import.meta.url));
 const pictures = join(scripts, "../datasets/trees");
-const folder = mkdtempSync(join(tmpdir(), "bench-onnx-"));
-process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+const folder = values.keep ?? mkdtempSync(join(tmpdir(), "bench-onnx-"));
+mkdirSync(folder, { recursive: true });
+if (!values.keep) process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 
 const weights = values.weights ?? (await randomNano());
 const ours = await exportOurs(weights);
 const reference = await exportReference(weights);
 for (const [name, { path, seconds }] of Object.entries({ reference, ...ours }))
-  console.log(`${name.padEnd(10)} ${(statSync(path).size / 1e6).toFixed(1)} MB, exported in ${seconds.toFixed(1)} s`);
+  console.log(
+    `${name.padEnd(10)} ${statSync(path).size.toLocaleString("en")} bytes, exported in ${seconds.toFixed(1)} s`,
+  );
 
 for (const [name, { path }] of Object.entries(ours)) {
   const { boxes, logits } = await differences(reference.path, path);
@@ -78,7 +82,8 @@ async function exportOurs(from) {
 
 async function exportReference(from) {
   const [pth, into] = [join(folder, "model.pth"), join(folder, "reference")];
-  await convertWeights(from, pth);
+  await convertWeights(from, pth, { force: true });
+  rmSync(into, { recursive: true, force: true });
   mkdirSync(into);
   const words = [join(scripts, "bench-onnx-reference.py"), pth, into];
   const { status, stdout, stderr } = spawnSync(values.python, words, { encoding: "utf8", maxBuffer: 2 ** 28 });
