@@ -1,5 +1,8 @@
 // The public interface for programs: what the commands call, and nothing that writes to a terminal or ends the process.
 
+export type { BenchmarkOptions } from "./bench/benchmark.ts";
+export { benchmark } from "./bench/benchmark.ts";
+export type { Benchmark, Comparison, Timing } from "./bench/result.ts";
 export type { Dataset, DatasetOptions, DatasetSource } from "./data/dataset.ts";
 export { loadDataset } from "./data/dataset.ts";
 export type { ScanOptions, ScanReport } from "./data/scan.ts";
