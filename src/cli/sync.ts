@@ -1,6 +1,7 @@
 // `sync`: a run that was recorded without W&B, or in part, goes there.
 
 import type { CommandModule } from "yargs";
+import type { WandbFile } from "../track/wandb/file.ts";
 import { STOPPED, stopSignal } from "./signals.ts";
 
 type Arguments = {
@@ -30,8 +31,7 @@ export const syncCommand: CommandModule<object, Arguments> = {
     if (wandbFile) {
       const { writeWandbFile } = await import("../track/wandb/file.ts");
       const written = await writeWandbFile({ dir, out, project, entity });
-      if (json) console.log(JSON.stringify(written));
-      else console.log(`Wrote ${written.file}. Send it with: wandb sync ${written.folder}`);
+      console.log(json ? JSON.stringify(written) : writtenLine(written));
       return;
     }
     const { syncRun } = await import("../track/wandb/sync.ts");
@@ -49,6 +49,12 @@ export const syncCommand: CommandModule<object, Arguments> = {
     }
   },
 };
+
+function writtenLine({ file, folder, goesOn, steps, checkpoint }: WandbFile): string {
+  if (steps === 0 && checkpoint === undefined) return `\`wandb sync\` has sent everything already, from ${folder}`;
+  const wrote = `Wrote ${file}. Send it with: wandb sync ${folder}`;
+  return goesOn ? `${wrote}\nIt holds what W&B lacks of the run; that takes wandb 0.31 or later.` : wrote;
+}
 
 function resultLine(
   { page, rows, sent, ended }: { page: string; rows: number; sent: number; ended: boolean },

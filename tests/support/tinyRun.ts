@@ -60,10 +60,7 @@ async function pictures(folder: string, count: number): Promise<void> {
 }
 
 /** A recipe for TINY on the data set at `dir`: 7 training images, 10 steps. */
-export function tinyRecipe(
-  dir: string,
-  changes: Pick<RecipeInput, "train" | "checkpoint" | "track" | "export"> = {},
-) {
+export function tinyRecipe(dir: string, changes: Pick<RecipeInput, "train" | "checkpoint" | "track" | "export"> = {}) {
   return resolveRecipe({
     name: "tiny",
     weights: "none",
