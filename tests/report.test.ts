@@ -57,6 +57,31 @@ test("what is recipe and what is default can be told apart", async () => {
   expect(table).not.toContain("<code>train.lr</code>");
 });
 
+test("exported files are listed with how they were verified; what is no record of one is left out", async () => {
+  const model = {
+    ...{ file: "model.onnx", kind: "plain", opset: 18, bytes: 112_345_678, latency_ms: { p50: 182.3 } },
+    verified: {
+      on: "some images",
+      images: 7,
+      difference: { boxes: 3e-6 },
+      "AP50:95": { trainer: 0.6041, file: 0.6039 },
+    },
+  };
+  const record = join(run("long"), "export.json");
+  await writeFile(record, JSON.stringify({ files: [model, { file: "bare.onnx", bytes: 1e6, verified: null }, 3, {}] }));
+  const text = await readFile(await reportRun(run("long")), "utf8");
+  const table = text.slice(text.indexOf('<section id="export"'), text.indexOf('<section id="recipe"'));
+  expect(table).toMatch(
+    /model\.onnx.*plain, opset 18.*112\.3 MB.*0\.604.*0\.604.*3\.0e-6.*182\.3 ms.*7 images, some images/,
+  );
+  expect(table).toMatch(/bare\.onnx.*1\.0 MB.*not verified/);
+  expect(table.match(/<tr>/g)).toHaveLength(3);
+  for (const other of ["[]", '{"files": 1}', "{torn"]) {
+    await writeFile(record, other);
+    expect(await readFile(await reportRun(run("long")), "utf8")).not.toContain('<section id="export"');
+  }
+});
+
 test("a folder that is no run is told", async () => {
   await expect(reportRun(run("none"))).rejects.toThrow(UserError);
   await expect(reportRun(run("none"))).rejects.toThrow("is no run");

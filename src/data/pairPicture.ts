@@ -71,7 +71,7 @@ async function encode({ data, width, height }: Rgb, mostBytes: number): Promise<
   let jpeg: Uint8Array = new Uint8Array();
   for (const quality of QUALITIES) {
     jpeg = await sharp(data, { raw: { width, height, channels: 3 } })
-      .jpeg({ quality, mozjpeg: true })
+      .jpeg({ quality })
       .toBuffer();
     if (jpeg.length <= mostBytes) break;
   }

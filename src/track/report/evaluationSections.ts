@@ -47,7 +47,7 @@ ${
     ? perClass.length > 1 &&
       html`<div class="grid">
 ${chart("per-class", "Average precision by class", "Bar: AP50:95. Dot: AP50.")}
-${evaluations > 1 && chart("class-curves", "AP50:95 by class over the run", perClass.length > 8 ? "Darker is better." : "")}
+${evaluations > 1 && chart("class-curves", "AP50:95 by class over the run", perClass.length > 8 ? "The fuller the colour, the better." : "")}
 </div>`
     : html`<p>No class has an object in the validation images.</p>`
 }

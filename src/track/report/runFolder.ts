@@ -3,11 +3,13 @@
 import { readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { parse } from "yaml";
+import type { FileRecord } from "../../export/record.ts";
 import type { EvaluationRecord } from "../../train/evaluationRecord.ts";
 import type { MetricsRow, ValRow } from "../../train/events.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Environment } from "../environment.ts";
 import { readMetrics } from "../metricsFile.ts";
+import { exportedFiles } from "./exportSection.ts";
 import { type RunLog, readLog } from "./runLog.ts";
 
 export type RunFolder = {
@@ -24,6 +26,7 @@ export type RunFolder = {
   metric: string;
   /** The details of the best evaluation, or of the last one where those are not there. */
   evaluation: EvaluationRecord | null;
+  exported: FileRecord[];
 };
 
 /** Pictures of an evaluation by their file; what is not there is left out of a page. */
@@ -47,6 +50,7 @@ export async function readRunFolder(dir: string): Promise<RunFolder> {
     environment: await readJson<Environment>(join(dir, "environment.json")),
     log: await readLog(join(dir, "log.jsonl")),
     evaluation: await readEvaluation(dir, rows, best),
+    exported: exportedFiles(await readJson(join(dir, "export.json"))),
   };
 }
 
@@ -94,8 +98,16 @@ async function readEvaluation(
   const [ofBest, last] = await Promise.all(
     ["evaluation-best.json", "evaluation.json"].map((name) => readJson<EvaluationRecord>(join(dir, name))),
   );
-  if (ofBest?.format === 1 && ofBest.step === best?.step) return ofBest;
-  return last?.format === 1 && known.has(last.step) ? last : null;
+  if (isWhole(ofBest) && ofBest.step === best?.step) return ofBest;
+  return isWhole(last) && known.has(last.step) ? last : null;
+}
+
+/** Whether a record has all the parts that a page shows; a later version's may not. */
+function isWhole(record: EvaluationRecord | null | undefined): record is EvaluationRecord {
+  if (record?.format !== 1) return false;
+  const { perClass, confusion, precisionRecall, f1, f1Sweep, pictures, threshold } = record;
+  const lists = [perClass, confusion?.classes, confusion?.counts, precisionRecall?.classes, f1Sweep, pictures];
+  return lists.every(Array.isArray) && [f1?.threshold, threshold].every((value) => typeof value === "number");
 }
 
 /** A JSON object, or null where there is none that can be read. */

@@ -2,6 +2,7 @@
 
 import type { ValRow } from "../../train/events.ts";
 import { evaluationSections } from "./evaluationSections.ts";
+import { exportSection } from "./exportSection.ts";
 import { type Html, html } from "./html.ts";
 import { chart, page } from "./page.ts";
 import { recipeDifference, shownValue } from "./recipeDifference.ts";
@@ -36,6 +37,7 @@ export async function runPage(
     ...(terms.length > 0 ? [{ id: "losses", name: "Losses", content: losses(terms) }] : []),
     ...(trained ? [{ id: "optimisation", name: "Optimisation", content: optimisation(run, stages) }] : []),
     ...(shown && evaluation ? evaluationSections({ run, evaluation, perClass: shown.perClass, pictures }) : []),
+    ...(run.exported.length > 0 ? [{ id: "export", name: "Export", content: exportSection(run.exported) }] : []),
     { id: "recipe", name: "Recipe", content: recipe(run, defaults) },
     { id: "environment", name: "Environment", content: environment(run) },
     { id: "repeat", name: "How to repeat it", content: repeat(run) },
@@ -44,7 +46,7 @@ export async function runPage(
   const body = html`<header>
 <p class="eyebrow">Training run</p>
 <h1>${run.name}</h1>
-<p class="lead">${lead(run)}</p>
+<p class="lead">${lead(run)}${log.status === "running" && html`<br>This page is made anew after every evaluation; reload it to see more.`}</p>
 ${keyFigures(run)}
 <nav aria-label="Sections"><ul>${sections.map(({ id, name }) => html`<li><a href="#${id}">${name}</a></li>`)}</ul></nav>
 </header>
@@ -134,7 +136,7 @@ function stagesOf({ train }: Record<string, unknown>, scale: number | undefined)
   const { stages, epochs } = (train ?? {}) as { stages?: unknown; epochs?: unknown };
   if (!Array.isArray(stages) || scale === undefined) return [];
   return stages.map((stage: { from_epoch: number; train: string[]; lr_factor?: number }, i) => ({
-    ...{ number: i + 1, from: stage.from_epoch, trains: stage.train, factor: stage.lr_factor ?? 1 },
+    ...{ number: i + 1, from: stage.from_epoch, trains: [stage.train].flat(), factor: stage.lr_factor ?? 1 },
     to:
       (stages[i + 1] as { from_epoch: number } | undefined)?.from_epoch ?? (typeof epochs === "number" ? epochs : 1e9),
   }));

@@ -27,6 +27,8 @@
     const rows = data.evaluation.perClass.filter((row) => isNumber(row["AP50:95"])).slice(0, 60);
     const left = Math.min(170, 20 + 6.5 * d3.max(rows, ({ name }) => Math.min(24, name.length)));
     const most = Math.min(1, 1.1 * (d3.max(rows, (row) => Math.max(row.AP50 ?? 0, row["AP50:95"])) || 1));
+    const inside = (d) => d["AP50:95"] > 0.2 * most; // the bar has room for its number
+    const label = { y: "name", text: (d) => score(d["AP50:95"]), fontSize: 11 };
     const step = rows.length > 25 ? 18 : 26;
     return [
       Plot.plot(
@@ -49,14 +51,22 @@
               rows.filter(({ AP50 }) => isNumber(AP50)),
               { x: "AP50", y: "name", r: 3.5, fill: "var(--c2)" },
             ),
-            Plot.text(rows, {
-              x: (d) => Math.max(d.AP50 ?? 0, d["AP50:95"]),
-              y: "name",
-              text: (d) => score(d["AP50:95"]),
-              textAnchor: "start",
-              dx: 9,
-              fill: "var(--soft)",
-              fontSize: 11,
+            Plot.text(
+              rows.filter((d) => !inside(d)),
+              {
+                ...label,
+                x: (d) => Math.max(d.AP50 ?? 0, d["AP50:95"]),
+                textAnchor: "start",
+                dx: 9,
+                fill: "var(--soft)",
+              },
+            ),
+            Plot.text(rows.filter(inside), {
+              ...label,
+              x: "AP50:95",
+              textAnchor: "end",
+              dx: -6,
+              fill: "var(--on-accent)",
             }),
             Plot.tip(
               rows,
