@@ -3,7 +3,7 @@
 import { dirname, join } from "node:path";
 import type { CommandModule } from "yargs";
 import type { SplitName } from "../data/sample.ts";
-import type { ExportResult } from "../export/exportOnnx.ts";
+import type { ExportOptions, ExportResult } from "../export/exportOnnx.ts";
 import { UserError } from "../util/errors.ts";
 import { STOPPED, stopSignal } from "./signals.ts";
 
@@ -14,6 +14,8 @@ type Arguments = {
   batch: string;
   resolution?: number;
   decode: boolean;
+  optimize: boolean;
+  precision: string;
   data?: string;
   split: string;
   images: number;
@@ -37,6 +39,18 @@ export const exportCommand: CommandModule<object, Arguments> = {
         type: "boolean",
         default: false,
         describe: "Put sigmoid, top-k and boxes in pixels into the file",
+      })
+      .option("optimize", {
+        type: "boolean",
+        default: false,
+        describe: "Also a file of onnxruntime's own operations, OUT.optimized.onnx",
+      })
+      .option("precision", {
+        type: "string",
+        requiresArg: true,
+        default: "fp32",
+        choices: ["fp32", "fp16", "int8"],
+        describe: "Also a file of fewer bits, OUT.fp16.onnx (GPU, WebGPU) or OUT.int8.onnx (CPU)",
       })
       .option("opset", {
         type: "number",
@@ -79,7 +93,7 @@ export const exportCommand: CommandModule<object, Arguments> = {
 
 /** Undefined where a signal stopped it. */
 async function run(args: Arguments): Promise<ExportResult | undefined> {
-  const { weights, out, opset, batch, resolution, decode, data, split, images } = args;
+  const { weights, out, opset, batch, resolution, decode, optimize, precision, data, split, images } = args;
   const number = Number(batch);
   if (batch !== "dynamic" && !(Number.isInteger(number) && number >= 1))
     throw new UserError(`--batch is ${batch}; it must be dynamic or a whole number from 1.`);
@@ -94,7 +108,8 @@ async function run(args: Arguments): Promise<ExportResult | undefined> {
   const signal = stopSignal((name) => process.stderr.write(`${name}: stopping after this image.\n`));
   try {
     return await exportOnnx({
-      ...{ weights, out, decode, data, images, resolution, recipe, signal },
+      ...{ weights, out, decode, optimize, data, images, resolution, recipe, signal },
+      precision: precision as ExportOptions["precision"],
       opset: opset as 17 | 18,
       batch: batch === "dynamic" ? batch : number,
       split: split as SplitName,

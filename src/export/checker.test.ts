@@ -9,6 +9,7 @@ import { expect, test } from "vitest";
 import { TINY, weightsOf } from "../../tests/parity/fixtures.ts";
 import { toLeaves } from "../checkpoint/names.ts";
 import { toBytes } from "../util/protobuf.ts";
+import { dynamicInt8 } from "./quantise.ts";
 import { buildGraph, type GraphSettings } from "./rfdetr.ts";
 
 const python = process.env.RFDETR_TRAIN_PYTHON;
@@ -17,6 +18,8 @@ const CASES: [string, GraphSettings][] = [
   ["plain", { opset: 18, batch: "dynamic", fused: false, floats: "float32" }],
   ["plain, opset 17, fixed batch", { opset: 17, batch: 1, fused: false, floats: "float32" }],
   ["decoded", { opset: 18, batch: "dynamic", fused: false, floats: "float32", decode: { first: 0, last: 3 } }],
+  ["onnxruntime's own operations", { opset: 18, batch: "dynamic", fused: true, floats: "float32" }],
+  ["whole numbers", { opset: 18, batch: "dynamic", fused: true, floats: "float32", quantiser: dynamicInt8() }],
   ["half precision", { opset: 18, batch: "dynamic", fused: false, floats: "float16" }],
 ];
 

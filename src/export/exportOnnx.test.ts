@@ -122,6 +122,25 @@ test("a decoded file gives the detections in pixels itself", async () => {
   await theirs.close();
 });
 
+test("files for onnxruntime and of fewer bits stand beside the plain one, each measured", async () => {
+  await exportOnnx({ ...options(), optimize: true, precision: "fp16" });
+  const { files } = await exportOnnx({ ...options(), optimize: true, precision: "int8" });
+  const names = ["model.onnx", "model.optimized.onnx", "model.int8.onnx"];
+  expect(files.map(({ file }) => file)).toEqual(names);
+  expect((await readdir(join(dir, "out"))).sort()).toEqual(["export.json", "model.fp16.onnx", ...names].sort());
+  const [plain, optimized, int8] = files;
+  expect(optimized!.operations).toBeLessThan(0.9 * plain!.operations);
+  expect(optimized!.verified!.difference!.logits).toBeLessThan(1e-4);
+  expect(int8!.verified).toMatchObject({ images: 3, difference: null, tolerance: null });
+  for (const { verified, latency_ms: latency } of files) {
+    expect(verified!["AP50:95"]!.file).toBeGreaterThanOrEqual(0);
+    expect(latency!.p50).toBeGreaterThan(0);
+  }
+  const fp16 = await openDetector(join(dir, "out", "model.fp16.onnx"));
+  expect(fp16.metadata.precision).toBe("fp16");
+  await fp16.close();
+});
+
 test("opset 17, a fixed batch and another resolution are written as asked for", async () => {
   const { files } = await exportOnnx({ ...options(), opset: 17, batch: 2, resolution: 48, images: 2 });
   expect(files[0]).toMatchObject({ opset: 17, batch: 2, resolution: 48, verified: { images: 2 } });

@@ -1,6 +1,5 @@
 // An ONNX file on the disk: written beside its place, put there once it has been verified.
 
-import { randomBytes } from "node:crypto";
 import { rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fileError, syncDirectory, writeFileAtomic } from "../util/files.ts";
@@ -18,7 +17,8 @@ export type Draft = {
 
 /** Write a file that shall become `path`. Throws a UserError where that cannot be. */
 export async function writeDraft(path: string, content: Encoded): Promise<Draft> {
-  const draft = join(dirname(path), `.${basename(path, ".onnx")}.${randomBytes(4).toString("hex")}.onnx`);
+  // always the same name, so that an export that is killed leaves no more than one, and the next takes its place
+  const draft = join(dirname(path), `.${basename(path, ".onnx")}.draft.onnx`);
   await writeFileAtomic(draft, joined(content));
   return {
     path: draft,

@@ -5,7 +5,7 @@ import { type OnnxSession, openOnnx } from "../onnx/session.ts";
 /** Milliseconds of the forward pass, one image, prepared already. */
 export type Latency = { p50: number; p90: number; runs: number; threads: number };
 
-/** images: one image for each file, [1, 3, side, side]. `benchmark` measures more than this, and with more care. */
+/** The files take `batch` images a run, of `side` pixels. `benchmark` measures more than this, and with more care. */
 export async function latencies(
   files: readonly string[],
   {
@@ -29,7 +29,7 @@ export async function latencies(
       for (const [i, session] of sessions.entries()) {
         const begin = performance.now();
         await session.run(feeds);
-        if (run >= 0) times[i]!.push(performance.now() - begin);
+        if (run >= 0) times[i]!.push((performance.now() - begin) / batch);
       }
     }
     return times.map((own, i) => {

@@ -7,7 +7,7 @@ import { addDecoding, type LabelRange } from "./decode.ts";
 import { detect } from "./decoder.ts";
 import { createGraph, type Graph } from "./graph.ts";
 import { type Builder, cast } from "./layers.ts";
-import { projector } from "./projector.ts";
+import { type Level, projector } from "./projector.ts";
 import type { Quantiser } from "./quantise.ts";
 
 export type GraphSettings = {
@@ -21,6 +21,8 @@ export type GraphSettings = {
   /** Detections instead of logits and boxes come out of the file, see decode.ts; `labels` are those to rank. */
   decode?: LabelRange | undefined;
   quantiser?: Quantiser | undefined;
+  /** Give the projector's output, too, as `memory.0`, ...: [batch, side, side, dim] a level. For measurements. */
+  memory?: boolean | undefined;
 };
 
 /**
@@ -31,7 +33,7 @@ export type GraphSettings = {
 export function buildGraph(
   leaves: ReadonlyMap<string, Leaf>,
   architecture: Architecture,
-  { opset, batch, fused, floats, decode, quantiser }: GraphSettings,
+  { opset, batch, fused, floats, decode, quantiser, memory }: GraphSettings,
 ): Graph {
   const graph = createGraph({ opset, floats });
   const b: Builder = {
@@ -49,6 +51,7 @@ export function buildGraph(
   const images = batch === "dynamic" ? "batch" : batch;
   const input = graph.input("input", "float32", [images, 3, side, side]);
   const maps = projector(b, backbone(b, cast(graph, input, "float16")));
+  if (memory) addMemory(b, maps, images);
   const found = detect(b, maps, input);
   if (decode) {
     addDecoding(graph, found, { images, queries, logitsPerQuery: numClasses + 1, range: decode, numSelect });
@@ -58,4 +61,11 @@ export function buildGraph(
   graph.output(boxes, "dets", "float32", [images, queries, 4]);
   graph.output(found.logits, "labels", "float32", [images, queries, numClasses + 1]);
   return graph;
+}
+
+function addMemory({ graph, architecture }: Builder, maps: readonly Level[], images: number | string): void {
+  for (const [i, { value, side }] of maps.entries()) {
+    const copy = graph.op("Cast", [value], { to: 1 });
+    graph.output(copy, `memory.${i}`, "float32", [images, side, side, architecture.hiddenDim]);
+  }
 }

@@ -26,6 +26,8 @@ export type Verification = {
    * slots differ for no other reason.
    */
   nearTies: number;
+  /** Whether everything that came out of the file was a number. */
+  finite: boolean;
   /** AP50:95 on these images; null where there are no labels. */
   ap: { trainer: number; file: number } | null;
 };
@@ -60,6 +62,7 @@ export async function verify(
   const worst = { boxes: 0, logits: 0 };
   let images = 0;
   let nearTies = 0;
+  let finite = true;
   for await (const batch of batches) {
     const count = batch.shape[0];
     const ours = await rawOutputs(model.weights, model.architecture, batch);
@@ -86,6 +89,9 @@ export async function verify(
         }
       }
     }
+    const { dets, boxes, labels: scored, scores } = theirs[0]!.outputs;
+    for (const out of [dets ?? boxes, scores ?? scored])
+      finite &&= (out!.data as Float32Array).every((value) => Number.isFinite(value));
     found.push({ batch: { imageIds: batch.imageIds }, ...detections });
     images += count;
     onImages?.(images);
@@ -99,11 +105,12 @@ export async function verify(
     return (await evaluateModel({ ...evaluation, ...(maxDets && { maxDets }) })).metrics["AP50:95"]!;
   };
   const ap = labels ? { trainer: await apOf("ours"), file: await apOf("theirs") } : null;
-  return { images, slots: slots && images > nearTies ? worst : null, nearTies, ap };
+  return { images, slots: slots && images > nearTies ? worst : null, nearTies, finite, ap };
 }
 
 /** What is wrong with a file, as the end of a sentence; undefined where it is within the tolerance. */
-export function fault({ slots, ap }: Verification, mostAp: number): string | undefined {
+export function fault({ slots, finite, ap }: Verification, mostAp: number): string | undefined {
+  if (!finite) return "it gives what is no number";
   if (slots && !(slots.boxes <= TOLERANCE.boxes)) {
     return `its boxes differ by up to ${slots.boxes.toPrecision(2)} of the image, ${TOLERANCE.boxes} are allowed`;
   }
