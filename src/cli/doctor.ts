@@ -7,6 +7,7 @@ import type { CommandModule } from "yargs";
 import * as machine from "../../scripts/setup/machine.mjs";
 import type { DeviceInfo } from "../engine/device.ts";
 import { installedEngine, setupCommand, setupWith } from "../engine/libtensorflow.ts";
+import { INSTALL_ONNXRUNTIME, onnxruntimeVersion } from "../onnx/session.ts";
 import { UserError } from "../util/errors.ts";
 import { cacheDir } from "../util/files.ts";
 
@@ -26,6 +27,8 @@ export type Diagnosis = {
     free: number;
   };
   tfjs: string | null;
+  /** Runs and verifies ONNX files. */
+  onnxruntime: string | null;
   libtensorflow: { version: string | null; path: string | null; flavour: string; cuda: boolean | null };
   device: { kind: "cpu" | "gpu"; name: string; gpus: string[] } | null;
   matmul: { size: number; milliseconds: number; gflops: number } | null;
@@ -57,6 +60,11 @@ export async function diagnose(): Promise<Diagnosis> {
     problems.push({ what: `${platform()} ${arch()} is untested`, mend: "Use Linux x64 or WSL 2", fatal: false });
   }
   if (device?.warning) problems.push({ what: device.warning, mend: setupWith("--gpu"), fatal: false });
+  const onnxruntime = onnxruntimeVersion() ?? null;
+  if (onnxruntime === null) {
+    const what = "onnxruntime-node is not installed: ONNX files are exported unverified, and cannot be run";
+    problems.push({ what, mend: INSTALL_ONNXRUNTIME, fatal: false });
+  }
   const cache = cacheDir();
   return {
     ok: !problems.some((problem) => problem.fatal),
@@ -76,6 +84,7 @@ export async function diagnose(): Promise<Diagnosis> {
       free: freemem(),
     },
     tfjs: engine?.tfjs ?? null,
+    onnxruntime,
     libtensorflow: {
       version: device?.tensorflow ?? null,
       path: engine?.library ?? null,
@@ -129,6 +138,7 @@ export function formatDiagnosis(found: Diagnosis): string {
     ["tensorflow.js", found.tfjs ?? "missing"],
     ["libtensorflow", library.version ? `${library.version}, ${flavourText(library)} (${library.path})` : "not loaded"],
     ["device", device ? `${device.kind.toUpperCase()}: ${device.name}` : "none"],
+    ["onnxruntime", found.onnxruntime ?? "not installed"],
     ["NVIDIA GPUs", device?.gpus.join(", ") || "none found"],
     [
       "matmul",

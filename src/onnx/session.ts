@@ -96,14 +96,17 @@ function onnxruntime(): typeof ort {
     const [why] = String((cause as Error).message).split("\n");
     throw new UserError(
       absent ? "onnxruntime-node is not installed." : `onnxruntime-node is installed but does not load: ${why}`,
-      { hint: `npm install --ignore-scripts onnxruntime-node@${VERSION}`, cause },
+      { hint: INSTALL_ONNXRUNTIME, cause },
     );
   }
   return loaded;
 }
 
-/** The version in package.json's optional dependencies. */
-const VERSION = "1.30.0";
+/**
+ * How it is installed where npm has left it out: it is optional because its own install script downloads what a GPU needs,
+ * and fails where it cannot. The version is that of package.json.
+ */
+export const INSTALL_ONNXRUNTIME = "npm install --ignore-scripts onnxruntime-node@1.30.0";
 
 function ports(metadata: readonly ort.InferenceSession.ValueMetadata[]): OnnxPort[] {
   return metadata.map((one) =>
