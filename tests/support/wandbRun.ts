@@ -103,8 +103,8 @@ export async function scene(): Promise<Scene> {
   };
 }
 
-/** Wait for something, up to ten seconds or `limit` milliseconds. */
-export async function until(condition: () => boolean, what: string, limit = 10_000): Promise<void> {
+/** Wait for something, up to half a minute or `limit` milliseconds. */
+export async function until(condition: () => boolean, what: string, limit = 30_000): Promise<void> {
   for (const began = performance.now(); !condition(); await sleep(10))
     if (performance.now() - began > limit) throw new Error(`waited in vain for ${what}`);
 }
