@@ -18,9 +18,12 @@ export { formatRecipe, loadRecipe, resolveRecipe, writeRecipe } from "./recipe/l
 export type { Recipe, RecipeInput } from "./recipe/schema.ts";
 export { recipeJsonSchema } from "./recipe/schema.ts";
 export { readMetrics } from "./track/metricsFile.ts";
+export type { SyncOptions, SyncResult } from "./track/wandb/sync.ts";
+export { syncRun } from "./track/wandb/sync.ts";
 export type { MetricsRow, RunSize, TrainEvent, TrainRow, ValRow } from "./train/events.ts";
 export type { ExtendOptions } from "./train/extend.ts";
 export { extend } from "./train/extend.ts";
+export { reportRun } from "./train/report.ts";
 export type { Rollback } from "./train/rollback.ts";
 export { rollback } from "./train/rollback.ts";
 export type { NewRunOptions, TrainOptions } from "./train/run.ts";
