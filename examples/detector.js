@@ -24,6 +24,8 @@
  */
 export function describeModel(file) {
   const metadata = readMetadata(file);
+  if (metadata.outputs === "decoded")
+    throw new Error("The model was exported with --decode; this takes the plain file.");
   const json = (key) => {
     if (metadata[key] === undefined)
       throw new Error(`The model says nothing of its ${key}; was it exported by rfdetr-train?`);
