@@ -12,7 +12,7 @@ import type { Recipe } from "../recipe/schema.ts";
 import { UserError } from "../util/errors.ts";
 import { sha256File } from "../util/files.ts";
 import { accuracyOf } from "./accuracy.ts";
-import { disturbances, machineState } from "./disturbance.ts";
+import { disturbances, type MachineState, machineState } from "./disturbance.ts";
 import { pinEnvironment } from "./environment.ts";
 import { notesOnModels, notesOnNumbers } from "./notes.ts";
 import {
@@ -92,7 +92,7 @@ export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
   const comparisons: Comparison[] = [];
   const accuracy: Benchmark["accuracy"] = [];
   const notes = new Set<string>();
-  const before = await machineState();
+  let before: MachineState | undefined;
   for (const [first, count] of threads.map((count, i) => [i === 0, count] as const)) {
     const subjects = await openAll(names, count, options);
     try {
@@ -105,6 +105,7 @@ export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
           const told = (done: number, all: number) => onProgress?.(`AP of ${subject.source}`, done, all);
           accuracy.push({ subject: NAMES[i]!, ...(await accuracyOf(subject, dataset, split, { maxDets: options.maxDets, signal, onImages: told })) }); // biome-ignore format: one line
         }
+      before ??= await machineState(); // libraries and models have been read from the disk
       for (const batchSize of batchSizes)
         for (const ahead of prefetch) {
           const setting: Setting = { batch_size: batchSize, threads: count ?? null, prefetch: ahead };
@@ -124,7 +125,7 @@ export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
       await closeAll(subjects);
     }
   }
-  for (const note of disturbances(before, await machineState())) notes.add(note);
+  if (before) for (const note of disturbances(before, await machineState())) notes.add(note);
   for (const note of notesOnNumbers({ rounds, images: paths.length, most: Math.max(...batchSizes) })) notes.add(note);
   return {
     subjects: facts,

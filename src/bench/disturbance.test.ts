@@ -27,6 +27,7 @@ it("names each thing that disturbs, with how much", () => {
     [{ throttled: 1.5 }, "The container's processor limit stopped its threads for 0.50 s in all."],
     [{ overheated: 9 }, "Cores were slowed down because of heat 2 times."],
     [{ pageFaults: 8 }, "Memory was read back from the disk 3 times."],
+    [{ pageFaults: 6 }, "Memory was read back from the disk once."],
   ];
   for (const [change, note] of cases) expect(disturbances(before, { ...quiet, ...change })).toEqual([note]);
   expect(disturbances({ ...before, governor: "powersave" }, quiet)[0]).toContain('governor is "powersave"');

@@ -106,10 +106,14 @@ export function disturbances(before: MachineState, after: MachineState): string[
   if (throttled !== undefined && throttled > 0)
     notes.push(`The container's processor limit stopped its threads for ${throttled.toFixed(2)} s in all.`);
   const heat = since("overheated");
-  if (heat) notes.push(`Cores were slowed down because of heat ${heat} times.`);
+  if (heat) notes.push(`Cores were slowed down because of heat ${times(heat)}.`);
   const faults = since("pageFaults");
-  if (faults) notes.push(`Memory was read back from the disk ${faults} times.`);
+  if (faults) notes.push(`Memory was read back from the disk ${times(faults)}.`);
   if (before.governor === "powersave" || before.governor === "conservative")
     notes.push(`The processor's frequency governor is "${before.governor}", which saves power at the cost of speed.`);
   return notes;
+}
+
+function times(count: number): string {
+  return count === 1 ? "once" : `${count} times`;
 }
