@@ -84,6 +84,15 @@ it("a sync that breaks off goes on the next time", async () => {
   await expectWhole(one);
 });
 
+it("faults on the way are waited for", async () => {
+  const one = await scene();
+  await record(one, rowsOf(1, 250), "done");
+  one.server.fail({ kind: "drop", acted: true }, { target: "rows", times: 3 });
+  await sync(one);
+  await expectWhole(one);
+  expect(one.server.requests.filter(({ target }) => target === "rows").length).toBeGreaterThanOrEqual(6);
+});
+
 it("what the recipe does not say can be said", async () => {
   const one = await scene();
   await writeFile(join(one.dir, "recipe.yaml"), "name: trees\ntrack: { wandb: none }\n");
@@ -119,7 +128,9 @@ it("what stands in the way is said, with what to do", async () => {
     hint: expect.stringContaining("WANDB_API_KEY"),
   });
   one.server.fail({ kind: "status", status: 403 });
-  await expect(sync(one)).rejects.toThrow("W&B does not give access to the project forest (HTTP 403).");
+  await expect(sync(one)).rejects.toThrow("W&B does not give access to the project forest (HTTP 403: injected).");
+  one.server.fail({ kind: "status", status: 409 });
+  await expect(sync(one)).rejects.toMatchObject({ hint: expect.stringContaining("wandb.json") });
   one.server.fail({ kind: "status", status: 500 });
   await expect(sync(one, {}, { giveUpAfter: 400 })).rejects.toThrow(/^Nothing can be sent to W&B: it has not answered/);
   one.server.fail(undefined);

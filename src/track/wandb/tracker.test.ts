@@ -155,7 +155,7 @@ it("pictures whose upload fails for good are named and stay for a later sync", a
   run.tracker.pictures({ step: 1, epoch: 0 }, [{ name: "a", caption: "", format: "png", data, width: 1, height: 1 }]);
   await run.close();
   await until(() => waits(one).length > 0, "the notice");
-  expect(one.notices.map(({ message }) => message)).toContain("1 pictures could not be sent to W&B.");
+  expect(one.notices.map(({ message }) => message)).toContain("Pictures that could not be sent to W&B: 1.");
   one.server.fail(undefined);
   const again = await one.open({ step: 1 });
   await again.close();
@@ -220,7 +220,7 @@ it("a server that is silent for a while is named once, and once more when it ans
   await run.close();
   expect(one.notices.slice(0, 2)).toEqual([
     {
-      message: `W&B has not answered for 0 s (HTTP 500). Training goes on; what is missing there is sent when it answers, or by: rfdetr-train sync ${one.dir}`,
+      message: `W&B has not answered for 0 s (HTTP 500: injected). Training goes on; what is missing there is sent when it answers, or by: rfdetr-train sync ${one.dir}`,
       level: "warn",
     },
     { message: "W&B answers again.", level: "info" },

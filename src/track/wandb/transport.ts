@@ -51,7 +51,7 @@ export type TransportOptions = {
 };
 
 /** Statuses below 500 that may be better next time. */
-const PASSING = [408, 409, 421, 423, 425, 429];
+const PASSING = [408, 421, 423, 425, 429];
 
 const UPLOAD_RETRIES = 6;
 
@@ -140,7 +140,7 @@ export function openTransport({ baseUrl, apiKey, timing, onSilent, onGiveUp, onA
     const response = await fetch(url, { ...init, signal, redirect: "manual" });
     const text = await response.text();
     if (response.ok) return text;
-    const answer = `HTTP ${response.status}`;
+    const answer = [`HTTP ${response.status}`, reasonIn(text)].filter(Boolean).join(": ");
     if (response.status >= 500 || PASSING.includes(response.status))
       throw new Unanswered(answer, { delay: retryAfter(response.headers.get("retry-after")) });
     throw new Refused(answer, response.status);
@@ -188,6 +188,17 @@ export function openTransport({ baseUrl, apiKey, timing, onSilent, onGiveUp, onA
     },
     stop: () => interrupt(STOPPED),
   };
+}
+
+/** What the server says about a failure, where it says it as W&B does. */
+function reasonIn(text: string): string {
+  try {
+    const { error, errors } = JSON.parse(text) as { error?: unknown; errors?: { message?: unknown }[] };
+    const reason = errors?.[0]?.message ?? error;
+    return typeof reason === "string" ? reason.slice(0, 200) : "";
+  } catch {
+    return "";
+  }
 }
 
 function parse(text: string): unknown {

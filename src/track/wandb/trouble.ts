@@ -26,13 +26,18 @@ export function explain(
   const where = `the project ${entity ? `${entity}/` : ""}${project}`;
   if (error instanceof Refused && error.status === 401)
     return {
-      message: `W&B does not let this program in: ${message === "HTTP 401" ? "the API key is not valid" : message}.`,
+      message: `W&B does not let this program in: ${message.startsWith("HTTP 401") ? "the API key is not valid" : message}.`,
       hint: "Set the environment variable WANDB_API_KEY, or run: wandb login.",
     };
   if (error instanceof Refused && (error.status === 403 || error.status === 404))
     return {
       message: `W&B does not give access to ${where} (${message}).`,
       hint: "Check track.wandb.project and track.wandb.entity, and what the API key may do.",
+    };
+  if (error instanceof Refused && error.status === 409)
+    return {
+      message: `W&B does not take this run (${message}).`,
+      hint: "If it was deleted there, delete wandb.json in the run's folder: it is a new run at W&B then.",
     };
   return { message: `Nothing can be sent to W&B: ${message}.`, hint: "Check the connection and the settings." };
 }

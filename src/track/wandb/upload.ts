@@ -166,13 +166,14 @@ export function startUpload(settings: UploadSettings, report: (report: Report) =
     try {
       for (let whole = false; !off; ) {
         while (waiting() < MOST_WAITING_ROWS && !whole) {
+          const closed = end; // the end may come while the file is read, and with it rows that were not looked at
           const row = await tail.next(through);
           if (row) send(row);
-          else if (end) {
+          else if (closed) {
             whole = true;
             const last = tail.flush();
             // A run that was stopped after the last step of an epoch is evaluated when it goes on, and a row is sent once.
-            if (last && (!end.goesOn || isEvaluated(last))) send(last);
+            if (last && (!closed.goesOn || isEvaluated(last))) send(last);
           } else break;
         }
         report({ type: "progress", rows: rows - waiting() });
@@ -187,7 +188,8 @@ export function startUpload(settings: UploadSettings, report: (report: Report) =
     }
     if (off) return;
     const lost = uploads.failed();
-    if (lost > 0) report({ type: "notice", level: "warn", message: `${lost} pictures could not be sent to W&B.` });
+    if (lost > 0)
+      report({ type: "notice", level: "warn", message: `Pictures that could not be sent to W&B: ${lost}.` });
     if (end!.exitCode !== null) await finish(end!.exitCode);
     await noteDelivered(dir, { step: arrived, open: false }).catch(() => {});
     report({ type: "closed", sent: lost === 0, rows, page });
