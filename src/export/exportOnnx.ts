@@ -151,6 +151,12 @@ async function verifyWritten(
     const on = `${found.images} images of ${pictures.source}`;
     warnings.push(`${record.file} loses ${loss.toFixed(3)} AP50:95 on ${on}.`);
   }
+  if (exact && found.slots === null) {
+    const why = trainer.exact
+      ? `proposals score too nearly alike in all ${found.images} images`
+      : "the trainer's forward ran on a GPU, which rounds";
+    warnings.push(`${record.file} was not compared box by box${found.ap ? ", only its AP was" : ""}: ${why}.`);
+  }
   record.verified = {
     on: pictures.source,
     images: found.images,
