@@ -131,7 +131,7 @@ export function table(
   { files, record, seconds }: Pick<ExportResult, "files" | "record" | "seconds">,
   folder: string,
 ): string {
-  const lines = files.flatMap(({ file, kind, bytes, operations, opset, verified, latency_ms: latency }) => {
+  const lines = files.flatMap(({ file, kind, outputs, bytes, operations, opset, verified, latency_ms: latency }) => {
     const facts = [`${(bytes / 1e6).toFixed(1)} MB`, `${operations} operations`, `opset ${opset}`];
     const rows = [`${join(folder, file)}  ${kind}: ${facts.join(", ")}`];
     if (verified) {
@@ -140,7 +140,10 @@ export function table(
       if (difference) {
         const { boxes, logits } = difference;
         const ranked = ties > 0 ? `; ${ties} left out, whose proposals score too nearly alike` : "";
-        rows.push(`  difference  boxes ${boxes.toExponential(1)}, logits ${logits.toExponential(1)} at most${ranked}`);
+        const scores = outputs === "raw" ? "logits" : "scores";
+        rows.push(
+          `  difference  boxes ${boxes.toExponential(1)}, ${scores} ${logits.toExponential(1)} at most${ranked}`,
+        );
       }
       if (ap) rows.push(`  AP50:95     ${ap.file.toFixed(4)}, the trainer's ${ap.trainer.toFixed(4)}`);
     }

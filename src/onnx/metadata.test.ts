@@ -1,0 +1,52 @@
+import { expect, test } from "vitest";
+import { COCO_CLASSES } from "../data/cocoNames.ts";
+import { type DetectorFacts, fromMetadata, toMetadata } from "./metadata.ts";
+
+const FACTS: DetectorFacts = {
+  classes: [
+    { label: 0, name: 'ä, "b"', categoryId: 7 },
+    { label: 2, name: "__proto__", categoryId: 3 },
+  ],
+  resolution: 384,
+  numSelect: 20,
+  precision: "fp32",
+  outputs: "raw",
+  architecture: { hidden_dim: 256 },
+  version: "1.2.3",
+  weights: { source: "here", sha256: "00" },
+  run: "trees",
+  epoch: 4,
+};
+
+test("classes and the number of detections survive the way into a file and out of it", () => {
+  const metadata = toMetadata(FACTS);
+  expect(fromMetadata(metadata, 4)).toEqual({ classes: FACTS.classes, numSelect: 20 });
+  expect(Object.values(metadata).every((value) => typeof value === "string")).toBe(true);
+  expect(JSON.parse(metadata.names!)).toEqual(JSON.parse('{"0":"ä, \\"b\\"","2":"__proto__"}'));
+  expect(metadata).toMatchObject({
+    resolution: "384",
+    imgsz: "[384,384]",
+    run: "trees",
+    epoch: "4",
+    rfdetr_train: "1.2.3",
+  });
+  expect(metadata.mean).toBe("[0.485,0.456,0.406]");
+});
+
+test("what a run does not have is left out", () => {
+  expect(Object.keys(toMetadata({ ...FACTS, run: undefined, epoch: undefined }))).not.toContain("run");
+});
+
+test.each([
+  ["nothing", {}],
+  ["no JSON", { classes: "[{", num_select: "many" }],
+  ["something else", { classes: '"trees"', num_select: "-3" }],
+  ["classes without labels", { classes: '[{"name":"tree"}]', num_select: "1.5" }],
+  ["labels that are no numbers", { classes: '[{"label":"0","name":"tree","category_id":1}]', num_select: "null" }],
+])("metadata of %s give classes by number, or COCO's", (_, metadata: Record<string, string>) => {
+  const { classes, numSelect } = fromMetadata(metadata, 3);
+  expect(classes.map(({ name }) => name)).toEqual(["class 0", "class 1"]);
+  expect(numSelect).toBe(300);
+  expect(fromMetadata(metadata, 91).classes).toEqual(COCO_CLASSES);
+  expect(fromMetadata(metadata, undefined).classes).toEqual([]);
+});
