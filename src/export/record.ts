@@ -2,7 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { writeFileAtomic } from "../util/files.ts";
 import type { Latency } from "./latency.ts";
 import type { Tolerance } from "./verify.ts";
@@ -41,15 +41,17 @@ export type FileRecord = {
 export async function recordExport(folder: string, files: readonly FileRecord[]): Promise<string> {
   const path = join(folder, "export.json");
   const names = new Set(files.map(({ file }) => file));
-  const kept = (await readRecord(path)).filter(({ file }) => !names.has(file) && existsSync(join(dirname(path), file)));
+  const kept = (await readRecord(folder)).filter(({ file }) => !names.has(file) && existsSync(join(folder, file)));
   await writeFileAtomic(path, `${JSON.stringify({ files: [...kept, ...files] }, null, 2)}\n`);
   return path;
 }
 
-async function readRecord(path: string): Promise<FileRecord[]> {
+/** What has been exported into a folder. */
+export async function readRecord(folder: string): Promise<FileRecord[]> {
   try {
-    const { files } = JSON.parse(await readFile(path, "utf8")) as { files?: unknown };
-    const isRecord = (one: unknown): one is FileRecord => typeof (one as FileRecord | null)?.file === "string";
+    const { files } = JSON.parse(await readFile(join(folder, "export.json"), "utf8")) as { files?: unknown };
+    const isRecord = (one: unknown): one is FileRecord =>
+      typeof (one as FileRecord | null)?.file === "string" && typeof (one as FileRecord).weights?.sha256 === "string";
     return Array.isArray(files) ? files.filter(isRecord) : [];
   } catch {
     return []; // there is none, or it is another program's: it is made anew

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -36,6 +36,12 @@ test("a run ends with its best weights as a verified ONNX file, and makes it aga
   expect(again.rows).toEqual([]);
   expect(again.events[0]).toMatchObject({ type: "notice", message: expect.stringContaining("Exported model.onnx") });
   expect((await collect((options) => resume(run, options))).events).toHaveLength(2); // it is there now
+
+  const record = join(run, "export.json");
+  const changed = (await readFile(record, "utf8")).replace(files[0]!.weights.sha256, "0".repeat(64));
+  await writeFile(record, changed); // as if other weights had been the best when it was exported
+  const third = await collect((options) => resume(run, options));
+  expect(third.events[0]).toMatchObject({ type: "notice", message: expect.stringContaining("Exported model.onnx") });
 });
 
 test("an export that fails or is stopped is a warning that says how to try again", async () => {

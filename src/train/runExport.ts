@@ -2,9 +2,12 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { weightsAt } from "../checkpoint/weightsFolder.ts";
 import { type ExportResult, exportOnnx } from "../export/exportOnnx.ts";
 import type { Pictures } from "../export/pictures.ts";
+import { readRecord } from "../export/record.ts";
 import type { Recipe } from "../recipe/schema.ts";
+import { sha256File } from "../util/files.ts";
 import type { TrainEvent } from "./events.ts";
 
 export type RunExportOptions = {
@@ -34,7 +37,15 @@ export async function* exportRun(
 
 /** As `exportRun`, for a run that ended without it: it was killed, or stopped, while it exported. */
 export async function* exportMissing(dir: string, recipe: Recipe, options: RunExportOptions = {}) {
-  if (!existsSync(join(dir, FILE))) yield* exportRun(dir, recipe, options);
+  if (recipe.export.onnx && !(await isCurrent(dir))) yield* exportRun(dir, recipe, options);
+}
+
+/** Whether the file is there and made of the weights that are the best now: an extended run may have better ones. */
+async function isCurrent(dir: string): Promise<boolean> {
+  const record = existsSync(join(dir, FILE)) && (await readRecord(dir)).find(({ file }) => file === FILE);
+  if (!record) return false;
+  const sha256 = await weightsAt(dir).then(sha256File, () => undefined); // the export itself says what is wrong with them
+  return record.weights.sha256 === sha256;
 }
 
 export const FILE = "model.onnx";
