@@ -104,7 +104,8 @@ export async function verify(
     const evaluation = { detect, batches: iterate(stored), samples, classes: entries, categoryOf };
     return (await evaluateModel({ ...evaluation, ...(maxDets && { maxDets }) })).metrics["AP50:95"]!;
   };
-  const ap = labels ? { trainer: await apOf("ours"), file: await apOf("theirs") } : null;
+  const measured = labels ? { trainer: await apOf("ours"), file: await apOf("theirs") } : null;
+  const ap = measured && measured.trainer >= 0 ? measured : null; // -1: these images have no boxes
   return { images, slots: slots && images > nearTies ? worst : null, nearTies, finite, ap };
 }
 
