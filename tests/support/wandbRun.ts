@@ -18,7 +18,14 @@ import { startWandbServer, type WandbServer } from "./wandbServer.ts";
 export const KEY = "0123456789abcdef0123456789abcdef01234567";
 export const FAST: Timing = {
   ...{ request: 400, firstDelay: 20, longestDelay: 100, tellAfter: 300, giveUpAfter: 60_000, probeEvery: 200 },
-  ...{ closeWithin: 20_000, longestRetryAfter: 1000, lookEvery: 10, sendEvery: 40, sampleEvery: 60_000 },
+  ...{
+    closeWithin: 20_000,
+    closeSilentWithin: 20_000,
+    longestRetryAfter: 1000,
+    lookEvery: 10,
+    sendEvery: 40,
+    sampleEvery: 60_000,
+  },
 };
 
 const folders: string[] = [];

@@ -73,6 +73,8 @@ export async function syncRun(
   let there = 0;
   const hear = (report: Report) => {
     if (report.type === "notice" && report.level !== "debug") onNotice?.(report.message, report.level);
+    if (report.type === "silent") onNotice?.(report.message, "warn");
+    if (report.type === "answers") onNotice?.(report.message, "info");
     if (report.type === "off") problem ??= report;
     if (report.type === "open") there = history.filter(({ _step }) => _step <= report.lastStep).length;
     if (report.type === "progress") onProgress?.(there + report.rows, history.length);

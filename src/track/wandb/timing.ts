@@ -13,6 +13,8 @@ export type Timing = {
   probeEvery: number;
   /** How long the end of a run may wait for what is not sent yet. */
   closeWithin: number;
+  /** The same where people have been told that the server does not answer, and it still does not. */
+  closeSilentWithin: number;
   /** What a server may ask for in Retry-After at most. */
   longestRetryAfter: number;
   /** Between two looks at metrics.jsonl, and between two requests with rows; the latter grows after a while. */
@@ -30,6 +32,7 @@ export const TIMING: Timing = {
   giveUpAfter: 600_000,
   probeEvery: 300_000,
   closeWithin: 20_000,
+  closeSilentWithin: 2000,
   longestRetryAfter: 600_000,
   lookEvery: 500,
   sendEvery: 2000,

@@ -6,6 +6,7 @@ import { expect, it, onTestFinished } from "vitest";
 import {
   evaluation,
   expectWhole,
+  FAST,
   KEY,
   rowsAt,
   rowsOf,
@@ -226,6 +227,18 @@ it("a server that is silent for a while is named once, and once more when it ans
     { message: "W&B answers again.", level: "info" },
   ]);
   await expectWhole(one);
+});
+
+it("the end of a run does not wait for a server that has been silent", async () => {
+  const one = await scene();
+  one.server.fail({ kind: "hang" });
+  const run = await one.open({ timing: { closeSilentWithin: 100 } });
+  await run.add(rowsOf(1, 3));
+  await until(() => one.notices.length > 0, "the warning");
+  const began = performance.now();
+  await run.close();
+  expect(performance.now() - began).toBeLessThan(FAST.closeWithin / 2); // far from either: 0.1 s of waiting, or 20
+  expect(waits(one)).toHaveLength(1);
 });
 
 it("the process gets no listeners for signals", async () => {

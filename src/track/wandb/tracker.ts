@@ -25,7 +25,12 @@ export function openWandb(options: TrackerOptions & { wandb: WandbSettings }, ti
       onNotice(message, level);
     } catch {} // what listens must not end a training, and its faults show elsewhere
   };
+  let silent = false;
   const hear = (report: Report) => {
+    if (report.type === "silent" || report.type === "answers") {
+      silent = report.type === "silent";
+      notice(report.message, silent ? "warn" : "info");
+    }
     if (report.type === "notice") notice(report.message, report.level);
     if (report.type === "off")
       notice(`${report.message} ${report.hint} Training goes on.`.replaceAll("  ", " "), "warn");
@@ -66,8 +71,13 @@ export function openWandb(options: TrackerOptions & { wandb: WandbSettings }, ti
       const goesOn = status === "interrupted" || status === "out-of-time";
       thread?.order({ type: "close", exitCode: exitCodeOf(status), goesOn });
       const timeIsUp = new AbortController();
-      const late = sleep(timing.closeWithin, undefined, { signal: timeIsUp.signal }).catch(() => undefined);
-      const closed = await Promise.race([thread?.ended, late]);
+      const pause = (ms: number) => sleep(ms, undefined, { signal: timeIsUp.signal }).catch(() => {});
+      const late = async () => {
+        await pause(timing.closeSilentWithin);
+        if (!silent) await pause(timing.closeWithin - timing.closeSilentWithin);
+        return undefined;
+      };
+      const closed = await Promise.race([thread?.ended, late()]);
       timeIsUp.abort();
       await thread?.kill();
       if (mode === "offline") notice(waits, "info");

@@ -11,8 +11,7 @@ export function silent(reason: string, { mode, dir, timing }: UploadSettings): R
       ? `Training goes on; what is missing there is sent when it answers, or by: rfdetr-train sync ${dir}`
       : "It is tried again.";
   return {
-    type: "notice",
-    level: "warn",
+    type: "silent",
     message: `W&B has not answered for ${seconds} s (${reason}). ${consequence}`,
   };
 }

@@ -46,6 +46,8 @@ export type Order =
 
 export type Report =
   | { type: "notice"; message: string; level: "debug" | "info" | "warn" }
+  /** The server has not answered for a while; it answers again. */
+  | { type: "silent" | "answers"; message: string }
   /** Nothing is sent any more. */
   | { type: "off"; message: string; hint: string }
   | { type: "open"; page: string; lastStep: number }
@@ -122,7 +124,7 @@ export function startUpload(settings: UploadSettings, report: (report: Report) =
     transport = openTransport({
       ...{ baseUrl, apiKey, timing },
       onSilent: (reason) => report(silent(reason, settings)),
-      onAnswer: () => report({ type: "notice", level: "info", message: "W&B answers again." }),
+      onAnswer: () => report({ type: "answers", message: "W&B answers again." }),
       onGiveUp: (reason) => {
         if (mode === "replay") turnOff(new Error(`it has not answered for ${timing.giveUpAfter / 1000} s (${reason})`));
       },
