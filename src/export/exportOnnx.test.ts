@@ -178,6 +178,19 @@ test("a file that does not agree with its weights is not written", async () => {
   expect(await readFile(options().out, "utf8")).toBe("what was there before");
 });
 
+test.each<[string, Partial<Parameters<typeof exportOnnx>[0]>, RegExp]>([
+  ["an ONNX file", { weights: "model.onnx" }, /model\.onnx is an ONNX file already/],
+  ["a name without .onnx", { out: "model.pb" }, /model\.pb does not end in \.onnx/],
+  ["a batch of nothing", { batch: 0 }, /batch is 0; it must be a whole number from 1/],
+  ["half an image", { images: 0.5 }, /images is 0\.5/],
+  ["weights that are not there", { weights: "none.pth" }, /There are no weights none\.pth/],
+  ["a data set that is not there", { data: "none" }, /none/],
+])("%s is refused", async (_, changes, message) => {
+  const failed = exportOnnx({ ...options(), ...changes });
+  await expect(failed).rejects.toThrow(message);
+  await expect(failed).rejects.toThrow(UserError);
+});
+
 test("a second export of a folder is added to its record", async () => {
   await exportOnnx({ ...options(), images: 1 });
   const { record } = await exportOnnx({ ...options(), out: join(dir, "out", "other.onnx"), images: 1 });

@@ -170,7 +170,12 @@ async function verifyWritten(
 /** A file that rounds is worth a warning if it loses more AP50:95 than this. */
 const MOST_LOSS = 0.01;
 
-function check({ out, batch, images }: ExportOptions): void {
+function check({ weights, out, batch, images }: ExportOptions): void {
+  if (isOnnx(weights)) {
+    throw new UserError(`${weights} is an ONNX file already.`, {
+      hint: "Give what it was exported from: a run, a checkpoint, a weights file or a published name.",
+    });
+  }
   if (!isOnnx(out)) throw new UserError(`${out} does not end in .onnx.`, { hint: "Give a name such as model.onnx." });
   for (const [name, value] of Object.entries({ batch, images }))
     if (typeof value === "number" && !(Number.isInteger(value) && value >= 1))

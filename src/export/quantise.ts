@@ -15,7 +15,7 @@ const MOST = 64;
 
 /**
  * Layers whose products are worth it: those of the encoder, and the feed-forward network and values of the decoder. Left as
- * they are: the encoder's first block and the projector, from which an error goes on undamped (half of the error for a tenth
+ * they are: the encoder's first block and the projector, from which an error goes on undamped (a third of the error for a tenth
  * of the work), and what ranks proposals, places boxes and scores classes, which is little work.
  */
 const CHOSEN =

@@ -69,6 +69,7 @@ export async function dryRun(
       },
     });
     for await (const _ of rest);
+    signal?.throwIfAborted();
     if (refused !== undefined) throw new UserError(refused.replace(/ Try again with: .*/, ""));
     const dir = join(run, "checkpoints");
     for (const { name } of await listCheckpoints(dir)) await verifyCheckpoint(join(dir, name));
