@@ -2,14 +2,10 @@
 
 import { cpus } from "node:os";
 import { basename, dirname } from "node:path";
-import { createLoader } from "../data/loader.ts";
 import type { SplitName } from "../data/sample.ts";
-import { isBackendLoaded } from "../engine/backend.ts";
-import { selectDevice } from "../engine/device.ts";
-import { categoryOfLabel } from "../eval/evaluate.ts";
-import { type HostModel, type LoadModelOptions, type Model, placeModel, readModel } from "../eval/loadModel.ts";
+import { type HostModel, type LoadModelOptions, readModel } from "../eval/loadModel.ts";
 import { toFields, withFields } from "../model/architecture.ts";
-import { isOnnx, openDetector } from "../onnx/detector.ts";
+import { isOnnx } from "../onnx/detector.ts";
 import { toMetadata } from "../onnx/metadata.ts";
 import { onnxruntimeVersion } from "../onnx/session.ts";
 import { programVersion } from "../track/environment.ts";
@@ -18,11 +14,12 @@ import { sha256File } from "../util/files.ts";
 import { labelRange } from "./decode.ts";
 import { type Draft, writeDraft } from "./file.ts";
 import { latencies } from "./latency.ts";
-import { findPictures, type Pictures, spread } from "./pictures.ts";
+import { findPictures, type Pictures } from "./pictures.ts";
 import { type Planned, plannedFiles } from "./plan.ts";
 import { type FileRecord, recordExport } from "./record.ts";
 import { buildGraph } from "./rfdetr.ts";
-import { fault, TOLERANCE, type Verification, verify } from "./verify.ts";
+import { TOLERANCE } from "./verify.ts";
+import { place, type Trainer, verifyFile } from "./verifyFile.ts";
 
 export type ExportOptions = LoadModelOptions & {
   /** A run folder, a checkpoint folder, a .safetensors or .pth file, or a published name. */
@@ -108,7 +105,7 @@ type Job = {
   model: HostModel;
   sha256: string;
   onnxruntime: string | null;
-  trainer: (Model & { exact: boolean }) | undefined;
+  trainer: Trainer | undefined;
   pictures: Pictures | undefined;
   warnings: string[];
 };
@@ -189,12 +186,6 @@ function withResolution(model: HostModel, resolution: number): HostModel {
   return { ...model, architecture: withFields(model.architecture, fields, "export") };
 }
 
-/** On the processor, unless this process computes elsewhere already. */
-function place(model: HostModel): Model & { exact: boolean } {
-  const { kind } = selectDevice(isBackendLoaded() ? "auto" : "cpu");
-  return { ...placeModel(model), exact: kind === "cpu" };
-}
-
 function describe(model: HostModel, { sha256, kind, decode }: { sha256: string; kind: string; decode: boolean }) {
   const { metadata, architecture, classes, source } = model;
   const run = metadata.extra?.run;
@@ -217,60 +208,4 @@ function describe(model: HostModel, { sha256, kind, decode }: { sha256: string; 
 function environment(onnxruntime: string | null): FileRecord["environment"] {
   const cpu = cpus()[0]?.model.trim() ?? "unknown";
   return { rfdetr_train: programVersion(), node: process.versions.node, onnxruntime, cpu };
-}
-
-/** What AP may differ by where the trainer's forward runs on a GPU. */
-const GPU_AP = 0.01;
-
-/** Throws a UserError where an exact file is beyond the tolerance. */
-async function verifyFile(
-  trainer: Model & { exact: boolean },
-  path: string,
-  {
-    pictures,
-    images = 32,
-    exact,
-    name,
-    signal,
-    onProgress,
-  }: Pick<ExportOptions, "images" | "signal" | "onProgress"> & {
-    pictures: Pictures;
-    exact: boolean;
-    name: string;
-  },
-): Promise<Verification> {
-  const detector = await openDetector(path);
-  const split = spread(pictures.split, images);
-  const { resolution } = trainer.architecture;
-  const loader = createLoader({ split, resolution, batchSize: 1, workers: 1, seed: 0, augment: null, training: false });
-  try {
-    const { classes } = pictures;
-    // A GPU multiplies with fewer digits, so that proposals come in another order there: only AP can be compared then.
-    const slots = exact && trainer.exact;
-    const verified = await verify(trainer, detector, {
-      batches: loader.epoch(0),
-      slots,
-      ...(classes && {
-        labels: {
-          samples: split.samples,
-          classes,
-          categoryOf: categoryOfLabel(trainer.classes, classes, trainer.source),
-        },
-      }),
-      onImages: (done) => {
-        signal?.throwIfAborted();
-        onProgress?.(`verifying ${name}`, done, split.samples.length);
-      },
-    });
-    const wrong = fault(verified, !exact ? Number.POSITIVE_INFINITY : trainer.exact ? TOLERANCE.ap : GPU_AP);
-    if (wrong !== undefined) {
-      throw new UserError(`The ONNX file does not agree with its weights: ${wrong}. It was not written.`, {
-        hint: "Weights with numbers that are not finite or very large do this; otherwise please report it.",
-      });
-    }
-    return verified;
-  } finally {
-    await loader.close();
-    await detector.close();
-  }
 }

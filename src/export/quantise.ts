@@ -15,8 +15,8 @@ const MOST = 64;
 
 /**
  * Layers whose products are worth it: those of the encoder, and the feed-forward network and values of the decoder. Left as
- * they are: the encoder's first block and the projector, from which an error goes on undamped (a third of the error for a tenth
- * of the work), and what ranks proposals, places boxes and scores classes, which is little work.
+ * they are: the encoder's first block and the projector, whose errors go on undamped (a third of the error for a tenth of
+ * the work), and what ranks proposals, places boxes and scores classes, which is little work.
  */
 const CHOSEN =
   /^(backbone\.blocks\.([1-9]|\d\d+)\.(attention|mlp)\.|decoder\.values$|decoder\.layers\.\d+\.linear[12]$)/;
