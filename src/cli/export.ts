@@ -78,7 +78,7 @@ export const exportCommand: CommandModule<object, Arguments> = {
         choices: ["train", "val", "test"],
         describe: "Part of the data",
       })
-      .option("images", { type: "number", requiresArg: true, default: 32, describe: "Images to verify on, at most" })
+      .option("images", { type: "number", requiresArg: true, default: 16, describe: "Images to verify on, at most" })
       .option("recipe", { type: "string", requiresArg: true, describe: "Says the model where the weights do not" })
       .option("json", { type: "boolean", default: false, describe: "Print the result as JSON" }) as never,
   handler: async (args) => {

@@ -46,7 +46,7 @@ export type ExportOptions = LoadModelOptions & {
   split?: SplitName | undefined;
   /** The images to verify on, instead of finding them. */
   pictures?: Pictures | undefined;
-  /** How many of them. Default 32. */
+  /** How many of them. Default 16. */
   images?: number | undefined;
   /** Ends the export between two images; its reason is thrown. */
   signal?: AbortSignal | undefined;

@@ -29,7 +29,7 @@ export async function verifyFile(
   path: string,
   {
     pictures,
-    images = 32,
+    images = 16,
     exact,
     name,
     signal,

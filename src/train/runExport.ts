@@ -26,7 +26,7 @@ export async function* exportRun(
   const again = `rfdetr-train export --weights ${dir} --out ${join(dir, FILE)}`;
   try {
     signal?.throwIfAborted();
-    const result = await exportOnnx({ weights: dir, out: join(dir, FILE), pictures, signal });
+    const result = await exportOnnx({ weights: dir, out: join(dir, FILE), images: IMAGES, pictures, signal });
     for (const warning of result.warnings) yield { type: "warning", message: warning };
     yield { type: "notice", message: describe(result) };
   } catch (error) {
@@ -49,6 +49,9 @@ async function isCurrent(dir: string): Promise<boolean> {
 }
 
 export const FILE = "model.onnx";
+
+/** Most images to verify on: more than the command takes, as it is little beside a training. */
+const IMAGES = 64;
 
 function describe({ files, seconds }: ExportResult): string {
   const { bytes, verified } = files[0]!;
