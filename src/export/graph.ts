@@ -154,7 +154,7 @@ export function createGraph({ opset, floats }: GraphOptions): Graph {
       const length = byteLength(encoded);
       if (length > MOST_BYTES)
         throw new UserError(`The ONNX file would have ${(length / 1e9).toFixed(1)} GB; the format allows 2.1.`, {
-          hint: "Export with --precision fp16 or int8.",
+          hint: "Choose a smaller encoder or fewer decoder layers.",
         });
       return encoded;
     },
