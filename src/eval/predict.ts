@@ -70,7 +70,7 @@ export async function* predict(options: PredictOptions): AsyncGenerator<Predicti
     for (let from = 0; from < paths.length; from += batchSize) {
       const batch = await next;
       if (signal?.aborted) return;
-      if (from + batchSize < paths.length) next = read(from + batchSize); // decoded while the model computes
+      if (from + batchSize < paths.length) next = read(from + batchSize); // its files are read while the model computes
       const found = await detectBatch(
         model,
         batch.flatMap(({ image }) => image ?? []),
