@@ -71,13 +71,14 @@ export async function exportOnnx(options: ExportOptions): Promise<ExportResult> 
   const { weights, out, data, split = "val", onProgress } = options;
   const read = await readModel(weights, options);
   const model = options.resolution === undefined ? read : withResolution(read, options.resolution);
+  const sha256 = await sha256File(model.path);
   const warnings: string[] = [];
   const onnxruntime = onnxruntimeVersion() ?? null;
   if (onnxruntime === null) warnings.push("onnxruntime-node is not installed, so the file has not been verified.");
   const onWarning = (text: string) => warnings.push(text);
   const pictures = options.pictures ?? (onnxruntime === null ? undefined : await findPictures(weights, { data, split, onWarning })); // biome-ignore format: one line
   const trainer = onnxruntime === null ? undefined : place(model);
-  const job: Job = { options, model, sha256: await sha256File(model.path), onnxruntime, trainer, pictures, warnings };
+  const job: Job = { options, model, sha256, onnxruntime, trainer, pictures, warnings };
   const files: Written[] = [];
   try {
     for (const planned of plannedFiles(options)) files.push(await write(planned, job));
