@@ -92,10 +92,10 @@ function layer(b: Builder, x: Value | undefined, index: number, inputs: LayerInp
   const path = `decoder.layers.${index}`;
   const at = (name: string) => [`${path}.${name}`, linearAt(b, `${path}.${name}`)] as const;
   const learned = rows(leaf("decoder.queries.features"), 0, queries); // [queries, dim], the same for every image
+  const features = x === undefined ? graph.weights("queries.features", learned) : undefined;
   const plus = (value: Value): Value => {
-    if (x !== undefined) return graph.op("Add", [value, x]);
-    const perImage = reshape(graph, value, -1, queries, dim);
-    return reshape(graph, graph.op("Add", [perImage, graph.weights("queries.features", learned)]), -1, dim);
+    if (features === undefined) return graph.op("Add", [value, x!]);
+    return reshape(graph, graph.op("Add", [reshape(graph, value, -1, queries, dim), features]), -1, dim);
   };
 
   const placed = plus(inputs.position);
