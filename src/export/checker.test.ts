@@ -7,12 +7,11 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { TINY, weightsOf } from "../../tests/parity/fixtures.ts";
+import { requirePython } from "../../tests/support/python.ts";
 import { toLeaves } from "../checkpoint/names.ts";
 import { toBytes } from "../util/protobuf.ts";
 import { dynamicInt8 } from "./quantise.ts";
 import { buildGraph, type GraphSettings } from "./rfdetr.ts";
-
-const python = process.env.RFDETR_TRAIN_PYTHON;
 
 const CASES: [string, GraphSettings][] = [
   ["plain", { opset: 18, batch: "dynamic", fused: false, floats: "float32" }],
@@ -23,26 +22,23 @@ const CASES: [string, GraphSettings][] = [
   ["half precision", { opset: 18, batch: "dynamic", fused: false, floats: "float16" }],
 ];
 
-test.skipIf(!python)(
-  `the official checker accepts every kind of file${python ? "" : " (skipped: RFDETR_TRAIN_PYTHON is not set)"}`,
-  async () => {
-    const folder = await mkdtemp(join(tmpdir(), "onnx-checker-"));
-    try {
-      const leaves = toLeaves(weightsOf(TINY, 1), TINY);
-      const paths: string[] = [];
-      for (const [i, [, settings]] of CASES.entries()) {
-        const path = join(folder, `${i}.onnx`);
-        const graph = buildGraph(leaves, TINY, settings);
-        await writeFile(path, toBytes(graph.encode({ name: "test", version: "0", metadata: { names: "{}" } })));
-        paths.push(path);
-      }
-      const program =
-        "import sys, onnx\nfor p in sys.argv[1:]:\n  onnx.checker.check_model(p, full_check=True)\n  print(p)";
-      const { stdout } = await promisify(execFile)(python!, ["-c", program, ...paths]);
-      expect(stdout.trim().split("\n")).toEqual(paths);
-    } finally {
-      await rm(folder, { recursive: true, force: true });
+test("the official checker accepts every kind of file", async (context) => {
+  const python = await requirePython(context, ["onnx"]);
+  const folder = await mkdtemp(join(tmpdir(), "onnx-checker-"));
+  try {
+    const leaves = toLeaves(weightsOf(TINY, 1), TINY);
+    const paths: string[] = [];
+    for (const [i, [, settings]] of CASES.entries()) {
+      const path = join(folder, `${i}.onnx`);
+      const graph = buildGraph(leaves, TINY, settings);
+      await writeFile(path, toBytes(graph.encode({ name: "test", version: "0", metadata: { names: "{}" } })));
+      paths.push(path);
     }
-  },
-  60_000,
-);
+    const program =
+      "import sys, onnx\nfor p in sys.argv[1:]:\n  onnx.checker.check_model(p, full_check=True)\n  print(p)";
+    const { stdout } = await promisify(execFile)(python, ["-c", program, ...paths]);
+    expect(stdout.trim().split("\n")).toEqual(paths);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}, 60_000);
