@@ -131,27 +131,31 @@ export function table(
   { files, record, seconds }: Pick<ExportResult, "files" | "record" | "seconds">,
   folder: string,
 ): string {
-  const lines = files.flatMap(({ file, kind, outputs, bytes, operations, opset, verified, latency_ms: latency }) => {
-    const facts = [`${(bytes / 1e6).toFixed(1)} MB`, `${operations} operations`, `opset ${opset}`];
-    const rows = [`${join(folder, file)}  ${kind}: ${facts.join(", ")}`];
-    if (verified) {
-      const { on, images, difference, near_ties: ties, "AP50:95": ap } = verified;
-      rows.push(`  verified    on ${images} image${images === 1 ? "" : "s"} of ${on}`);
-      if (difference) {
-        const { boxes, logits } = difference;
-        const ranked = ties > 0 ? `; ${ties} left out, whose proposals score too nearly alike` : "";
-        const scores = outputs === "raw" ? "logits" : "scores";
-        rows.push(
-          `  difference  boxes ${boxes.toExponential(1)}, ${scores} ${logits.toExponential(1)} at most${ranked}`,
-        );
+  const lines = files.flatMap(
+    ({ file, kind, outputs, bytes, operations, opset, calibration, verified, latency_ms: latency }) => {
+      const facts = [`${(bytes / 1e6).toFixed(1)} MB`, `${operations} operations`, `opset ${opset}`];
+      const rows = [`${join(folder, file)}  ${kind}: ${facts.join(", ")}`];
+      if (calibration) rows.push(`  calibrated  on ${calibration.images} images of ${calibration.on}`);
+      if (calibration === null) rows.push("  calibrated  not: no training images; ranges are found as the model runs");
+      if (verified) {
+        const { on, images, difference, near_ties: ties, "AP50:95": ap } = verified;
+        rows.push(`  verified    on ${images} image${images === 1 ? "" : "s"} of ${on}`);
+        if (difference) {
+          const { boxes, logits } = difference;
+          const ranked = ties > 0 ? `; ${ties} left out, whose proposals score too nearly alike` : "";
+          const scores = outputs === "raw" ? "logits" : "scores";
+          rows.push(
+            `  difference  boxes ${boxes.toExponential(1)}, ${scores} ${logits.toExponential(1)} at most${ranked}`,
+          );
+        }
+        if (ap) rows.push(`  AP50:95     ${ap.file.toFixed(4)}, the trainer's ${ap.trainer.toFixed(4)}`);
       }
-      if (ap) rows.push(`  AP50:95     ${ap.file.toFixed(4)}, the trainer's ${ap.trainer.toFixed(4)}`);
-    }
-    if (latency) {
-      const threads = `${latency.threads} thread${latency.threads === 1 ? "" : "s"}`;
-      rows.push(`  latency     ${latency.p50.toFixed(1)} ms an image (median of ${latency.runs}, ${threads})`);
-    }
-    return rows;
-  });
+      if (latency) {
+        const threads = `${latency.threads} thread${latency.threads === 1 ? "" : "s"}`;
+        rows.push(`  latency     ${latency.p50.toFixed(1)} ms an image (median of ${latency.runs}, ${threads})`);
+      }
+      return rows;
+    },
+  );
   return [...lines, `Written down in ${record} (${seconds.toFixed(1)} s)`].join("\n");
 }

@@ -10,8 +10,14 @@ import { TINY, weightsOf } from "../../tests/parity/fixtures.ts";
 import { requirePython } from "../../tests/support/python.ts";
 import { toLeaves } from "../checkpoint/names.ts";
 import { toBytes } from "../util/protobuf.ts";
-import { dynamicInt8 } from "./quantise.ts";
+import { dynamicInt8, type Range, type Ranges, staticInt8 } from "./quantise.ts";
 import { buildGraph, type GraphSettings } from "./rfdetr.ts";
+
+/** The same range for every layer. */
+function everywhere(range: Range): Ranges {
+  const ranges = new Map<string, Range>();
+  return Object.assign(ranges, { get: () => range });
+}
 
 const CASES: [string, GraphSettings][] = [
   ["plain", { opset: 18, batch: "dynamic", fused: false, floats: "float32" }],
@@ -19,6 +25,7 @@ const CASES: [string, GraphSettings][] = [
   ["decoded", { opset: 18, batch: "dynamic", fused: false, floats: "float32", decode: { first: 0, last: 3 } }],
   ["onnxruntime's own operations", { opset: 18, batch: "dynamic", fused: true, floats: "float32" }],
   ["whole numbers", { opset: 18, batch: "dynamic", fused: true, floats: "float32", quantiser: dynamicInt8() }],
+  ["whole numbers by ranges", { opset: 18, batch: "dynamic", fused: true, floats: "float32", quantiser: staticInt8(everywhere({ min: -3, max: 3 })) }], // biome-ignore format: one line
   ["half precision", { opset: 18, batch: "dynamic", fused: false, floats: "float16" }],
 ];
 

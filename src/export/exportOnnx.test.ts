@@ -132,6 +132,8 @@ test("files for onnxruntime and of fewer bits stand beside the plain one, each m
   expect(optimized!.operations).toBeLessThan(0.9 * plain!.operations);
   expect(optimized!.verified!.difference!.logits).toBeLessThan(1e-4);
   expect(int8!.verified).toMatchObject({ images: 3, difference: null, tolerance: null });
+  expect(int8!.calibration).toEqual({ on: `${join(dir, "data")}, train`, images: 7 });
+  expect(plain).not.toHaveProperty("calibration");
   for (const { verified, latency_ms: latency } of files) {
     expect(verified!["AP50:95"]!.file).toBeGreaterThanOrEqual(0);
     expect(latency!.p50).toBeGreaterThan(0);
@@ -139,6 +141,11 @@ test("files for onnxruntime and of fewer bits stand beside the plain one, each m
   const fp16 = await openDetector(join(dir, "out", "model.fp16.onnx"));
   expect(fp16.metadata.precision).toBe("fp16");
   await fp16.close();
+});
+
+test("int8 without training images finds its ranges as it runs, and says so", async () => {
+  const { files } = await exportOnnx({ ...options(), data: undefined, precision: "int8", images: 1 });
+  expect(files[1]).toMatchObject({ kind: "int8", calibration: null });
 });
 
 test("opset 17, a fixed batch and another resolution are written as asked for", async () => {

@@ -11,11 +11,13 @@ import { onnxruntimeVersion } from "../onnx/session.ts";
 import { programVersion } from "../track/environment.ts";
 import { UserError } from "../util/errors.ts";
 import { sha256File } from "../util/files.ts";
+import { calibrate } from "./calibrate.ts";
 import { labelRange } from "./decode.ts";
 import { type Draft, writeDraft } from "./file.ts";
 import { latencies } from "./latency.ts";
-import { findPictures, type Pictures } from "./pictures.ts";
+import { findPictures, findTrainingPictures, type Pictures } from "./pictures.ts";
 import { type Planned, plannedFiles } from "./plan.ts";
+import type { Ranges } from "./quantise.ts";
 import { type FileRecord, recordExport } from "./record.ts";
 import { buildGraph } from "./rfdetr.ts";
 import { TOLERANCE } from "./verify.ts";
@@ -38,7 +40,8 @@ export type ExportOptions = LoadModelOptions & {
   optimize?: boolean | undefined;
   /**
    * Another file beside the plain one, with numbers of fewer bits. `fp16` is half the size and for GPUs and WebGPU; `int8` is
-   * for processors: a third of the size, and faster. Their AP and latency stand beside the plain file's.
+   * for processors: a third of the size, and faster, calibrated on training images of the run or of `data` where there are
+   * any. Their AP and latency stand beside the plain file's.
    */
   precision?: "fp32" | "fp16" | "int8" | undefined;
   /** Data set and split to verify on; by default those of the run that the weights lie in. */
@@ -78,10 +81,11 @@ export async function exportOnnx(options: ExportOptions): Promise<ExportResult> 
   const onWarning = (text: string) => warnings.push(text);
   const pictures = options.pictures ?? (onnxruntime === null ? undefined : await findPictures(weights, { data, split, onWarning })); // biome-ignore format: one line
   const trainer = onnxruntime === null ? undefined : place(model);
-  const job: Job = { options, model, sha256, onnxruntime, trainer, pictures, warnings };
   const files: Written[] = [];
   try {
-    for (const planned of plannedFiles(options)) files.push(await write(planned, job));
+    const calibrated = onnxruntime === null ? undefined : await calibration(model, options);
+    const job: Job = { options, model, sha256, onnxruntime, trainer, pictures, calibrated, warnings };
+    for (const planned of plannedFiles(options, calibrated?.ranges)) files.push(await write(planned, job));
     for (const file of files) await verifyWritten(file, job);
     if (onnxruntime !== null) {
       onProgress?.("measuring", 0, 1);
@@ -108,12 +112,22 @@ type Job = {
   onnxruntime: string | null;
   trainer: Trainer | undefined;
   pictures: Pictures | undefined;
+  calibrated: Calibrated | undefined;
   warnings: string[];
 };
 
+type Calibrated = { ranges: Ranges; on: string; images: number };
+
+/** For int8: the ranges of activations on training images, where there are any. */
+async function calibration(model: HostModel, options: ExportOptions): Promise<Calibrated | undefined> {
+  if (options.precision !== "int8") return undefined;
+  const pictures = await findTrainingPictures(options.weights, options.data);
+  return pictures && { on: pictures.source, ...(await calibrate(model, pictures, options)) };
+}
+
 type Written = { planned: Planned; draft: Draft; record: FileRecord };
 
-async function write(planned: Planned, { options, model, sha256, onnxruntime }: Job): Promise<Written> {
+async function write(planned: Planned, { options, model, sha256, onnxruntime, calibrated }: Job): Promise<Written> {
   const { opset = 18, batch = "dynamic", decode = false, signal, onProgress } = options;
   const { path, kind, settings } = planned;
   const file = basename(path);
@@ -130,6 +144,7 @@ async function write(planned: Planned, { options, model, sha256, onnxruntime }: 
     sha256: await sha256File(draft.path),
     operations: graph.size,
     weights: { source: model.source, sha256 },
+    ...(kind === "int8" && { calibration: calibrated ? { on: calibrated.on, images: calibrated.images } : null }),
     verified: null,
     latency_ms: null,
     exported: new Date().toISOString(),

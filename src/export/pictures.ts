@@ -41,6 +41,23 @@ export async function findPictures(
   return { split: dataset.splits.val!, classes: undefined, source: "the pictures of this package" };
 }
 
+/**
+ * The training images of `data`, else of the run that the weights lie in; undefined where there is neither, or they cannot
+ * be read.
+ */
+export async function findTrainingPictures(weights: string, data: string | undefined): Promise<Pictures | undefined> {
+  if (data === undefined && runOf(weights) === undefined) return undefined;
+  const missing: string[] = [];
+  try {
+    const options = { data, split: "train", onWarning: (message: string) => void missing.push(message) } as const;
+    const pictures = await findPictures(weights, options);
+    return missing.length === 0 && pictures.split.samples.length > 0 ? pictures : undefined;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return undefined;
+  }
+}
+
 /** The folder of the run that weights lie in. */
 export function runOf(weights: string): string | undefined {
   let folder = resolve(weights);

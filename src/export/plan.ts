@@ -2,7 +2,7 @@
 
 import { basename, dirname, extname, join } from "node:path";
 import type { ExportOptions } from "./exportOnnx.ts";
-import { dynamicInt8 } from "./quantise.ts";
+import { dynamicInt8, type Ranges, staticInt8 } from "./quantise.ts";
 import type { GraphSettings } from "./rfdetr.ts";
 
 export type Planned = {
@@ -13,17 +13,19 @@ export type Planned = {
   exact: boolean;
 };
 
-/** The plain file comes first, whatever else is asked for: it is what one goes back to. */
-export function plannedFiles({
-  out,
-  optimize = false,
-  precision = "fp32",
-}: Pick<ExportOptions, "out" | "optimize" | "precision">): Planned[] {
+/**
+ * The plain file comes first, whatever else is asked for: it is what one goes back to. int8 is static where the ranges of
+ * activations have been measured.
+ */
+export function plannedFiles(
+  { out, optimize = false, precision = "fp32" }: Pick<ExportOptions, "out" | "optimize" | "precision">,
+  ranges?: Ranges,
+): Planned[] {
   const beside = (word: string) => join(dirname(out), `${basename(out, extname(out))}.${word}${extname(out)}`);
   const plain: Planned = { path: out, kind: "plain", settings: { fused: false, floats: "float32" }, exact: true };
   const files = [plain];
   if (optimize) files.push({ ...plain, path: beside("optimized"), kind: "optimized", settings: { fused: true, floats: "float32" } }); // biome-ignore format: one line
   if (precision === "fp16") files.push({ path: beside("fp16"), kind: "fp16", settings: { fused: optimize, floats: "float16" }, exact: false }); // biome-ignore format: one line
-  if (precision === "int8") files.push({ path: beside("int8"), kind: "int8", settings: { fused: true, floats: "float32", quantiser: dynamicInt8() }, exact: false }); // biome-ignore format: one line
+  if (precision === "int8") files.push({ path: beside("int8"), kind: "int8", settings: { fused: true, floats: "float32", quantiser: ranges ? staticInt8(ranges) : dynamicInt8() }, exact: false }); // biome-ignore format: one line
   return files;
 }

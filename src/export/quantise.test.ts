@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { weightsOf } from "../../tests/parity/fixtures.ts";
+import { TINY, weightsOf } from "../../tests/parity/fixtures.ts";
 import { toLeaves } from "../checkpoint/names.ts";
 import { decodeFile } from "../data/decode.ts";
 import { findImages } from "../data/imagePaths.ts";
@@ -11,7 +11,7 @@ import { VARIANTS } from "../model/variants.ts";
 import { openOnnx } from "../onnx/session.ts";
 import { toBytes as inOnePiece } from "../util/protobuf.ts";
 import { permute } from "./host.ts";
-import { dynamicInt8, toBytes } from "./quantise.ts";
+import { dynamicInt8, type Range, rangeRecorder, staticInt8, toBytes } from "./quantise.ts";
 import { buildGraph, type GraphSettings } from "./rfdetr.ts";
 
 let folder: string;
@@ -40,23 +40,56 @@ test("on real images the features of nano in whole numbers are near those in fra
       return permute({ shape: [1, side, side, 3], data }, [0, 3, 1, 2]);
     }),
   );
-  const features = async (settings: Partial<GraphSettings>) => {
+  const outputs = async (settings: Partial<GraphSettings>) => {
     const common = { opset: 18, batch: "dynamic", fused: false, floats: "float32", memory: true } as const;
     const graph = buildGraph(leaves, nano, { ...common, ...settings });
     const path = join(folder, "model.onnx");
     await writeFile(path, inOnePiece(graph.encode({ name: "test", version: "0", metadata: {} })));
     const session = await openOnnx(path);
     const found = [];
-    for (const image of images) found.push((await session.run({ input: image }))["memory.0"]!.data as Float32Array);
+    for (const image of images) found.push(await session.run({ input: image }));
     await session.close();
     return found;
   };
+  const features = async (settings: Partial<GraphSettings>) =>
+    (await outputs(settings)).map((found) => found["memory.0"]!.data as Float32Array);
   const exact = await features({});
-  const rounded = await features({ fused: true, quantiser: dynamicInt8() });
-  for (const [i, expected] of exact.entries()) {
-    const sum = (of: (value: number, at: number) => number) => expected.reduce((total, value, at) => total + of(value, at) ** 2, 0); // biome-ignore format: one line
-    const error = Math.sqrt(sum((value, at) => value - rounded[i]![at]!) / sum((value) => value));
-    expect(error).toBeLessThan(BOUND);
-    expect(error).toBeGreaterThan(0.001);
+  const recorder = rangeRecorder();
+  const recorded = await outputs({ quantiser: recorder });
+  const mean = (output: string) =>
+    recorded.reduce((sum, found) => sum + Number(found[output]!.data[0]) / recorded.length, 0);
+  const ranges = new Map(
+    [...recorder.layers].map(([layer, output]): [string, Range] => [
+      layer,
+      { min: mean(`${output}.min`), max: mean(`${output}.max`) },
+    ]),
+  );
+  for (const quantiser of [dynamicInt8(), staticInt8(ranges)]) {
+    const rounded = await features({ fused: true, quantiser });
+    for (const [i, expected] of exact.entries()) {
+      const sum = (of: (value: number, at: number) => number) => expected.reduce((total, value, at) => total + of(value, at) ** 2, 0); // biome-ignore format: one line
+      const error = Math.sqrt(sum((value, at) => value - rounded[i]![at]!) / sum((value) => value));
+      expect(error).toBeLessThan(BOUND);
+      expect(error).toBeGreaterThan(0.001);
+    }
   }
 }, 60_000);
+
+test("a graph that records ranges gives those of each layer's input, once for layers that share it", async () => {
+  const leaves = toLeaves(weightsOf(TINY, 1), TINY);
+  const recorder = rangeRecorder();
+  const settings = { opset: 18, batch: "dynamic", fused: false, floats: "float32", quantiser: recorder } as const;
+  const path = join(folder, "ranges.onnx");
+  const graph = buildGraph(leaves, TINY, settings);
+  await writeFile(path, inOnePiece(graph.encode({ name: "test", version: "0", metadata: {} })));
+  const session = await openOnnx(path);
+  const side = TINY.resolution;
+  const data = Float32Array.from({ length: 3 * side * side }, (_, i) => Math.sin(i));
+  const found = await session.run({ input: { data, shape: [1, 3, side, side] } });
+  await session.close();
+  const of = (layer: string) => recorder.layers.get(`backbone.blocks.1.${layer}`);
+  expect(of("attention.query")).toBe(of("attention.key"));
+  expect(of("attention.query")).not.toBe(of("attention.output"));
+  for (const output of recorder.layers.values())
+    expect(Number(found[`${output}.min`]!.data[0])).toBeLessThan(Number(found[`${output}.max`]!.data[0]));
+});

@@ -1,4 +1,5 @@
-// Matrix products with whole numbers instead of fractions: weights of 8 bits, activations quantised as they come.
+// Matrix products with whole numbers instead of fractions: weights of 8 bits, activations quantised by ranges that were
+// measured before, or as they come.
 
 import type { Constant, Graph, Value } from "./graph.ts";
 
@@ -42,6 +43,63 @@ export function dynamicInt8(): Quantiser {
       ]);
       const product = graph.op("Mul", [sum, factor]);
       return bias ? graph.op("Add", [product, graph.weights(`${name}.bias`, bias, "float32")]) : product;
+    },
+  };
+}
+
+/** The numbers that an activation takes. */
+export type Range = { min: number; max: number };
+
+/** Ranges of what goes into each quantised layer, by the layer's name. */
+export type Ranges = ReadonlyMap<string, Range>;
+
+/**
+ * Static quantisation: the scale of each activation was measured before on images, so that none has to be found while the
+ * model runs. Numbers beyond a range count as its end. Products are an operation of onnxruntime's.
+ */
+export function staticInt8(ranges: Ranges): Quantiser {
+  const quantised = new Map<Value, Value[]>();
+  return {
+    linear(graph, x, name, { weight, bias }) {
+      const range = ranges.get(name);
+      if (!CHOSEN.test(name) || !range) return undefined;
+      const quantise = () => {
+        const [min, max] = [Math.min(0, range.min), Math.max(0, range.max)]; // zero is a whole number exactly
+        const step = (max - min) / 255 || 1;
+        const [scale, zero] = [graph.scalar(step, "float32"), Uint8Array.of(Math.round(-min / step))];
+        const place = graph.raw(`${name}.zero`, "uint8", [], zero);
+        return [graph.op("QuantizeLinear", [x, scale, place]), scale, place];
+      };
+      const [bytes, scale, zero] = quantised.get(x) ?? quantise();
+      quantised.set(x, [bytes!, scale!, zero!]);
+      const { values, scales } = toBytes(weight);
+      const stored = graph.raw(`${name}.weight`, "int8", weight.shape, new Uint8Array(values.buffer));
+      const own = graph.weights(`${name}.scale`, { shape: [weight.shape[1]!], data: scales }, "float32");
+      const added = bias ? ["", graph.weights(`${name}.bias`, bias, "float32")] : [];
+      return graph.op("MatMulIntegerToFloat", [bytes!, stored, scale!, own, zero!, ...added]);
+    },
+  };
+}
+
+/**
+ * Quantises nothing: the graph gets the least and the largest number that goes into each of the chosen layers as outputs,
+ * and `layers` fills with the name of each layer and that of its outputs, less ".min" and ".max".
+ */
+export function rangeRecorder(): Quantiser & { layers: Map<string, string> } {
+  const layers = new Map<string, string>();
+  const seen = new Map<Value, string>();
+  return {
+    layers,
+    linear(graph, x, name) {
+      if (!CHOSEN.test(name)) return undefined;
+      const output = seen.get(x) ?? `range ${seen.size}`;
+      if (!seen.has(x)) {
+        graph.output(graph.op("ReduceMin", [x], { keepdims: 0 }), `${output}.min`, "float32", []);
+        graph.output(graph.op("ReduceMax", [x], { keepdims: 0 }), `${output}.max`, "float32", []);
+      }
+      seen.set(x, output);
+      layers.set(name, output);
+      return undefined;
     },
   };
 }

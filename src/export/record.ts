@@ -20,6 +20,8 @@ export type FileRecord = {
   sha256: string;
   operations: number;
   weights: { source: string; sha256: string };
+  /** int8: what the ranges of its activations were measured on; null where they are found as the model runs. */
+  calibration?: { on: string; images: number } | null;
   /** Null where there is no onnxruntime to verify with. */
   verified: {
     on: string;
