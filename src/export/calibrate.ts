@@ -44,7 +44,8 @@ export async function calibrate(
           sum.min += Number(found[`${output}.min`]!.data[0]);
           sum.max += Number(found[`${output}.max`]!.data[0]);
         }
-        onProgress?.("calibrating int8", ++images, split.samples.length);
+        images++;
+        onProgress?.("calibrating int8", images, split.samples.length);
       }
     } finally {
       await session.close();
