@@ -1,7 +1,6 @@
 // Images prepared by a thread of their own: a model's forward pass keeps the thread that calls it, so nothing else would run.
 
-import { UserError } from "../util/errors.ts";
-import { startThread } from "../util/thread.ts";
+import { fromThrown, startThread } from "../util/thread.ts";
 import type { Answer, Order } from "./aheadThread.ts";
 import type { Prepared } from "./images.ts";
 
@@ -19,7 +18,7 @@ export function imagesAhead(): Ahead {
     const job = waiting.get(answer.id);
     waiting.delete(answer.id);
     if ("prepared" in answer) job?.resolve(answer.prepared);
-    else job?.reject(toError(answer));
+    else job?.reject(fromThrown(answer.error));
   });
   const fail = (cause: Error) => {
     for (const { reject } of waiting.values()) reject(cause);
@@ -36,11 +35,4 @@ export function imagesAhead(): Ahead {
       }),
     close: async () => void (await thread.terminate()),
   };
-}
-
-function toError({ message, hint, user, stack }: Extract<Answer, { message: string }>): Error {
-  if (user) return new UserError(message, hint === undefined ? {} : { hint });
-  const error = new Error(message);
-  if (stack !== undefined) error.stack = stack;
-  return error;
 }

@@ -1,8 +1,7 @@
 // A few threads that prepare images (`prepareWorker.ts`), so that the thread that trains never waits for pixels.
 
 import type { Worker } from "node:worker_threads";
-import { UserError } from "../util/errors.ts";
-import { startThread } from "../util/thread.ts";
+import { fromThrown, startThread } from "../util/thread.ts";
 import { type Prepared, type PrepareTask, prepare } from "./prepare.ts";
 import type { Answer, Order } from "./prepareWorker.ts";
 
@@ -28,7 +27,7 @@ export function createPreparePool(threads: number): PreparePool {
     worker.on("message", (answer: Answer) => {
       const job = take(thread, answer.id);
       if ("result" in answer) job?.resolve(answer.result);
-      else job?.reject(toError(answer.error));
+      else job?.reject(fromThrown(answer.error));
     });
     const fail = (cause: unknown) => {
       const at = pool.indexOf(thread);
@@ -78,11 +77,4 @@ export function createPreparePool(threads: number): PreparePool {
       await Promise.all(pool.map(({ worker }) => worker.terminate()));
     },
   };
-}
-
-function toError({ message, hint, user, stack }: Extract<Answer, { error: unknown }>["error"]): Error {
-  if (user) return new UserError(message, hint === undefined ? {} : { hint });
-  const error = new Error(message);
-  if (stack !== undefined) error.stack = stack;
-  return error;
 }

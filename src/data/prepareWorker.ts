@@ -1,16 +1,14 @@
 // The thread that prepares images: tasks come in, pixels go out without being copied.
 
 import { parentPort } from "node:worker_threads";
-import { UserError } from "../util/errors.ts";
+import { type Thrown, toThrown } from "../util/thread.ts";
 import { type Prepared, type PrepareTask, prepare } from "./prepare.ts";
 
 /** What a thread is told: a task, or that one is not wanted any more. */
 export type Order = { id: number; task: PrepareTask } | { id: number; task: null };
 
-/** What it answers; a user's error travels as its text, since classes do not survive the way. */
-export type Answer =
-  | { id: number; result: Prepared }
-  | { id: number; error: { message: string; hint?: string | undefined; user: boolean; stack?: string | undefined } };
+/** What it answers. */
+export type Answer = { id: number; result: Prepared } | { id: number; error: Thrown };
 
 const tasks = new Map<number, PrepareTask>();
 let working = false;
@@ -30,10 +28,7 @@ async function work(): Promise<void> {
       const result = await prepare(task);
       parentPort?.postMessage({ id, result } satisfies Answer, [result.pixels.buffer as ArrayBuffer]);
     } catch (cause) {
-      const { message, stack } = cause as Error;
-      const user = cause instanceof UserError;
-      const error = { message, hint: user ? cause.hint : undefined, user, stack };
-      parentPort?.postMessage({ id, error } satisfies Answer);
+      parentPort?.postMessage({ id, error: toThrown(cause) } satisfies Answer);
     }
   }
   working = false;
