@@ -22,20 +22,12 @@ export async function findPictures(
   weights: string,
   { data, split, onWarning }: { data: string | undefined; split: SplitName; onWarning: (message: string) => void },
 ): Promise<Pictures> {
-  if (data !== undefined) {
-    const dataset = await loadDataset({ dir: data }, { require: [split] });
-    return { split: dataset.splits[split]!, classes: dataset.classes, source: `${data}, ${split}` };
-  }
-  const run = runOf(weights);
-  if (run !== undefined) {
-    try {
-      const { data: source } = await loadRecipe(join(run, "recipe.yaml"));
-      const dataset = await loadDataset(source, { require: [split] });
-      return { split: dataset.splits[split]!, classes: dataset.classes, source: `${dataset.description}, ${split}` };
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      onWarning(`The data set of ${run} cannot be read, so AP is not compared: ${error.message}`);
-    }
+  try {
+    const own = await ownPictures(weights, { data, split });
+    if (own) return own;
+  } catch (error) {
+    if (data !== undefined || !(error instanceof UserError)) throw error;
+    onWarning(`The data set of ${runOf(weights)} cannot be read, so AP is not compared: ${error.message}`);
   }
   const dataset = await loadDataset({ dir: BUNDLED }, { require: ["val"] });
   return { split: dataset.splits.val!, classes: undefined, source: "the pictures of this package" };
@@ -46,16 +38,24 @@ export async function findPictures(
  * be read.
  */
 export async function findTrainingPictures(weights: string, data: string | undefined): Promise<Pictures | undefined> {
-  if (data === undefined && runOf(weights) === undefined) return undefined;
-  const missing: string[] = [];
-  try {
-    const options = { data, split: "train", onWarning: (message: string) => void missing.push(message) } as const;
-    const pictures = await findPictures(weights, options);
-    return missing.length === 0 && pictures.split.samples.length > 0 ? pictures : undefined;
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    return undefined;
-  }
+  const pictures = await ownPictures(weights, { data, split: "train" }).catch((error) => {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  });
+  return pictures && pictures.split.samples.length > 0 ? pictures : undefined;
+}
+
+/** The images of `data`, else of the data set of the weights' run; undefined where there is neither. Throws a UserError. */
+async function ownPictures(
+  weights: string,
+  { data, split }: { data: string | undefined; split: SplitName },
+): Promise<Pictures | undefined> {
+  const run = runOf(weights);
+  if (data === undefined && run === undefined) return undefined;
+  const from = data === undefined ? (await loadRecipe(join(run!, "recipe.yaml"))).data : { dir: data };
+  const dataset = await loadDataset(from, { require: [split] });
+  const source = `${data ?? dataset.description}, ${split}`;
+  return { split: dataset.splits[split]!, classes: dataset.classes, source };
 }
 
 /** The folder of the run that weights lie in. */
