@@ -9,6 +9,7 @@ import type { MetricsRow, ValRow } from "../../train/events.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Environment } from "../environment.ts";
 import { readMetrics } from "../metricsFile.ts";
+import { metricOf } from "../selectionMetric.ts";
 import { exportedFiles } from "./exportSection.ts";
 import { type RunLog, readLog } from "./runLog.ts";
 
@@ -64,12 +65,6 @@ function recipeOf(text: string, dir: string): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new UserError(`${join(dir, "recipe.yaml")} is not a recipe.`);
   return value as Record<string, unknown>;
-}
-
-/** What early_stopping judges by, or AP50:95. */
-function metricOf({ early_stopping: stopping }: Record<string, unknown>): string {
-  const metric = (stopping as { metric?: unknown } | null | undefined)?.metric;
-  return typeof metric === "string" ? metric : "AP50:95";
 }
 
 /** The value of a metric in a row: one of its own, or "AP:NAME" for that of a class. */

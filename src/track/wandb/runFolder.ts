@@ -6,6 +6,7 @@ import { basename, extname, join } from "node:path";
 import { parse } from "yaml";
 import { UserError } from "../../util/errors.ts";
 import { fileError } from "../../util/files.ts";
+import { metricOf } from "../selectionMetric.ts";
 import { lastExitCode } from "./outcome.ts";
 import { keptPictures, type PictureValue, pictureFile } from "./pictures.ts";
 
@@ -48,7 +49,7 @@ export async function recordedRun(
     name: String(recipe.name),
     ...{ project: String(wandb.project ?? ""), entity: String(wandb.entity ?? "") },
     config: { ...recipe, environment },
-    metric: String(objectOf(recipe.early_stopping).metric ?? "AP50:95"),
+    metric: metricOf(recipe),
     started,
     ended: log.at(-1) ?? fallback,
     exitCode: (await lastExitCode(dir)) ?? 1,

@@ -1,6 +1,7 @@
 // A run at W&B while it is trained. All work is done by a thread that reads metrics.jsonl; here it is only told what happens.
 
 import { setTimeout as sleep } from "node:timers/promises";
+import { metricOf } from "../selectionMetric.ts";
 import type { Tracker, TrackerOptions } from "../tracker.ts";
 import { modeOf } from "./credentials.ts";
 import { exitCodeOf } from "./outcome.ts";
@@ -85,11 +86,4 @@ export function openWandb(options: TrackerOptions & { wandb: WandbSettings }, ti
       else if (status === "done") notice(`W&B has the whole run: ${closed.page}`, "info");
     },
   };
-}
-
-/** The metric that chooses the best evaluation, as the recipe says. */
-export function metricOf(recipe: Record<string, unknown>): string {
-  const stopping = recipe.early_stopping as { metric?: unknown } | string | undefined;
-  const metric = typeof stopping === "object" ? stopping?.metric : undefined;
-  return typeof metric === "string" ? metric : "AP50:95";
 }
