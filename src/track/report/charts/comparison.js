@@ -4,7 +4,6 @@
   const { Plot, d3 } = window;
   const {
     base,
-    clip,
     colour,
     compact,
     data,
@@ -13,6 +12,8 @@
     isNumber,
     legend,
     lineOf,
+    nameAxis,
+    nameRoom,
     noLabel,
     nothing,
     score,
@@ -83,17 +84,10 @@
       Plot.plot(
         base(width, {
           height: 46 + (rows.length > 25 ? 18 : 28) * rows.length,
-          marginLeft: Math.min(170, 20 + 6.5 * d3.max(rows, ({ name }) => Math.min(24, name.length))),
+          marginLeft: nameRoom(rows),
           marginRight: 60,
           x: { label: null, domain: [0, most], ticks: 5, tickSize: 0 },
-          y: {
-            label: null,
-            tickSize: 0,
-            domain: rows.map(({ name }) => name),
-            tickFormat: (name) => clip(name, 24),
-            padding: 0.35,
-            type: "point",
-          },
+          y: { ...nameAxis(rows), type: "point" },
           marks: [
             Plot.gridX({ stroke: "var(--faint)", strokeOpacity: 1 }),
             Plot.ruleY(joined, {

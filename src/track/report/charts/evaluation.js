@@ -14,6 +14,8 @@
     isNumber,
     legend,
     lineOf,
+    nameAxis,
+    nameRoom,
     noLabel,
     pointerTip,
     score,
@@ -25,7 +27,7 @@
   /** AP of each class: a bar for AP50:95, a dot for AP50. */
   function perClass(width) {
     const rows = data.evaluation.perClass.filter((row) => isNumber(row["AP50:95"])).slice(0, 60);
-    const left = Math.min(170, 20 + 6.5 * d3.max(rows, ({ name }) => Math.min(24, name.length)));
+    const left = nameRoom(rows);
     const most = Math.min(1, 1.1 * (d3.max(rows, (row) => Math.max(row.AP50 ?? 0, row["AP50:95"])) || 1));
     const inside = (d) => d["AP50:95"] > 0.2 * most; // the bar has room for its number
     const label = { y: "name", text: (d) => score(d["AP50:95"]), fontSize: 11 };
@@ -37,13 +39,7 @@
           marginLeft: left,
           marginRight: 46,
           x: { label: null, domain: [0, most], ticks: 5, tickSize: 0 },
-          y: {
-            label: null,
-            tickSize: 0,
-            domain: rows.map(({ name }) => name),
-            tickFormat: (name) => clip(name, 24),
-            padding: 0.35,
-          },
+          y: nameAxis(rows),
           marks: [
             Plot.gridX({ stroke: "var(--faint)", strokeOpacity: 1 }),
             Plot.barX(rows, { x: "AP50:95", y: "name", fill: "var(--c1)", rx2: 3 }),

@@ -1,7 +1,7 @@
 // What the charts of a report page share, in the browser. Plain JavaScript: it is put into the page as it is.
 
 (() => {
-  const { Plot } = window;
+  const { Plot, d3 } = window;
   const data = JSON.parse(document.getElementById("data").textContent);
   const COLOURS = [
     "var(--c1)",
@@ -65,6 +65,16 @@
     nice: false,
   });
   const noLabel = { label: null, tickSize: 0 };
+
+  /** An axis of class names, and the room at the left that they need. */
+  const nameAxis = (rows) => ({
+    label: null,
+    tickSize: 0,
+    domain: rows.map(({ name }) => name),
+    tickFormat: (name) => clip(name, 24),
+    padding: 0.35,
+  });
+  const nameRoom = (rows) => Math.min(170, 20 + 6.5 * d3.max(rows, ({ name }) => Math.min(24, name.length)));
 
   const where = (d) => (data.unit === "epoch" ? `epoch ${Number(d.x.toFixed(2))}, step ${d.step}` : `step ${d.step}`);
 
@@ -193,6 +203,8 @@
     isNumber,
     legend,
     lineOf,
+    nameAxis,
+    nameRoom,
     noLabel,
     nothing,
     pointerTip,
