@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     pool: "forks",
     maxWorkers: 2,
-    include: ["src/**/*.test.ts", "tests/**/*.test.ts", "scripts/**/*.test.mjs"],
+    include: ["src/**/*.test.ts", "tests/**/*.test.ts", "scripts/**/*.test.mjs", "setup/**/*.test.mjs"],
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },

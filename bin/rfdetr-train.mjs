@@ -6,15 +6,15 @@ import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const scripts = (name) => import(pathToFileURL(join(root, "scripts", name)).href);
+const module = (name) => import(pathToFileURL(join(root, name)).href);
 
 if (process.argv[2] === "setup" && !process.argv.includes("--help")) {
-  const { runScript, setupMain } = await scripts("setup/main.mjs");
+  const { runScript, setupMain } = await module("setup/main.mjs");
   await runScript(() => setupMain(process.argv.slice(3)));
 } else {
   if (existsSync(join(root, "src"))) {
-    const { runScript } = await scripts("setup/main.mjs");
-    const { ensureBuilt } = await scripts("build.mjs");
+    const { runScript } = await module("setup/main.mjs");
+    const { ensureBuilt } = await module("scripts/build.mjs");
     await runScript(ensureBuilt);
   }
   // The launcher's own errors set the exit code; then there is nothing to start.

@@ -17,11 +17,11 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { SetupError } from "./setup/errors.mjs";
-import { withLock } from "./setup/lock.mjs";
-import { runScript, setUp } from "./setup/main.mjs";
-import { root } from "./setup/npm.mjs";
-import { say } from "./setup/progress.mjs";
+import { SetupError } from "../setup/errors.mjs";
+import { withLock } from "../setup/lock.mjs";
+import { runScript, setUp } from "../setup/main.mjs";
+import { root } from "../setup/npm.mjs";
+import { say } from "../setup/progress.mjs";
 
 const dist = join(root, "dist");
 

@@ -4,9 +4,9 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join, relative } from "node:path";
+import { runScript, setUp } from "../setup/main.mjs";
+import { root } from "../setup/npm.mjs";
 import { ensureBuilt } from "./build.mjs";
-import { runScript, setUp } from "./setup/main.mjs";
-import { root } from "./setup/npm.mjs";
 
 /** `checkpoints/quickstart`, or the first of `-2`, `-3`, ... that is free: an earlier run is never written over. */
 function freeFolder() {

@@ -4,10 +4,10 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { SetupError } from "../setup/errors.mjs";
+import { setUp } from "../setup/main.mjs";
+import { root } from "../setup/npm.mjs";
 import { build } from "./build.mjs";
-import { SetupError } from "./setup/errors.mjs";
-import { setUp } from "./setup/main.mjs";
-import { root } from "./setup/npm.mjs";
 
 const args = process.argv.slice(2);
 const tool = (path, ...rest) => {

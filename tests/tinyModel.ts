@@ -1,10 +1,10 @@
 // A detector small enough to train in a test, with pictures it can learn from.
 
+import { type Architecture, VARIANTS } from "../src/architecture/variants.ts";
 import { referenceKeys } from "../src/checkpoint/names.ts";
-import type { Batch } from "../src/data/loader.ts";
+import type { Batch } from "../src/data/batch/loader.ts";
 import { initialise } from "../src/model/init.ts";
-import { type Architecture, VARIANTS } from "../src/model/variants.ts";
-import { createLearner, type Learner, type LearnerSettings } from "../src/train/learner.ts";
+import { createLearner, type Learner, type LearnerSettings } from "../src/train/step/learner.ts";
 import type { StateDict } from "../src/util/hostTensor.ts";
 import { rngFromSeed } from "../src/util/rng.ts";
 

@@ -1,8 +1,8 @@
 // AP of the very model whose latency is measured.
 
-import type { Dataset } from "../data/dataset.ts";
-import { createLoader } from "../data/loader.ts";
-import type { SplitName } from "../data/sample.ts";
+import { createLoader } from "../data/batch/loader.ts";
+import type { Dataset } from "../data/dataset/dataset.ts";
+import type { SplitName } from "../data/dataset/sample.ts";
 import { categoryOfLabel, evaluateModel } from "../eval/evaluate.ts";
 import { metricsOf } from "../eval/metricsRow.ts";
 import type { Subject } from "./subject.ts";

@@ -1,16 +1,16 @@
 // How long a model takes from image files to detections, and how well it detects: one model, or two taking turns.
 
 import { stat } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
-import { type Dataset, loadDataset } from "../data/dataset.ts";
-import { findImages } from "../data/imagePaths.ts";
-import type { SplitName } from "../data/sample.ts";
+import { type Dataset, loadDataset } from "../data/dataset/dataset.ts";
+import type { SplitName } from "../data/dataset/sample.ts";
+import { findImages } from "../data/image/imagePaths.ts";
+import type { DownloadWatch } from "../detector/loadModel.ts";
 import type { DeviceChoice } from "../engine/device.ts";
-import type { DownloadWatch } from "../eval/loadModel.ts";
 import { isOnnx } from "../onnx/detector.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { UserError } from "../util/errors.ts";
 import { sha256File } from "../util/files.ts";
+import { packagePath } from "../util/package.ts";
 import { accuracyOf } from "./accuracy.ts";
 import { disturbances, type MachineState, machineState } from "./disturbance.ts";
 import { pinEnvironment } from "./environment.ts";
@@ -175,7 +175,7 @@ async function imagesOf({ images, data }: BenchmarkOptions, dataset: Dataset | u
     const { samples } = dataset.splits[split]!;
     return { from: `${data}, ${split}`, paths: samples.map(({ path }) => path) };
   }
-  const from = images ?? [fileURLToPath(new URL("../../datasets/trees/valid", import.meta.url))];
+  const from = images ?? [packagePath("datasets/trees/valid")];
   const { paths, missing } = await findImages(from);
   if (missing[0]) throw missing[0].error;
   return { from: images ? images.join(", ") : "pictures of this package (datasets/trees/valid)", paths };

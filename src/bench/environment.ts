@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import sharp from "sharp";
 import { installedEngine } from "../engine/libtensorflow.ts";
-import { describeEnvironment, type Environment } from "../track/environment.ts";
+import { describeEnvironment, type Environment } from "../run/environment.ts";
 import { sha256File } from "../util/files.ts";
 
 /**

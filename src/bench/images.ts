@@ -1,8 +1,8 @@
 // Image files to what a model takes, in the three stages that are timed.
 
 import { readFile } from "node:fs/promises";
-import { decodeBytes, type Rgb } from "../data/decode.ts";
-import { resizeForPrediction } from "../data/resize.ts";
+import { decodeBytes, type Rgb } from "../data/image/decode.ts";
+import { resizeForPrediction } from "../data/image/resize.ts";
 import { fileError } from "../util/files.ts";
 
 /** [height, width] of each original image, in pixels. */

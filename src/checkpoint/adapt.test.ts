@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { type Architecture, VARIANTS } from "../architecture/variants.ts";
 import { initialise } from "../model/init.ts";
-import { type Architecture, VARIANTS } from "../model/variants.ts";
 import { fromFloat32, type StateDict, size, toFloat32 } from "../util/hostTensor.ts";
 import { adaptWeights } from "./adapt.ts";
 import { referenceKeys } from "./names.ts";

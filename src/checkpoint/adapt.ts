@@ -1,7 +1,7 @@
 // Fits loaded weights to an architecture with another number of classes or queries or another table of position
 // embeddings, as the reference does on loading (rfdetr/models/weights.py), and says what it did.
 
-import type { Architecture } from "../model/variants.ts";
+import type { Architecture } from "../architecture/variants.ts";
 import { bicubicWeights } from "../util/bicubic.ts";
 import { UserError } from "../util/errors.ts";
 import { fromFloat32, type HostTensor, type StateDict, size, toFloat32 } from "../util/hostTensor.ts";

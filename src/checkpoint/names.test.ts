@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { VARIANTS } from "../model/variants.ts";
+import { VARIANTS } from "../architecture/variants.ts";
 import { fromFloat32, type StateDict, size, toFloat32 } from "../util/hostTensor.ts";
 import { rngFromSeed } from "../util/rng.ts";
 import { fromLeaves, leafShapes, nameTable, referenceKeys, toLeaves } from "./names.ts";

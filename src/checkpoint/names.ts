@@ -1,7 +1,7 @@
 // The one place that knows the reference's weight names and layouts (state_dict of rfdetr's LWDETR); both directions
 // between them and our weight tree are derived from one table.
 
-import type { Architecture, ProjectorScale } from "../model/variants.ts";
+import type { Architecture, ProjectorScale } from "../architecture/variants.ts";
 import { UserError } from "../util/errors.ts";
 import { fromFloat32, type StateDict, size, toFloat32 } from "../util/hostTensor.ts";
 

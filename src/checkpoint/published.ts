@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { closest } from "../util/closest.ts";
 import { UserError } from "../util/errors.ts";
 import { cacheDir } from "../util/files.ts";
+import { packagePath } from "../util/package.ts";
 import { type DownloadOptions, download } from "./download.ts";
 
 /** A published file. `variant` names the architecture; `file` is how the reference calls it on disk. */
@@ -14,9 +15,7 @@ let list: Published[] | undefined;
 
 /** All published weights, in the manifest's order. */
 export function publishedWeights(): Published[] {
-  list ??= JSON.parse(
-    readFileSync(new URL("../../checkpoints/published.json", import.meta.url), "utf8"),
-  ) as Published[];
+  list ??= JSON.parse(readFileSync(packagePath("checkpoints/published.json"), "utf8")) as Published[];
   return list;
 }
 

@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { UserError } from "../util/errors.ts";
 import { BYTES, type DType, type StateDict, size } from "../util/hostTensor.ts";
 import { rngFromSeed } from "../util/rng.ts";
-import { readPth } from "./pth.ts";
 import { readSafetensors, writeSafetensors } from "./safetensors.ts";
+import { readPth } from "./torch/pth.ts";
 import { readWeightsFile, type WeightsMetadata, writeWeightsFile } from "./weightsFile.ts";
 
 const FIXTURES = new URL("../../tests/fixtures/checkpoint/", import.meta.url).pathname;

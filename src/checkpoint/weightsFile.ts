@@ -4,10 +4,10 @@ import { extname } from "node:path";
 import { UserError } from "../util/errors.ts";
 import type { StateDict } from "../util/hostTensor.ts";
 import { damaged, type FileReader, withFile } from "./fileReader.ts";
-import type { Json } from "./plain.ts";
-import { readPth } from "./pth.ts";
-import { writePth } from "./pthWrite.ts";
 import { readSafetensors, writeSafetensors } from "./safetensors.ts";
+import type { Json } from "./torch/plain.ts";
+import { readPth } from "./torch/pth.ts";
+import { writePth } from "./torch/pthWrite.ts";
 
 /** What a weights file says beside its tensors; every part may be absent. */
 export type WeightsMetadata = {

@@ -5,7 +5,7 @@ import { isEngineError, loadBackend } from "./backend.ts";
 import { selectDevice, timeMatmul, whyNoGpu } from "./device.ts";
 import { installedEngine } from "./libtensorflow.ts";
 
-vi.mock("../../scripts/setup/machine.mjs", () => ({ nvidiaGpus: () => gpus }));
+vi.mock("../../setup/machine.mjs", () => ({ nvidiaGpus: () => gpus }));
 let gpus: string[] = [];
 afterEach(() => {
   gpus = [];

@@ -2,7 +2,7 @@
 
 import { availableParallelism, cpus } from "node:os";
 import * as tf from "@tensorflow/tfjs-core";
-import { nvidiaGpus } from "../../scripts/setup/machine.mjs";
+import { nvidiaGpus } from "../../setup/machine.mjs";
 import { UserError } from "../util/errors.ts";
 import { isBackendLoaded, loadBackend } from "./backend.ts";
 import { type InstalledEngine, installedEngine, setupWith } from "./libtensorflow.ts";

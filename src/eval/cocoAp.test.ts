@@ -16,7 +16,7 @@ type Case = {
   };
 };
 
-/** Cases and what pycocotools says of them; made by scripts/make-ap-fixtures.py. AP_CASES names another file of them. */
+/** Cases and what pycocotools says of them; made by scripts/fixtures/make-ap-fixtures.py. AP_CASES names another file of them. */
 const FILE = process.env.AP_CASES ?? join(import.meta.dirname, "../../tests/fixtures/ap/cases.json");
 const CASES = JSON.parse(readFileSync(FILE, "utf8")) as Case[];
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Batch } from "../data/loader.ts";
+import type { Batch } from "../data/batch/loader.ts";
 import { categoryOfLabel, evaluateModel } from "./evaluate.ts";
 import { metricsOf } from "./metricsRow.ts";
 

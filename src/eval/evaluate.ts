@@ -1,7 +1,7 @@
 // Metrics of a model on a split: every image through the model, then COCO metrics of what it found.
 
-import type { Batch } from "../data/loader.ts";
-import type { ClassEntry, Sample } from "../data/sample.ts";
+import type { Batch } from "../data/batch/loader.ts";
+import type { ClassEntry, Sample } from "../data/dataset/sample.ts";
 import type { ImageDetections } from "../model/postprocess.ts";
 import { UserError } from "../util/errors.ts";
 import type { Category, Detection, GroundTruth } from "./boxMatching.ts";

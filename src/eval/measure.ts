@@ -1,15 +1,15 @@
 // COCO metrics of whatever can be measured: weights on a data set, or a results file that any program wrote.
 
-import { type Dataset, loadDataset } from "../data/dataset.ts";
-import { createLoader } from "../data/loader.ts";
-import type { SplitName } from "../data/sample.ts";
+import { createLoader } from "../data/batch/loader.ts";
+import { type Dataset, loadDataset } from "../data/dataset/dataset.ts";
+import type { SplitName } from "../data/dataset/sample.ts";
+import { loadDetector } from "../detector/detector.ts";
+import type { DownloadWatch } from "../detector/loadModel.ts";
 import type { DeviceChoice } from "../engine/device.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { type CocoMetrics, cocoAp, limits } from "./cocoAp.ts";
-import { loadDetector } from "./detector.ts";
 import { categoryOfLabel, evaluateModel } from "./evaluate.ts";
 import { bestF1, type F1 } from "./f1.ts";
-import type { DownloadWatch } from "./loadModel.ts";
 import { readAnnotations, readResults } from "./results.ts";
 
 /** Metrics with what they are of: `facts` as lines for people, `about` the same by name. -1: nothing to measure. */

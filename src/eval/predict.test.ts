@@ -4,9 +4,9 @@ import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { TINY, weightsOf } from "../../tests/parity/fixtures.ts";
+import { toFields } from "../architecture/fields.ts";
 import { type WeightsMetadata, writeWeightsFile } from "../checkpoint/weightsFile.ts";
 import { loadBackend } from "../engine/backend.ts";
-import { toFields } from "../model/architecture.ts";
 import { type Prediction, type PredictOptions, predict } from "./predict.ts";
 
 type Expected = {

@@ -1,14 +1,14 @@
 // Objects in pictures: each image as the reference's predict prepares it, through the model, in pixels of the original.
 
-import { decodeFile, type Rgb } from "../data/decode.ts";
-import { findImages } from "../data/imagePaths.ts";
-import { resizeForPrediction } from "../data/resize.ts";
+import { decodeFile, type Rgb } from "../data/image/decode.ts";
+import { findImages } from "../data/image/imagePaths.ts";
+import { resizeForPrediction } from "../data/image/resize.ts";
+import { type Detector, loadDetector } from "../detector/detector.ts";
+import type { DownloadWatch } from "../detector/loadModel.ts";
 import type { DeviceChoice } from "../engine/device.ts";
-import type { ImageDetections } from "../model/detections.ts";
+import type { ImageDetections } from "../instance/detections.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { UserError } from "../util/errors.ts";
-import { type Detector, loadDetector } from "./detector.ts";
-import type { DownloadWatch } from "./loadModel.ts";
 
 export type PredictOptions = {
   /** A run folder, a checkpoint folder, a .safetensors, .pth or .onnx file, or a published name. */

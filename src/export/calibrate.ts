@@ -1,15 +1,15 @@
 // The ranges of activations that int8 needs, measured on training images in onnxruntime.
 
 import { dirname, join } from "node:path";
-import { createLoader } from "../data/loader.ts";
-import type { HostModel } from "../eval/loadModel.ts";
+import { createLoader } from "../data/batch/loader.ts";
+import type { HostModel } from "../detector/loadModel.ts";
 import { openOnnx } from "../onnx/session.ts";
 import type { ExportOptions } from "./exportOnnx.ts";
 import { writeDraft } from "./file.ts";
-import { permute } from "./host.ts";
+import { permute } from "./graph/host.ts";
+import { buildGraph } from "./graph/rfdetr.ts";
 import { type Pictures, spread } from "./pictures.ts";
 import { type Range, type Ranges, rangeRecorder } from "./quantise.ts";
-import { buildGraph } from "./rfdetr.ts";
 
 /** Images that are looked at; more change the ranges little. */
 const IMAGES = 32;

@@ -10,8 +10,8 @@ import { TINY, weightsOf } from "../../tests/parity/fixtures.ts";
 import { requirePython } from "../../tests/support/python.ts";
 import { toLeaves } from "../checkpoint/names.ts";
 import { toBytes } from "../util/protobuf.ts";
+import { buildGraph, type GraphSettings } from "./graph/rfdetr.ts";
 import { dynamicInt8, type Range, type Ranges, staticInt8 } from "./quantise.ts";
-import { buildGraph, type GraphSettings } from "./rfdetr.ts";
 
 /** The same range for every layer. */
 function everywhere(range: Range): Ranges {

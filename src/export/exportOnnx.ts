@@ -2,24 +2,24 @@
 
 import { cpus } from "node:os";
 import { basename, dirname } from "node:path";
-import type { SplitName } from "../data/sample.ts";
-import { type HostModel, type LoadModelOptions, readModel } from "../eval/loadModel.ts";
-import { toFields, withFields } from "../model/architecture.ts";
+import { toFields, withFields } from "../architecture/fields.ts";
+import type { SplitName } from "../data/dataset/sample.ts";
+import { type HostModel, type LoadModelOptions, readModel } from "../detector/loadModel.ts";
 import { isOnnx } from "../onnx/detector.ts";
 import { toMetadata } from "../onnx/metadata.ts";
 import { onnxruntimeVersion } from "../onnx/session.ts";
-import { programVersion } from "../track/environment.ts";
+import { programVersion } from "../run/environment.ts";
 import { UserError } from "../util/errors.ts";
 import { sha256File } from "../util/files.ts";
 import { calibrate } from "./calibrate.ts";
-import { labelRange } from "./decode.ts";
 import { type Draft, writeDraft } from "./file.ts";
+import { labelRange } from "./graph/decode.ts";
+import { buildGraph } from "./graph/rfdetr.ts";
 import { latencies } from "./latency.ts";
 import { findPictures, findTrainingPictures, type Pictures } from "./pictures.ts";
 import { type Planned, plannedFiles } from "./plan.ts";
 import type { Ranges } from "./quantise.ts";
 import { type FileRecord, recordExport } from "./record.ts";
-import { buildGraph } from "./rfdetr.ts";
 import { TOLERANCE } from "./verify.ts";
 import { place, type Trainer, verifyFile } from "./verifyFile.ts";
 

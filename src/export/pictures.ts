@@ -2,17 +2,17 @@
 
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
-import { loadDataset } from "../data/dataset.ts";
-import type { ClassEntry, Split, SplitName } from "../data/sample.ts";
+import { loadDataset } from "../data/dataset/dataset.ts";
+import type { ClassEntry, Split, SplitName } from "../data/dataset/sample.ts";
 import { loadRecipe } from "../recipe/load.ts";
 import { UserError } from "../util/errors.ts";
+import { packagePath } from "../util/package.ts";
 
 /** Images to verify on. `classes`: the data set's own; undefined where the labels are not the model's. */
 export type Pictures = { split: Split; classes: ClassEntry[] | undefined; source: string };
 
 /** The pictures that come with this package. */
-const BUNDLED = fileURLToPath(new URL("../../datasets/trees", import.meta.url));
+const BUNDLED = packagePath("datasets/trees");
 
 /**
  * The images of `data`, else of the data set of the run that the weights lie in, else those of this package, without labels.

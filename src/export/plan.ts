@@ -2,8 +2,8 @@
 
 import { basename, dirname, extname, join } from "node:path";
 import type { ExportOptions } from "./exportOnnx.ts";
+import type { GraphSettings } from "./graph/rfdetr.ts";
 import { dynamicInt8, type Ranges, staticInt8 } from "./quantise.ts";
-import type { GraphSettings } from "./rfdetr.ts";
 
 export type Planned = {
   path: string;

@@ -3,16 +3,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { TINY, weightsOf } from "../../tests/parity/fixtures.ts";
+import { VARIANTS } from "../architecture/variants.ts";
 import { toLeaves } from "../checkpoint/names.ts";
-import { decodeFile } from "../data/decode.ts";
-import { findImages } from "../data/imagePaths.ts";
-import { normalise, resizePillow } from "../data/resize.ts";
-import { VARIANTS } from "../model/variants.ts";
+import { decodeFile } from "../data/image/decode.ts";
+import { findImages } from "../data/image/imagePaths.ts";
+import { normalise, resizePillow } from "../data/image/resize.ts";
 import { openOnnx } from "../onnx/session.ts";
 import { toBytes as inOnePiece } from "../util/protobuf.ts";
-import { permute } from "./host.ts";
+import { permute } from "./graph/host.ts";
+import { buildGraph, type GraphSettings } from "./graph/rfdetr.ts";
 import { dynamicInt8, type Range, rangeRecorder, staticInt8, toBytes } from "./quantise.ts";
-import { buildGraph, type GraphSettings } from "./rfdetr.ts";
 
 let folder: string;
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 // Matrix products with whole numbers instead of fractions: weights of 8 bits, activations quantised by ranges that were
 // measured before, or as they come.
 
-import type { Constant, Graph, Value } from "./graph.ts";
+import type { Constant, Graph, Value } from "./graph/graph.ts";
 
 export type Quantiser = {
   /** x: [rows, in] -> [rows, out], or undefined where this layer stays as it is. */

@@ -1,13 +1,13 @@
 // Whether an exported file finds what the trainer's own forward finds, image by image, and what AP it has.
 
-import type { Batch } from "../data/loader.ts";
-import type { ClassEntry, Sample } from "../data/sample.ts";
+import type { Batch } from "../data/batch/loader.ts";
+import type { ClassEntry, Sample } from "../data/dataset/sample.ts";
+import type { Model } from "../detector/loadModel.ts";
 import { evaluateModel } from "../eval/evaluate.ts";
-import type { Model } from "../eval/loadModel.ts";
+import { type ImageDetections, rank, toPixels } from "../instance/detections.ts";
 import { type RawOutputs, rawOutputs } from "../model/detect.ts";
-import { type ImageDetections, rank, toPixels } from "../model/detections.ts";
 import type { OnnxDetector, OnnxOutputs } from "../onnx/detector.ts";
-import { type LabelRange, labelRange } from "./decode.ts";
+import { type LabelRange, labelRange } from "./graph/decode.ts";
 
 /**
  * What a file may differ by: boxes in parts of the image (of the box, where that is larger than the image: background may

@@ -1,10 +1,10 @@
 // An exported file against the model that it was made of, on images from the disk.
 
-import { createLoader } from "../data/loader.ts";
+import { createLoader } from "../data/batch/loader.ts";
+import { type HostModel, type Model, placeModel } from "../detector/loadModel.ts";
 import { isBackendLoaded } from "../engine/backend.ts";
 import { selectDevice } from "../engine/device.ts";
 import { categoryOfLabel } from "../eval/evaluate.ts";
-import { type HostModel, type Model, placeModel } from "../eval/loadModel.ts";
 import { openDetector } from "../onnx/detector.ts";
 import { UserError } from "../util/errors.ts";
 import type { ExportOptions } from "./exportOnnx.ts";

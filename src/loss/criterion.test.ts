@@ -12,7 +12,7 @@ import { match, type Target } from "./matcher.ts";
 const FOLDER = join(import.meta.dirname, "../../tests/fixtures/loss");
 const NAMES = readdirSync(FOLDER).map((file) => file.replace(".safetensors", ""));
 
-/** What the reference computed in one case; made by scripts/make-loss-fixtures.py. */
+/** What the reference computed in one case; made by scripts/fixtures/make-loss-fixtures.py. */
 async function load(name: string) {
   const { tensors } = await readSafetensors(join(FOLDER, `${name}.safetensors`));
   const [groups, layers, batch] = toFloat32(tensors.get("meta")!) as unknown as [number, number, number];

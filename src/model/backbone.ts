@@ -1,6 +1,7 @@
 // Windowed DINOv2 vision transformer (rfdetr/models/backbone/dinov2_with_windowed_attn.py).
 
 import * as tf from "@tensorflow/tfjs-core";
+import type { Architecture } from "../architecture/variants.ts";
 import { gelu } from "../ops/activation.ts";
 import { type Attention, attention } from "../ops/attention.ts";
 import { broadcastTo } from "../ops/broadcast.ts";
@@ -12,7 +13,6 @@ import { layerNorm, type Norm } from "../ops/norm.ts";
 import { recompute } from "../ops/recompute.ts";
 import type { Rng } from "../util/rng.ts";
 import { flatten } from "../util/tree.ts";
-import type { Architecture } from "./variants.ts";
 
 export type Block = {
   norm1: Norm;

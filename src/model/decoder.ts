@@ -2,6 +2,7 @@
 // (rfdetr/models/transformer.py, TransformerDecoder with lite_refpoint_refine).
 
 import * as tf from "@tensorflow/tfjs-core";
+import type { Architecture } from "../architecture/variants.ts";
 import { type Attention, attention } from "../ops/attention.ts";
 import { broadcastTo } from "../ops/broadcast.ts";
 import { type DeformableAttention, deformableAttention, type MapSize } from "../ops/deformable.ts";
@@ -10,7 +11,6 @@ import { layerNorm, type Norm } from "../ops/norm.ts";
 import { type Block, keepAll, type recompute } from "../ops/recompute.ts";
 import { mlp } from "./heads.ts";
 import type { TwoStage } from "./twoStage.ts";
-import type { Architecture } from "./variants.ts";
 
 export type DecoderLayer = {
   selfAttention: Attention;

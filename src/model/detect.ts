@@ -1,10 +1,10 @@
 // Images on the host in, detections on the host out: what evaluation and prediction do with a model.
 
 import * as tf from "@tensorflow/tfjs-core";
-import type { ImageDetections } from "./detections.ts";
+import type { Architecture } from "../architecture/variants.ts";
+import type { ImageDetections } from "../instance/detections.ts";
 import { postprocess } from "./postprocess.ts";
 import { type RfdetrWeights, rfdetr } from "./rfdetr.ts";
-import type { Architecture } from "./variants.ts";
 
 /** images: float32 [batch, height, width, 3], normalised; sizes: [height, width] of each original image, in pixels. */
 export type DetectInput = {

@@ -1,9 +1,9 @@
 // Weights from scratch, tensor by tensor under the reference's names, drawn as its modules draw them
 // (dinov2_with_windowed_attn.py _init_weights, transformer.py and ms_deform_attn.py _reset_parameters, lwdetr.py).
 
+import type { Architecture } from "../architecture/variants.ts";
 import { fromFloat32, type HostTensor, type StateDict, size } from "../util/hostTensor.ts";
 import { type Rng, rngFromSeed } from "../util/rng.ts";
-import type { Architecture } from "./variants.ts";
 
 type Sampling = Pick<Architecture, "caNheads" | "decNPoints">;
 

@@ -1,10 +1,10 @@
 // From logits and boxes to detections in pixels (rfdetr/models/postprocess.py): no NMS, a query may appear for several classes.
 
 import * as tf from "@tensorflow/tfjs-core";
-import { type ImageDetections, toPixels } from "./detections.ts";
+import { type ImageDetections, toPixels } from "../instance/detections.ts";
 import type { Outputs } from "./rfdetr.ts";
 
-export type { ImageDetections } from "./detections.ts";
+export type { ImageDetections } from "../instance/detections.ts";
 
 /**
  * The `count` best query and class pairs of each image; ties go to the lower query, then the lower class.

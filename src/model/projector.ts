@@ -1,11 +1,11 @@
 // Multi-scale projector: fuses the encoder's feature maps into one map a level (rfdetr/models/backbone/projector.py).
 
 import * as tf from "@tensorflow/tfjs-core";
+import type { Architecture } from "../architecture/variants.ts";
 import { relu, silu } from "../ops/activation.ts";
 import { conv, doubleResolution } from "../ops/conv.ts";
 import type { Linear } from "../ops/linear.ts";
 import { layerNorm, type Norm } from "../ops/norm.ts";
-import type { Architecture } from "./variants.ts";
 
 /** conv: [kernel, kernel, in, out]. */
 export type ConvNorm = { conv: tf.Tensor; norm: Norm };

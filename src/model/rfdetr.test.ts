@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
 import { random } from "../../tests/support/gradients.ts";
+import { type Architecture, VARIANTS } from "../architecture/variants.ts";
 import { leafShapes } from "../checkpoint/names.ts";
 import { loadBackend } from "../engine/backend.ts";
 import { valueAndGradients } from "../ops/differentiable.ts";
@@ -8,7 +9,6 @@ import { size } from "../util/hostTensor.ts";
 import { rngFromSeed } from "../util/rng.ts";
 import { flatten } from "../util/tree.ts";
 import { type ForwardOptions, type RfdetrWeights, rfdetr } from "./rfdetr.ts";
-import { type Architecture, VARIANTS } from "./variants.ts";
 import { uploadWeights } from "./weights.ts";
 
 const architecture: Architecture = {

@@ -1,6 +1,7 @@
 // The whole detector on one screen (rfdetr/models/lwdetr.py): encoder, projector, two-stage proposals, decoder, heads.
 
 import * as tf from "@tensorflow/tfjs-core";
+import type { Architecture } from "../architecture/variants.ts";
 import { broadcastTo } from "../ops/broadcast.ts";
 import type { MapSize } from "../ops/deformable.ts";
 import { offTape } from "../ops/differentiable.ts";
@@ -12,7 +13,6 @@ import { applyDelta, type Heads, mlp } from "./heads.ts";
 import { type Padding, readPadding } from "./padding.ts";
 import { type Projector, projector } from "./projector.ts";
 import { proposalGrid, selectProposals } from "./twoStage.ts";
-import type { Architecture } from "./variants.ts";
 
 /** The weight tree. A tf.Variable trains, a tf.Tensor is frozen. */
 export type RfdetrWeights = { backbone: Backbone; projector: Projector; decoder: Decoder; heads: Heads };

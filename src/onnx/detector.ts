@@ -1,8 +1,8 @@
 // A detector in an ONNX file: images in, detections out, as from weights in the engine; the engine is not needed.
 
-import type { ClassEntry } from "../data/sample.ts";
+import type { ClassEntry } from "../data/dataset/sample.ts";
+import { type ImageDetections, rank, toPixels } from "../instance/detections.ts";
 import type { DetectInput } from "../model/detect.ts";
-import { type ImageDetections, rank, toPixels } from "../model/detections.ts";
 import { UserError } from "../util/errors.ts";
 import { readOnnxFacts } from "./facts.ts";
 import { fromMetadata } from "./metadata.ts";

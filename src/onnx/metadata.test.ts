@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { COCO_CLASSES } from "../data/cocoNames.ts";
+import { COCO_CLASSES } from "../data/dataset/cocoNames.ts";
 import { type DetectorFacts, fromMetadata, toMetadata } from "./metadata.ts";
 
 const FACTS: DetectorFacts = {

@@ -1,8 +1,8 @@
 // What an exported file says about the detector inside: texts by key, for whoever deploys it, and for evaluation here.
 
-import { classTable } from "../data/cocoNames.ts";
-import { IMAGENET } from "../data/resize.ts";
-import type { ClassEntry } from "../data/sample.ts";
+import { classTable } from "../data/dataset/cocoNames.ts";
+import type { ClassEntry } from "../data/dataset/sample.ts";
+import { IMAGENET } from "../data/image/resize.ts";
 
 /** All that is known when a file is written. */
 export type DetectorFacts = {

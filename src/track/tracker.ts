@@ -1,7 +1,7 @@
 // Where rows and pictures go besides metrics.jsonl: the shape that TensorBoard and W&B share.
 
-import type { EndStatus, MetricsRow } from "../train/events.ts";
-import type { Environment } from "./environment.ts";
+import type { Environment } from "../run/environment.ts";
+import type { EndStatus, MetricsRow } from "../run/events.ts";
 
 /**
  * A place that a run is shown in. No method throws or waits for anything: trouble is told through `onNotice`, and

@@ -1,17 +1,17 @@
 // The training loop. Everything that happens in a run happens here, in this order.
 
-import { diverged, MOST_SKIPPED } from "./divergence.ts";
-import { afterEvaluation, isExhausted, scoreOf, selectionMetric } from "./earlyStopping.ts";
-import type { TrainEvent } from "./events.ts";
-import { logged, noticed, record, recordResults, trainRow } from "./record.ts";
-import { conclude, keepEvaluation } from "./report.ts";
+import type { TrainEvent } from "../run/events.ts";
+import { scheduleFactor } from "./optimiser/schedule.ts";
+import { afterEvaluation, isExhausted, scoreOf, selectionMetric } from "./record/earlyStopping.ts";
+import { logged, noticed, record, recordResults, trainRow } from "./record/record.ts";
+import { conclude, keepEvaluation } from "./record/report.ts";
+import { finished, saveProgress } from "./record/saving.ts";
+import { isBetter, validate } from "./record/validate.ts";
 import type { Run } from "./run.ts";
-import { finished, saveProgress } from "./saving.ts";
-import { scheduleFactor } from "./schedule.ts";
-import { enterStage } from "./stageChange.ts";
-import { trainStep } from "./step.ts";
-import { isBetter, validate } from "./validate.ts";
-import { windows } from "./windows.ts";
+import { enterStage } from "./stages/stageChange.ts";
+import { diverged, MOST_SKIPPED } from "./step/divergence.ts";
+import { trainStep } from "./step/step.ts";
+import { windows } from "./step/windows.ts";
 
 /** Train from where `run.progress` stands to the end, or until the signal; `run.progress` and the run's folder follow. */
 export async function* loop(run: Run, signal: AbortSignal | undefined): AsyncGenerator<TrainEvent, void, undefined> {

@@ -1,31 +1,31 @@
 // The parts of a run, made from its recipe: device, data, model with its weights, schedule.
 
 import * as tf from "@tensorflow/tfjs-core";
+import { toFields } from "../architecture/fields.ts";
+import type { Architecture } from "../architecture/variants.ts";
 import { leafShapes } from "../checkpoint/names.ts";
 import { toText } from "../checkpoint/weightsFile.ts";
-import { datasetFingerprint, datasetSummary, loadDataset } from "../data/dataset.ts";
-import { createLoader, type Loader } from "../data/loader.ts";
-import { describeResampling } from "../data/resample.ts";
-import type { ClassEntry, Sample, Split } from "../data/sample.ts";
+import { createLoader, type Loader } from "../data/batch/loader.ts";
+import { describeResampling } from "../data/batch/resample.ts";
+import { datasetFingerprint, datasetSummary, loadDataset } from "../data/dataset/dataset.ts";
+import type { ClassEntry, Sample, Split } from "../data/dataset/sample.ts";
 import { selectDevice } from "../engine/device.ts";
-import { toFields } from "../model/architecture.ts";
-import type { Architecture } from "../model/variants.ts";
 import type { Recipe } from "../recipe/schema.ts";
-import { describeEnvironment, type Environment } from "../track/environment.ts";
+import { describeEnvironment, type Environment } from "../run/environment.ts";
+import type { RunSize, TrainEvent } from "../run/events.ts";
 import { UserError } from "../util/errors.ts";
 import type { StateDict } from "../util/hostTensor.ts";
-import { requireMetric } from "./earlyStopping.ts";
-import type { RunSize, TrainEvent } from "./events.ts";
-import { createLearner, disposeLearner, type Learner } from "./learner.ts";
-import { stepMeter } from "./meter.ts";
-import { type MultiScale, multiScale } from "./multiScale.ts";
+import { type Schedule, scheduleFrom } from "./optimiser/schedule.ts";
 import { recipeArchitecture } from "./recipeArchitecture.ts";
-import { type Schedule, scheduleFrom } from "./schedule.ts";
+import { requireMetric } from "./record/earlyStopping.ts";
 import { learnerSettings, stepSettings } from "./settings.ts";
-import type { Staging } from "./stageChange.ts";
-import { describeStage, millions, type Stage, stageAt, stagePlan } from "./stages.ts";
+import { stepMeter } from "./stages/meter.ts";
+import type { Staging } from "./stages/stageChange.ts";
+import { describeStage, millions, type Stage, stageAt, stagePlan } from "./stages/stages.ts";
 import { startingWeights } from "./startingWeights.ts";
-import type { StepSettings } from "./step.ts";
+import { createLearner, disposeLearner, type Learner } from "./step/learner.ts";
+import { type MultiScale, multiScale } from "./step/multiScale.ts";
+import type { StepSettings } from "./step/step.ts";
 
 export type Parts = {
   learner: Learner;

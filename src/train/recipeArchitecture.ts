@@ -1,7 +1,7 @@
 // The architecture that a recipe asks for, once its data set's classes are known.
 
-import { withFields } from "../model/architecture.ts";
-import { type Architecture, VARIANTS } from "../model/variants.ts";
+import { withFields } from "../architecture/fields.ts";
+import { type Architecture, VARIANTS } from "../architecture/variants.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { UserError } from "../util/errors.ts";
 

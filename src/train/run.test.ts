@@ -6,10 +6,10 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { collect, expectSameRun, rowsOf, tinyDataset, tinyRecipe } from "../../tests/support/tinyRun.ts";
 import { listCheckpoints, verifyCheckpoint } from "../checkpoint/store.ts";
 import { loadBackend } from "../engine/backend.ts";
+import type { MetricsRow, TrainEvent } from "../run/events.ts";
 import { UserError } from "../util/errors.ts";
-import type { MetricsRow, TrainEvent } from "./events.ts";
-import { rollback } from "./rollback.ts";
 import { resume, train } from "./run.ts";
+import { rollback } from "./verbs/rollback.ts";
 
 let dir: string;
 beforeAll(async () => {

@@ -6,22 +6,22 @@ import { join } from "node:path";
 import { listCheckpoints } from "../checkpoint/store.ts";
 import { loadRecipe, writeRecipe } from "../recipe/load.ts";
 import type { Recipe } from "../recipe/schema.ts";
-import { openLog } from "../track/log.ts";
-import { openMetricsFile } from "../track/metricsFile.ts";
+import type { EndStatus, MetricsRow, TrainEvent } from "../run/events.ts";
+import { openLog } from "../run/log.ts";
+import { openMetricsFile } from "../run/metricsFile.ts";
 import type { Tracker } from "../track/tracker.ts";
 import { UserError } from "../util/errors.ts";
 import { fileError, writeFileAtomic } from "../util/files.ts";
-import { withBatchSize } from "./autoBatch.ts";
-import { selectionMetric } from "./earlyStopping.ts";
-import type { EndStatus, MetricsRow, TrainEvent } from "./events.ts";
-import { restoreLearner } from "./learner.ts";
+import { withBatchSize } from "./batchSize/autoBatch.ts";
 import { loop } from "./loop.ts";
 import { assemble, closeParts, type Parts } from "./parts.ts";
-import { recordResults } from "./record.ts";
-import { reportRun } from "./report.ts";
-import { exportMissing } from "./runExport.ts";
-import { BEGINNING, finished, loadProgress, type Progress, type SavedProgress, saveProgress } from "./saving.ts";
-import { openTrackers } from "./trackers.ts";
+import { selectionMetric } from "./record/earlyStopping.ts";
+import { recordResults } from "./record/record.ts";
+import { reportRun } from "./record/report.ts";
+import { exportMissing } from "./record/runExport.ts";
+import { BEGINNING, finished, loadProgress, type Progress, type SavedProgress, saveProgress } from "./record/saving.ts";
+import { openTrackers } from "./record/trackers.ts";
+import { restoreLearner } from "./step/learner.ts";
 
 /** All that the loop works with; `progress` and what `learner` holds change as it goes. */
 export type Run = Parts & {

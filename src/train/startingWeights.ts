@@ -1,15 +1,15 @@
 // The weights that a run starts from: drawn, out of a file, or published ones.
 
 import { existsSync } from "node:fs";
+import type { Architecture } from "../architecture/variants.ts";
 import { adaptWeights, type LoadReport } from "../checkpoint/adapt.ts";
 import { referenceKeys } from "../checkpoint/names.ts";
 import { type FetchOptions, fetchPublished } from "../checkpoint/published.ts";
 import { type Transplant, transplantHeads } from "../checkpoint/transplant.ts";
 import { readWeightsFile } from "../checkpoint/weightsFile.ts";
 import { weightsAt } from "../checkpoint/weightsFolder.ts";
-import { classTable } from "../data/cocoNames.ts";
+import { classTable } from "../data/dataset/cocoNames.ts";
 import { initialise } from "../model/init.ts";
-import type { Architecture } from "../model/variants.ts";
 import { UserError } from "../util/errors.ts";
 import type { StateDict } from "../util/hostTensor.ts";
 

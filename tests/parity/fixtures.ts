@@ -1,11 +1,11 @@
-// Readers of tests/fixtures/parity, which scripts/make-parity-fixtures.py makes by running the reference.
+// Readers of tests/fixtures/parity, which scripts/fixtures/make-parity-fixtures.py makes by running the reference.
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
+import { type Architecture, VARIANTS, type VariantName } from "../../src/architecture/variants.ts";
 import { referenceKeys } from "../../src/checkpoint/names.ts";
 import { readSafetensors } from "../../src/checkpoint/safetensors.ts";
-import { type Architecture, VARIANTS, type VariantName } from "../../src/model/variants.ts";
 import { type HostTensor, type StateDict, toFloat32 } from "../../src/util/hostTensor.ts";
 import { generatedWeights, type ImageSpec } from "./generatedWeights.ts";
 

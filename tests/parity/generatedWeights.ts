@@ -1,5 +1,5 @@
 // Weights and images that TypeScript and Python make alike, to the bit, from a name and a seed.
-// The twin of this file is scripts/parity/generated.py; change both or neither.
+// The twin of this file is scripts/fixtures/parity/generated.py; change both or neither.
 
 import { fromFloat32, type StateDict, size } from "../../src/util/hostTensor.ts";
 

@@ -7,10 +7,16 @@ import type { Target } from "../../src/loss/matcher.ts";
 import { rfdetr } from "../../src/model/rfdetr.ts";
 import { valueAndGradients } from "../../src/ops/differentiable.ts";
 import { resizeBilinear } from "../../src/ops/resize.ts";
-import { createLearner, disposeLearner, type Learner, learnerTensors, trainable } from "../../src/train/learner.ts";
-import { multiScaleSides, sideOfStep } from "../../src/train/multiScale.ts";
-import { type Schedule, scheduleFactor } from "../../src/train/schedule.ts";
-import { trainStep } from "../../src/train/step.ts";
+import { type Schedule, scheduleFactor } from "../../src/train/optimiser/schedule.ts";
+import {
+  createLearner,
+  disposeLearner,
+  type Learner,
+  learnerTensors,
+  trainable,
+} from "../../src/train/step/learner.ts";
+import { multiScaleSides, sideOfStep } from "../../src/train/step/multiScale.ts";
+import { trainStep } from "../../src/train/step/step.ts";
 import { type StateDict, size, toFloat32 } from "../../src/util/hostTensor.ts";
 import {
   type ArchitectureName,

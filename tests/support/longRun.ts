@@ -3,15 +3,15 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
-import type { Annotation, ClassEntry, Sample } from "../../src/data/sample.ts";
+import type { Annotation, ClassEntry, Sample } from "../../src/data/dataset/sample.ts";
 import { cocoAp } from "../../src/eval/cocoAp.ts";
 import { type Evaluation, evaluateModel } from "../../src/eval/evaluate.ts";
 import { bestOf, f1Sweep } from "../../src/eval/f1.ts";
 import { formatRecipe, resolveRecipe } from "../../src/recipe/load.ts";
 import type { Recipe, RecipeInput } from "../../src/recipe/schema.ts";
-import { recordEvaluation } from "../../src/train/evaluationRecord.ts";
-import type { MetricsRow, TrainRow, ValRow } from "../../src/train/events.ts";
-import { BEGINNING } from "../../src/train/saving.ts";
+import type { MetricsRow, TrainRow, ValRow } from "../../src/run/events.ts";
+import { recordEvaluation } from "../../src/train/record/evaluationRecord.ts";
+import { BEGINNING } from "../../src/train/record/saving.ts";
 import { type Rng, rngFromSeed } from "../../src/util/rng.ts";
 
 export type LongRunOptions = {

@@ -1,10 +1,10 @@
 // Exported files of the small detector of the fixtures, for tests of what runs them.
 
 import { writeFile } from "node:fs/promises";
+import { toFields } from "../../src/architecture/fields.ts";
 import { toLeaves } from "../../src/checkpoint/names.ts";
 import { writeWeightsFile } from "../../src/checkpoint/weightsFile.ts";
-import { buildGraph } from "../../src/export/rfdetr.ts";
-import { toFields } from "../../src/model/architecture.ts";
+import { buildGraph } from "../../src/export/graph/rfdetr.ts";
 import { toMetadata } from "../../src/onnx/metadata.ts";
 import { toBytes } from "../../src/util/protobuf.ts";
 import { TINY, weightsOf } from "../parity/fixtures.ts";

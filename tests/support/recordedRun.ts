@@ -2,7 +2,7 @@
 
 import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { MetricsRow, TrainRow } from "../../src/train/events.ts";
+import type { MetricsRow, TrainRow } from "../../src/run/events.ts";
 
 /** A run of two epochs with three training rows each, an evaluation and a checkpoint at the end of each; the first is the best. */
 export const RECORDED_ROWS: readonly MetricsRow[] = [0, 1].flatMap((epoch) => [

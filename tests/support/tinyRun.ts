@@ -6,8 +6,8 @@ import sharp from "sharp";
 import { expect } from "vitest";
 import { resolveRecipe } from "../../src/recipe/load.ts";
 import type { RecipeInput } from "../../src/recipe/schema.ts";
-import { TIMING_FIELDS } from "../../src/track/metricsFile.ts";
-import type { MetricsRow, TrainEvent } from "../../src/train/events.ts";
+import type { MetricsRow, TrainEvent } from "../../src/run/events.ts";
+import { TIMING_FIELDS } from "../../src/run/metricsFile.ts";
 import { rngFromSeed } from "../../src/util/rng.ts";
 
 /** A data set of 7 training and 3 validation images in a folder. */

@@ -5,14 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, expect } from "vitest";
-import { describeEnvironment } from "../../src/track/environment.ts";
-import { openMetricsFile, readMetrics } from "../../src/track/metricsFile.ts";
+import { describeEnvironment } from "../../src/run/environment.ts";
+import type { EndStatus, MetricsRow, TrainRow, ValRow } from "../../src/run/events.ts";
+import { openMetricsFile, readMetrics } from "../../src/run/metricsFile.ts";
 import type { Tracker } from "../../src/track/tracker.ts";
 import { runIdentity } from "../../src/track/wandb/identity.ts";
 import { historyRows } from "../../src/track/wandb/rows.ts";
 import type { Timing } from "../../src/track/wandb/timing.ts";
 import { openWandb, type WandbSettings } from "../../src/track/wandb/tracker.ts";
-import type { EndStatus, MetricsRow, TrainRow, ValRow } from "../../src/train/events.ts";
 import { startWandbServer, type WandbServer } from "./wandbServer.ts";
 
 export const KEY = "0123456789abcdef0123456789abcdef01234567";

@@ -9,7 +9,7 @@ import { pythonJson, requirePython } from "../../../tests/support/python.ts";
 import { RECORDED_ROWS, recordedRun } from "../../../tests/support/recordedRun.ts";
 import { readWandbValues } from "../../../tests/support/wandbFile.ts";
 import { startWandbServer } from "../../../tests/support/wandbServer.ts";
-import type { MetricsRow } from "../../train/events.ts";
+import type { MetricsRow } from "../../run/events.ts";
 import type { TrackedPicture } from "../tracker.ts";
 import { noteDelivered } from "./delivered.ts";
 import { writeWandbFile } from "./file.ts";

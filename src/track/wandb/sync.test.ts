@@ -13,8 +13,8 @@ import {
   train,
   useServer,
 } from "../../../tests/support/wandbRun.ts";
-import type { MetricsRow } from "../../train/events.ts";
-import { openMetricsFile } from "../metricsFile.ts";
+import type { MetricsRow } from "../../run/events.ts";
+import { openMetricsFile } from "../../run/metricsFile.ts";
 import { takeLock } from "./lock.ts";
 import { type SyncOptions, syncRun } from "./sync.ts";
 import type { Timing } from "./timing.ts";

@@ -1,8 +1,8 @@
 // A run that was recorded goes to W&B: all that the server lacks, under the run's own id, as often as one likes.
 
 import { join, resolve } from "node:path";
+import { readMetrics } from "../../run/metricsFile.ts";
 import { UserError } from "../../util/errors.ts";
-import { readMetrics } from "../metricsFile.ts";
 import { runIdentity } from "./identity.ts";
 import { lockHolder } from "./lock.ts";
 import { lastExitCode } from "./outcome.ts";

@@ -1,7 +1,7 @@
 // metrics.jsonl read as it grows: whole steps, in order, at the reader's pace.
 
 import { type FileHandle, open } from "node:fs/promises";
-import type { MetricsRow } from "../../train/events.ts";
+import type { MetricsRow } from "../../run/events.ts";
 import { type HistoryRow, mergeSteps } from "./rows.ts";
 
 export type Tail = {

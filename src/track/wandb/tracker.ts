@@ -1,7 +1,7 @@
 // A run at W&B while it is trained. All work is done by a thread that reads metrics.jsonl; here it is only told what happens.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { metricOf } from "../selectionMetric.ts";
+import { metricOf } from "../../run/selectionMetric.ts";
 import type { Tracker, TrackerOptions } from "../tracker.ts";
 import { modeOf } from "./credentials.ts";
 import { exitCodeOf } from "./outcome.ts";

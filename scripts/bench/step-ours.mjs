@@ -1,0 +1,54 @@
+// Times training steps of this program for the step benchmarks: a line on standard input asks for one step, the answer is a line
+// of JSON with its milliseconds and the peak memory so far. Run with tsx: the sources are TypeScript.
+
+import { createInterface } from "node:readline";
+import { VARIANTS } from "../../src/architecture/variants.ts";
+import { referenceKeys } from "../../src/checkpoint/names.ts";
+import { loadBackend } from "../../src/engine/backend.ts";
+import { initialise } from "../../src/model/init.ts";
+import { createLearner } from "../../src/train/step/learner.ts";
+import { trainStep } from "../../src/train/step/step.ts";
+import { rngFromSeed } from "../../src/util/rng.ts";
+
+const [batch, resolution] = process.argv.slice(2, 4).map(Number);
+const mode = process.argv[4] ?? "none";
+loadBackend();
+const architecture = { ...VARIANTS.nano, resolution, positionalEncodingSize: resolution / VARIANTS.nano.patchSize };
+const learner = createLearner(initialise(referenceKeys(architecture), 0, architecture), architecture, {
+  lr: 1e-4,
+  lrEncoder: 1.5e-4,
+  lrVitLayerDecay: 0.8,
+  lrComponentDecay: 0.7,
+  weightDecay: 1e-4,
+  freezeEncoder: mode === "frozen",
+  average: true,
+});
+const rng = rngFromSeed(0);
+const everyImage = (value) => Array.from({ length: batch }, value);
+const data = {
+  images: Float32Array.from({ length: batch * resolution * resolution * 3 }, () => rng.normal()),
+  shape: [batch, resolution, resolution, 3],
+  targets: everyImage(() => ({
+    boxes: Float32Array.from({ length: 40 }, (_, i) => [0.2 + 0.05 * Math.floor(i / 4), 0.5, 0.1, 0.2][i % 4]),
+    labels: Int32Array.from({ length: 10 }, (_, i) => i),
+  })),
+  imageIds: everyImage((_, i) => i),
+  files: everyImage((_, i) => `image ${i}`),
+  originalSizes: everyImage(() => [resolution, resolution]),
+  wait: 0,
+};
+const settings = {
+  clipMaxNorm: 0.1,
+  ema: { decay: 0.993, tau: 100 },
+  accumulation: "mean",
+  checkpointing: mode === "frozen" ? "none" : mode,
+};
+
+for await (const _ of createInterface({ input: process.stdin })) {
+  const started = performance.now();
+  const { loss, problem } = await trainStep(learner, settings, [data], 1);
+  const milliseconds = performance.now() - started;
+  if (problem) throw new Error(problem);
+  const peak = process.resourceUsage().maxRSS * 1024;
+  console.log(JSON.stringify({ milliseconds, peak, loss }));
+}

@@ -1,0 +1,60 @@
+// What the step benchmarks share: a process that makes one training step for each line it is sent, and medians.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { availableParallelism, cpus } from "node:os";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+export const here = (file) => fileURLToPath(new URL(file, import.meta.url));
+
+/** Our step; `mode` is a value of train.gradient_checkpointing, or `frozen` for a frozen encoder. */
+export const ourStepper = (batch, resolution, mode = "none") =>
+  stepper(process.execPath, ["--import", "tsx", here("step-ours.mjs"), batch, resolution, mode]);
+
+/** `step()` resolves to `{ milliseconds, peak }`: the time, and the process' peak resident memory in bytes so far. */
+export function stepper(command, args) {
+  const child = spawn(command, args.map(String), { stdio: ["pipe", "pipe", "inherit"] });
+  const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  child.on("error", (error) => console.error(`${command}: ${error.message}`));
+  child.stdin.on("error", () => {}); // its end is reported below
+  return {
+    async step() {
+      child.stdin.write("step\n");
+      const { value, done } = await answers.next();
+      if (done) throw new Error(`${command} ended before its step was done`);
+      return JSON.parse(value);
+    },
+    async end() {
+      child.stdin.end();
+      if (child.exitCode === null) await once(child, "exit");
+    },
+  };
+}
+
+/** All steppers take turns; returns what each answered after `warmUp` rounds, by name. */
+export async function takeTurns(steppers, { warmUp, rounds }) {
+  const results = Object.fromEntries(Object.keys(steppers).map((name) => [name, []]));
+  try {
+    for (let i = 0; i < warmUp + rounds; i++) {
+      for (const [name, one] of Object.entries(steppers)) {
+        const result = await one.step();
+        if (i >= warmUp) results[name].push(result);
+      }
+    }
+  } finally {
+    await Promise.all(Object.values(steppers).map((one) => one.end()));
+  }
+  return results;
+}
+
+/** Median, fastest and slowest step in milliseconds, and the peak in bytes. */
+export function summarise(list) {
+  const times = list.map(({ milliseconds }) => milliseconds).sort((a, b) => a - b);
+  const median = (times[(times.length - 1) >> 1] + times[times.length >> 1]) / 2;
+  return { median, least: times[0], most: times.at(-1), peak: Math.max(...list.map(({ peak }) => peak)) };
+}
+
+export const machine = () => `${cpus()[0]?.model.trim()}, ${availableParallelism()} cores, Node ${process.version}`;
+export const seconds = (ms) => `${(ms / 1000).toFixed(2)} s`;
+export const gigabytes = (bytes) => `${(bytes / 1e9).toFixed(2)} GB`;

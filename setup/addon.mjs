@@ -1,0 +1,106 @@
+// Builds tfjs-node's addon from the C++ sources of its package, unmodified, by node-gyp. It needs N-API 8 alone: one addon serves Node 20, 22 and 24.
+
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { copyFile, cp, mkdir, mkdtemp, rename, rm, symlink } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { SetupError } from "./errors.mjs";
+import { findNodeHeaders, findPython } from "./machine.mjs";
+import { root, setupCommand } from "./npm.mjs";
+import { say } from "./progress.mjs";
+
+/**
+ * Build the addon against `deps` of the package and put it at `target`, where it appears whole or not at all.
+ * @param {(addon: string) => Promise<string>} prove loads the new addon before it takes its place
+ * @returns what `prove` returned
+ */
+export async function buildAddon(folder, target, prove) {
+  say("setup: building the addon (10 to 60 seconds)");
+  // In a folder of its own, so that what is in use stays untouched, and because make cannot deal with spaces in a path.
+  const stage = await mkdtemp(join(tmpdir(), "rfdetr-build-"));
+  const fresh = join(dirname(target), `tfjs_binding.${randomBytes(4).toString("hex")}.node`);
+  try {
+    await cp(join(folder, "binding"), join(stage, "binding"), { recursive: true });
+    for (const name of ["binding.gyp", "package.json"]) await copyFile(join(folder, name), join(stage, name));
+    await symlink(join(folder, "deps"), join(stage, "deps"));
+    await nodeGyp(stage, [
+      "--module_name=tfjs_binding",
+      `--module_path=${join(stage, "out")}`,
+      "--napi_build_version=8",
+    ]);
+    await mkdir(dirname(target), { recursive: true });
+    await copyFile(join(stage, "out", "tfjs_binding.node"), fresh);
+    const proof = await prove(fresh);
+    await rename(fresh, target);
+    return proof;
+  } finally {
+    await rm(fresh, { force: true });
+    await rm(stage, { recursive: true, force: true });
+  }
+}
+
+/** Build our own small addon, which keeps libtensorflow's greeting off the terminal. */
+export async function buildCapture(target) {
+  const stage = await mkdtemp(join(tmpdir(), "rfdetr-build-"));
+  const fresh = `${target}.${randomBytes(4).toString("hex")}`;
+  try {
+    await cp(join(root, "setup", "native"), stage, { recursive: true });
+    await nodeGyp(stage, []);
+    await copyFile(join(stage, "build", "Release", "capture.node"), fresh);
+    await rename(fresh, target);
+  } finally {
+    await rm(fresh, { force: true });
+    await rm(stage, { recursive: true, force: true });
+  }
+}
+
+async function nodeGyp(stage, options) {
+  const args = [nodeGypScript(), "rebuild", ...options];
+  const headers = process.env.npm_config_nodedir ? undefined : findNodeHeaders();
+  if (headers) args.push(`--nodedir=${headers}`);
+  const python = findPython()?.path;
+  const child = spawn(process.execPath, args, {
+    cwd: stage,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...(python && { npm_config_python: python, PYTHON: python }) },
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (output += data));
+  const code = await new Promise((done, failed) => child.once("error", failed).once("close", done));
+  if (code === 0) return;
+  const tail = output.trim().split("\n").slice(-25).join("\n");
+  if (
+    /ENOTFOUND|ECONNREFUSED|ETIMEDOUT|getaddrinfo|network|proxy|unable to (get|verify)|status code/i.test(output) &&
+    !headers
+  ) {
+    throw new SetupError(
+      `Node's headers are not beside this Node (${process.execPath}), and node-gyp could not download them.`,
+      `Use a Node that brings them (nodejs.org's archive, nvm, NodeSource), or name the folder that has include/node: npm_config_nodedir=DIR ${setupCommand}`,
+    );
+  }
+  throw new SetupError(
+    `The addon could not be compiled. The end of node-gyp's output:\n${tail}`,
+    "Check that the compiler knows C++17 (g++ 9 or later), then run the set-up again.",
+  );
+}
+
+/** Our own node-gyp, which is pinned; else the one inside npm. */
+function nodeGypScript() {
+  const require = createRequire(join(root, "package.json"));
+  try {
+    return require.resolve("node-gyp/bin/node-gyp.js");
+  } catch {
+    const ofNpm = join(
+      dirname(dirname(process.env.npm_execpath ?? "")),
+      "node_modules",
+      "node-gyp",
+      "bin",
+      "node-gyp.js",
+    );
+    if (existsSync(ofNpm)) return ofNpm;
+    throw new SetupError("node-gyp is not installed.", "Run: npm install --ignore-scripts");
+  }
+}

@@ -1,0 +1,91 @@
+// `compare`: two runs side by side, as a table, as JSON, or as a page.
+
+import type { CommandModule } from "yargs";
+import type { Comparison, Difference } from "../../report/comparison.ts";
+
+type Arguments = { runA: string; runB: string; out?: string; json: boolean };
+
+export const compareCommand: CommandModule<object, Arguments> = {
+  command: "compare <runA> <runB>",
+  describe: "Metrics, per-class AP and recipe difference of two runs",
+  builder: (yargs) =>
+    yargs
+      .positional("runA", { type: "string", demandOption: true, describe: "Folder of a run" })
+      .positional("runB", { type: "string", demandOption: true, describe: "Folder of the run to compare it with" })
+      .option("out", { type: "string", requiresArg: true, describe: "Write a page, such as compare.html" })
+      .option("json", { type: "boolean", default: false, describe: "Print the result as JSON" }) as never,
+  handler: async ({ runA, runB, out, json }) => {
+    const [{ readRunFolder }, { compareRuns }] = await Promise.all([
+      import("../../run/runFolder.ts"),
+      import("../../report/comparison.ts"),
+    ]);
+    const [a, b] = [await readRunFolder(runA), await readRunFolder(runB)];
+    if (out) {
+      const { comparePage } = await import("../../report/comparePage.ts");
+      const { writeFileAtomic } = await import("../../util/files.ts");
+      await writeFileAtomic(out, await comparePage(a, b));
+    }
+    const comparison = compareRuns(a, b);
+    if (json) {
+      console.log(JSON.stringify({ ...comparison, ...(out && { page: out }) }));
+      return;
+    }
+    console.log(await asText(comparison));
+    if (out) console.log(`\nWrote ${out}`);
+  },
+};
+
+const MOST_CLASSES = 30;
+const LONGEST = 60;
+
+async function asText({ a, b, metrics, classes, training, recipe, environment, caveats }: Comparison): Promise<string> {
+  const { shownValue } = await import("../../report/recipeDifference.ts");
+  const at = ({ best }: Comparison["a"]) =>
+    best ? `best at epoch ${best.epoch + 1} by ${best.metric}` : "not evaluated";
+  const keys = (rows: Comparison["recipe"]) =>
+    rows.map(({ key, a, b }) => [key, clip(shownValue(a)), clip(shownValue(b))]);
+  const scores = (rows: Difference[]) => rows.map((row) => cells(row, (value) => value.toFixed(4)));
+  const numbers = (rows: Difference[]) =>
+    rows.map((row) => cells(row, (value) => String(Number(value.toPrecision(4)))));
+  const head = ["", "A", "B", "change"];
+  const left = classes.length - MOST_CLASSES;
+  return [
+    `A  ${a.dir} (${a.name}): ${a.status}, ${at(a)}`,
+    `B  ${b.dir} (${b.name}): ${b.status}, ${at(b)}`,
+    ...caveats.map((text) => `Note: ${text}`),
+    "",
+    ...columns([head, ...scores(metrics), [], ...numbers(training)]),
+    ...(classes.length > 0
+      ? ["", "AP50:95 by class, largest change first", ...columns([head, ...scores(classes.slice(0, MOST_CLASSES))])]
+      : []),
+    ...(left > 0 ? [`and ${left} more classes; all are in --json`] : []),
+    "",
+    ...(recipe.length === 0
+      ? ["The recipes are the same."]
+      : ["Recipe", ...columns([["", "A", "B"], ...keys(recipe)], "left")]),
+    ...(environment.length === 0
+      ? []
+      : ["", "Environment", ...columns([["", "A", "B"], ...keys(environment)], "left")]),
+  ].join("\n");
+}
+
+function cells({ name, a, b, change }: Difference, format: (value: number) => string): string[] {
+  const by = change === null ? "-" : `${change >= 0 ? "+" : ""}${format(change)}`;
+  return [name, ...[a, b].map((value) => (value === null ? "-" : format(value))), by];
+}
+
+function clip(text: string): string {
+  return text.length <= LONGEST ? text : `${text.slice(0, LONGEST - 3)}...`;
+}
+
+/** Rows in columns; the first one is aligned left. An empty row stays empty. */
+function columns(rows: string[][], align: "left" | "right" = "right"): string[] {
+  const widths: number[] = [];
+  for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);
+  return rows.map((row) =>
+    row
+      .map((cell, i) => (i === 0 || align === "left" ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
+      .join("   ")
+      .trimEnd(),
+  );
+}

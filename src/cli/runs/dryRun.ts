@@ -1,0 +1,33 @@
+// `--dry-run`: says what was tried, one line each, and that all of it worked.
+
+import type { Recipe } from "../../recipe/schema.ts";
+import { STOPPED, stopSignal } from "../signals.ts";
+
+/** Try a recipe; what does not work comes as the error that the run would end with. */
+export async function runDry(
+  path: string,
+  recipe: Recipe,
+  { overfit, json }: { overfit: number | undefined; json: boolean },
+): Promise<void> {
+  const print = (line: string) => (json ? process.stderr : process.stdout).write(`${line}\n`);
+  print(`Dry run of ${path}: one batch, two validation images, a scratch folder`);
+  const signal = stopSignal((name) => print(`${name}: stopping after this step. Once more stops at once.`));
+  let started = false;
+  const { dryRun } = await import("../../train/verbs/dryRun.ts");
+  try {
+    const { parts, seconds } = await dryRun(recipe, {
+      ...{ overfit, signal },
+      onPart: ({ part, detail, seconds }) => print(`  ok  ${part.padEnd(12)}${detail} (${seconds.toFixed(1)} s)`),
+      onEvent: (event) => {
+        if (event.type === "start" && !started) for (const fact of event.facts) print(`      ${fact}`);
+        if (event.type === "start") started = true;
+        if (event.type === "warning") print(`Warning: ${event.message}`);
+      },
+    });
+    print(`All of it works (${seconds.toFixed(1)} s). Nothing was kept. Train with: rfdetr-train --recipe ${path}`);
+    if (json) process.stdout.write(`${JSON.stringify({ ok: true, seconds, parts })}\n`);
+  } catch (error) {
+    if (error !== signal.reason) throw error;
+    process.exitCode = STOPPED;
+  }
+}

@@ -1,0 +1,36 @@
+// `extend`: trains a run longer than its recipe said.
+
+import type { CommandModule } from "yargs";
+import { UserError } from "../../util/errors.ts";
+import { follow, SHOWING, type Showing } from "./train.ts";
+
+type Arguments = { dir: string; epochs?: number; maxHours?: number } & Showing;
+
+export const extendCommand: CommandModule<object, Arguments> = {
+  command: "extend <dir>",
+  describe: "Train a finished run longer; the schedule is laid over the new length",
+  builder: (yargs) =>
+    yargs
+      .positional("dir", { type: "string", demandOption: true, describe: "The run's folder" })
+      .option("epochs", {
+        type: "number",
+        requiresArg: true,
+        describe: "Epochs of the whole run, those that are done included",
+      })
+      .option("max-hours", {
+        type: "number",
+        requiresArg: true,
+        describe: "Hours of the whole run, those that are over included",
+      })
+      .options(SHOWING) as never,
+  handler: async ({ dir, epochs, maxHours, json, logLevel }) => {
+    if (epochs === undefined && maxHours === undefined)
+      throw new UserError("How long? --epochs N is missing.", { hint: "N counts the epochs that are done, too." });
+    if (epochs !== undefined && !(Number.isInteger(epochs) && epochs >= 1))
+      throw new UserError(`--epochs is ${epochs}, but must be a whole number of at least 1.`);
+    if (maxHours !== undefined && !(maxHours > 0 && Number.isFinite(maxHours)))
+      throw new UserError(`--max-hours is ${maxHours}, but must be a number above 0.`);
+    const { extend } = await import("../../train/verbs/extend.ts");
+    await follow({ json, logLevel }, (options) => extend(dir, { epochs, maxHours, ...options }));
+  },
+};

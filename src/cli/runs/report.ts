@@ -1,0 +1,19 @@
+// `report`: report.html of a run folder, made anew.
+
+import type { CommandModule } from "yargs";
+
+type Arguments = { dir: string; json: boolean };
+
+export const reportCommand: CommandModule<object, Arguments> = {
+  command: "report <dir>",
+  describe: "Make the HTML report of a run anew",
+  builder: (yargs) =>
+    yargs
+      .positional("dir", { type: "string", demandOption: true, describe: "The run's folder" })
+      .option("json", { type: "boolean", default: false, describe: "Print the result as JSON" }),
+  handler: async ({ dir, json }) => {
+    const { reportRun } = await import("../../train/record/report.ts");
+    const report = await reportRun(dir);
+    console.log(json ? JSON.stringify({ run: dir, report }) : `Wrote ${report}`);
+  },
+};

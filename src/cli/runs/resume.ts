@@ -1,0 +1,19 @@
+// `resume`: continues an interrupted run where it stopped.
+
+import type { CommandModule } from "yargs";
+import { follow, SHOWING, type Showing } from "./train.ts";
+
+type Arguments = { dir: string } & Showing;
+
+export const resumeCommand: CommandModule<object, Arguments> = {
+  command: "resume <dir>",
+  describe: "Continue an interrupted run exactly where it stopped",
+  builder: (yargs) =>
+    yargs
+      .positional("dir", { type: "string", demandOption: true, describe: "The run's folder" })
+      .options(SHOWING) as never,
+  handler: async ({ dir, json, logLevel }) => {
+    const { resume } = await import("../../train/run.ts");
+    await follow({ json, logLevel }, (options) => resume(dir, options));
+  },
+};

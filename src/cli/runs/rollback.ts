@@ -1,0 +1,38 @@
+// `rollback`: an older checkpoint becomes the one that `resume` continues from.
+
+import type { CommandModule } from "yargs";
+
+type Arguments = { dir: string; to: string; json: boolean };
+
+export const rollbackCommand: CommandModule<object, Arguments> = {
+  command: "rollback <dir>",
+  describe: "Make an older checkpoint the one that resume continues from",
+  builder: (yargs) =>
+    yargs
+      .positional("dir", { type: "string", demandOption: true, describe: "The run's folder" })
+      .option("to", {
+        type: "string",
+        demandOption: true,
+        requiresArg: true,
+        describe: "Name of a checkpoint, such as 0003-00000120, or best; a wrong one lists them",
+      })
+      .option("json", { type: "boolean", default: false, describe: "Print the result as JSON" }),
+  handler: async ({ dir, to, json }) => {
+    const { rollback } = await import("../../train/verbs/rollback.ts");
+    const { basename } = await import("node:path");
+    const done = await rollback(dir, basename(to));
+    if (json) {
+      console.log(JSON.stringify(done));
+      return;
+    }
+    const { name, epoch, step, metric, score, best, movedAside, folder, rowsCut, rowsFile } = done;
+    const scored = score === null ? "" : `, ${metric} ${score.toFixed(3)}`;
+    console.log(
+      `Restored: checkpoint ${name} (epoch ${epoch + 1}, step ${step}${scored}) is the last one now, and intact.`,
+    );
+    console.log(`Best checkpoint: ${best ?? "none"}`);
+    if (folder) console.log(`Moved aside: ${movedAside.join(", ")} to ${folder}`);
+    if (rowsFile) console.log(`Cut: ${rowsCut} rows of metrics.jsonl, kept in ${rowsFile}`);
+    console.log(`Overridden: nothing, the recipe stays as it is. Continue with: rfdetr-train resume ${dir}`);
+  },
+};

@@ -1,0 +1,130 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { expectSameRun, tinyDataset, tinyRecipe } from "../../../tests/support/tinyRun.ts";
+import { listCheckpoints, verifyCheckpoint } from "../../checkpoint/store.ts";
+import { formatRecipe } from "../../recipe/load.ts";
+
+const MAIN = ["--import", "tsx", "src/cli/main.ts"];
+
+let dir: string;
+let recipe: string;
+let long: string;
+let whole: string;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), "stopping-"));
+  await tinyDataset(join(dir, "data"));
+  recipe = join(dir, "tiny.yaml");
+  long = join(dir, "long.yaml");
+  await writeFile(recipe, formatRecipe(tinyRecipe(join(dir, "data"))));
+  await writeFile(long, formatRecipe(tinyRecipe(join(dir, "data"), { train: { epochs: 500 } })));
+  whole = join(dir, "whole");
+  expect((await run(["--recipe", recipe, "--run", whole]).done).code).toBe(0);
+});
+afterAll(() => rm(dir, { recursive: true, force: true }));
+
+type Ended = { code: number | null; output: string };
+
+/** Start the command line; `onOutput` sees what it has printed so far. */
+function run(
+  words: string[],
+  onOutput: (output: string, child: ChildProcess) => void = () => {},
+  shell?: string,
+): { done: Promise<Ended> } {
+  const start: [string, string[]] = shell
+    ? ["bash", ["-c", shell, process.execPath, ...MAIN, ...words]]
+    : [process.execPath, [...MAIN, ...words]];
+  const child = spawn(...start, { stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  for (const stream of [child.stdout!, child.stderr!])
+    stream.on("data", (chunk) => {
+      output += chunk;
+      onOutput(output, child);
+    });
+  return { done: new Promise((done) => child.on("close", (code) => done({ code, output }))) };
+}
+
+/** Does something once, when a step has been done. */
+function afterFirstStep(act: (child: ChildProcess) => void) {
+  let acted = false;
+  return (output: string, child: ChildProcess) => {
+    if (acted || !/step \d+\/\d+/.test(output)) return;
+    acted = true;
+    act(child);
+  };
+}
+
+test("a signal ends a run with a checkpoint and exit code 3, and resume finishes it in the same bytes", async () => {
+  const folder = join(dir, "once");
+  const stopped = await run(
+    ["--recipe", recipe, "--run", folder],
+    afterFirstStep((child) => child.kill("SIGTERM")),
+  ).done;
+  expect(stopped.output).toContain("SIGTERM: stopping after this step");
+  expect(stopped).toMatchObject({ code: 3, output: expect.stringContaining("rfdetr-train resume") });
+  const resumed = await run(["resume", folder]).done;
+  expect(resumed).toMatchObject({ code: 0, output: expect.stringContaining("Restored from checkpoint") });
+  await expectSameRun(whole, folder);
+});
+
+test("a second signal ends the program at once", async () => {
+  const folder = join(dir, "twice");
+  const { code, output } = await run(
+    ["--recipe", long, "--run", folder],
+    afterFirstStep((child) => {
+      // Two kinds at once: neither is merged with the other, and the run cannot end between them.
+      child.kill("SIGINT");
+      child.kill("SIGTERM");
+    }),
+  ).done;
+  expect(code).toBe(3);
+  expect(output).not.toContain("Stopped after step"); // the first one alone would have said so
+  for (const { name } of await listCheckpoints(join(folder, "checkpoints")))
+    await verifyCheckpoint(join(folder, "checkpoints", name));
+});
+
+test("a finished run says that it is, with exit code 0", async () => {
+  const { code, output } = await run(["resume", whole]).done;
+  expect(code).toBe(0);
+  expect(output).toContain("This run is finished: all 2 epochs are done. To train it longer: rfdetr-train extend");
+});
+
+test("extend and rollback want to know how far, with exit code 2", async () => {
+  const cases: [string[], string][] = [
+    [["extend", whole], "--epochs N is missing"],
+    [["extend", whole, "--epochs", "2"], "has 2 epochs behind it"],
+    [["extend", whole, "--epochs", "1.5"], "--epochs is 1.5"],
+    [["extend", join(dir, "nowhere"), "--epochs", "3"], "is no run"],
+    [["rollback", whole], "to"],
+    [["rollback", whole, "--to", "0007-00000001"], "Kept are:"],
+  ];
+  for (const [words, message] of cases) {
+    const { code, output } = await run(words).done;
+    expect({ words, code }).toEqual({ words, code: 2 });
+    expect(output).toContain(message);
+  }
+});
+
+test.skipIf(process.platform === "win32")(
+  "a disk that fills while a run saves ends it with a clear error; what was saved is intact and resumes",
+  async () => {
+    const folder = join(dir, "full");
+    const { code } = await run(
+      ["--recipe", recipe, "--run", folder],
+      afterFirstStep((child) => child.kill("SIGINT")),
+    ).done;
+    expect(code).toBe(3);
+    const checkpoints = join(folder, "checkpoints");
+    const before = await listCheckpoints(checkpoints);
+    // a limit on the size of files stands in for the full disk; what node itself writes is smaller
+    const full = await run(["resume", folder], undefined, 'ulimit -f 96; exec "$0" "$@"').done;
+    expect(full.code).toBe(2);
+    expect(full.output).toMatch(/Cannot write .*checkpoints.*limit/);
+    expect(await listCheckpoints(checkpoints)).toEqual(before);
+    for (const { name } of before) await verifyCheckpoint(join(checkpoints, name));
+    expect((await run(["resume", folder]).done).code).toBe(0);
+    await expectSameRun(whole, folder);
+  },
+);

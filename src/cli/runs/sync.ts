@@ -1,0 +1,66 @@
+// `sync`: a run that was recorded without W&B, or in part, goes there.
+
+import type { CommandModule } from "yargs";
+import type { WandbFile } from "../../track/wandb/file.ts";
+import { STOPPED, stopSignal } from "../signals.ts";
+
+type Arguments = {
+  dir: string;
+  project?: string;
+  entity?: string;
+  wandbFile?: boolean;
+  out?: string;
+  json: boolean;
+};
+
+export const syncCommand: CommandModule<object, Arguments> = {
+  command: "sync <dir>",
+  describe: "Send a run to W&B: all that is missing there",
+  builder: (yargs) =>
+    yargs
+      .positional("dir", { type: "string", demandOption: true, describe: "The run's folder" })
+      .option("project", { type: "string", requiresArg: true, describe: "W&B project [default: the recipe's]" })
+      .option("entity", { type: "string", requiresArg: true, describe: "W&B user or team [default: the recipe's]" })
+      .option("wandb-file", {
+        type: "boolean",
+        describe: "Send nothing: write a folder that W&B's own `wandb sync` sends, with the best checkpoint",
+      })
+      .option("out", { type: "string", requiresArg: true, describe: "Where that folder goes [default: DIR/wandb]" })
+      .option("json", { type: "boolean", default: false, describe: "Print the result as JSON" }),
+  handler: async ({ dir, project, entity, wandbFile, out, json }) => {
+    if (wandbFile) {
+      const { writeWandbFile } = await import("../../track/wandb/file.ts");
+      const written = await writeWandbFile({ dir, out, project, entity });
+      console.log(json ? JSON.stringify(written) : writtenLine(written));
+      return;
+    }
+    const { syncRun } = await import("../../track/wandb/sync.ts");
+    const signal = stopSignal(() => {});
+    const onNotice = (message: string, level: "info" | "warn") =>
+      console.error(level === "warn" ? `Warning: ${message}` : message);
+    try {
+      const result = await syncRun(dir, { project, entity, signal, onNotice });
+      if (json) console.log(JSON.stringify(result));
+      else console.log(resultLine(result, dir));
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      console.error(`Stopped. What has arrived stays there. Go on with: rfdetr-train sync ${dir}`);
+      process.exitCode = STOPPED;
+    }
+  },
+};
+
+function writtenLine({ file, folder, goesOn, steps, checkpoint }: WandbFile): string {
+  if (steps === 0 && checkpoint === undefined) return `\`wandb sync\` has sent everything already, from ${folder}`;
+  const wrote = `Wrote ${file}. Send it with: wandb sync ${folder}`;
+  return goesOn ? `${wrote}\nIt holds what W&B lacks of the run; that takes wandb 0.31 or later.` : wrote;
+}
+
+function resultLine(
+  { page, rows, sent, ended }: { page: string; rows: number; sent: number; ended: boolean },
+  dir: string,
+): string {
+  const count = sent === 0 ? "W&B had everything already" : `Sent ${sent} rows; W&B has all ${rows}`;
+  const open = ended ? "" : ` The run has not ended properly, so it is left open there: rfdetr-train resume ${dir}`;
+  return `${count}: ${page}.${open}`;
+}

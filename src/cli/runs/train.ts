@@ -1,0 +1,203 @@
+// `rfdetr-train --recipe FILE`: trains, and draws what the run says about itself.
+
+import type { CommandModule } from "yargs";
+import type { MetricsRow, RunSize, TrainEvent, TrainRow } from "../../run/events.ts";
+import { UserError } from "../../util/errors.ts";
+import { STOPPED, stopSignal } from "../signals.ts";
+import type { DownloadView } from "../terminal/downloadView.ts";
+import type { Progress, ProgressView } from "../terminal/progress.ts";
+import type { Level, TerminalLog } from "../terminal/terminalLog.ts";
+
+type Arguments = {
+  recipe?: string;
+  set?: string[];
+  run?: string;
+  overfit?: number;
+  device?: string;
+  dryRun?: boolean;
+  logLevel: Level;
+  json: boolean;
+};
+
+export const trainCommand: CommandModule<object, Arguments> = {
+  command: ["$0", "train"],
+  describe: "Train a recipe",
+  builder: (yargs) =>
+    yargs
+      .option("recipe", { type: "string", requiresArg: true, describe: "The recipe file" })
+      .option("set", { type: "string", array: true, requiresArg: true, describe: "Override a key: train.epochs=3" })
+      .option("run", { type: "string", requiresArg: true, describe: "The run's folder [default: checkpoints/<name>]" })
+      .option("overfit", {
+        type: "number",
+        requiresArg: true,
+        describe: "Train and evaluate on the first N images only",
+      })
+      .option("dry-run", {
+        type: "boolean",
+        describe: "Try it all on a handful of images: step, checkpoint, resume, evaluation; nothing stays",
+      })
+      .option("device", {
+        choices: ["auto", "cpu", "gpu"],
+        requiresArg: true,
+        describe: "Overrides the recipe's device",
+      })
+      .options(SHOWING) as never,
+  handler: async ({ recipe: path, set = [], run, overfit, device, dryRun, json, logLevel }) => {
+    if (path === undefined)
+      throw new UserError("Which recipe? --recipe FILE is missing.", {
+        hint: "List the shipped recipes with: rfdetr-train recipes. All options: rfdetr-train --help",
+      });
+    if (Array.isArray(path) || Array.isArray(run)) throw new UserError("--recipe and --run can be given once only.");
+    if (overfit !== undefined && !(Number.isInteger(overfit) && overfit >= 1))
+      throw new UserError(`--overfit is ${overfit}, but must be a whole number of at least 1.`);
+    const { loadRecipe } = await import("../../recipe/load.ts");
+    const recipe = await loadRecipe(path, { overrides: device ? [...set, `device=${device}`] : set });
+    if (dryRun) {
+      const { runDry } = await import("./dryRun.ts");
+      await runDry(path, recipe, { overfit, json });
+      return;
+    }
+    const { train } = await import("../../train/run.ts");
+    await follow({ json, logLevel }, (options) => train(recipe, { run, overfit, ...options }));
+  },
+};
+
+/** How a training shows itself: options of all commands that train. */
+export const SHOWING = {
+  "log-level": {
+    choices: ["debug", "info", "warn", "error"] as const,
+    requiresArg: true,
+    default: "info",
+    describe: "Show what is at least this important",
+  },
+  json: { type: "boolean", default: false, describe: "Print the result as JSON, all else to stderr" },
+} as const;
+
+export type Showing = { json: boolean; logLevel?: Level | undefined };
+
+type Follow = { signal: AbortSignal; onEvent: (event: TrainEvent) => void };
+
+/** Run a training to its end, drawing its events; sets the exit code 3 where it was stopped. */
+export async function follow(
+  { json, logLevel }: Showing,
+  start: (options: Follow) => AsyncIterable<MetricsRow>,
+): Promise<void> {
+  const { progressView, stepClock } = await import("../terminal/progress.ts");
+  const { downloadView } = await import("../terminal/downloadView.ts");
+  const { terminalLog } = await import("../terminal/terminalLog.ts");
+  const stream = json ? process.stderr : process.stdout;
+  const view = progressView(stream);
+  const colour = stream.isTTY && stream.hasColors();
+  const log = terminalLog(view.print, { colour, ...(logLevel && { level: logLevel }) });
+  const signal = stopSignal((name) =>
+    log.info(`${name}: stopping after this step, with a checkpoint. Once more stops at once.`),
+  );
+  const show = shower({ view, log, clock: stepClock(), downloadOf: (name) => downloadView(stream, name) });
+  let end: Extract<TrainEvent, { type: "end" }> | undefined;
+  let evaluated: MetricsRow | undefined;
+  const onEvent = (event: TrainEvent) => {
+    if (event.type === "end") end = event;
+    show(event);
+  };
+  try {
+    for await (const row of start({ signal, onEvent })) if (row.split === "val") evaluated = row;
+  } catch (error) {
+    if (error !== signal.reason) throw error;
+    process.exitCode = STOPPED; // stopped before there was anything to save, such as in a download
+  } finally {
+    view.stop();
+  }
+  if (json) process.stdout.write(`${JSON.stringify({ ...end, type: undefined, metrics: evaluated ?? null })}\n`);
+  if (end && end.status !== "done") process.exitCode = STOPPED;
+}
+
+/** Draws one event after the other. */
+function shower({
+  view,
+  log,
+  clock,
+  downloadOf,
+}: {
+  view: ProgressView;
+  log: TerminalLog;
+  clock: { step(step: number, steps: number): number; skip(): void };
+  downloadOf: (name: string) => DownloadView;
+}) {
+  let size: RunSize | undefined;
+  let ap: number | null = null;
+  let download: DownloadView | undefined;
+  return (event: TrainEvent): void => {
+    switch (event.type) {
+      case "start":
+        size = event.size;
+        for (const fact of event.facts) log.info(fact);
+        log.info(`Run: ${event.run}`);
+        clock.skip();
+        break;
+      case "download":
+        download ??= downloadOf(event.name);
+        download.progress(event.received, event.total);
+        break;
+      case "retry":
+        download ??= downloadOf(event.name);
+        download.retry(event.reason);
+        break;
+      case "step":
+        if (size) view.update(progressOf(event.row, size, ap, clock.step(event.row.step, size.totalSteps)));
+        break;
+      case "row":
+        if (event.row.split === "train") break;
+        ap = event.row["AP50:95"];
+        log.info(evaluationLine(event.row));
+        clock.skip();
+        break;
+      case "warning":
+        log.warn(event.message);
+        break;
+      case "notice":
+        log.info(event.message);
+        break;
+      case "debug":
+        log.debug(event.message);
+        break;
+      case "evaluating":
+        log.info(`Evaluating ${event.images} images after epoch ${event.epoch + 1} ...`);
+        break;
+      case "checkpoint":
+        log.info(`Saved checkpoint ${event.name}${event.best ? ", the best so far" : ""}`);
+        clock.skip();
+        break;
+      case "end":
+        view.stop();
+        log.info(endLine(event));
+    }
+  };
+}
+
+function progressOf(row: TrainRow, size: RunSize, ap: number | null, secondsLeft: number): Progress {
+  return {
+    epoch: row.epoch + 1,
+    epochs: size.epochs,
+    step: row.step,
+    steps: size.totalSteps,
+    loss: row.loss,
+    learningRate: row.lr,
+    imagesPerSecond: row.images_per_second,
+    dataWait: row.data_wait,
+    memoryBytes: process.memoryUsage.rss(),
+    secondsLeft,
+    ap,
+  };
+}
+
+function evaluationLine(row: Exclude<MetricsRow, TrainRow>): string {
+  const metrics = (["AP50:95", "AP50", "AP75", "AR"] as const).map((name) => `${name} ${row[name]?.toFixed(3) ?? "-"}`);
+  return `Epoch ${row.epoch + 1}, step ${row.step}: ${metrics.join("  ")}`;
+}
+
+function endLine({ status, run, step, best, metric }: Extract<TrainEvent, { type: "end" }>): string {
+  if (status === "interrupted") return `Stopped after step ${step}. Continue with: rfdetr-train resume ${run}`;
+  if (status === "out-of-time")
+    return `Stopped after step ${step}: train.max_hours are used up. Go on with: rfdetr-train extend ${run} --max-hours HOURS`;
+  return `Done after ${step} steps${best === null ? "" : `, best ${metric} ${best.toFixed(3)}`}. Everything is in ${run}`;
+}

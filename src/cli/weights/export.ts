@@ -1,0 +1,161 @@
+// `export`: weights as an ONNX file, verified against the trainer's own forward on real images.
+
+import { dirname, join } from "node:path";
+import type { CommandModule } from "yargs";
+import type { SplitName } from "../../data/dataset/sample.ts";
+import type { ExportOptions, ExportResult } from "../../export/exportOnnx.ts";
+import { UserError } from "../../util/errors.ts";
+import { STOPPED, stopSignal } from "../signals.ts";
+
+type Arguments = {
+  weights: string;
+  out: string;
+  opset: number;
+  batch: string;
+  resolution?: number;
+  decode: boolean;
+  optimize: boolean;
+  precision: string;
+  data?: string;
+  split: string;
+  images: number;
+  recipe?: string;
+  json: boolean;
+};
+
+export const exportCommand: CommandModule<object, Arguments> = {
+  command: "export",
+  describe: "Weights as an ONNX file, verified on real images",
+  builder: (yargs) =>
+    yargs
+      .option("weights", {
+        type: "string",
+        requiresArg: true,
+        demandOption: true,
+        describe: "Run, checkpoint, weights file or published name",
+      })
+      .option("out", { type: "string", requiresArg: true, default: "model.onnx", describe: "File to write" })
+      .option("decode", {
+        type: "boolean",
+        default: false,
+        describe: "Put sigmoid, top-k and boxes in pixels into the file",
+      })
+      .option("optimize", {
+        type: "boolean",
+        default: false,
+        describe: "Also a file of onnxruntime's own operations, OUT.optimized.onnx",
+      })
+      .option("precision", {
+        type: "string",
+        requiresArg: true,
+        default: "fp32",
+        choices: ["fp32", "fp16", "int8"],
+        describe: "Also a file of fewer bits, OUT.fp16.onnx (GPU, WebGPU) or OUT.int8.onnx (CPU)",
+      })
+      .option("opset", {
+        type: "number",
+        requiresArg: true,
+        default: 18,
+        choices: [17, 18],
+        describe: "ONNX operations",
+      })
+      .option("batch", {
+        type: "string",
+        requiresArg: true,
+        default: "dynamic",
+        describe: "Images a run: dynamic, or a number",
+      })
+      .option("resolution", {
+        type: "number",
+        requiresArg: true,
+        describe: "Side of the input, if not the model's own",
+      })
+      .option("data", { type: "string", requiresArg: true, describe: "Data set to verify on [the run's own]" })
+      .option("split", {
+        type: "string",
+        requiresArg: true,
+        default: "val",
+        choices: ["train", "val", "test"],
+        describe: "Part of the data",
+      })
+      .option("images", { type: "number", requiresArg: true, default: 16, describe: "Images to verify on, at most" })
+      .option("recipe", { type: "string", requiresArg: true, describe: "Says the model where the weights do not" })
+      .option("json", { type: "boolean", default: false, describe: "Print the result as JSON" }) as never,
+  handler: async (args) => {
+    for (const name of ["weights", "out", "batch", "data", "recipe"] as const)
+      if (Array.isArray(args[name])) throw new UserError(`--${name} can be given once only.`);
+    const result = await run(args);
+    if (result === undefined) return;
+    for (const warning of result.warnings) process.stderr.write(`Warning: ${warning}\n`);
+    process.stdout.write(`${args.json ? JSON.stringify(result) : table(result, dirname(args.out))}\n`);
+  },
+};
+
+/** Undefined where a signal stopped it. */
+async function run(args: Arguments): Promise<ExportResult | undefined> {
+  const { weights, out, opset, batch, resolution, decode, optimize, precision, data, split, images } = args;
+  const number = Number(batch);
+  if (batch !== "dynamic" && !(Number.isInteger(number) && number >= 1))
+    throw new UserError(`--batch is ${batch}; it must be dynamic or a whole number from 1.`);
+  const [{ exportOnnx }, { downloadView }] = await Promise.all([
+    import("../../export/exportOnnx.ts"),
+    import("../terminal/downloadView.ts"),
+  ]);
+  const recipe = args.recipe ? await (await import("../../recipe/load.ts")).loadRecipe(args.recipe) : undefined;
+  const download = downloadView(process.stderr, weights);
+  const { isTTY } = process.stderr;
+  const show = (text: string) => isTTY && !args.json && process.stderr.write(`\r\u001b[K${text}`);
+  const signal = stopSignal((name) => process.stderr.write(`${name}: stopping after this image.\n`));
+  try {
+    return await exportOnnx({
+      ...{ weights, out, decode, optimize, data, images, resolution, recipe, signal },
+      precision: precision as ExportOptions["precision"],
+      opset: opset as 17 | 18,
+      batch: batch === "dynamic" ? batch : number,
+      split: split as SplitName,
+      onDownload: download,
+      onProgress: (what, done, all) => show(all > 1 ? `${what}: ${done} of ${all} images` : what),
+    });
+  } catch (error) {
+    if (error !== signal.reason) throw error;
+    process.exitCode = STOPPED;
+    return undefined;
+  } finally {
+    download.stop();
+    show("");
+  }
+}
+
+/** What was written, file by file. */
+export function table(
+  { files, record, seconds }: Pick<ExportResult, "files" | "record" | "seconds">,
+  folder: string,
+): string {
+  const lines = files.flatMap(
+    ({ file, kind, outputs, bytes, operations, opset, calibration, verified, latency_ms: latency }) => {
+      const facts = [`${(bytes / 1e6).toFixed(1)} MB`, `${operations} operations`, `opset ${opset}`];
+      const rows = [`${join(folder, file)}  ${kind}: ${facts.join(", ")}`];
+      if (calibration) rows.push(`  calibrated  on ${calibration.images} images of ${calibration.on}`);
+      if (calibration === null) rows.push("  calibrated  not: no training images; ranges are found as the model runs");
+      if (verified) {
+        const { on, images, difference, near_ties: ties, "AP50:95": ap } = verified;
+        rows.push(`  verified    on ${images} image${images === 1 ? "" : "s"} of ${on}`);
+        if (difference) {
+          const { boxes, logits } = difference;
+          const ranked = ties > 0 ? `; ${ties} left out, whose proposals score too nearly alike` : "";
+          const scores = outputs === "raw" ? "logits" : "scores";
+          rows.push(
+            `  difference  boxes ${boxes.toExponential(1)}, ${scores} ${logits.toExponential(1)} at most${ranked}`,
+          );
+        }
+        if (ap) rows.push(`  AP50:95     ${ap.file.toFixed(4)}, the trainer's ${ap.trainer.toFixed(4)}`);
+      }
+      if (latency) {
+        const threads = `${latency.threads} thread${latency.threads === 1 ? "" : "s"}`;
+        rows.push(`  latency     ${latency.p50.toFixed(1)} ms an image (median of ${latency.runs}, ${threads})`);
+      }
+      return rows;
+    },
+  );
+  return [...lines, `Written down in ${record} (${seconds.toFixed(1)} s)`].join("\n");
+}

@@ -1,0 +1,112 @@
+import { execFile } from "node:child_process";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import sharp from "sharp";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { TINY, weightsOf } from "../../../tests/parity/fixtures.ts";
+import { toFields } from "../../architecture/fields.ts";
+import { writeWeightsFile } from "../../checkpoint/weightsFile.ts";
+import type { PredictReport } from "./predict.ts";
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "predict-"));
+  const modelConfig = toFields(TINY) as Record<string, number>;
+  const metadata = { modelConfig, classNames: ["a", "b", "c", "d", "e"], categoryIds: [10, 20, 30, 40, 50] };
+  await writeWeightsFile(join(folder, "tiny.pth"), weightsOf(TINY, 11), metadata);
+  for (const name of ["one", "two"]) {
+    await mkdir(join(folder, "photos", name), { recursive: true });
+    await copyFile("tests/fixtures/images/photo.jpg", join(folder, "photos", name, "x.jpg"));
+  }
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+function run(...words: string[]): Promise<{ code: number; out: string; err: string }> {
+  const { resolve } = import.meta;
+  const command = ["--import", resolve("tsx"), join(process.cwd(), "src/cli/main.ts"), "predict"];
+  return new Promise((done) => {
+    const child = execFile(process.execPath, [...command, ...words], { cwd: folder }, (_error, out, err) => {
+      done({ code: child.exitCode ?? -1, out, err });
+    });
+  });
+}
+
+const BASE = ["--weights", "tiny.pth", "--device", "cpu"];
+
+it("writes results and pictures, names what cannot be read, and touches nothing else", async () => {
+  await writeFile(join(folder, "photos", "two", "broken.png"), "no picture");
+  const words = [
+    ...BASE,
+    "--threshold",
+    "0.2",
+    "--images",
+    "photos",
+    "--out",
+    "photos/found",
+    "--max-dets",
+    "4",
+    "--json",
+  ];
+  const { code, out, err } = await run(...words);
+  expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining("photos/two/broken.png cannot be read") });
+  const report = JSON.parse(out) as PredictReport;
+  expect(report.failed).toEqual([{ file_name: "photos/two/broken.png", error: expect.any(String) }]);
+  expect(report.images.map((one) => [one.id, one.file_name, one.picture, one.detections.length])).toEqual([
+    [1, "photos/one/x.jpg", "photos/found/one/x.jpg", 4],
+    [3, "photos/two/x.jpg", "photos/found/two/x.jpg", 4],
+  ]);
+  const results = JSON.parse(await readFile(join(folder, "photos/found/predictions.json"), "utf8")) as object[];
+  expect(results).toEqual(report.images.flatMap(({ detections }) => detections));
+  expect(results[0]).toEqual({
+    image_id: 1,
+    category_id: expect.toBeOneOf([10, 20, 30, 40, 50]),
+    bbox: Array(4).fill(expect.any(Number)),
+    score: expect.any(Number),
+    file_name: "photos/one/x.jpg",
+    category_name: expect.toBeOneOf(["a", "b", "c", "d", "e"]),
+  });
+  expect(await sharp(join(folder, "photos/found/one/x.jpg")).metadata()).toMatchObject({ format: "jpeg", width: 480 });
+  expect(
+    (await readdir(folder, { recursive: true })).filter((name) => !name.startsWith("photos/found")).sort(),
+  ).toEqual([
+    "photos",
+    "photos/one",
+    "photos/one/x.jpg",
+    "photos/two",
+    "photos/two/broken.png",
+    "photos/two/x.jpg",
+    "tiny.pth",
+  ]);
+  await rm(join(folder, "photos/two/broken.png"));
+
+  const again = await run(
+    ...BASE,
+    "--threshold",
+    "0.2",
+    "--images",
+    "photos",
+    "--out",
+    "photos/found",
+    "--no-pictures",
+  );
+  expect(again.code).toBe(0); // what was written there is not taken for images
+  expect(again.out).toMatch(/^photos\/one\/x\.jpg +96x72 +\d+ [a-e]/);
+  expect(again.out).toMatch(/\n2 images: \d+ [a-e].*\nResults: photos\/found\/predictions\.json\n$/);
+}, 60_000);
+
+it("refuses to write over the images, and says what is wrong in one message", async () => {
+  const cases: [string[], string][] = [
+    [["--images", "photos/one/x.jpg", "--out", "photos/one"], "would take the place of the image photos/one/x.jpg"],
+    [["--images", "phots", "--out", "o"], "There is no file or folder phots."],
+    [["--images", "photos", "--out", "tiny.pth"], "Cannot write tiny.pth"],
+    [["--images", "photos", "--out", "o", "--threshold", "2"], "threshold is 2; it must lie from 0 to 1."],
+    [["--images", "photos", "--out", "o", "--weights", "x.pth"], "--weights can be given once only."],
+  ];
+  for (const [words, message] of cases) {
+    const { code, out, err } = await run(...BASE, ...words);
+    expect({ words, code, out }).toEqual({ words, code: 2, out: "" });
+    expect(err).toContain(message);
+    expect(err).not.toMatch(/^\s+at /m);
+  }
+}, 60_000);

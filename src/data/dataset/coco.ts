@@ -1,0 +1,177 @@
+// COCO annotation files; the class table follows the reference's `datasets/coco.py` (filter_parent_categories, ConvertCoco).
+
+import { readFile } from "node:fs/promises";
+import { UserError } from "../../util/errors.ts";
+import { fileError } from "../../util/files.ts";
+import { type Annotation, boxFault, type ClassEntry, type Problem, type Sample, type SplitName } from "./sample.ts";
+
+type Json = Record<string, unknown>;
+type Category = { id: number; name: string; supercategory: unknown };
+
+/** A COCO file as parsed: raw entries, only the top level is checked. */
+export type CocoFile = { path: string; images: Json[]; annotations: Json[]; categories: Category[] };
+
+/**
+ * Read a COCO annotation file. Bare NaN and Infinity, which Python writes, are read as null.
+ * Throws UserError where the file is missing, is no JSON or lacks `images` or `categories`.
+ */
+export async function readCoco(path: string): Promise<CocoFile> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (cause) {
+    throw fileError(path, "read", cause);
+  }
+  const json = parseJson(text, path);
+  if (!isObject(json)) throw notCoco(path, "the top level is not an object");
+  const list = (key: string, required: boolean): Json[] => {
+    const value = json[key];
+    if (value === undefined && !required) return [];
+    if (!Array.isArray(value)) throw notCoco(path, `"${key}" is ${value === undefined ? "missing" : "not a list"}`);
+    const bad = value.findIndex((entry) => !isObject(entry));
+    if (bad >= 0) throw notCoco(path, `entry ${bad} of "${key}" is not an object`);
+    return value as Json[];
+  };
+  const categories = list("categories", true).map((entry, i): Category => {
+    const id = toInteger(entry.id);
+    if (id === null) throw notCoco(path, `category ${i} has no integer "id" (it is ${JSON.stringify(entry.id)})`);
+    if (typeof entry.name !== "string") throw notCoco(path, `category ${id} has no "name"`);
+    return { id, name: entry.name, supercategory: entry.supercategory };
+  });
+  const seen = new Map<number, string>();
+  for (const { id, name } of categories) {
+    if (seen.has(id)) throw notCoco(path, `categories "${seen.get(id)}" and "${name}" share the id ${id}`);
+    seen.set(id, name);
+  }
+  return { path, images: list("images", true), annotations: list("annotations", false), categories };
+}
+
+/**
+ * Labels 0..N-1 in the order of the category ids. A category that another one names as its supercategory and that no
+ * annotation uses is a grouping node (the root that Roboflow writes) and gets no label.
+ */
+export function cocoClasses(file: CocoFile): ClassEntry[] {
+  const ordered = [...file.categories].sort((a, b) => a.id - b.id);
+  const parents = new Set(ordered.filter((c) => c.supercategory !== c.name).map((c) => c.supercategory));
+  for (const placeholder of ["", "none", "null", null, undefined]) parents.delete(placeholder);
+  const used = new Set(file.annotations.map((a) => toInteger(a.category_id)));
+  const kept = ordered.filter((c) => !parents.has(c.name) || used.has(c.id));
+  const classes = kept.length > 0 ? kept : ordered;
+  if (classes.length === 0) throw notCoco(file.path, `"categories" is empty`);
+  return classes.map(({ id, name }, label) => ({ name, categoryId: id, label }));
+}
+
+/**
+ * The samples of a COCO file in the order of their image ids, labelled by a class table (the training split's), and
+ * everything that is wrong with them. What is in error is left out of the samples; `locate` turns a file name into a path,
+ * or into null where it would lie outside the folder.
+ */
+export function cocoSamples(
+  file: CocoFile,
+  classes: readonly ClassEntry[],
+  split: SplitName,
+  locate: (name: string) => string | null,
+): { samples: Sample[]; problems: Problem[] } {
+  const problems: Problem[] = [];
+  const report = (kind: Problem["kind"], severity: Problem["severity"], name: string, message: string, id?: number) =>
+    problems.push({ kind, severity, split, file: name, ...(id === undefined ? {} : { annotationId: id }), message });
+  const byId = new Map<number, Sample>();
+  const names = new Set<string>();
+  for (const [i, image] of file.images.entries()) {
+    const imageId = toInteger(image.id);
+    const name = image.file_name;
+    if (imageId === null || typeof name !== "string" || name === "") {
+      report("malformed", "error", file.path, `${file.path}: image ${i} needs an integer "id" and a "file_name".`);
+    } else if (byId.has(imageId)) {
+      const other = byId.get(imageId)!.file;
+      report("duplicate-image", "error", name, `${file.path}: images ${other} and ${name} share the id ${imageId}.`);
+    } else {
+      if (names.has(name)) report("duplicate-image", "warning", name, `${file.path}: ${name} is listed twice.`);
+      names.add(name);
+      const path = locate(name);
+      if (path === null) {
+        report("escaping-path", "error", name, `${file.path}: image ${name} lies outside the folder of images.`);
+        continue;
+      }
+      const [width, height] = [toSize(image.width), toSize(image.height)];
+      byId.set(imageId, { imageId, file: name, path, width, height, annotations: [] });
+    }
+  }
+  const labels = new Map(classes.map((c) => [c.categoryId, c.label]));
+  const categoryNames = new Map(file.categories.map((c) => [c.id, c.name]));
+  const ids = new Set<number>();
+  for (const [i, entry] of file.annotations.entries()) {
+    const id = toInteger(entry.id) ?? i;
+    const where = `${file.path}: annotation ${id}`;
+    const sample = byId.get(toInteger(entry.image_id) ?? Number.NaN);
+    if (!sample) {
+      const shown = JSON.stringify(entry.image_id);
+      report("unknown-image", "warning", file.path, `${where} is of image ${shown}, which is not listed.`, id);
+      continue;
+    }
+    const name = sample.file;
+    if (ids.has(id)) report("duplicate-annotation", "warning", name, `${where} occurs twice (image ${name}).`, id);
+    ids.add(id);
+    const categoryId = toInteger(entry.category_id);
+    const label = categoryId === null ? undefined : labels.get(categoryId);
+    if (categoryId === null || label === undefined) {
+      const known = categoryId === null ? undefined : categoryNames.get(categoryId);
+      const shown = `${JSON.stringify(entry.category_id)}${known === undefined ? "" : ` ("${known}")`}`;
+      const table = `is of category ${shown}, which is not in the class table of the training split`;
+      report("unknown-category", "error", name, `${where} (image ${name}) ${table}.`, id);
+      continue;
+    }
+    const box = toBox(entry.bbox);
+    const fault = boxFault(box, sample.width, sample.height);
+    if (fault) report(fault.kind, fault.severity, name, `${where} (image ${name}) ${fault.reason}.`, id);
+    if (fault?.severity === "error") continue;
+    const area = typeof entry.area === "number" ? entry.area : (box[2] - box[0]) * (box[3] - box[1]);
+    const crowd = entry.iscrowd === 1 || entry.iscrowd === true;
+    sample.annotations.push({ id, categoryId, label, box, area, crowd });
+  }
+  return { samples: [...byId.values()].sort((a, b) => a.imageId - b.imageId), problems };
+}
+
+function toBox(value: unknown): Annotation["box"] {
+  const nan = Number.NaN;
+  if (!Array.isArray(value) || value.length !== 4 || !value.every((v) => typeof v === "number"))
+    return [nan, nan, nan, nan];
+  const [x, y, w, h] = value as [number, number, number, number];
+  return [x, y, x + w, y + h];
+}
+
+function toSize(value: unknown): number | null {
+  return typeof value === "number" && value > 0 ? value : null;
+}
+
+/** An integer, also from a string of digits (some exporters write ids so); else null. */
+function toInteger(value: unknown): number | null {
+  if (typeof value === "number") return Number.isInteger(value) ? value : null;
+  return typeof value === "string" && /^-?\d+$/.test(value) ? Number(value) : null;
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function parseJson(text: string, path: string): unknown {
+  const clean = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+  try {
+    return JSON.parse(clean);
+  } catch (cause) {
+    try {
+      return JSON.parse(clean.replace(/"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g, (m) => (m[0] === '"' ? m : "null")));
+    } catch {
+      throw new UserError(`${path} is not valid JSON: ${(cause as Error).message}.`, {
+        hint: "Export the annotations again; a half-written file ends in the middle.",
+        cause,
+      });
+    }
+  }
+}
+
+function notCoco(path: string, why: string): UserError {
+  return new UserError(`${path} is not a COCO annotation file: ${why}.`, {
+    hint: 'It needs the lists "images", "annotations" and "categories".',
+  });
+}

@@ -1,0 +1,324 @@
+import { cp, mkdir, mkdtemp, readFile, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import sharp from "sharp";
+import { beforeEach, describe, expect, it } from "vitest";
+import { UserError } from "../../util/errors.ts";
+import { datasetFingerprint, datasetSummary, loadDataset } from "./dataset.ts";
+import { trainingBoxes } from "./sample.ts";
+import { scanDataset } from "./scan.ts";
+
+let root: string;
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), "dataset-"));
+});
+
+async function image(path: string, width = 20, height = 10, shade = 0): Promise<void> {
+  await mkdir(dirname(join(root, path)), { recursive: true });
+  const background = { r: shade, g: 10, b: 20 };
+  await sharp({ create: { width, height, channels: 3, background } }).toFile(join(root, path));
+}
+
+async function text(path: string, content: string | object): Promise<void> {
+  await mkdir(dirname(join(root, path)), { recursive: true });
+  await writeFile(join(root, path), typeof content === "string" ? content : JSON.stringify(content));
+}
+
+type Box = [number, number, number, number];
+const coco = (file: string, category_id: number, ...boxes: Box[]) => ({
+  images: [{ id: 1, file_name: file, width: 20, height: 10 }],
+  categories: [{ id: category_id, name: "cat", supercategory: "none" }],
+  annotations: boxes.map((bbox, i) => ({
+    id: i + 1,
+    image_id: 1,
+    category_id,
+    bbox,
+    area: bbox[2] * bbox[3],
+    iscrowd: 0,
+  })),
+});
+
+/** A Roboflow export with one image a split. */
+async function roboflow(train: object = coco("a.png", 1, [1, 2, 3, 4]), val: object = coco("b.png", 1, [1, 2, 3, 4])) {
+  await image("train/a.png", 20, 10, 1);
+  await image("valid/b.png", 20, 10, 2);
+  await text("train/_annotations.coco.json", train);
+  await text("valid/_annotations.coco.json", val);
+}
+
+async function message(promise: Promise<unknown>): Promise<string> {
+  const failed = await promise.then(
+    () => undefined,
+    (cause: unknown) => cause,
+  );
+  expect(failed).toBeInstanceOf(UserError);
+  return (failed as UserError).message;
+}
+
+describe("class table", () => {
+  const table = async (categories: object[], used: number[]) => {
+    const train = {
+      images: [{ id: 5, file_name: "a.png", width: 20, height: 10 }],
+      categories,
+      annotations: used.map((category_id, i) => ({ id: i, image_id: 5, category_id, bbox: [1, 1, 2, 2], area: 4 })),
+    };
+    await roboflow(train, { ...train, images: [{ id: 9, file_name: "b.png" }], annotations: [] });
+    const { classes, splits } = await loadDataset({ dir: root });
+    return { classes: classes.map((c) => `${c.label}:${c.name}:${c.categoryId}`), split: splits.train! };
+  };
+  const category = (id: number, name: string, supercategory?: string) => ({ id, name, supercategory });
+
+  it("numbers labels from 0 in the order of ids that start at 0, start at 1, or have gaps", async () => {
+    expect((await table([category(1, "b"), category(0, "a")], [0, 1])).classes).toEqual(["0:a:0", "1:b:1"]);
+    expect((await table([category(1, "a"), category(2, "b")], [2])).classes).toEqual(["0:a:1", "1:b:2"]);
+    const gaps = await table([category(90, "c"), category(3, "a"), category(44, "b")], [90, 3]);
+    expect(gaps.classes).toEqual(["0:a:3", "1:b:44", "2:c:90"]);
+    expect(gaps.split.samples[0]!.annotations.map((a) => [a.categoryId, a.label])).toEqual([
+      [90, 2],
+      [3, 0],
+    ]);
+  });
+
+  it("drops the root category of Roboflow unless it is annotated, and keeps a class that is its own supercategory", async () => {
+    const tree = [category(0, "things", "none"), category(1, "x", "things"), category(2, "y", "things")];
+    expect((await table(tree, [1, 2])).classes).toEqual(["0:x:1", "1:y:2"]);
+    expect((await table(tree, [0, 1])).classes).toEqual(["0:things:0", "1:x:1", "2:y:2"]);
+    const own = [category(1, "person", "person"), category(2, "vehicle", "none"), category(3, "car", "vehicle")];
+    expect((await table(own, [3])).classes).toEqual(["0:person:1", "1:car:3"]);
+    expect((await table([category(1, "a", "b"), category(2, "b", "a")], [])).classes).toHaveLength(2);
+  });
+
+  it("labels val by the table of train", async () => {
+    const categories = [category(0, "root", "none"), category(1, "x", "root"), category(2, "y", "root")];
+    const of = (file: string, id: number) => ({ ...coco(file, id, [1, 1, 2, 2]), categories });
+    await roboflow(of("a.png", 1), { ...of("b.png", 2), categories: [...categories].reverse() });
+    const { splits } = await loadDataset({ dir: root });
+    expect(splits.val!.samples[0]!.annotations[0]).toMatchObject({ categoryId: 2, label: 1 });
+  });
+
+  it("names a category that is not in the table, its file and its annotation", async () => {
+    const val = coco("b.png", 7, [1, 2, 3, 4]);
+    await roboflow(undefined, val);
+    const said = await message(loadDataset({ dir: root }));
+    expect(said).toMatch(/valid\/_annotations\.coco\.json: annotation 1 \(image b\.png\) is of category 7 \("cat"\)/);
+  });
+});
+
+describe("boxes", () => {
+  it("become clamped xyxy; crowds and boxes without area in the image reach no training", async () => {
+    const train = coco("a.png", 1, [-2, 3, 10, 20], [5, 5, 0, 3], [30, 1, 5, 5], [1, 1, 4, 4]);
+    (train.annotations[3] as { iscrowd: number }).iscrowd = 1;
+    await roboflow(train);
+    const dataset = await loadDataset({ dir: root });
+    const { annotations } = dataset.splits.train!.samples[0]!;
+    expect([...trainingBoxes(annotations, 20, 10).boxes]).toEqual([0, 3, 8, 10]);
+    expect(annotations.filter((a) => a.crowd)).toHaveLength(1);
+    expect(dataset.problems.map((p) => p.kind).sort()).toEqual(["box-outside", "box-partly-outside", "box-zero-size"]);
+    expect(datasetSummary(dataset).join("\n")).toMatch(/train: 1 images .*3 boxes, 1 crowd .*2 boxes without area/);
+  });
+
+  it("of negative size or NaN are refused by file and annotation", async () => {
+    await roboflow(coco("a.png", 1, [1, 1, 2, 2], [9, 1, -3, 2]));
+    expect(await message(loadDataset({ dir: root }))).toMatch(
+      /train\/_annotations.*annotation 2 .*a\.png.*negative size/,
+    );
+    const text = JSON.stringify(coco("a.png", 1, [1, 1, 2, 2])).replace('"bbox":[1,', '"bbox":[NaN,');
+    await writeFile(join(root, "train/_annotations.coco.json"), text);
+    expect(await message(loadDataset({ dir: root }))).toMatch(/annotation 1 .*a\.png.*not a number/);
+  });
+});
+
+describe("layouts", () => {
+  it("finds Roboflow's, with valid or val, and says so", async () => {
+    await roboflow();
+    const dataset = await loadDataset({ dir: root });
+    expect(dataset.layout).toBe("roboflow-coco");
+    expect(dataset.description).toContain(root);
+    expect(Object.keys(dataset.splits)).toEqual(["train", "val"]);
+  });
+
+  it("finds COCO's annotations/instances_*.json and its folders of images", async () => {
+    await image("train2017/sub/a.png");
+    await image("images/val2017/b.png");
+    await text("annotations/instances_train2017.json", coco("sub/a.png", 3, [1, 1, 2, 2]));
+    await text("annotations/instances_val2017.json", coco("b.png", 3));
+    const { layout, splits } = await loadDataset({ dir: root });
+    expect(layout).toBe("coco");
+    expect(splits.train!.samples[0]!.path).toBe(join(root, "train2017/sub/a.png"));
+    expect(splits.val!.images).toBe(join(root, "images/val2017"));
+  });
+
+  it("reads YOLO's boxes and polygons, and images without a label file as background", async () => {
+    for (const name of ["train/images/a.png", "train/images/b.png", "valid/images/c.png"]) await image(name);
+    await text("data.yaml", "names: {0: cat, 1: dog}\ntrain: ../train/images\nval: valid/images\n");
+    await text("train/labels/a.txt", "1 0.5 0.5 0.2 0.4\n0 0.1 0.2 0.5 0.2 0.3 0.9\n\n");
+    await text("valid/labels/c.txt", "");
+    const { layout, classes, splits } = await loadDataset({ dir: root });
+    expect(layout).toBe("yolo");
+    expect(classes.map((c) => c.name)).toEqual(["cat", "dog"]);
+    const [a, b] = splits.train!.samples;
+    expect(a!.annotations.map((x) => x.box.map((v) => Math.round(v * 1e6) / 1e6))).toEqual([
+      [8, 3, 12, 7],
+      [2, 2, 10, 9],
+    ]);
+    expect(a!.annotations.map((x) => x.label)).toEqual([1, 0]);
+    expect(b!.annotations).toEqual([]);
+  });
+
+  it("names the line of a YOLO label that is wrong", async () => {
+    await image("train/images/a.png");
+    await image("valid/images/c.png");
+    await text("valid/labels/c.txt", "");
+    await text("data.yml", "names: [cat]\n");
+    for (const [line, why] of [
+      ["2 0.5 0.5 0.1 0.1", /a\.txt, line 2 has class 2/],
+      ["0 0.5 0.5 0.1", /a\.txt, line 2 has 4 fields/],
+      ["0 0.5 x 0.1 0.1", /a\.txt, line 2 has a box with a coordinate that is not a number/],
+      ["0 0.5 0.5 -0.1 0.1", /a\.txt, line 2 has a negative size/],
+    ] as const) {
+      await text("train/labels/a.txt", `0 0.5 0.5 0.1 0.1\n${line}\n`);
+      expect(await message(loadDataset({ dir: root }))).toMatch(why);
+    }
+  });
+
+  it("takes splits that are named one by one", async () => {
+    await roboflow();
+    const of = (folder: string) => ({
+      images: join(root, folder),
+      annotations: join(root, folder, "_annotations.coco.json"),
+    });
+    const { layout, splits } = await loadDataset({ train: of("train"), val: of("valid") });
+    expect(layout).toBe("explicit");
+    expect(splits.val!.samples).toHaveLength(1);
+  });
+
+  it("names what is missing: the folder, a layout, a split, images, a listed image", async () => {
+    expect(await message(loadDataset({ dir: join(root, "nowhere") }))).toMatch(/nowhere does not exist/);
+    expect(await message(loadDataset({ dir: root }))).toMatch(/No data set was recognised/);
+    await image("train/a.png");
+    await text("train/_annotations.coco.json", coco("a.png", 1));
+    expect(await message(loadDataset({ dir: root }))).toMatch(/has no val split/);
+    expect(Object.keys((await loadDataset({ dir: root }, { require: ["train"] })).splits)).toEqual(["train"]);
+    await roboflow({ ...coco("a.png", 1), images: [] });
+    expect(await message(loadDataset({ dir: root }))).toMatch(/train split of the data set holds no images/);
+    await roboflow(coco("gone.png", 1));
+    expect(await message(loadDataset({ dir: root }))).toMatch(/lists gone\.png, which is not in/);
+  });
+
+  it("names a file that is no COCO file", async () => {
+    for (const [content, why] of [
+      ['{"images": [', /is not valid JSON/],
+      ["[]", /the top level is not an object/],
+      ['{"images": []}', /"categories" is missing/],
+      ['{"images": 3, "categories": [{"id": 1, "name": "x"}]}', /"images" is not a list/],
+      ['{"images": [], "categories": [{"id": "x", "name": "x"}]}', /category 0 has no integer "id"/],
+      ['{"images": [], "categories": [{"id": 1, "name": "x"}, {"id": 1, "name": "y"}]}', /share the id 1/],
+    ] as const) {
+      await roboflow();
+      await text("train/_annotations.coco.json", content);
+      expect(await message(loadDataset({ dir: root }))).toMatch(why);
+    }
+  });
+
+  it("refuses file names that lead out of their folder", async () => {
+    await image("secret.png");
+    for (const name of ["../secret.png", join(root, "secret.png"), "x/../../secret.png"]) {
+      await roboflow(coco(name, 1, [1, 1, 2, 2]));
+      expect(await message(loadDataset({ dir: root }))).toMatch(/secret\.png lies outside the folder of images/);
+    }
+  });
+});
+
+describe("fingerprint", () => {
+  it("changes with an annotation and with an image, and with nothing else", async () => {
+    await roboflow();
+    const first = await datasetFingerprint(await loadDataset({ dir: root }));
+    const other = await mkdtemp(join(tmpdir(), "dataset-"));
+    await cp(root, other, { recursive: true });
+    expect(await datasetFingerprint(await loadDataset({ dir: other }))).toBe(first);
+    await text("train/_annotations.coco.json", coco("a.png", 1, [1, 2, 3, 5]));
+    const second = await datasetFingerprint(await loadDataset({ dir: root }));
+    await image("valid/b.png", 300, 200);
+    const third = await datasetFingerprint(await loadDataset({ dir: root }));
+    expect(new Set([first, second, third]).size).toBe(3);
+  });
+});
+
+describe("scan", () => {
+  it("reports counts and everything that is wrong, by name, and stops at nothing", async () => {
+    const names = ["a.png", "cut.png", "gone.png", "link.png", "twin.png", "size.png", "many.png", "../out.png"];
+    const train = {
+      categories: [{ id: 4, name: "cat" }],
+      images: names.map((file_name, id) => ({ id, file_name, width: 20, height: 10 })),
+      annotations: [
+        [0, [1, 1, 2, 2]],
+        [0, [3, 3, 0, 2]],
+        [0, [3, 3, -1, 2]],
+        [0, [40, 3, 5, 2]],
+        [0, [18, 3, 5, 2]],
+        [6, [1, 1, 2, 2]],
+        [6, [2, 1, 2, 2]],
+        [6, [3, 1, 2, 2]],
+        [99, [3, 1, 2, 2]],
+      ].map(([image_id, bbox], id) => ({ id, image_id, category_id: 4, bbox, area: 4, iscrowd: 0 })),
+    };
+    train.annotations.push({ id: 8, image_id: 0, category_id: 5, bbox: [1, 1, 1, 1], area: 1, iscrowd: 0 });
+    train.annotations.push({ ...train.annotations[0]!, image_id: 1 });
+    await roboflow(train, coco("b.png", 4, [1, 1, 2, 2]));
+    await image("train/extra.png", 20, 10, 7);
+    await image("train/size.png", 12, 10, 8);
+    await image("train/many.png", 20, 10, 9);
+    await image("outside.png", 20, 10, 11);
+    await writeFile(join(root, "train/twin.png"), await readFile(join(root, "valid/b.png")));
+    await sharp({ create: { width: 20, height: 10, channels: 3, background: "red" } }).toFile(
+      join(root, "train/cut.png"),
+    );
+    await writeFile(join(root, "train/cut.png"), (await readFile(join(root, "train/cut.png"))).subarray(0, 60));
+    await symlink(join(root, "outside.png"), join(root, "train/link.png"));
+    const progress: number[] = [];
+    const dataset = await loadDataset({ dir: root }, { strict: false });
+    const report = await scanDataset(dataset, { queries: 2, onProgress: (done) => progress.push(done) });
+    expect(report.ok).toBe(false);
+    expect(report.counts).toEqual({
+      "escaping-path": 2,
+      "missing-image": 1,
+      "corrupt-image": 1,
+      "box-zero-size": 1,
+      "box-negative-size": 1,
+      "box-outside": 1,
+      "box-partly-outside": 1,
+      "unknown-image": 1,
+      "unknown-category": 1,
+      "duplicate-annotation": 1,
+      "size-differs": 1,
+      "too-many-objects": 1,
+      "unlisted-file": 1,
+      leak: 1,
+    });
+    expect(report.splits.train).toEqual({
+      images: 7,
+      backgrounds: 4,
+      boxes: 6,
+      crowds: 0,
+      boxesPerClass: { cat: 6 },
+      mostBoxes: 3,
+    });
+    const of = (kind: string) => report.problems.find((p) => p.kind === kind)!;
+    expect(of("corrupt-image").message).toMatch(/cut\.png is truncated or damaged/);
+    expect(of("leak").message).toMatch(/b\.png \(val\).*twin\.png \(train\)/);
+    expect(of("unlisted-file").file).toBe("extra.png");
+    expect(of("size-differs").message).toMatch(/size\.png is 12 x 10.*says 20 x 10/);
+    expect(of("box-outside")).toMatchObject({ file: "a.png", annotationId: 3 });
+    expect(progress.at(-1)).toBe(8);
+    expect(JSON.parse(JSON.stringify(report))).toEqual(report);
+  });
+
+  it("finds nothing wrong with the trees", async () => {
+    const dir = new URL("../../../datasets/trees", import.meta.url).pathname;
+    const report = await scanDataset(await loadDataset({ dir }), { queries: 100 });
+    expect(report.problems).toEqual([]);
+    expect(report.classes).toEqual([{ name: "tree", categoryId: 1, label: 0 }]);
+    expect(report.splits.train).toMatchObject({ images: 86, boxes: 1739, backgrounds: 3, mostBoxes: 61 });
+    expect(report.splits.val).toMatchObject({ images: 9, boxes: 192, mostBoxes: 31 });
+  });
+});

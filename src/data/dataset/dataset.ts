@@ -1,0 +1,261 @@
+// Finds out what lies in a data folder, reads its splits, and refuses what cannot be trained on.
+
+import { createHash } from "node:crypto";
+import { readdir, stat } from "node:fs/promises";
+import { basename, isAbsolute, join, normalize, relative, resolve, sep } from "node:path";
+import { UserError } from "../../util/errors.ts";
+import { type CocoFile, cocoClasses, cocoSamples, readCoco } from "./coco.ts";
+import { type ClassEntry, type Problem, SPLITS, type Split, type SplitName } from "./sample.ts";
+import { readYolo, type YoloFile, yoloClasses, yoloSamples } from "./yolo.ts";
+
+/** Where one split is: a folder of images and a COCO file. */
+export type SplitSource = { images: string; annotations: string };
+
+/** A recipe's `data`: a folder whose layout is found out, or else each split named. */
+export type DatasetSource = { dir?: string | null } & { [name in SplitName]?: SplitSource | null };
+
+export type Dataset = {
+  layout: "roboflow-coco" | "coco" | "yolo" | "explicit";
+  /** One line for people: which layout was found where. */
+  description: string;
+  /** Labels 0..N-1, from the training split wherever there is one. */
+  classes: ClassEntry[];
+  splits: Partial<Record<SplitName, Split>>;
+  problems: Problem[];
+};
+
+export type DatasetOptions = {
+  /** Splits without which the set is refused. Default train and val. */
+  require?: readonly SplitName[];
+  /** True (default): a problem of severity `error` is thrown. False: all are returned, for a report. */
+  strict?: boolean;
+};
+
+/**
+ * Read a data set: annotations and folder listings, no image of a COCO set is opened. Throws UserError where no layout
+ * is recognised, a required split is missing or empty, a file is damaged, or (strict) anything in it is in error.
+ */
+export async function loadDataset(source: DatasetSource, options: DatasetOptions = {}): Promise<Dataset> {
+  const { require = ["train", "val"], strict = true } = options;
+  const found = await find(source);
+  const dataset =
+    "yolo" in found
+      ? await loadYolo(found.yolo, found.where)
+      : await loadCoco(found.sources, found.layout, describe(found, source));
+  const present = SPLITS.filter((name) => dataset.splits[name]);
+  for (const name of require) {
+    const split = dataset.splits[name];
+    const has = present.length > 0 ? `It has ${present.join(" and ")}.` : "It has no split at all.";
+    if (!split)
+      throw new UserError(`The data set has no ${name} split: ${dataset.description}. ${has}`, missingHint(name));
+    if (split.samples.length === 0 && !dataset.problems.some((p) => p.split === name && p.severity === "error"))
+      throw new UserError(`The ${name} split of the data set holds no images: ${split.annotations}.`);
+  }
+  if (strict) refuseErrors(dataset.problems);
+  return dataset;
+}
+
+/** Throw UserError if there is a problem of severity `error`; the message names the first few. */
+export function refuseErrors(problems: readonly Problem[]): void {
+  const errors = problems.filter((p) => p.severity === "error");
+  if (errors.length === 0) return;
+  const shown = errors.slice(0, 5).map((p) => p.message);
+  if (errors.length > shown.length) shown.push(`... and ${errors.length - shown.length} more.`);
+  throw new UserError(shown.join("\n"), {
+    hint: "Correct the annotations or take the images out. `rfdetr-train check --recipe FILE` lists everything.",
+  });
+}
+
+/** Lines for people: layout, counts per split, the class table, and what is dropped. */
+export function datasetSummary({ description, classes, splits, problems }: Dataset): string[] {
+  const lines = [`Data: ${description}.`];
+  for (const split of SPLITS.flatMap((name) => splits[name] ?? [])) {
+    const boxes = split.samples.reduce((n, s) => n + s.annotations.filter((a) => !a.crowd).length, 0);
+    const crowds = split.samples.reduce((n, s) => n + s.annotations.filter((a) => a.crowd).length, 0);
+    const empty = split.samples.filter((s) => s.annotations.length === 0).length;
+    const dropped = problems.filter((p) => p.split === split.name && DROPPED.has(p.kind)).length;
+    const notes = [`${empty} without boxes`, `${boxes} boxes`];
+    if (crowds > 0) notes.push(`${crowds} crowd regions (evaluation only)`);
+    if (dropped > 0) notes.push(`${dropped} boxes without area in the image dropped`);
+    lines.push(`  ${split.name}: ${split.samples.length} images (${notes.join(", ")})`);
+  }
+  lines.push(
+    `  ${classes.length} ${classes.length === 1 ? "class" : "classes"}: ${classes.map((c) => `${c.label} ${c.name} (id ${c.categoryId})`).join(", ")}`,
+  );
+  return lines;
+}
+
+const DROPPED = new Set<Problem["kind"]>(["box-zero-size", "box-outside"]);
+
+/** Hex SHA-256 over the class table, every annotation, and every image's name and size in bytes. */
+export async function datasetFingerprint({ classes, splits }: Dataset): Promise<string> {
+  const hash = createHash("sha256").update(JSON.stringify(classes));
+  for (const split of SPLITS.flatMap((name) => splits[name] ?? [])) {
+    hash.update(split.name);
+    for (let i = 0; i < split.samples.length; i += 64) {
+      const some = split.samples.slice(i, i + 64);
+      const sizes = await Promise.all(
+        some.map(({ path }) =>
+          stat(path).then(
+            (s) => s.size,
+            () => -1,
+          ),
+        ),
+      );
+      some.forEach(({ imageId, file, annotations }, j) => {
+        hash.update(JSON.stringify([imageId, file, sizes[j], annotations]));
+      });
+    }
+  }
+  return hash.digest("hex");
+}
+
+/** Names of all files under a folder, relative to it, in order. Throws UserError where the folder is missing. */
+export async function listFiles(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(
+    (cause: NodeJS.ErrnoException) => {
+      const why = cause.code === "ENOENT" ? "does not exist" : `cannot be read (${cause.code})`;
+      throw new UserError(`The folder of images ${folder} ${why}.`, {
+        hint: "Check the path in the recipe's data.",
+        cause,
+      });
+    },
+  );
+  return entries
+    .filter((e) => !e.isDirectory())
+    .map((e) => relative(folder, join(e.parentPath, e.name)))
+    .sort();
+}
+
+type Found =
+  | { layout: "roboflow-coco" | "coco" | "explicit"; sources: Partial<Record<SplitName, SplitSource>> }
+  | { yolo: YoloFile; where: string };
+
+async function find({ dir, ...rest }: DatasetSource): Promise<Found> {
+  const sources: Partial<Record<SplitName, SplitSource>> = {};
+  for (const name of SPLITS) if (rest[name]) sources[name] = rest[name];
+  const named = Object.keys(sources);
+  if (dir && named.length > 0)
+    throw new UserError(`data.dir and data.${named[0]} are both given.`, {
+      hint: "Give the folder or name the splits.",
+    });
+  return dir ? detect(dir) : { layout: "explicit", sources };
+}
+
+async function detect(dir: string): Promise<Found> {
+  const names = await readdir(dir).catch((cause: NodeJS.ErrnoException) => {
+    const why = cause.code === "ENOTDIR" ? "is not a folder" : "does not exist";
+    throw new UserError(`The data folder ${dir} ${why}.`, { hint: "Check data.dir in the recipe.", cause });
+  });
+  const roboflow: Partial<Record<SplitName, SplitSource>> = {};
+  for (const [name, folders] of [
+    ["train", ["train"]],
+    ["val", ["valid", "val"]],
+    ["test", ["test"]],
+  ] as const) {
+    for (const folder of folders) {
+      const annotations = join(dir, folder, "_annotations.coco.json");
+      if (!roboflow[name] && (await exists(annotations))) roboflow[name] = { images: join(dir, folder), annotations };
+    }
+  }
+  if (Object.keys(roboflow).length > 0) return { layout: "roboflow-coco", sources: roboflow };
+  const yaml = names.find((name) => name === "data.yaml" || name === "data.yml");
+  if (yaml) return { yolo: await readYolo(resolve(dir), join(resolve(dir), yaml)), where: join(dir, yaml) };
+  const coco = await detectCoco(dir);
+  if (Object.keys(coco).length > 0) return { layout: "coco", sources: coco };
+  throw new UserError(`No data set was recognised in ${dir}.`, {
+    hint:
+      "Known layouts: train/_annotations.coco.json with valid/ or val/ (Roboflow), annotations/instances_train*.json with " +
+      "a folder of images (COCO), data.yaml (YOLO). Or name each split: data: { train: { images, annotations }, val: ... }.",
+  });
+}
+
+async function detectCoco(dir: string): Promise<Partial<Record<SplitName, SplitSource>>> {
+  const files = (await readdir(join(dir, "annotations")).catch(() => [])).sort();
+  const sources: Partial<Record<SplitName, SplitSource>> = {};
+  for (const name of SPLITS) {
+    const file = files.find((f) =>
+      new RegExp(`^instances_(${name === "val" ? "val|valid" : name})[^.]*\\.json$`).test(f),
+    );
+    if (!file) continue;
+    const annotations = join(dir, "annotations", file);
+    const set = basename(file, ".json").slice("instances_".length);
+    const candidates = [set, join("images", set), name, join("images", name), "images"].map((c) => join(dir, c));
+    const images = (await Promise.all(candidates.map(exists))).indexOf(true);
+    if (images < 0)
+      throw new UserError(`${annotations} has no folder of images: none of ${candidates.join(", ")} exists.`, {
+        hint: "Name both: data: { train: { images: DIR, annotations: FILE }, val: ... }.",
+      });
+    sources[name] = { images: candidates[images]!, annotations };
+  }
+  return sources;
+}
+
+function describe(found: Found, source: DatasetSource): string {
+  const where = source.dir ? ` in ${source.dir}` : "";
+  if ("yolo" in found) return `YOLO (${found.where})`;
+  if (found.layout === "roboflow-coco")
+    return `COCO annotations beside the images, a folder a split (Roboflow)${where}`;
+  return found.layout === "coco" ? `COCO annotations/ and folders of images${where}` : "COCO files named in the recipe";
+}
+
+async function loadCoco(
+  sources: Partial<Record<SplitName, SplitSource>>,
+  layout: "roboflow-coco" | "coco" | "explicit",
+  description: string,
+): Promise<Dataset> {
+  const files: Partial<Record<SplitName, CocoFile>> = {};
+  for (const name of SPLITS) if (sources[name]) files[name] = await readCoco(sources[name].annotations);
+  const first = SPLITS.find((name) => files[name]);
+  const classes = first ? cocoClasses(files[first]!) : [];
+  const splits: Dataset["splits"] = {};
+  const problems: Problem[] = [];
+  for (const name of SPLITS) {
+    const [file, source] = [files[name], sources[name]];
+    if (!file || !source) continue;
+    const folder = resolve(source.images);
+    const present = new Set(await listFiles(folder));
+    const read = cocoSamples(file, classes, name, (image) => inside(folder, image));
+    problems.push(...read.problems);
+    for (const { file: image, path } of read.samples) {
+      // A folder that is itself a link is not in the listing, so the file is looked for before it is called missing.
+      if (present.has(normalize(image)) || (await exists(path))) continue;
+      const message = `${source.annotations} lists ${image}, which is not in ${source.images}.`;
+      problems.push({ kind: "missing-image", severity: "error", split: name, file: image, message });
+    }
+    splits[name] = { name, images: folder, annotations: source.annotations, samples: read.samples };
+  }
+  return { layout, description, classes, splits, problems };
+}
+
+async function loadYolo(file: YoloFile, where: string): Promise<Dataset> {
+  const splits: Dataset["splits"] = {};
+  const problems: Problem[] = [];
+  for (const name of SPLITS) {
+    const folders = file.splits[name];
+    if (!folders) continue;
+    const read = await yoloSamples(file, name);
+    problems.push(...read.problems);
+    splits[name] = { name, images: folders.images, annotations: folders.labels, samples: read.samples };
+  }
+  return { layout: "yolo", description: `YOLO (${where})`, classes: yoloClasses(file), splits, problems };
+}
+
+/** The path of a file that an annotation names, or null if that would lie outside the folder. */
+function inside(folder: string, name: string): string | null {
+  if (isAbsolute(name) || name.includes("\0")) return null;
+  const path = resolve(folder, name);
+  return path.startsWith(folder + sep) ? path : null;
+}
+
+function missingHint(name: SplitName): { hint: string } {
+  const folder = name === "val" ? "valid/ or val/" : `${name}/`;
+  return { hint: `Add a folder ${folder} as the other splits have, or name data.${name}: { images, annotations }.` };
+}
+
+function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}

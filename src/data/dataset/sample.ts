@@ -1,0 +1,124 @@
+// What a data set is once it is read: images with labelled boxes, whatever the files looked like; and the rules for boxes.
+
+import type { Target } from "../../loss/matcher.ts";
+
+/** One class. `label` is the model's class index (0..N-1), `categoryId` the id that the files and COCO results use. */
+export type ClassEntry = { name: string; categoryId: number; label: number };
+
+/** One labelled object. `box` is `[x1, y1, x2, y2]` in pixels of the original image, as annotated (not clamped). */
+export type Annotation = {
+  id: number;
+  categoryId: number;
+  label: number;
+  box: [number, number, number, number];
+  /** Area as annotated, in square pixels (a segmentation's area where the file gives one). */
+  area: number;
+  /** A region of many objects: it counts in evaluation only and never reaches training. */
+  crowd: boolean;
+};
+
+/** One image. `file` is its name in the annotations, `path` where it lies; sizes are null where the files do not say. */
+export type Sample = {
+  imageId: number;
+  file: string;
+  path: string;
+  width: number | null;
+  height: number | null;
+  annotations: Annotation[];
+};
+
+export const SPLITS = ["train", "val", "test"] as const;
+export type SplitName = (typeof SPLITS)[number];
+
+/** One part of a data set, its samples in the order of their image ids. `annotations` is the file (or folder) they are from. */
+export type Split = { name: SplitName; images: string; annotations: string; samples: Sample[] };
+
+export type ProblemKind =
+  | "missing-image"
+  | "corrupt-image"
+  | "unlisted-file"
+  | "duplicate-image"
+  | "duplicate-annotation"
+  | "escaping-path"
+  | "unknown-category"
+  | "unknown-image"
+  | "malformed"
+  | "box-not-a-number"
+  | "box-negative-size"
+  | "box-zero-size"
+  | "box-outside"
+  | "box-partly-outside"
+  | "size-differs"
+  | "too-many-objects"
+  | "leak";
+
+/**
+ * Something wrong in a data set. Errors stop training; warnings are counted and said. `message` is a whole sentence that
+ * names the file and, where there is one, the annotation.
+ */
+export type Problem = {
+  kind: ProblemKind;
+  severity: "error" | "warning";
+  split: SplitName;
+  file: string;
+  annotationId?: number;
+  message: string;
+};
+
+/** What is wrong with an xyxy box in an image of this size, or null. Sizes that are unknown (null) are not judged. */
+export function boxFault(
+  [x1, y1, x2, y2]: Annotation["box"],
+  width: number | null,
+  height: number | null,
+): { kind: ProblemKind; severity: Problem["severity"]; reason: string } | null {
+  const [w, h] = [x2 - x1, y2 - y1];
+  const shown = `x ${x1}, y ${y1}, width ${w}, height ${h}`;
+  if (![x1, y1, x2, y2].every(Number.isFinite))
+    return { kind: "box-not-a-number", severity: "error", reason: "has a box with a coordinate that is not a number" };
+  if (w < 0 || h < 0) return { kind: "box-negative-size", severity: "error", reason: `has a negative size (${shown})` };
+  if (w === 0 || h === 0) return { kind: "box-zero-size", severity: "warning", reason: `has no area (${shown})` };
+  if (width === null || height === null) return null;
+  const size = `the ${width} x ${height} image`;
+  if (x2 <= 0 || y2 <= 0 || x1 >= width || y1 >= height)
+    return { kind: "box-outside", severity: "warning", reason: `lies outside ${size} (${shown})` };
+  // Half a pixel is what rounding in annotation tools gives.
+  if (x1 < -0.5 || y1 < -0.5 || x2 > width + 0.5 || y2 > height + 0.5)
+    return { kind: "box-partly-outside", severity: "warning", reason: `reaches out of ${size} (${shown})` };
+  return null;
+}
+
+/** Labelled boxes in pixels, ready for geometry: `boxes` is `[n, 4]` xyxy. */
+export type PixelBoxes = { boxes: Float64Array; labels: Int32Array };
+
+/** The boxes that training sees: no crowds, clamped to an image of this size, those left without area dropped. */
+export function trainingBoxes(annotations: readonly Annotation[], width: number, height: number): PixelBoxes {
+  const kept = annotations.filter((a) => !a.crowd);
+  const boxes = Float64Array.from(kept.flatMap((a) => a.box));
+  return clampBoxes({ boxes, labels: Int32Array.from(kept, (a) => a.label) }, width, height);
+}
+
+/** Clamp xyxy boxes to `[0, width] x [0, height]` and drop those without area. */
+export function clampBoxes({ boxes, labels }: PixelBoxes, width: number, height: number): PixelBoxes {
+  const out: number[] = [];
+  const outLabels: number[] = [];
+  for (let i = 0; i < labels.length; i++) {
+    const [x1, y1, x2, y2] = [0, 1, 2, 3].map((k) => Math.min(Math.max(boxes[4 * i + k]!, 0), k % 2 ? height : width));
+    if (!(x2! > x1! && y2! > y1!)) continue;
+    out.push(x1!, y1!, x2!, y2!);
+    outLabels.push(labels[i]!);
+  }
+  return { boxes: Float64Array.from(out), labels: Int32Array.from(outLabels) };
+}
+
+/** Pixel xyxy boxes of an image of this size as normalised cxcywh targets. */
+export function toTarget({ boxes, labels }: PixelBoxes, width: number, height: number): Target {
+  const out = new Float32Array(boxes.length);
+  for (let i = 0; i < boxes.length; i += 4) {
+    const [x1, y1, x2, y2] = [boxes[i]!, boxes[i + 1]!, boxes[i + 2]!, boxes[i + 3]!];
+    out[i] = (x1 + x2) / 2 / width;
+    out[i + 1] = (y1 + y2) / 2 / height;
+    out[i + 2] = (x2 - x1) / width;
+    out[i + 3] = (y2 - y1) / height;
+  }
+  return { boxes: out, labels };
+}

@@ -1,0 +1,201 @@
+// The check of a whole data set before anything is trained: counts, and every file or box that is wrong, by name.
+
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { extname, join } from "node:path";
+import { UserError } from "../../util/errors.ts";
+import { fileError } from "../../util/files.ts";
+import { decodeBytes, IMAGE_EXTENSIONS, refuseEscape } from "../image/decode.ts";
+import { type Dataset, listFiles } from "./dataset.ts";
+import {
+  boxFault,
+  type ClassEntry,
+  type Problem,
+  type ProblemKind,
+  type Sample,
+  SPLITS,
+  type Split,
+  type SplitName,
+  trainingBoxes,
+} from "./sample.ts";
+
+export type SplitReport = {
+  images: number;
+  /** Images without a box to train on. */
+  backgrounds: number;
+  /** Boxes that training sees. */
+  boxes: number;
+  crowds: number;
+  boxesPerClass: Record<string, number>;
+  /** Boxes of the fullest image. */
+  mostBoxes: number;
+};
+
+/** Plain data, to be printed or written as JSON. `ok`: nothing stops training. */
+export type ScanReport = {
+  ok: boolean;
+  layout: Dataset["layout"];
+  description: string;
+  classes: ClassEntry[];
+  splits: Partial<Record<SplitName, SplitReport>>;
+  /** How many problems there are of each kind that occurs. */
+  counts: Partial<Record<ProblemKind, number>>;
+  problems: Problem[];
+};
+
+export type ScanOptions = {
+  /** Queries of the model: an image with more objects cannot be learned whole. */
+  queries?: number;
+  onProgress?: (done: number, total: number) => void;
+  signal?: AbortSignal;
+};
+
+/**
+ * Open every image of a data set (read with `strict: false`). Throws only if `signal` is aborted or a folder is gone; all
+ * that is wrong with the data is in the report.
+ */
+export async function scanDataset(dataset: Dataset, options: ScanOptions = {}): Promise<ScanReport> {
+  const { queries = Number.POSITIVE_INFINITY, onProgress, signal } = options;
+  const problems = [...dataset.problems];
+  const known = new Set(problems.map((p) => `${p.split} ${p.file} ${p.kind}`));
+  const present = SPLITS.flatMap((name) => dataset.splits[name] ?? []);
+  const total = present.reduce((n, split) => n + split.samples.length, 0);
+  const contents = new Map<string, { split: SplitName; file: string }>();
+  const splits: ScanReport["splits"] = {};
+  let done = 0;
+  for (const split of present) {
+    const report = (kind: ProblemKind, severity: Problem["severity"], file: string, message: string, id?: number) =>
+      problems.push({
+        kind,
+        severity,
+        split: split.name,
+        file,
+        ...(id === undefined ? {} : { annotationId: id }),
+        message,
+      });
+    const looks = await inOrder(split.samples, 4, async (sample) => {
+      signal?.throwIfAborted();
+      const look = await lookAt(sample, split, known);
+      onProgress?.(++done, total);
+      return look;
+    });
+    const counted: SplitReport = emptyReport(split.samples.length, dataset.classes);
+    for (const [i, look] of looks.entries()) {
+      const sample = split.samples[i]!;
+      if (look.fault) report(look.fault.kind, "error", sample.file, look.fault.message);
+      if (look.content !== null) {
+        const twin = contents.get(look.content);
+        if (!twin) contents.set(look.content, { split: split.name, file: sample.file });
+        else if (twin.split === split.name)
+          report(
+            "duplicate-image",
+            "warning",
+            sample.file,
+            `${sample.file} and ${twin.file} (${split.name}) are the same image.`,
+          );
+        else {
+          const message = `${sample.file} (${split.name}) is the same image as ${twin.file} (${twin.split}): what is measured there is no longer held out.`;
+          report("leak", "warning", sample.file, message);
+        }
+      }
+      const [width, height] = [look.width ?? sample.width, look.height ?? sample.height];
+      if (look.width !== null && (sample.width !== look.width || sample.height !== look.height)) {
+        if (sample.width !== null)
+          report(
+            "size-differs",
+            "warning",
+            sample.file,
+            `${sample.path} is ${look.width} x ${look.height}, ${split.annotations} says ${sample.width} x ${sample.height}.`,
+          );
+        for (const a of sample.annotations) {
+          const fault = boxFault(a.box, look.width, look.height);
+          const where = `${split.annotations}: annotation ${a.id} (image ${sample.file})`;
+          if (fault && fault.kind !== "box-zero-size")
+            report(fault.kind, fault.severity, sample.file, `${where} ${fault.reason}.`, a.id);
+        }
+      }
+      const { labels } = trainingBoxes(sample.annotations, width ?? Number.MAX_VALUE, height ?? Number.MAX_VALUE);
+      for (const label of labels) counted.boxesPerClass[dataset.classes[label]!.name]! += 1;
+      counted.boxes += labels.length;
+      counted.crowds += sample.annotations.filter((a) => a.crowd).length;
+      if (labels.length === 0) counted.backgrounds++;
+      counted.mostBoxes = Math.max(counted.mostBoxes, labels.length);
+      if (labels.length > queries) {
+        const message = `${sample.file} holds ${labels.length} objects, the model has ${queries} queries: the rest can never be found.`;
+        report("too-many-objects", "warning", sample.file, message);
+      }
+    }
+    splits[split.name] = counted;
+    for (const file of await unlisted(split, present)) {
+      const message = `${file} lies in ${split.images} and is not in ${split.annotations}: it is not used.`;
+      report("unlisted-file", "warning", file, message);
+    }
+  }
+  const counts: ScanReport["counts"] = {};
+  for (const { kind } of problems) counts[kind] = (counts[kind] ?? 0) + 1;
+  const ok = problems.every((p) => p.severity !== "error");
+  const { layout, description, classes } = dataset;
+  return { ok, layout, description, classes, splits, counts, problems };
+}
+
+type Look = {
+  width: number | null;
+  height: number | null;
+  content: string | null;
+  fault: { kind: ProblemKind; message: string } | null;
+};
+
+/** Read and decode one image, unless reading the annotations already told that it is not there. */
+async function lookAt(sample: Sample, split: Split, known: ReadonlySet<string>): Promise<Look> {
+  const nothing: Look = { width: null, height: null, content: null, fault: null };
+  for (const kind of ["missing-image", "corrupt-image"])
+    if (known.has(`${split.name} ${sample.file} ${kind}`)) return nothing;
+  const failed = (kind: ProblemKind, cause: unknown): Look => {
+    if (!(cause instanceof UserError)) throw cause;
+    return { ...nothing, fault: { kind, message: cause.message } };
+  };
+  let bytes: Buffer;
+  try {
+    await refuseEscape(sample.path, split.images);
+  } catch (cause) {
+    return failed("escaping-path", cause);
+  }
+  try {
+    bytes = await readFile(sample.path);
+  } catch (cause) {
+    return failed("missing-image", fileError(sample.path, "read", cause));
+  }
+  try {
+    const { width, height } = await decodeBytes(bytes, sample.path);
+    return { width, height, content: createHash("sha256").update(bytes).digest("hex"), fault: null };
+  } catch (cause) {
+    return failed("corrupt-image", cause);
+  }
+}
+
+/** Images in the folder of a split that no split lists; a folder that splits share is reported with the first. */
+async function unlisted(split: Split, all: readonly Split[]): Promise<string[]> {
+  if (all.find((other) => other.images === split.images) !== split) return [];
+  const listed = new Set(all.flatMap((other) => other.samples.map((s) => s.path)));
+  const names = await listFiles(split.images);
+  return names.filter((f) => IMAGE_EXTENSIONS.has(extname(f).toLowerCase()) && !listed.has(join(split.images, f)));
+}
+
+function emptyReport(images: number, classes: readonly ClassEntry[]): SplitReport {
+  const boxesPerClass = Object.fromEntries(classes.map((c) => [c.name, 0]));
+  return { images, backgrounds: 0, boxes: 0, crowds: 0, boxesPerClass, mostBoxes: 0 };
+}
+
+/** Map with at most `width` calls under way; results in the order of the items. */
+async function inOrder<T, R>(items: readonly T[], width: number, fn: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = new Array(items.length);
+  let next = 0;
+  const lane = async () => {
+    while (next < items.length) {
+      const i = next++;
+      results[i] = await fn(items[i]!);
+    }
+  };
+  await Promise.all(Array.from({ length: width }, lane));
+  return results;
+}

@@ -1,0 +1,128 @@
+// Image files to RGB bytes by sharp, as Pillow's `convert("RGB")` gives them: no EXIF rotation, no colour profile, alpha dropped.
+
+import { readFile, realpath } from "node:fs/promises";
+import { relative, sep } from "node:path";
+import sharp from "sharp";
+import { UserError } from "../../util/errors.ts";
+import { fileError } from "../../util/files.ts";
+
+// Images are decoded side by side, so one thread each is enough; files are read once, so nothing is worth caching.
+sharp.concurrency(1);
+sharp.cache(false);
+
+/** RGB bytes `[height, width, 3]`. */
+export type Rgb = { data: Uint8Array; width: number; height: number };
+
+/** Extensions taken for images in a folder. */
+export const IMAGE_EXTENSIONS = new Set([".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".gif", ".avif", ".bmp"]);
+
+const FORMATS = new Set(["jpeg", "png", "webp", "tiff", "gif", "heif"]);
+
+/** More pixels than this are refused before anything is allocated; Pillow's own limit. */
+export const MAX_PIXELS = 178_956_970;
+
+/**
+ * Decode an image file. With `within`, a file that a symbolic link leads out of that folder is refused.
+ * Throws UserError naming the file where it is missing, truncated, no image, or larger than MAX_PIXELS.
+ */
+export async function decodeFile(path: string, { within }: { within?: string } = {}): Promise<Rgb> {
+  if (within !== undefined) await refuseEscape(path, within);
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(path);
+  } catch (cause) {
+    throw fileError(path, "read", cause);
+  }
+  return decodeBytes(bytes, path);
+}
+
+/** Decode the bytes of an image file; `path` is for messages. Throws as `decodeFile`. */
+export async function decodeBytes(bytes: Uint8Array, path: string): Promise<Rgb> {
+  try {
+    const image = open(bytes);
+    const { format, space } = await image.metadata();
+    if (!FORMATS.has(format)) throw new Error(`its format is ${format}`);
+    if (space === "cmyk") {
+      const { data, info } = await image.pipelineColourspace("cmyk").toColourspace("cmyk").raw().toBuffer(RESOLVE);
+      return { data: cmykToRgb(data, info.channels), width: info.width, height: info.height };
+    }
+    const { data, info } = await image.removeAlpha().toColourspace("srgb").raw().toBuffer(RESOLVE);
+    if (info.channels !== 3) throw new Error(`it has ${info.channels} colour channels`);
+    return { data, width: info.width, height: info.height };
+  } catch (cause) {
+    throw imageError(path, bytes, cause);
+  }
+}
+
+/** Width and height from the header alone. Throws as `decodeFile`. */
+export async function imageSize(path: string): Promise<{ width: number; height: number }> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(path);
+  } catch (cause) {
+    throw fileError(path, "read", cause);
+  }
+  try {
+    const { width, height } = await open(bytes).metadata();
+    return { width, height };
+  } catch (cause) {
+    throw imageError(path, bytes, cause);
+  }
+}
+
+/** Throws UserError if the real place of `path` is not inside the real place of `folder`. */
+export async function refuseEscape(path: string, folder: string): Promise<void> {
+  let real: string;
+  let realFolder: string;
+  try {
+    [real, realFolder] = await Promise.all([realpath(path), realpath(folder)]);
+  } catch (cause) {
+    throw fileError(path, "read", cause);
+  }
+  const way = relative(realFolder, real);
+  if (way === ".." || way.startsWith(`..${sep}`) || way === real)
+    throw new UserError(`${path} is a link that leads out of its folder ${folder} (to ${real}).`, {
+      hint: "Copy the image into the folder, or name the folder where the images really are.",
+    });
+}
+
+const RESOLVE = { resolveWithObject: true } as const;
+
+function open(bytes: Uint8Array) {
+  return sharp(bytes, { failOn: "truncated", ignoreIcc: true, limitInputPixels: MAX_PIXELS, sequentialRead: true });
+}
+
+/** Pillow's plain formula; a colour profile is not consulted there either. */
+function cmykToRgb(data: Uint8Array, channels: number): Uint8Array {
+  const n = data.length / channels;
+  const out = new Uint8Array(3 * n);
+  for (let i = 0; i < n; i++) {
+    const light = 255 - data[channels * i + 3]!;
+    for (let c = 0; c < 3; c++) {
+      const product = data[channels * i + c]! * light + 128;
+      out[3 * i + c] = light - (((product >> 8) + product) >> 8);
+    }
+  }
+  return out;
+}
+
+function imageError(path: string, bytes: Uint8Array, cause: unknown): UserError {
+  const reason = (cause as Error).message
+    .split("\n")[0]!
+    .replace(/^Input (buffer|file) /, "it ")
+    .replace(/[:\s]+$/, "");
+  if (bytes.length === 0)
+    return new UserError(`${path} is empty.`, { hint: "Copy or download the image again.", cause });
+  if (/pixel limit/.test(reason))
+    return new UserError(`${path} has more than ${MAX_PIXELS} pixels.`, { hint: "Cut it into tiles first.", cause });
+  // "Unknown error": libvips keeps its messages for all threads together, and another one has taken this image's
+  if (/premature|truncated|corrupt|read error|end of|unknown error/i.test(reason))
+    return new UserError(`${path} is truncated or damaged: ${reason}.`, {
+      hint: "Copy or download the image again, or take it out of the annotations.",
+      cause,
+    });
+  return new UserError(`${path} cannot be read as an image: ${reason}.`, {
+    hint: "JPEG, PNG, WebP, TIFF, GIF and AVIF are read. Convert it, or take it out of the annotations.",
+    cause,
+  });
+}

@@ -1,0 +1,121 @@
+// Which image files a person means by paths, folders and patterns, and where pictures made of them go without clashes.
+
+import { existsSync } from "node:fs";
+import { mkdir, realpath, stat } from "node:fs/promises";
+import { basename, dirname, extname, join, relative, resolve, sep } from "node:path";
+import { UserError } from "../../util/errors.ts";
+import { listFiles } from "../dataset/dataset.ts";
+import { IMAGE_EXTENSIONS } from "./decode.ts";
+
+/**
+ * Image files: a file as it is, all images of a folder and the folders in it, or all that match a pattern (`*`, `?`, `[ab]`,
+ * `{jpg,png}` within a name, `**` across folders). Each file once, in the order given. Folders and patterns do not find what
+ * lies in `except`. `missing` says of each argument that leads to no image why.
+ */
+export async function findImages(
+  inputs: readonly string[],
+  { except }: { except?: string | undefined } = {},
+): Promise<{ paths: string[]; missing: { file: string; error: UserError }[] }> {
+  const paths = new Map<string, string>();
+  const missing: { file: string; error: UserError }[] = [];
+  const excluded = except === undefined ? undefined : await real(except);
+  for (const input of inputs) {
+    const found = await expand(input);
+    if (found instanceof UserError) missing.push({ file: input, error: found });
+    else for (const path of found) if (path === input || !isInside(await real(path), excluded)) paths.set(resolve(path), path); // biome-ignore format: one line
+  }
+  return { paths: [...paths.values()], missing };
+}
+
+async function expand(input: string): Promise<string[] | UserError> {
+  const found = await stat(input).catch(() => undefined);
+  if (found && !found.isDirectory()) return [input];
+  const isImage = (file: string) => IMAGE_EXTENSIONS.has(extname(file).toLowerCase());
+  if (found) {
+    const files = (await listFiles(input)).filter(isImage);
+    return files.length > 0 ? files.map((file) => join(input, file)) : new UserError(`The folder ${input} holds no images.`); // biome-ignore format: one line
+  }
+  if (!/[*?[{]/.test(input)) {
+    const hint = "Check the path; it is taken relative to the current folder.";
+    return new UserError(`There is no file or folder ${input}.`, { hint });
+  }
+  const parts = input.split("/");
+  const plain = parts.findIndex((part) => /[*?[{]/.test(part));
+  const folder = parts.slice(0, plain).join("/") || (input.startsWith("/") ? "/" : ".");
+  const pattern = globPattern(parts.slice(plain).join("/"));
+  const files = existsSync(folder)
+    ? (await listFiles(folder)).filter((file) => pattern.test(file) && isImage(file))
+    : [];
+  return files.length > 0 ? files.map((file) => join(folder, file)) : new UserError(`No image matches ${input}.`);
+}
+
+/** A pattern of file names as a regular expression. */
+function globPattern(glob: string): RegExp {
+  let depth = 0;
+  const source = glob.replace(/\*\*\/|\*\*|\*|\?|\[[^\]/]+\]|[{},]|[\\^$.|+()[\]]/g, (token) => {
+    if (token === "**/") return "(?:[^/]+/)*";
+    if (token === "**") return ".*";
+    if (token === "*") return "[^/]*";
+    if (token === "?") return "[^/]";
+    if (token === "{") return ++depth > 0 ? "(?:" : "";
+    if (token === "}") return depth-- > 0 ? ")" : "\\}";
+    if (token === ",") return depth > 0 ? "|" : ",";
+    if (token.length > 2 && token.startsWith("[")) return token.replace(/^\[!/, "[^").replaceAll("\\", "\\\\");
+    return `\\${token}`;
+  });
+  try {
+    return new RegExp(`^${source}$`, "u");
+  } catch {
+    return /$^/; // a brace that is not closed matches nothing
+  }
+}
+
+const WRITTEN = new Set([".jpg", ".jpeg", ".png", ".webp"]);
+
+/**
+ * A name for the picture of each image, below one folder: its path without the folders that all have in common, and with
+ * `.png` behind it where its own format is not written. No two are equal, not even where capitals do not count.
+ */
+export function pictureNames(paths: readonly string[]): string[] {
+  const folders = paths.map((path) => dirname(resolve(path)).split(sep));
+  const [first = []] = folders;
+  const differ = first.findIndex((part, i) => folders.some((folder) => folder[i] !== part));
+  const root = first.slice(0, differ < 0 ? first.length : differ).join(sep) || sep;
+  const taken = new Set<string>();
+  return paths.map((path) => {
+    const name = relative(root, resolve(path));
+    const extension = WRITTEN.has(extname(name).toLowerCase()) ? extname(name) : `${extname(name)}.png`;
+    const stem = name.slice(0, name.length - extname(name).length);
+    let unique = stem + extension;
+    for (let n = 2; taken.has(unique.toLowerCase()); n++) unique = `${stem}-${n}${extension}`;
+    taken.add(unique.toLowerCase());
+    return unique;
+  });
+}
+
+/**
+ * The path of a file `name` in `folder`, whose folders are made. Throws a UserError where a link leads out of `folder`.
+ */
+export async function placeInside(folder: string, name: string): Promise<string> {
+  const root = await real(folder);
+  let at = folder;
+  for (const part of name.split(sep).slice(0, -1)) {
+    at = join(at, part);
+    if (!isInside(await real(at), root)) throw new UserError(`${at} is a link that leads out of ${folder}.`, { hint: "Choose another folder to write to." }); // biome-ignore format: one line
+    await mkdir(at, { recursive: true });
+  }
+  return join(folder, name);
+}
+
+/** The real place of a path, of which the last parts need not be there. */
+async function real(path: string): Promise<string> {
+  const absolute = resolve(path);
+  return realpath(absolute).catch(async () => {
+    const parent = dirname(absolute);
+    return parent === absolute ? absolute : join(await real(parent), basename(absolute));
+  });
+}
+
+function isInside(path: string, folder: string | undefined): boolean {
+  return folder !== undefined && `${path}${sep}`.startsWith(folder.endsWith(sep) ? folder : `${folder}${sep}`);
+}

@@ -1,0 +1,112 @@
+// Two runs side by side: their best evaluations, their classes, and what differs in recipe and environment.
+
+import type { ValRow } from "../run/events.ts";
+import type { RunFolder } from "../run/runFolder.ts";
+import { type KeyDifference, recipeDifference } from "./recipeDifference.ts";
+
+export type ComparedRun = {
+  dir: string;
+  name: string;
+  status: string;
+  /** Epoch (from 0) and step of the best evaluation by the run's own metric. */
+  best: { epoch: number; step: number; metric: string } | null;
+};
+
+export type Difference = { name: string; a: number | null; b: number | null; change: number | null };
+
+export type Comparison = {
+  a: ComparedRun;
+  b: ComparedRun;
+  /** Of the best evaluation of each run. */
+  metrics: Difference[];
+  /** AP50:95 by class, largest change first. */
+  classes: Difference[];
+  /** What the runs cost and how far they went. */
+  training: Difference[];
+  /** Keys whose values differ; the name of the run is left out. */
+  recipe: KeyDifference[];
+  environment: KeyDifference[];
+  /** Why the metrics cannot be compared as they are. */
+  caveats: string[];
+};
+
+export function compareRuns(a: RunFolder, b: RunFolder): Comparison {
+  const [one, two] = [metricsOf(a), metricsOf(b)];
+  return {
+    a: comparedRun(a),
+    b: comparedRun(b),
+    metrics: differences(one, two),
+    classes: differences(a.best?.per_class ?? {}, b.best?.per_class ?? {}).sort((x, y) => size(y) - size(x)),
+    training: differences(trainingOf(a), trainingOf(b)),
+    recipe: recipeDifference(a.recipe, b.recipe).filter(({ key }) => key !== "name"),
+    environment: recipeDifference(environmentOf(a), environmentOf(b)),
+    caveats: caveats(a, b),
+  };
+}
+
+function comparedRun({ dir, name, log, best, metric }: RunFolder): ComparedRun {
+  return { dir, name, status: log.status, best: best && { epoch: best.epoch, step: best.step, metric } };
+}
+
+type Values = Record<string, number | null | undefined>;
+
+/** Of the best row; with the details of its evaluation, more of them. */
+function metricsOf({ best, evaluation }: RunFolder): Values {
+  if (!best) return {};
+  const of = (name: keyof ValRow) => best[name] as number | null;
+  const more = evaluation?.step === best.step ? evaluation : null;
+  return {
+    ...{ "AP50:95": of("AP50:95"), AP50: of("AP50"), AP75: of("AP75"), AR: of("AR") },
+    ...(more && { APs: more.metrics.APs, APm: more.metrics.APm, APl: more.metrics.APl, F1: more.f1.f1 }),
+  };
+}
+
+function trainingOf({ rows, best, log }: RunFolder): Values {
+  const train = rows.filter((row) => row.split === "train");
+  const end = train.slice(-Math.max(1, Math.round(train.length / 20)));
+  const median = [...train.map((row) => row.images_per_second)].sort((x, y) => x - y)[train.length >> 1];
+  const last = rows.at(-1);
+  return {
+    "best epoch": best && best.epoch + 1,
+    epochs: last && last.epoch + 1,
+    steps: last?.step,
+    "loss at the end": end.length === 0 ? null : end.reduce((sum, { loss }) => sum + loss, 0) / end.length,
+    "images a second": median,
+    minutes: log.seconds === null ? null : log.seconds / 60,
+  };
+}
+
+function differences(a: Values, b: Values): Difference[] {
+  const own = (values: Values, name: string) => (Object.hasOwn(values, name) ? (values[name] ?? null) : null); // "__proto__" is a name, too
+  return [...new Set([...Object.keys(a), ...Object.keys(b)])].flatMap((name) => {
+    const [one, two] = [own(a, name), own(b, name)];
+    if (one === null && two === null) return [];
+    return [{ name, a: one, b: two, change: one === null || two === null ? null : two - one }];
+  });
+}
+
+/** A change that is not known comes after all others. */
+function size({ change }: Difference): number {
+  return change === null ? -1 : Math.abs(change);
+}
+
+function environmentOf({ environment }: RunFolder): Record<string, unknown> {
+  if (!environment) return {};
+  const { started: _, ...rest } = environment;
+  return rest;
+}
+
+function caveats(a: RunFolder, b: RunFolder): string[] {
+  const [one, two] = [a, b].map(({ environment }) => environment?.dataset?.fingerprint);
+  const limits = [a, b].map(({ recipe }) => (recipe.eval as { max_dets?: unknown } | undefined)?.max_dets);
+  return [
+    ...(one !== undefined && two !== undefined && one !== two
+      ? ["The runs saw different data (their fingerprints differ), so their metrics may not be comparable."]
+      : []),
+    ...(limits[0] !== limits[1] ? ["The runs count a different number of detections an image (eval.max_dets)."] : []),
+    ...[a, b].flatMap((run) => (run.best ? [] : [`${run.dir} has not been evaluated yet.`])),
+    ...[a, b].flatMap((run) =>
+      run.log.status === "running" ? [`${run.dir} has not ended, as far as its log tells.`] : [],
+    ),
+  ];
+}

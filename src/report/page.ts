@@ -1,0 +1,73 @@
+// One self-contained HTML file: markup, styles, data, and the library that draws the charts. Nothing is loaded from anywhere.
+
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { programVersion } from "../run/environment.ts";
+import { type Html, html, json, raw } from "./html.ts";
+
+const CHARTS = ["tools", "training", "evaluation", "comparison", "main"].map((name) => `charts/${name}.js`);
+
+const require = createRequire(import.meta.url);
+
+/** The text of a page. `data` is what charts/*.js draw; it may hold anything that JSON can. */
+export async function page({ title, body, data }: { title: string; body: Html; data: unknown }): Promise<string> {
+  const [style, scripts] = await Promise.all([
+    asset("page.css"),
+    Promise.all([library("d3", "d3.min.js"), library("@observablehq/plot", "plot.umd.min.js"), ...CHARTS.map(asset)]),
+  ]);
+  const document = html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy(scripts)}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="rfdetr-train ${programVersion()}">
+<title>${title}</title>
+<link rel="icon" href="data:,">
+<style>${raw(style)}</style>
+</head>
+<body>
+<a class="skip" href="#content">To the content</a>
+<div class="page">
+${body}
+<footer>Made by rfdetr-train ${programVersion()}. Charts by Observable Plot and D3 (ISC licence).</footer>
+</div>
+<script type="application/json" id="data">${json(data)}</script>
+${scripts.map((script) => html`<script>${raw(script)}</script>\n`)}
+</body>
+</html>
+`;
+  return document.text;
+}
+
+/** A file that lies beside this one, in the sources and in what is built of them. */
+function asset(name: string): Promise<string> {
+  return readFile(new URL(name, import.meta.url), "utf8");
+}
+
+/** The page can run its own scripts and show its own pictures; it can reach nothing else, whatever text got into it. */
+function policy(scripts: readonly string[]): string {
+  const hashes = scripts.map((script) => `'sha256-${createHash("sha256").update(script).digest("base64")}'`);
+  return [
+    "default-src 'none'",
+    `script-src ${hashes.join(" ")}`,
+    "style-src 'unsafe-inline'",
+    "img-src data:",
+    "base-uri 'none'",
+    "form-action 'none'",
+  ].join("; ");
+}
+
+/** The browser's build of a package. */
+async function library(name: string, file: string): Promise<string> {
+  const source = await readFile(join(dirname(require.resolve(name)), "..", "dist", file), "utf8");
+  if (/<\/script|<!--/i.test(source)) throw new Error(`${name} cannot stand in a page: it ends the script element`);
+  return source;
+}
+
+/** A chart that the page's script draws, under its caption. `name` is one of those that charts/*.js have. */
+export function chart(name: string, title: string, note: string, { wide = false } = {}): Html {
+  return html`<figure data-chart="${name}"${wide && html` class="wide"`}><figcaption><h3>${title}</h3>${note && html`<p>${note}</p>`}</figcaption><div class="plot"></div></figure>`;
+}

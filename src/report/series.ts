@@ -1,0 +1,96 @@
+// Rows of metrics.jsonl as the columns that charts draw: few enough points, however long the run was.
+
+import type { MetricsRow, TrainRow, ValRow } from "../run/events.ts";
+
+/** Points of a curve of training; more rows are averaged. */
+const MOST_POINTS = 360;
+/** Evaluations in full; of more, some are left out. */
+const MOST_EVALUATIONS = 400;
+
+export type Series = {
+  /** Epochs done, with a fraction, where that is known; else steps. */
+  x: number[];
+  step: number[];
+  epoch: number[];
+  values: Record<string, (number | null)[]>;
+};
+
+export type RunSeries = {
+  unit: "epoch" | "step";
+  train: Series;
+  val: Series;
+  /** AP50:95 by class, at the places of `val`. */
+  perClass: Record<string, (number | null)[]>;
+};
+
+/** Columns of a run. `stepsPerEpoch` is taken from the rows where it is not known. */
+export function runSeries(rows: readonly MetricsRow[], stepsPerEpoch = stepsOfEpoch(rows)): RunSeries {
+  const toX = (step: number) => (stepsPerEpoch === undefined ? step : step / stepsPerEpoch);
+  const train = rows.filter((row) => row.split === "train");
+  const val = thinned(rows.filter((row) => row.split === "val"));
+  const classes = new Set(val.flatMap(({ per_class }) => Object.keys(per_class)));
+  return {
+    unit: stepsPerEpoch === undefined ? "step" : "epoch",
+    train: trainSeries(train, toX),
+    val: {
+      ...{ x: val.map(({ step }) => precise(toX(step))!), step: val.map(({ step }) => step) },
+      epoch: val.map(({ epoch }) => epoch),
+      values: Object.fromEntries(
+        (["AP50:95", "AP50", "AP75", "AR"] as const).map((name) => [name, val.map((row) => precise(row[name]))]),
+      ),
+    },
+    perClass: Object.fromEntries(
+      [...classes].map((name) => [name, val.map(({ per_class }) => precise(per_class[name]))]),
+    ),
+  };
+}
+
+/** Means over runs of neighbouring rows. Learning rates are the last of theirs, since they jump where a stage begins. */
+function trainSeries(rows: readonly TrainRow[], toX: (step: number) => number): Series {
+  const length = Math.max(1, Math.ceil(rows.length / MOST_POINTS));
+  const groups: TrainRow[][] = [];
+  for (let i = 0; i < rows.length; i += length) groups.push(rows.slice(i, i + length));
+  const names = new Set(rows.flatMap((row) => Object.keys(row)));
+  for (const name of ["step", "epoch", "split"]) names.delete(name);
+  const last = groups.map((group) => group.at(-1)!);
+  return {
+    x: last.map(({ step }) => precise(toX(step))!),
+    step: last.map(({ step }) => step),
+    epoch: last.map(({ epoch }) => epoch),
+    values: Object.fromEntries(
+      [...names].map((name) => [
+        name,
+        name.startsWith("lr")
+          ? last.map((row) => precise(field(row, name)))
+          : groups.map((group) => precise(mean(group.map((row) => field(row, name))))),
+      ]),
+    ),
+  };
+}
+
+function field(row: TrainRow, name: string): unknown {
+  return (row as unknown as Record<string, unknown>)[name];
+}
+
+function mean(values: readonly unknown[]): number | null {
+  const numbers = values.filter((value): value is number => typeof value === "number" && Number.isFinite(value));
+  return numbers.length === 0 ? null : numbers.reduce((a, b) => a + b, 0) / numbers.length;
+}
+
+/** Evenly spread evaluations, the last one always. */
+function thinned(rows: readonly ValRow[]): ValRow[] {
+  const every = Math.ceil(rows.length / MOST_EVALUATIONS);
+  return rows.filter((_, i) => (rows.length - 1 - i) % every === 0);
+}
+
+/** Five digits are more than a chart can show. */
+function precise(value: unknown): number | null {
+  return typeof value === "number" && Number.isFinite(value) ? Number(value.toPrecision(5)) : null;
+}
+
+/** Updates of an epoch, from an evaluation at the end of one that was not the last; undefined where there is none. */
+function stepsOfEpoch(rows: readonly MetricsRow[]): number | undefined {
+  const last = rows.at(-1);
+  const whole = rows.find((row) => row.split === "val" && row.epoch < last!.epoch);
+  return whole && whole.step / (whole.epoch + 1);
+}

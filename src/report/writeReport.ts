@@ -1,0 +1,33 @@
+// report.html of a run folder: made anew from what is there, so that a run can be watched by reloading it.
+
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { readRunFolder } from "../run/runFolder.ts";
+import { writeFileAtomic } from "../util/files.ts";
+import { runPage } from "./runPage.ts";
+
+/** Pictures beyond this many bytes are left out, so that the page can be sent by mail. */
+const MOST_PICTURE_BYTES = 1_400_000;
+
+/**
+ * Write `report.html` into a run folder and return its path. `defaults`: the recipe as it would be if nothing had been
+ * given. Throws a UserError where the folder is no run.
+ */
+export async function writeReport(
+  dir: string,
+  { defaults }: { defaults?: Record<string, unknown> | undefined } = {},
+): Promise<string> {
+  const run = await readRunFolder(dir);
+  const pictures = new Map<string, Uint8Array>();
+  let bytes = 0;
+  for (const { file } of run.evaluation?.pictures ?? []) {
+    if (!/^evaluation\/\d+\/[\w-]+\.jpg$/.test(file)) continue; // nothing else has any place in the page
+    const data = await readFile(join(dir, file)).catch(() => undefined);
+    if (!data || bytes + data.length > MOST_PICTURE_BYTES) continue;
+    bytes += data.length;
+    pictures.set(file, data);
+  }
+  const path = join(dir, "report.html");
+  await writeFileAtomic(path, await runPage(run, { pictures, defaults }));
+  return path;
+}

@@ -1,0 +1,63 @@
+// environment.json: on what a run ran.
+
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { availableParallelism, cpus, release, totalmem } from "node:os";
+import { promisify } from "node:util";
+import { packagePath } from "../util/package.ts";
+
+/** What only the caller knows: the engine (this folder never loads it) and the data set. */
+export type EngineFacts = {
+  tfjs: string;
+  libtensorflow: string;
+  /** Such as "cpu" or the name of the GPU. */
+  device: string;
+};
+
+export type Environment = {
+  rfdetr_train: string;
+  node: string;
+  platform: string;
+  cpu: { model: string; cores: number };
+  memory_bytes: number;
+  git: { commit: string; changed: boolean } | null;
+  started: string;
+  tfjs: string;
+  libtensorflow: string;
+  device: string;
+  dataset: { fingerprint: string };
+};
+
+/** Version of this program, from its package.json. */
+export function programVersion(): string {
+  const manifest = readFileSync(packagePath("package.json"), "utf8");
+  return (JSON.parse(manifest) as { version: string }).version;
+}
+
+/** All that is known about this machine and this run. */
+export async function describeEnvironment(engine: EngineFacts, dataset: { fingerprint: string }): Promise<Environment> {
+  return {
+    rfdetr_train: programVersion(),
+    node: process.versions.node,
+    platform: `${process.platform}-${process.arch} ${release()}`,
+    cpu: { model: cpus()[0]?.model.trim() ?? "unknown", cores: availableParallelism() },
+    memory_bytes: totalmem(),
+    git: await gitState(process.cwd()),
+    started: new Date().toISOString(),
+    ...engine,
+    dataset,
+  };
+}
+
+/** Commit of the folder's git checkout and whether tracked files differ from it; null where there is no checkout. */
+export async function gitState(folder: string): Promise<Environment["git"]> {
+  const git = async (...words: string[]) =>
+    (await promisify(execFile)("git", words, { cwd: folder, timeout: 5000 })).stdout.trim();
+  try {
+    const commit = await git("rev-parse", "HEAD");
+    const changed = (await git("status", "--porcelain", "--untracked-files=no")) !== "";
+    return { commit, changed };
+  } catch {
+    return null; // no git, no checkout, or no commit yet
+  }
+}

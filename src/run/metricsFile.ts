@@ -1,0 +1,122 @@
+// metrics.jsonl, the source of truth of a run: append-only, one JSON object a line, mended and cut back when a run resumes.
+
+import { type FileHandle, open, readFile } from "node:fs/promises";
+import { UserError } from "../util/errors.ts";
+import { fileError } from "../util/files.ts";
+import type { MetricsRow } from "./events.ts";
+
+/** Fields that differ between two runs of the same recipe, since they measure time. */
+export const TIMING_FIELDS: readonly string[] = ["images_per_second", "data_wait"];
+
+export type MetricsFile = {
+  /** Rows in the file now. A checkpoint that holds this number says exactly what was written before it. */
+  readonly rows: number;
+  /** What opening had to cut off, for a note to the user. */
+  readonly cut: { tornBytes: number; rows: number };
+  append(row: MetricsRow): Promise<void>;
+  /** Returns when everything appended is on the disk. */
+  sync(): Promise<void>;
+  close(): Promise<void>;
+};
+
+const SYNC_EVERY_MS = 5000;
+
+/**
+ * Open for appending; a missing file is made. A last line that was torn by a crash is cut off. To resume, rows after
+ * `throughStep`, or beyond the first `rows` rows, are cut off, too. Throws UserError where a line is no metrics row.
+ */
+export async function openMetricsFile(
+  path: string,
+  {
+    throughStep = Number.POSITIVE_INFINITY,
+    rows: most = Number.POSITIVE_INFINITY,
+  }: { throughStep?: number; rows?: number } = {},
+): Promise<MetricsFile> {
+  let file: FileHandle;
+  try {
+    file = await open(path, "a+");
+  } catch (error) {
+    throw fileError(path, "write", error);
+  }
+  try {
+    const bytes = await file.readFile();
+    const lines = parseLines(bytes, path);
+    const keep = lines.findIndex(({ row }, i) => i >= most || row.step > throughStep);
+    const kept = keep < 0 ? lines.length : keep;
+    let size = lines[kept - 1]?.end ?? 0;
+    let rows = kept;
+    if (size < bytes.length) {
+      await file.truncate(size);
+      await file.sync();
+    }
+    let synced = Date.now();
+    const sync = async () => {
+      await file.sync();
+      synced = Date.now();
+    };
+    return {
+      get rows() {
+        return rows;
+      },
+      cut: { tornBytes: bytes.length - (lines.at(-1)?.end ?? 0), rows: lines.length - kept },
+      append: async (row) => {
+        const line = Buffer.from(`${JSON.stringify(row)}\n`);
+        try {
+          await file.appendFile(line);
+        } catch (error) {
+          await file.truncate(size).catch(() => {}); // leave no half line where the disk is full
+          throw fileError(path, "write", error);
+        }
+        size += line.length;
+        rows++;
+        if (Date.now() - synced > SYNC_EVERY_MS || row.split !== "train") await sync();
+      },
+      sync,
+      close: async () => {
+        await file.sync();
+        await file.close();
+      },
+    };
+  } catch (error) {
+    await file.close();
+    throw error instanceof UserError ? error : fileError(path, "write", error);
+  }
+}
+
+/** All rows of a metrics file; a torn last line is left out. Throws UserError. */
+export async function readMetrics(path: string): Promise<MetricsRow[]> {
+  const bytes = await readFile(path).catch((error: unknown) => {
+    throw fileError(path, "read", error);
+  });
+  return parseLines(bytes, path).map(({ row }) => row);
+}
+
+/** The rows with the byte at which each ends. Only the last line may be torn. */
+function parseLines(bytes: Uint8Array, path: string): { row: MetricsRow; end: number }[] {
+  const lines: { row: MetricsRow; end: number }[] = [];
+  const decoder = new TextDecoder();
+  for (let start = 0; start < bytes.length; ) {
+    const newline = bytes.indexOf(10, start);
+    if (newline < 0) break;
+    const row = parseRow(decoder.decode(bytes.subarray(start, newline)));
+    if (!row) {
+      if (newline === bytes.length - 1) break;
+      throw new UserError(`${path}:${lines.length + 1}: this line is no metrics row.`, {
+        hint: "The file was changed from outside. Restore it, or delete the line.",
+      });
+    }
+    start = newline + 1;
+    lines.push({ row, end: start });
+  }
+  return lines;
+}
+
+function parseRow(line: string): MetricsRow | undefined {
+  try {
+    const row = JSON.parse(line) as Partial<MetricsRow> | null;
+    const whole = typeof row?.step === "number" && typeof row.epoch === "number" && typeof row.split === "string";
+    return whole ? (row as MetricsRow) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,95 @@
+// The process that tries a batch size: a few whole steps on made-up images, with all that a step of the run does.
+
+import { writeFileSync } from "node:fs";
+import { leafShapes, referenceKeys } from "../../checkpoint/names.ts";
+import type { Batch } from "../../data/batch/loader.ts";
+import { selectDevice } from "../../engine/device.ts";
+import { initialise } from "../../model/init.ts";
+import { UserError } from "../../util/errors.ts";
+import { rngFromSeed } from "../../util/rng.ts";
+import { learnerSettings, stepSettings } from "../settings.ts";
+import { stepMeter } from "../stages/meter.ts";
+import { stagePlan } from "../stages/stages.ts";
+import { createLearner } from "../step/learner.ts";
+import { trainStep } from "../step/step.ts";
+import type { ProbeAnswer, ProbeTask } from "./autoBatch.ts";
+
+/** Steps after the first, which allocates the optimizer's moments; fewer where they are slow. */
+const STEPS = 2;
+const SLOW_SECONDS = 4;
+
+process.on("SIGINT", () => {}); // Ctrl-C reaches every process of a terminal; the one that started this decides
+process.once("message", (task: ProbeTask) => {
+  probe(task)
+    .catch((cause: unknown) => failure(cause as Error))
+    .then((answer) => process.connected && process.send?.(answer, () => process.disconnect()));
+});
+
+async function probe({ recipe, architecture, batchSize, side, boxes }: ProbeTask): Promise<ProbeAnswer> {
+  dieFirst();
+  const { kind } = selectDevice(recipe.device);
+  const weights = initialise(referenceKeys(architecture), recipe.seed, architecture);
+  const { freeze_encoder: freezeEncoder } = recipe.model;
+  const plan = stagePlan(recipe.train.stages, leafShapes(architecture), { freezeEncoder });
+  const stage = plan.reduce((a, b) => (b.trainable > a.trainable ? b : a)); // the one that takes most
+  const learner = createLearner(weights, architecture, learnerSettings(recipe, stage.paths));
+  const settings = stepSettings(recipe, architecture);
+  // With accumulation, the sum of the gradients is kept while the next are made.
+  const batches = Array.from({ length: Math.min(2, recipe.train.grad_accum_steps) }, (_, i) =>
+    madeUp(i, { batchSize, side, boxes, classes: architecture.numClasses }),
+  );
+  const baseBytes = process.memoryUsage.rss();
+  const meter = stepMeter();
+  const step = async (number: number) => {
+    meter.begin();
+    await trainStep(learner, settings, batches, 1e-3, number);
+    meter.end();
+    return meter.take()!;
+  };
+  let { peakBytes } = await step(0);
+  let seconds = Number.POSITIVE_INFINITY;
+  for (let i = 1; i <= STEPS && !(seconds > SLOW_SECONDS && i > 1); i++) {
+    const cost = await step(i);
+    peakBytes = Math.max(peakBytes, cost.peakBytes);
+    seconds = Math.min(seconds, cost.seconds);
+  }
+  return { kind, images: batchSize * batches.length, seconds, peakBytes, baseBytes };
+}
+
+type Sizes = { batchSize: number; side: number; boxes: number; classes: number };
+
+function madeUp(number: number, { batchSize, side, boxes, classes }: Sizes): Batch {
+  const rng = rngFromSeed(number);
+  const noise = Float32Array.from({ length: 4096 }, () => rng.normal());
+  const images = new Float32Array(batchSize * side * side * 3);
+  for (let i = 0; i < images.length; i++) images[i] = noise[(i * 31) & 4095]!;
+  const all = Array.from({ length: batchSize }, (_, i) => i);
+  return {
+    images,
+    shape: [batchSize, side, side, 3],
+    targets: all.map(() => ({
+      boxes: Float32Array.from({ length: 4 * boxes }, (_, i) => (i % 4 < 2 ? 0.3 + 0.4 * rng.uniform() : 0.2)),
+      labels: Int32Array.from({ length: boxes }, () => rng.int(classes)),
+    })),
+    imageIds: all,
+    files: all.map((i) => `made-up image ${i}`),
+    originalSizes: all.map(() => [side, side]),
+    wait: 0,
+  };
+}
+
+/** Where memory runs out, the kernel shall end this process rather than another (Linux). */
+function dieFirst(): void {
+  try {
+    writeFileSync("/proc/self/oom_score_adj", "1000");
+  } catch {
+    // then it chooses by itself
+  }
+}
+
+function failure(cause: Error): ProbeAnswer {
+  if (/\bOOM\b|out of memory|bad_alloc|failed to allocate|allocation failed/i.test(cause.message))
+    return { failed: cause.message.split("\n")[0]!.slice(0, 200) };
+  if (cause instanceof UserError) return { fault: cause.message, hint: cause.hint, user: true };
+  return { fault: cause.stack ?? cause.message, user: false };
+}

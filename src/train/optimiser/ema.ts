@@ -1,0 +1,57 @@
+// Exponential moving average of the weights. Source: training/callbacks/ema.py of rfdetr over torch's AveragedModel.
+
+import * as tf from "@tensorflow/tfjs-core";
+import { rawOp } from "../../engine/backend.ts";
+import { createInPlace, descendInPlace, readInPlace, writeInPlace } from "../../ops/inPlace.ts";
+
+export type EmaSettings = { decay: number /** In updates; 0 for no ramp. */; tau: number };
+
+/** The averages by path, and how many updates they have had. */
+export type Ema = { averages: Map<string, tf.Tensor>; updates: number };
+
+export function ema(): Ema {
+  return { averages: new Map(), updates: 0 };
+}
+
+export function disposeEma(state: Ema): void {
+  tf.dispose([...state.averages.values()]);
+  state.averages.clear();
+}
+
+/** Decay of the update with this number, from 1: it ramps up so that early averages forget the start. */
+export function emaDecay({ decay, tau }: EmaSettings, update: number): number {
+  return tau > 0 ? decay * (1 - Math.exp(-update / tau)) : decay;
+}
+
+/** Move the averages towards the weights; the first update copies them. Three operations a weight. */
+export function updateEma(state: Ema, settings: EmaSettings, weights: Iterable<[string, tf.Tensor]>): void {
+  const first = state.updates === 0;
+  state.updates++;
+  const rate = tf.scalar(1 - emaDecay(settings, state.updates));
+  for (const [path, weight] of weights) {
+    const average = state.averages.get(path);
+    if (first || !average) {
+      setAverage(state, path, weight);
+      continue;
+    }
+    const current = readInPlace(average);
+    const difference = rawOp("Sub", { T: { type: "float" } }, [current, weight]);
+    current.dispose(); // or its memory would count as shared, and be copied
+    descendInPlace(average, rate, difference);
+    difference.dispose();
+  }
+  rate.dispose();
+}
+
+/** Set the average of one weight, as a checkpoint or a first update does. */
+export function setAverage(state: Ema, path: string, value: tf.Tensor): void {
+  const handle = state.averages.get(path) ?? createInPlace();
+  writeInPlace(handle, value);
+  state.averages.set(path, handle);
+}
+
+/** The average of one weight as a plain tensor that the caller owns; undefined before the first update. */
+export function readAverage(state: Ema, path: string): tf.Tensor | undefined {
+  const handle = state.averages.get(path);
+  return handle && readInPlace(handle);
+}

@@ -1,0 +1,174 @@
+// evaluation.json of a run, and the pictures beside it: what lies behind the figures of its last and of its best evaluation.
+
+import { randomBytes } from "node:crypto";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Sample } from "../../data/dataset/sample.ts";
+import { decodeFile } from "../../data/image/decode.ts";
+import type { DrawnObject } from "../../data/image/draw.ts";
+import { pairPicture } from "../../data/image/pairPicture.ts";
+import type { Detection } from "../../eval/boxMatching.ts";
+import type { ClassMetrics } from "../../eval/cocoAp.ts";
+import { type EvaluationDetails, evaluationDetails, type ImageOutcome, worstAndBest } from "../../eval/details.ts";
+import type { Evaluation } from "../../eval/evaluate.ts";
+import type { F1 } from "../../eval/f1.ts";
+import type { ValRow } from "../../run/events.ts";
+import type { TrackedPicture } from "../../track/tracker.ts";
+import { writeFileAtomic } from "../../util/files.ts";
+import type { Run } from "../run.ts";
+import { scoreOf, selectionMetric } from "./earlyStopping.ts";
+import { isBetter } from "./validate.ts";
+
+/** A picture of labels beside predictions; `file` is relative to the run's folder, `image` the name in the annotations. */
+export type RecordedPicture = Omit<ImageOutcome, "imageId"> & {
+  kind: "worst" | "best";
+  file: string;
+  image: string;
+  width: number;
+  height: number;
+};
+
+/** What evaluation.json and evaluation-best.json hold. Metrics are null where there was nothing to measure. */
+export type EvaluationRecord = Omit<EvaluationDetails, "images"> & {
+  format: 1;
+  step: number;
+  epoch: number;
+  images: number;
+  metrics: Record<string, number | null>;
+  perClass: (Omit<ClassMetrics, "id" | MetricName> & Record<MetricName, number | null>)[];
+  f1: F1;
+  f1Sweep: F1[];
+  pictures: RecordedPicture[];
+};
+
+type MetricName = "AP50:95" | "AP50" | "AP75" | "AR";
+
+/** Pictures of each kind. */
+const EACH = 6;
+/** More boxes than this are not drawn, and more than this are drawn without text. */
+const [MOST_BOXES, MOST_TEXTS] = [100, 30];
+
+/**
+ * Write the details and pictures of an evaluation into the run's folder, as the last one and, where it is, the best one;
+ * what is there is replaced whole, and pictures that neither needs go. Returns the pictures.
+ */
+export async function recordEvaluation(
+  { dir, valSplit, classes, recipe, progress }: Pick<Run, "dir" | "valSplit" | "classes" | "recipe" | "progress">,
+  row: ValRow,
+  evaluation: Evaluation,
+): Promise<TrackedPicture[]> {
+  const { images, ...details } = evaluationDetails(evaluation);
+  const samples = new Map(valSplit.samples.map((sample) => [sample.imageId, sample]));
+  const drawn = await drawPictures(images, samples, {
+    folder: valSplit.images,
+    names: new Map(classes.map(({ categoryId, label, name }) => [categoryId, { label, name }])),
+    detections: evaluation.detections.filter(({ score }) => score >= details.threshold),
+  });
+
+  const folder = join("evaluation", String(row.step));
+  await writeFolder(
+    join(dir, folder),
+    drawn.map(({ name, data }) => ({ name: `${name}.jpg`, data })),
+  );
+  const written: EvaluationRecord = {
+    ...{ format: 1, step: row.step, epoch: row.epoch, images: evaluation.images },
+    metrics: Object.fromEntries(Object.entries(evaluation.metrics).map(([name, value]) => [name, measured(value)])),
+    perClass: evaluation.perClass.map(({ name, annotations, AP50, AP75, AR, "AP50:95": ap }) => {
+      return {
+        name,
+        "AP50:95": measured(ap),
+        AP50: measured(AP50),
+        AP75: measured(AP75),
+        AR: measured(AR),
+        annotations,
+      };
+    }),
+    ...{ f1: evaluation.f1, f1Sweep: evaluation.f1Sweep, ...details },
+    pictures: drawn.map(({ name, facts }) => ({ ...facts, file: `evaluation/${row.step}/${name}.jpg` })),
+  };
+  const json = `${JSON.stringify(written)}\n`;
+  await writeFileAtomic(join(dir, "evaluation.json"), json);
+  if (isBetter(scoreOf(row, selectionMetric(recipe)), progress.best)) {
+    await writeFileAtomic(join(dir, "evaluation-best.json"), json);
+  }
+  await removeStale(dir);
+  return drawn.map(({ facts: _, ...picture }) => picture);
+}
+
+/** COCO says -1 where there was nothing to measure. */
+function measured(value: number): number | null {
+  return value >= 0 ? value : null;
+}
+
+type Drawn = TrackedPicture & { facts: Omit<RecordedPicture, "file"> };
+
+async function drawPictures(
+  images: readonly ImageOutcome[],
+  samples: ReadonlyMap<number, Sample>,
+  {
+    folder,
+    names,
+    detections,
+  }: { folder: string; names: ReadonlyMap<number, { label: number; name: string }>; detections: Detection[] },
+): Promise<Drawn[]> {
+  const pictures: Drawn[] = [];
+  for (const [kind, outcomes] of Object.entries(worstAndBest(images, EACH)) as ["worst" | "best", ImageOutcome[]][]) {
+    for (const [i, { imageId, ...outcome }] of outcomes.entries()) {
+      const sample = samples.get(imageId)!;
+      const labels = sample.annotations
+        .filter(({ crowd }) => !crowd)
+        .map(({ box, label, categoryId }) => ({ box, label, text: names.get(categoryId)?.name ?? "" }));
+      const found = detections
+        .filter((detection) => detection.imageId === imageId)
+        .sort((a, b) => b.score - a.score)
+        .map(({ bbox: [x, y, width, height], categoryId, score }): DrawnObject => {
+          const { label, name } = names.get(categoryId)!;
+          const text = names.size === 1 ? score.toFixed(2) : `${name} ${score.toFixed(2)}`;
+          return { box: [x, y, x + width, y + height], label, text };
+        });
+      const { data, width, height } = await pairPicture(await decodeFile(sample.path, { within: folder }), {
+        labels: readable(labels, names.size),
+        detections: readable(found),
+      });
+      pictures.push({
+        ...{ name: `${kind}-${i + 1}`, caption: `${sample.file}: ${outcomeText(outcome)}`, format: "jpeg" },
+        ...{ data, width, height },
+        facts: { kind, image: sample.file, width, height, ...outcome },
+      });
+    }
+  }
+  return pictures;
+}
+
+/** As many boxes as a picture can show; without text where it would hide them, or would say the same of each. */
+function readable(objects: readonly DrawnObject[], classes = Number.POSITIVE_INFINITY): DrawnObject[] {
+  const shown = objects.slice(0, MOST_BOXES);
+  return shown.length > MOST_TEXTS || classes === 1 ? shown.map((object) => ({ ...object, text: "" })) : shown;
+}
+
+function outcomeText({ found, missed, wrong }: Omit<ImageOutcome, "imageId">): string {
+  const of = `${found} of ${found + missed} found`;
+  return wrong === 0 ? of : `${of}, ${wrong} wrong`;
+}
+
+/** A folder that is there whole or not at all; one that is there already, such as before a resume, is replaced. */
+async function writeFolder(path: string, files: readonly { name: string; data: Uint8Array }[]): Promise<void> {
+  const fresh = `${path}.${randomBytes(4).toString("hex")}.tmp`;
+  await mkdir(fresh, { recursive: true });
+  for (const { name, data } of files) await writeFile(join(fresh, name), data);
+  await rm(path, { recursive: true, force: true });
+  await rename(fresh, path);
+}
+
+/** Remove the pictures of evaluations that neither evaluation.json nor evaluation-best.json is about. */
+async function removeStale(dir: string): Promise<void> {
+  const needed = new Set<string>();
+  for (const name of ["evaluation.json", "evaluation-best.json"]) {
+    const text = await readFile(join(dir, name), "utf8").catch(() => "");
+    const step = /"step":(\d+)/.exec(text.slice(0, 100))?.[1];
+    if (step !== undefined) needed.add(step);
+  }
+  for (const name of await readdir(join(dir, "evaluation"))) {
+    if (!needed.has(name)) await rm(join(dir, "evaluation", name), { recursive: true, force: true });
+  }
+}

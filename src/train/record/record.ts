@@ -1,0 +1,61 @@
+// What a run writes down as it goes: rows of metrics.jsonl, results.csv, the log.
+
+import { join } from "node:path";
+import type { MetricsRow, TrainEvent, TrainRow } from "../../run/events.ts";
+import { readMetrics } from "../../run/metricsFile.ts";
+import { resultsCsv } from "../../run/resultsCsv.ts";
+import { writeFileAtomic } from "../../util/files.ts";
+import type { Run } from "../run.ts";
+import type { StepResult } from "../step/step.ts";
+import type { Window } from "../step/windows.ts";
+
+/** The row of the step that has just been done. */
+export function trainRow(run: Run, result: StepResult, { batches, began }: Window, rateFactor: number): TrainRow {
+  const { step, epoch } = run.progress;
+  const { lr, lr_encoder } = run.recipe.train;
+  const trains = [...run.staging.current.paths];
+  const seconds = (performance.now() - began) / 1000;
+  const sum = (of: (batch: Window["batches"][number]) => number) => batches.reduce((total, one) => total + of(one), 0);
+  return {
+    step,
+    epoch,
+    split: "train",
+    loss: result.loss,
+    ...(result.terms as Pick<TrainRow, "class_error">),
+    grad_norm: result.gradNorm,
+    lr: trains.some((path) => !path.startsWith("backbone.")) ? lr * rateFactor : 0,
+    lr_encoder: trains.some((path) => path.startsWith("backbone.")) ? lr_encoder * rateFactor : 0,
+    images_per_second: sum(({ files }) => files.length) / seconds,
+    data_wait: Math.min(1, sum(({ wait }) => wait) / seconds),
+  };
+}
+
+/** Append a row to metrics.jsonl, then show it, and how gradients are distributed, wherever the run is shown. */
+export async function record(run: Run, row: MetricsRow, histograms?: StepResult["histograms"]): Promise<TrainEvent> {
+  await run.metrics.append(row);
+  run.tracker.row(row);
+  if (histograms) run.tracker.histograms(row, histograms);
+  if (row.split === "val") {
+    const { per_class: _, ...metrics } = row;
+    run.log.info("evaluated", metrics);
+  }
+  return { type: "row", row };
+}
+
+/** Make results.csv of a run folder anew. */
+export async function recordResults({ dir }: { dir: string }): Promise<void> {
+  const rows = await readMetrics(join(dir, "metrics.jsonl"));
+  await writeFileAtomic(join(dir, "results.csv"), resultsCsv(rows));
+}
+
+/** Something to tell people that also goes to the log. */
+export function noticed(run: Run, message: string): TrainEvent {
+  run.log.info(message);
+  return { type: "notice", message };
+}
+
+/** A warning that also goes to the log. */
+export function logged(run: Run, message: string): TrainEvent {
+  run.log.warn(message);
+  return { type: "warning", message };
+}

@@ -1,0 +1,74 @@
+// What a run shows of itself besides its rows: details of evaluations, report.html. Trouble with it never stops the training.
+
+import type { Evaluation } from "../../eval/evaluate.ts";
+import { loadRecipe, resolveRecipe } from "../../recipe/load.ts";
+import { writeReport } from "../../report/writeReport.ts";
+import type { EndStatus, TrainEvent, ValRow } from "../../run/events.ts";
+import type { Run } from "../run.ts";
+import { leaveStage } from "../stages/stageChange.ts";
+import { recordEvaluation } from "./evaluationRecord.ts";
+import { logged, noticed } from "./record.ts";
+import { exportRun } from "./runExport.ts";
+
+/** Keep what lies behind an evaluation's row, show its pictures wherever the run is shown, and make the report anew. */
+export async function* keepEvaluation(
+  run: Run,
+  row: ValRow,
+  evaluation: Evaluation,
+): AsyncGenerator<TrainEvent, void, undefined> {
+  try {
+    run.tracker.pictures(row, await recordEvaluation(run, row, evaluation));
+  } catch (error) {
+    yield* warnOnce(run, "The details of the evaluation could not be kept", error);
+  }
+  yield* keepReport(run);
+}
+
+/** The end of a run: the cost of its last stage, the ONNX file, the report, then the last event. */
+export async function* conclude(
+  run: Run,
+  status: EndStatus,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<TrainEvent, void, undefined> {
+  yield* leaveStage(run);
+  if (status === "done") {
+    const pictures = { split: run.valSplit, classes: run.classes, source: "the run's validation images" };
+    for await (const { type, message } of exportRun(run.dir, run.recipe, { signal, pictures }))
+      yield type === "notice" ? noticed(run, message) : logged(run, message);
+  }
+  const end = run.end(status); // the log says how it ended, and the report reads the log
+  yield* keepReport(run);
+  yield end;
+}
+
+async function* keepReport(run: Run): AsyncGenerator<TrainEvent, void, undefined> {
+  try {
+    await reportRun(run.dir);
+  } catch (error) {
+    yield* warnOnce(run, "report.html could not be written", error);
+  }
+}
+
+/** Make report.html of a run folder anew, and return its path. Throws a UserError where the folder is no run. */
+export async function reportRun(dir: string): Promise<string> {
+  const recipe = await loadRecipe(`${dir}/recipe.yaml`).catch(() => undefined); // an older one still has a report
+  return writeReport(dir, { defaults: recipe && defaultsFor(recipe.model.variant) });
+}
+
+/** A recipe in which nothing was given but the variant; keys without a default are not there. */
+function defaultsFor(variant: string): Record<string, unknown> {
+  const { name: _, data, ...rest } = resolveRecipe({ data: { dir: "." } });
+  const { dir: __, ...dataDefaults } = data;
+  return { ...rest, weights: variant === "custom" ? "none" : `rf-detr-${variant}`, data: dataDefaults };
+}
+
+/** What a run has been warned of already. */
+const told = new WeakMap<Run, Set<string>>();
+
+function* warnOnce(run: Run, what: string, error: unknown): Generator<TrainEvent, void, undefined> {
+  const already = told.get(run) ?? new Set();
+  if (already.has(what)) return;
+  told.set(run, already.add(what));
+  const why = error instanceof Error ? error.message : String(error);
+  yield logged(run, `${what}; the training goes on. ${why}`);
+}

@@ -1,0 +1,45 @@
+// COCO metrics of the weights that the run would ship: the moving average, where there is one.
+
+import type { Batch } from "../../data/batch/loader.ts";
+import { type Evaluation, evaluateModel } from "../../eval/evaluate.ts";
+import { metricsOf } from "../../eval/metricsRow.ts";
+import { detectObjects } from "../../model/detect.ts";
+import type { ValRow } from "../../run/events.ts";
+import type { Run } from "../run.ts";
+import { averagedWeights } from "../step/learner.ts";
+
+/** Whether a score is better than the best so far; the first one is. */
+export function isBetter(score: number | null, best: { score: number } | null): boolean {
+  return score !== null && score > (best?.score ?? Number.NEGATIVE_INFINITY);
+}
+
+/** Evaluate on the run's validation images: the row for metrics.jsonl, and all that it was made of. */
+export async function validate(run: Run, epoch: number): Promise<{ row: ValRow; result: Evaluation }> {
+  const { learner, valLoader, valSplit, classes, recipe, progress } = run;
+  const averaged = averagedWeights(learner);
+  const detect = (batch: Batch) => detectObjects(averaged.weights, learner.architecture, batch);
+  const options = { detect, batches: valLoader.epoch(0), samples: valSplit.samples, classes };
+  const result = await evaluateModel({ ...options, maxDets: recipe.eval.max_dets }).finally(averaged.dispose);
+  const { per_class, ...metrics } = metricsOf(result);
+  const row: ValRow = {
+    step: progress.step,
+    epoch,
+    split: "val",
+    "AP50:95": measured(metrics["AP50:95"]),
+    AP50: measured(metrics.AP50),
+    AP75: measured(metrics.AP75),
+    AR: measured(metrics.AR),
+    per_class: Object.fromEntries(
+      Object.entries(per_class as Record<string, Record<string, number>>).map(([name, values]) => [
+        name,
+        measured(values["AP50:95"]),
+      ]),
+    ),
+  };
+  return { row, result };
+}
+
+/** COCO says -1 where there was nothing to measure; a row says null. */
+function measured(value: unknown): number | null {
+  return typeof value === "number" && value >= 0 ? value : null;
+}

@@ -1,0 +1,79 @@
+import { cp, mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { collect, expectSameRun, rowsOf, tinyDataset, tinyRecipe } from "../../../tests/support/tinyRun.ts";
+import { listCheckpoints, verifyCheckpoint } from "../../checkpoint/store.ts";
+import { loadBackend } from "../../engine/backend.ts";
+import { resume, train } from "../run.ts";
+import { rollback } from "./rollback.ts";
+
+let dir: string;
+let whole: string;
+beforeAll(async () => {
+  loadBackend();
+  dir = await mkdtemp(join(tmpdir(), "rollback-"));
+  whole = join(dir, "whole");
+  await tinyDataset(join(dir, "data"));
+  const recipe = tinyRecipe(join(dir, "data"), { checkpoint: { every_steps: 3, keep_last: 9 } });
+  await collect((options) => train(recipe, { run: whole, ...options }));
+});
+afterAll(() => rm(dir, { recursive: true, force: true }));
+
+async function copied(name: string): Promise<string> {
+  await cp(whole, join(dir, name), { recursive: true, verbatimSymlinks: true });
+  return join(dir, name);
+}
+
+test.each([3, 5])("a run that went back to step %i and on again ends as it did; nothing is lost", async (step) => {
+  const run = await copied(`back-${step}`);
+  const checkpoints = join(run, "checkpoints");
+  const all = await listCheckpoints(checkpoints);
+  const { name } = all.find((one) => one.step === step)!;
+  const result = await rollback(run, name);
+  const newer = all.filter((one) => one.step > step).map((one) => one.name);
+  expect(result).toMatchObject({ name, step, movedAside: newer, metric: "AP50:95" });
+  expect(await readlink(join(checkpoints, "last"))).toBe(name);
+  expect((await listCheckpoints(checkpoints)).map((one) => one.step).at(-1)).toBe(step);
+  for (const one of newer) await verifyCheckpoint(join(result.folder!, one));
+  const rows = await rowsOf(run);
+  const cut = (await readFile(result.rowsFile!, "utf8")).trimEnd().split("\n");
+  expect([...rows, ...cut.map(() => 0)]).toHaveLength((await rowsOf(whole)).length);
+  expect(cut).toHaveLength(result.rowsCut);
+
+  const { end } = await collect((options) => resume(run, options));
+  expect(end).toMatchObject({ status: "done", step: 10 });
+  await expectSameRun(whole, run);
+});
+
+test("where no scored checkpoint is left there is no best one", async () => {
+  const run = await copied("unscored");
+  const first = (await listCheckpoints(join(run, "checkpoints")))[0]!;
+  expect(first.step).toBeLessThan(5);
+  expect((await rollback(run, first.name)).best).toBe(null);
+  expect(await readdir(join(run, "checkpoints"))).not.toContain("best");
+});
+
+test("a second time back uses names of its own, and going back to the last one moves nothing", async () => {
+  const run = await copied("twice");
+  const names = (await listCheckpoints(join(run, "checkpoints"))).map(({ name }) => name);
+  expect(await rollback(run, names.at(-1)!)).toMatchObject({ folder: null, rowsFile: null, movedAside: [] });
+  await rollback(run, names.at(-2)!);
+  expect((await rollback(run, names.at(-3)!)).folder).toBe(join(run, "checkpoints", "rolled-back-2"));
+});
+
+test("a wrong name lists what is kept, and a damaged checkpoint is not gone back to", async () => {
+  const run = await copied("wrong");
+  const names = (await listCheckpoints(join(run, "checkpoints"))).map(({ name }) => name);
+  const last = await readlink(join(run, "checkpoints", "last"));
+  await expect(rollback(run, "0009-00000001")).rejects.toThrow(
+    new RegExp(`has no checkpoint 0009-00000001. Kept are:\n(.*\n)*.*${names[2]}  epoch 1, step 5, AP50:95 `),
+  );
+  const file = join(run, "checkpoints", names[1]!, "model.safetensors");
+  const bytes = await readFile(file);
+  bytes[bytes.length - 3]! ^= 1;
+  await writeFile(file, bytes);
+  await expect(rollback(run, names[1]!)).rejects.toThrow(`${file} is damaged`);
+  expect(await readlink(join(run, "checkpoints", "last"))).toBe(last);
+  await expect(rollback(join(dir, "nowhere"), "0000-00000001")).rejects.toThrow("nowhere");
+});
