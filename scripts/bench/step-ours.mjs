@@ -46,7 +46,7 @@ const settings = {
 
 for await (const _ of createInterface({ input: process.stdin })) {
   const started = performance.now();
-  const { loss, problem } = await trainStep(learner, settings, [data], 1);
+  const { loss, problem } = await trainStep(learner, settings, { batches: [data], rateFactor: 1, step: 0 });
   const milliseconds = performance.now() - started;
   if (problem) throw new Error(problem);
   const peak = process.resourceUsage().maxRSS * 1024;

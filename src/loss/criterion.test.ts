@@ -2,11 +2,11 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
+import { lossOf } from "../../tests/support/loss.ts";
 import { readSafetensors } from "../checkpoint/safetensors.ts";
 import { loadBackend } from "../engine/backend.ts";
 import type { Detections } from "../model/rfdetr.ts";
 import { type StateDict, toFloat32 } from "../util/hostTensor.ts";
-import { criterion } from "./criterion.ts";
 import { match, type Target } from "./matcher.ts";
 
 const FOLDER = join(import.meta.dirname, "../../tests/fixtures/loss");
@@ -82,7 +82,7 @@ describe("criterion", () => {
   it.each(NAMES.filter((name) => name !== "nonfinite_costs"))("equals the reference: %s", async (name) => {
     const { tensors, groups, outputs, targets, inputs } = await load(name);
     const before = tf.memory().numTensors;
-    const { loss, terms } = criterion(detections(inputs), targets, { groups });
+    const { loss, terms } = lossOf(detections(inputs), targets, { groups });
     const expected = [...tensors].flatMap(([key, value]) =>
       key.startsWith("term_") ? [[key.slice(5), value] as const] : [],
     );
@@ -94,7 +94,7 @@ describe("criterion", () => {
     const total = values(tensors, "total")[0]!;
     expect(Math.abs(loss.dataSync()[0]! - total)).toBeLessThan(1e-5 * total);
 
-    const gradients = tf.grads((...x: tf.Tensor[]) => criterion(detections(x), targets, { groups }).loss)(inputs);
+    const gradients = tf.grads((...x: tf.Tensor[]) => lossOf(detections(x), targets, { groups }).loss)(inputs);
     for (const [i, gradient] of gradients.entries()) {
       const key = `${outputs[i >> 1]}_${i % 2 ? "boxes" : "logits"}`;
       expect(relativeError(gradient.dataSync(), values(tensors, `grad_${key}`)), key).toBeLessThan(1e-5);
@@ -109,7 +109,7 @@ describe("criterion", () => {
     const scale = tf.variable(tf.scalar(1.01), true);
     const { value, grads } = tf.variableGrads(() => {
       const scaled = detections(inputs.map((x) => tf.mul(x, scale)));
-      return criterion(scaled, targets, { groups }).loss;
+      return lossOf(scaled, targets, { groups }).loss;
     });
     expect(Number.isFinite(value.dataSync()[0])).toBe(true);
     expect(Object.values(grads)[0]!.dataSync()[0]).not.toBe(0);
@@ -118,12 +118,12 @@ describe("criterion", () => {
 
   it("gives the losses of a batch as the sum over its parts, with the batch's number of boxes", async () => {
     const { groups, targets, inputs } = await load("train");
-    const whole = criterion(detections(inputs), targets, { groups });
+    const whole = lossOf(detections(inputs), targets, { groups });
     const boxCount = groups * targets.reduce((sum, { labels }) => sum + labels.length, 0);
     let sum = 0;
     for (const [i, target] of targets.entries()) {
       const part = inputs.map((x) => tf.slice(x, [i, 0, 0], [1, -1, -1]));
-      const { loss } = criterion(detections(part), [target], { groups, boxCount });
+      const { loss } = lossOf(detections(part), [target], { groups, boxCount });
       sum += loss.dataSync()[0]!;
     }
     expect(sum).toBeCloseTo(whole.loss.dataSync()[0]!, 4);

@@ -2,8 +2,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import { loadBackend } from "../engine/backend.ts";
 import { rngFromSeed } from "../util/rng.ts";
-import { boxTerms, boxTermsGradient } from "./boxLoss.ts";
-import { classTerms, classTermsGradient } from "./classLoss.ts";
+import { boxTerms, boxTermsGradient } from "./terms/boxLoss.ts";
+import { classTerms, classTermsGradient } from "./terms/classLoss.ts";
 
 beforeAll(() => {
   loadBackend();

@@ -3,23 +3,19 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { readNow } from "../engine/backend.ts";
+import { take } from "../ops/gather.ts";
 import { assign } from "./assignment.ts";
-import { take } from "./indexing.ts";
+import type { StackedOutputs } from "./outputs.ts";
+import { LEAST_AREA } from "./terms/boxLoss.ts";
 
 /** The boxes of one image: normalised cxcywh [n, 4], row-major, and their classes [n]. */
 export type Target = { boxes: Float32Array; labels: Int32Array };
 
-/**
- * Outputs of several layers side by side on the query axis, with the number of queries of each:
- * logits [batch, all queries, classes + 1], boxes [batch, all queries, 4] normalised cxcywh.
- */
-export type StackedOutputs = { logits: tf.Tensor3D; boxes: tf.Tensor3D; queries: number[] };
+/** What is matched: logits and boxes of all outputs side by side, and how many queries each has. */
+type Scored = Pick<StackedOutputs, "logits" | "boxes" | "queries">;
 
 /** Matched pairs of one image in one output: `queries[i]` answers for `targets[i]`. Group by group, then by query. */
 export type Match = { queries: Int32Array; targets: Int32Array };
-
-/** Union and enclosing areas below this count as this, so that degenerate boxes divide by no zero. */
-export const LEAST_AREA = 1e-7;
 
 const LARGEST_FLOAT32 = 3.4028234663852886e38;
 
@@ -28,7 +24,7 @@ const LARGEST_FLOAT32 = 3.4028234663852886e38;
  * The costs of all outputs, images and groups are computed together and read from the device once. Throws when an
  * output's number of queries is no multiple of `groups`, or a label is no class of the logits.
  */
-export function match(outputs: StackedOutputs, targets: Target[], groups: number): Match[][] {
+export function match(outputs: Scored, targets: Target[], groups: number): Match[][] {
   const classes = outputs.logits.shape[2];
   for (const queries of outputs.queries) {
     if (queries % groups !== 0) throw new Error(`${queries} queries cannot be split into ${groups} groups.`);
@@ -99,7 +95,7 @@ function allFinite(costs: ArrayLike<number>, targets: Target[], padded: number):
  * Costs in which whatever is not finite is replaced by a number above every valid cost. As in the reference, that number
  * is taken over the costs of every image's queries against the targets of the whole batch, output by output.
  */
-function finiteCosts(outputs: StackedOutputs, targets: Target[]): Costs {
+function finiteCosts(outputs: Scored, targets: Target[]): Costs {
   const batch = targets.length;
   const boxes = Float32Array.from(targets.flatMap((target) => [...target.boxes]));
   const labels = Int32Array.from(targets.flatMap((target) => [...target.labels]));
@@ -139,7 +135,7 @@ function finiteCosts(outputs: StackedOutputs, targets: Target[]): Costs {
   return { costs, padded, firstColumn };
 }
 
-function readCosts({ logits, boxes }: StackedOutputs, targets: Target[], padded: number): ArrayLike<number> {
+function readCosts({ logits, boxes }: Scored, targets: Target[], padded: number): ArrayLike<number> {
   const batch = targets.length;
   const paddedLabels = new Int32Array(batch * padded);
   const paddedBoxes = new Float32Array(batch * padded * 4);

@@ -11,7 +11,6 @@ import { resizeBicubic } from "../ops/interpolate.ts";
 import { type Linear, linear } from "../ops/linear.ts";
 import { layerNorm, type Norm } from "../ops/norm.ts";
 import { recompute } from "../ops/recompute.ts";
-import type { Rng } from "../util/rng.ts";
 import { flatten } from "../util/tree.ts";
 
 export type Block = {
@@ -43,11 +42,9 @@ export function windowedBlocks({ outFeatureIndexes }: Architecture): Set<number>
   return new Set(all.filter((i) => !outFeatureIndexes.includes(i)));
 }
 
-/** Stochastic depth: how likely each block's two residuals are dropped, and the stream that decides, window by window. */
-export type DropPath = { rates: number[]; rng: Rng };
-
 export type BackboneOptions = {
-  dropPath?: DropPath | undefined;
+  /** What the windows of each block's two residuals are multiplied by, [windows, 1, 1]; an empty list drops nothing. */
+  dropPath?: tf.Tensor[][] | undefined;
   /** Keep only the input of each block for the gradient. */
   recomputeBlocks?: boolean | undefined;
 };
@@ -76,7 +73,7 @@ export function backbone(
     const maps: tf.Tensor4D[] = [];
     for (const [i, one] of weights.blocks.slice(0, last).entries()) {
       const sequences = windowed.has(i) ? undefined : batch;
-      const masks = dropPath ? keepMasks(dropPath, i, x.shape[0]!) : [];
+      const masks = dropPath?.[i] ?? [];
       const run = (input: tf.Tensor, ...keep: tf.Tensor[]) =>
         block(one, input, { heads: encoder.numAttentionHeads, sequences, keep });
       const before = x;
@@ -94,18 +91,6 @@ export function backbone(
 
 function isFrozen(part: unknown): boolean {
   return !flatten<tf.Tensor>(part).some(([, leaf]) => leaf instanceof tf.Variable);
-}
-
-/** For each of a block's two residuals what its windows are multiplied by: 0, or 1 over the chance to stay. [windows, 1, 1] */
-function keepMasks({ rates, rng }: DropPath, index: number, windows: number): tf.Tensor[] {
-  const rate = rates[index] ?? 0;
-  if (rate === 0) return [];
-  const draw = () =>
-    tf.tensor3d(
-      Float32Array.from({ length: windows }, () => (rng.uniform() >= rate ? 1 / (1 - rate) : 0)),
-      [windows, 1, 1],
-    );
-  return [draw(), draw()];
 }
 
 type BlockOptions = {

@@ -8,6 +8,7 @@ import { valueAndGradients } from "../ops/differentiable.ts";
 import { size } from "../util/hostTensor.ts";
 import { rngFromSeed } from "../util/rng.ts";
 import { flatten } from "../util/tree.ts";
+import { dropPathMasks } from "./dropPath.ts";
 import { type ForwardOptions, type RfdetrWeights, rfdetr } from "./rfdetr.ts";
 import { uploadWeights } from "./weights.ts";
 
@@ -27,6 +28,10 @@ const architecture: Architecture = {
   groupDetr: 3,
   numClasses: 3,
 };
+
+/** What two images' windows are multiplied by. */
+const masksOf = (rates: number[], seed: number) =>
+  dropPathMasks({ rates, rng: rngFromSeed(seed) }, architecture, { images: 2 });
 
 function weightsOf(trains: (path: string) => boolean): RfdetrWeights {
   const rng = rngFromSeed(5);
@@ -77,7 +82,7 @@ describe("gradient checkpointing", () => {
 
   test("also with dropped paths", () => {
     const weights = weightsOf(() => true);
-    const options = () => ({ dropPath: { rates: [0, 0.3, 0.5, 0.7], rng: rngFromSeed(1) } });
+    const options = () => ({ dropPath: masksOf([0, 0.3, 0.5, 0.7], 1) });
     const plain = gradientsOf(weights, options());
     const recomputed = gradientsOf(weights, { ...options(), checkpointing: "all" });
     for (const [path, bytes] of plain) expect(recomputed.get(path)!.equals(bytes), path).toBe(true);
@@ -130,16 +135,13 @@ describe("drop path", () => {
   ];
 
   test("changes nothing in evaluation, and nothing at rate 0", () => {
-    const dropPath = () => ({ rates: [0.9, 0.9, 0.9, 0.9], rng: rngFromSeed(1) });
-    expect(logits({ training: false, dropPath: dropPath() })).toEqual(logits({ training: false }));
-    expect(logits({ training: true, dropPath: { ...dropPath(), rates: [0, 0, 0, 0] } })).toEqual(
-      logits({ training: true }),
-    );
+    const dropped = masksOf([0.9, 0.9, 0.9, 0.9], 1);
+    expect(logits({ training: false, dropPath: dropped })).toEqual(logits({ training: false }));
+    expect(logits({ training: true, dropPath: masksOf([0, 0, 0, 0], 1) })).toEqual(logits({ training: true }));
   });
 
   test("depends on the stream's seed alone", () => {
-    const at = (seed: number) =>
-      logits({ training: true, dropPath: { rates: [0.5, 0.5, 0.5, 0.5], rng: rngFromSeed(seed) } });
+    const at = (seed: number) => logits({ training: true, dropPath: masksOf([0.5, 0.5, 0.5, 0.5], seed) });
     expect(at(1)).toEqual(at(1));
     expect(at(1)).not.toEqual(at(2));
   });

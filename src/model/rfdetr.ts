@@ -7,7 +7,7 @@ import type { MapSize } from "../ops/deformable.ts";
 import { offTape } from "../ops/differentiable.ts";
 import { linear } from "../ops/linear.ts";
 import { type Block, keepAll, recompute } from "../ops/recompute.ts";
-import { type Backbone, backbone, type DropPath } from "./backbone.ts";
+import { type Backbone, backbone } from "./backbone.ts";
 import { type Decoder, decoder } from "./decoder.ts";
 import { applyDelta, type Heads, mlp } from "./heads.ts";
 import { type Padding, readPadding } from "./padding.ts";
@@ -31,7 +31,7 @@ export type ForwardOptions = {
   training: boolean;
   /** [batch, height, width], 1 where an image is padding. */
   mask?: Uint8Array | undefined;
-  dropPath?: DropPath | undefined;
+  dropPath?: tf.Tensor[][] | undefined;
   checkpointing?: Checkpointing | undefined;
 };
 

@@ -54,6 +54,31 @@ export function offTape<T extends tf.Tensor | tf.Tensor[]>(compute: () => T): T 
   return engine().runKernelFunc({ inputs: {}, forwardFunc: compute, backwardsFunc: () => ({}) }) as T;
 }
 
+/** What was computed under a tape, and the way back through it, which can be gone once. */
+export type Recording<Result> = {
+  /** The caller's to dispose. */
+  result: Result;
+  /**
+   * Carry the gradients of some results back to `leaves`, in their order: `undefined` where nothing depends on a leaf. The
+   * seeds stay the caller's.
+   */
+  backward(leaves: tf.Tensor[], seeds: readonly (readonly [output: tf.Tensor, gradient: tf.Tensor])[]): Gradients;
+  /** Free what the way back would have needed. */
+  discard(): void;
+};
+
+type Gradients = (tf.Tensor | undefined)[];
+
+/** Run `f` under a tape that is over when this returns; its gradients can be asked for later. */
+export function recorded<Result extends tf.TensorContainer>(f: () => Result): Recording<Result> {
+  const { result, tape } = record(() => tf.tidy(f));
+  return {
+    result,
+    backward: (leaves, seeds) => tf.tidy(() => backpropagate(tape, leaves, seeds)),
+    discard: () => releaseSaved(tape),
+  };
+}
+
 /**
  * Run `f` under the tape and differentiate its loss with respect to `leaves`.
  * Returns the loss, whatever else `f` returned as `extra` (its tensors are the caller's), and a gradient a leaf in the
@@ -62,20 +87,23 @@ export function offTape<T extends tf.Tensor | tf.Tensor[]>(compute: () => T): T 
 export function valueAndGradients<Extra extends tf.TensorContainer>(
   leaves: tf.Tensor[],
   f: () => { loss: tf.Scalar; extra: Extra },
-): { loss: tf.Scalar; extra: Extra; gradients: (tf.Tensor | undefined)[] } {
-  const { result, tape } = record(() => tf.tidy(f) as { loss: tf.Scalar; extra: Extra });
-  const gradients = tf.tidy(() => backpropagate(tape, leaves, result.loss, tf.onesLike(result.loss)));
-  return { ...result, gradients };
+): { loss: tf.Scalar; extra: Extra; gradients: Gradients } {
+  const { result, backward } = recorded(f as () => { loss: tf.Scalar; extra: tf.TensorContainer });
+  const { loss, extra } = result as { loss: tf.Scalar; extra: Extra };
+  const one = tf.onesLike(loss);
+  const gradients = backward(leaves, [[loss, one]]);
+  one.dispose();
+  return { loss, extra, gradients };
 }
 
 /**
  * Run `f` under the tape and return its output's gradient `dy` carried back to `leaves`: one a leaf, `undefined` where the
  * output does not depend on it. May run inside another function's backward pass.
  */
-export function vectorJacobian(leaves: tf.Tensor[], f: () => tf.Tensor, dy: tf.Tensor): (tf.Tensor | undefined)[] {
+export function vectorJacobian(leaves: tf.Tensor[], f: () => tf.Tensor, dy: tf.Tensor): Gradients {
   return tf.tidy(() => {
     const { result, tape } = record(() => tf.tidy(f));
-    return backpropagate(tape, leaves, result, dy.clone());
+    return backpropagate(tape, leaves, [[result, dy]]);
   });
 }
 
@@ -104,16 +132,15 @@ function releaseSaved(tape: TapeNode[]) {
 function backpropagate(
   tape: TapeNode[],
   leaves: tf.Tensor[],
-  output: tf.Tensor,
-  dOutput: tf.Tensor,
-): (tf.Tensor | undefined)[] {
+  seeds: readonly (readonly [output: tf.Tensor, gradient: tf.Tensor])[],
+): Gradients {
   const fromLeaf = new Set(leaves.map(({ id }) => id));
   const needed: boolean[] = tape.map((node) => {
     const depends = Object.values(node.inputs).some(({ id }) => fromLeaf.has(id));
     if (depends) for (const output of node.outputs) fromLeaf.add(output.id);
     return depends;
   });
-  const gradients = new Map<number, tf.Tensor>([[output.id, dOutput]]);
+  const gradients = new Map(seeds.map(([{ id }, gradient]) => [id, gradient.clone()]));
   const leafIds = new Set(leaves.map(({ id }) => id));
   for (let i = tape.length - 1; i >= 0; i--) {
     const node = tape[i]!;

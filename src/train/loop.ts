@@ -10,7 +10,8 @@ import { isBetter, validate } from "./record/validate.ts";
 import type { Run } from "./run.ts";
 import { enterStage } from "./stages/stageChange.ts";
 import { diverged, MOST_SKIPPED } from "./step/divergence.ts";
-import { trainStep } from "./step/step.ts";
+import { computeStep } from "./step/step.ts";
+import { update } from "./step/update.ts";
 import { windows } from "./step/windows.ts";
 
 /** Train from where `run.progress` stands to the end, or until the signal; `run.progress` and the run's folder follow. */
@@ -27,7 +28,9 @@ export async function* loop(run: Run, signal: AbortSignal | undefined): AsyncGen
     for await (const window of windows(batches, train.grad_accum_steps)) {
       const factor = scheduleFactor(run.schedule, progress.step, size) * staging.current.lrFactor;
       staging.meter.begin();
-      const result = await trainStep(learner, run.stepSettings, window.batches, factor, progress.step);
+      const result = await computeStep(learner, run.stepSettings, { batches: window.batches, step: progress.step });
+      if (result.problem === null) update(learner, result, { ...run.stepSettings, rateFactor: factor });
+      result.dispose();
       staging.meter.end();
       progress.batch += window.batches.length;
 

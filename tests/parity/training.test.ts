@@ -2,7 +2,6 @@ import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import { fromLeaves, type Leaf, leafShapes } from "../../src/checkpoint/names.ts";
 import { loadBackend } from "../../src/engine/backend.ts";
-import { criterion } from "../../src/loss/criterion.ts";
 import type { Target } from "../../src/loss/matcher.ts";
 import { rfdetr } from "../../src/model/rfdetr.ts";
 import { valueAndGradients } from "../../src/ops/differentiable.ts";
@@ -18,6 +17,7 @@ import {
 import { multiScaleSides, sideOfStep } from "../../src/train/step/multiScale.ts";
 import { trainStep } from "../../src/train/step/step.ts";
 import { type StateDict, size, toFloat32 } from "../../src/util/hostTensor.ts";
+import { lossOf } from "../support/loss.ts";
 import {
   type ArchitectureName,
   architectureOf,
@@ -103,7 +103,11 @@ describe.each(CASES.filter((name) => !name.endsWith("tokens") && !name.endsWith(
           ...{ clipMaxNorm: 0.1, ema: { decay: 0.993, tau: 100 }, accumulation: "mean" as const },
           sides: about.train.multi_scale ? multiScaleSides(learner.architecture) : undefined,
         };
-        const result = await trainStep(learner, settings, [batchOf(about, i)], factor, i);
+        const result = await trainStep(learner, settings, {
+          batches: [batchOf(about, i)],
+          rateFactor: factor,
+          step: i,
+        });
         expect(result.problem).toBeNull();
         expect(Math.abs(result.loss / step.loss - 1), `loss of step ${i}`).toBeLessThan(1e-3);
         expect(Math.abs(result.gradNorm / step.gradNorm - 1), `norm of step ${i}`).toBeLessThan(1e-3);
@@ -236,7 +240,7 @@ function firstStep({ weights, architecture }: Learner, about: About) {
     variables.map(([, variable]) => variable),
     () => {
       const detections = rfdetr(weights, architecture, input, { training: true, mask: maskOf(about) });
-      const { loss, terms } = criterion(detections, targets, { groups: architecture.groupDetr });
+      const { loss, terms } = lossOf(detections, targets, { groups: architecture.groupDetr });
       return { loss, extra: terms };
     },
   );

@@ -42,7 +42,7 @@ async function probe({ recipe, architecture, batchSize, side, boxes }: ProbeTask
   const meter = stepMeter();
   const step = async (number: number) => {
     meter.begin();
-    await trainStep(learner, settings, batches, 1e-3, number);
+    await trainStep(learner, settings, { batches, rateFactor: 1e-3, step: number });
     meter.end();
     return meter.take()!;
   };

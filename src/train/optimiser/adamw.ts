@@ -51,48 +51,77 @@ export function clipFactor(norm: number, maxNorm: number): number {
   return maxNorm > 0 ? Math.min(1, maxNorm / (norm + 1e-6)) : 1;
 }
 
-/**
- * Update weights and moments; a weight that is not named keeps its value and its moments, as torch treats a parameter
- * without a gradient. Each gradient is multiplied by `scale` (from clipping) first. The gradients stay the caller's.
- */
-export function updateWeights(optimizer: AdamW, updates: Update[], scale: number): void {
+/** An update of one weight as the device sees it: every number that changes from step to step is a tensor. */
+type PreparedUpdate = Pick<Update, "weight" | "gradient"> & {
+  moments: Moments;
+  /** What the weight is multiplied by first; null where it has no decay. */
+  decay: tf.Scalar | null;
+  rate: tf.Scalar;
+  epsilon: tf.Scalar;
+};
+
+export type UpdateInputs = {
+  updates: PreparedUpdate[];
+  /** What every gradient is multiplied by; null for no clipping. */
+  scale: tf.Scalar | null;
+  constants: { zero: tf.Scalar; beta1: tf.Scalar; beta2: tf.Scalar };
+  dispose(): void;
+};
+
+/** The host's part of an update: counts it, makes moments that are not there yet, and uploads its numbers. */
+export function updateInputs(optimizer: AdamW, updates: readonly Update[], scale: number | null): UpdateInputs {
   const scalars = new Map<number, tf.Scalar>();
   const scalar = (value: number) => {
     const known = scalars.get(value) ?? tf.scalar(value);
     scalars.set(value, known);
     return known;
   };
-  for (const { path, weight, gradient, lr, weightDecay } of updates) {
+  const prepared = updates.map(({ path, weight, gradient, lr, weightDecay }) => {
     const moments = optimizer.moments.get(path) ?? freshMoments(weight.shape);
     optimizer.moments.set(path, moments);
     moments.steps++;
     // The library computes with the float32 nearest to each beta; the corrections must belong to the same numbers.
     const correction1 = 1 - Math.fround(BETA1) ** moments.steps;
     const correction2 = Math.sqrt(1 - Math.fround(BETA2) ** moments.steps);
-    const decay = 1 - lr * weightDecay;
-    const decayed = decay === 1 ? undefined : multiply(weight, scalar(decay));
-    const scaled = scale === 1 ? undefined : multiply(gradient, scalar(scale));
-    writeInPlace(optimizer.scratch, decayed ?? weight);
+    return {
+      ...{ weight, gradient, moments },
+      decay: weightDecay === 0 ? null : scalar(1 - lr * weightDecay),
+      rate: scalar((lr * correction2) / correction1),
+      epsilon: scalar(EPSILON * correction2),
+    };
+  });
+  return {
+    updates: prepared,
+    scale: scale === null ? null : scalar(scale),
+    constants: { zero: scalar(0), beta1: scalar(BETA1), beta2: scalar(BETA2) },
+    dispose: () => tf.dispose([...scalars.values()]),
+  };
+}
+
+/**
+ * Update weights and moments; a weight that is not named keeps its value and its moments, as torch treats a parameter
+ * without a gradient. The gradients stay the caller's. Nothing is read from the device.
+ */
+export function applyUpdates({ scratch }: AdamW, { updates, scale, constants }: UpdateInputs): void {
+  for (const { weight, gradient, moments, decay, rate, epsilon } of updates) {
+    const decayed = decay && multiply(weight, decay);
+    const scaled = scale && multiply(gradient, scale);
+    writeInPlace(scratch, decayed ?? weight);
     decayed?.dispose(); // the update may now work in its memory
-    adamInPlace(
-      optimizer.scratch,
-      moments,
-      {
-        zero: scalar(0),
-        rate: scalar((lr * correction2) / correction1),
-        beta1: scalar(BETA1),
-        beta2: scalar(BETA2),
-        epsilon: scalar(EPSILON * correction2),
-      },
-      scaled ?? gradient,
-    );
+    adamInPlace(scratch, moments, { ...constants, rate, epsilon }, scaled ?? gradient);
     scaled?.dispose();
-    const updated = readInPlace(optimizer.scratch);
+    const updated = readInPlace(scratch);
     weight.assign(updated);
     updated.dispose();
   }
-  writeInPlace(optimizer.scratch, scalar(0)); // or it would hold on to the last weight
-  tf.dispose([...scalars.values()]);
+  writeInPlace(scratch, constants.zero); // or it would hold on to the last weight
+}
+
+/** Both parts at once. `scale`: what each gradient is multiplied by first; null for no clipping. */
+export function updateWeights(optimizer: AdamW, updates: readonly Update[], scale: number | null): void {
+  const inputs = updateInputs(optimizer, updates, scale);
+  applyUpdates(optimizer, inputs);
+  inputs.dispose();
 }
 
 function multiply(a: tf.Tensor, b: tf.Tensor): tf.Tensor {

@@ -23,11 +23,15 @@ export function emaDecay({ decay, tau }: EmaSettings, update: number): number {
   return tau > 0 ? decay * (1 - Math.exp(-update / tau)) : decay;
 }
 
-/** Move the averages towards the weights; the first update copies them. Three operations a weight. */
-export function updateEma(state: Ema, settings: EmaSettings, weights: Iterable<[string, tf.Tensor]>): void {
-  const first = state.updates === 0;
+/** The host's part of an update: counts it; the result is how far the averages move, the caller's scalar. */
+export function emaRate(state: Ema, settings: EmaSettings): tf.Scalar {
   state.updates++;
-  const rate = tf.scalar(1 - emaDecay(settings, state.updates));
+  return tf.scalar(1 - emaDecay(settings, state.updates));
+}
+
+/** Move the averages towards the weights by `rate`; one that is not there yet becomes a copy. Three operations a weight. */
+export function moveAverages(state: Ema, rate: tf.Scalar, weights: Iterable<[string, tf.Tensor]>): void {
+  const first = state.updates === 1;
   for (const [path, weight] of weights) {
     const average = state.averages.get(path);
     if (first || !average) {
@@ -40,6 +44,12 @@ export function updateEma(state: Ema, settings: EmaSettings, weights: Iterable<[
     descendInPlace(average, rate, difference);
     difference.dispose();
   }
+}
+
+/** Both parts at once. */
+export function updateEma(state: Ema, settings: EmaSettings, weights: Iterable<[string, tf.Tensor]>): void {
+  const rate = emaRate(state, settings);
+  moveAverages(state, rate, weights);
   rate.dispose();
 }
 

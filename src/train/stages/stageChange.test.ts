@@ -41,7 +41,11 @@ function paths(...patterns: string[]): ReadonlySet<string> {
 
 async function steps(learner: Learner, seeds: number[]): Promise<void> {
   for (const seed of seeds) {
-    const { problem } = await trainStep(learner, settings, [noiseBatch(seed, 2)], 1, seed);
+    const { problem } = await trainStep(learner, settings, {
+      batches: [noiseBatch(seed, 2)],
+      rateFactor: 1,
+      step: seed,
+    });
     expect(problem).toBeNull();
   }
 }
@@ -102,7 +106,8 @@ test("the moving average is that of one who follows all weights always", async (
   const learner = createLearner(tinyWeights(), TINY, { ...SETTINGS, trains: paths("heads") });
   // one in which every leaf has an average from the first update on; rates of 0 change no weights
   const everything = tinyLearner();
-  for (const one of [learner, everything]) await trainStep(one, settings, [noiseBatch(1, 2)], 0, 0);
+  for (const one of [learner, everything])
+    await trainStep(one, settings, { batches: [noiseBatch(1, 2)], rateFactor: 0, step: 0 });
   expect(everything.ema!.averages.size).toBeGreaterThan(learner.ema!.averages.size);
   for (const patterns of [["heads"], ["heads", "decoder"], ["projector"], ["all"]]) {
     for (const one of [learner, everything]) {

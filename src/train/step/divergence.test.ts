@@ -24,11 +24,11 @@ afterAll(() => rm(dir, { recursive: true, force: true }));
 /** One good step, then one that `poison` spoils; returns its problem after checking that nothing was changed. */
 async function poisoned(poison: (learner: Learner) => ReturnType<typeof noiseBatch>): Promise<string> {
   const learner = tinyLearner();
-  await trainStep(learner, settings, [noiseBatch(1, 2)], 1);
+  await trainStep(learner, settings, { batches: [noiseBatch(1, 2)], rateFactor: 1, step: 0 });
   const bad = poison(learner);
   const before = await learnerTensors(learner);
   const { numTensors } = tf.memory();
-  const { problem } = await trainStep(learner, settings, [noiseBatch(3, 1), bad], 1);
+  const { problem } = await trainStep(learner, settings, { batches: [noiseBatch(3, 1), bad], rateFactor: 1, step: 0 });
   expect(tf.memory().numTensors).toBe(numTensors);
   const after = await learnerTensors(learner);
   for (const part of ["model", "ema", "optimizer"] as const)

@@ -22,9 +22,10 @@ function expectSame(a: StateDict, b: StateDict) {
 test("the loss falls over steps on one batch, and the rows have the reference's terms", async () => {
   const learner = tinyLearner();
   const batch = noiseBatch(1, 2);
-  const first = await trainStep(learner, settings, [batch], 1);
-  for (let i = 0; i < 20; i++) await trainStep(learner, { ...settings, clipMaxNorm: 10 }, [batch], 2);
-  const last = await trainStep(learner, settings, [batch], 1);
+  const first = await trainStep(learner, settings, { batches: [batch], rateFactor: 1, step: 0 });
+  for (let i = 0; i < 20; i++)
+    await trainStep(learner, { ...settings, clipMaxNorm: 10 }, { batches: [batch], rateFactor: 2, step: 0 });
+  const last = await trainStep(learner, settings, { batches: [batch], rateFactor: 1, step: 0 });
   expect(last.loss).toBeLessThan(first.loss);
   const suffixes = ["", "_0", "_enc"];
   const expected = suffixes.flatMap((s) =>
@@ -44,9 +45,9 @@ test("fifty steps leak no tensor, with accumulation, too", async () => {
   const before = tf.memory().numTensors;
   const learner = tinyLearner();
   const batches = [noiseBatch(1, 2), noiseBatch(2, 1)];
-  for (let i = 0; i < 2; i++) await trainStep(learner, settings, batches, 1);
+  for (let i = 0; i < 2; i++) await trainStep(learner, settings, { batches, rateFactor: 1, step: 0 });
   const { numTensors, numDataBuffers } = tf.memory();
-  for (let i = 0; i < 50; i++) await trainStep(learner, settings, batches, 1);
+  for (let i = 0; i < 50; i++) await trainStep(learner, settings, { batches, rateFactor: 1, step: 0 });
   expect(tf.memory().numTensors).toBe(numTensors);
   expect(tf.memory().numDataBuffers).toBe(numDataBuffers);
   disposeLearner(learner);
@@ -57,8 +58,12 @@ test("accumulated over the whole step, batches of any sizes give the losses and 
   const [together, apart] = [tinyLearner(), tinyLearner()];
   const whole: StepSettings = { ...settings, accumulation: "whole" };
   const batch = noiseBatch(4, 4);
-  const one = await trainStep(together, whole, [batch], 1);
-  const many = await trainStep(apart, whole, [part(batch, 0, 1), part(batch, 1, 4)], 1);
+  const one = await trainStep(together, whole, { batches: [batch], rateFactor: 1, step: 0 });
+  const many = await trainStep(apart, whole, {
+    batches: [part(batch, 0, 1), part(batch, 1, 4)],
+    rateFactor: 1,
+    step: 0,
+  });
   expect(many.loss / one.loss).toBeCloseTo(1, 5);
   expect(many.gradNorm / one.gradNorm).toBeCloseTo(1, 4);
   for (const [name, value] of Object.entries(one.terms))
@@ -69,8 +74,12 @@ test("accumulated over the whole step, batches of any sizes give the losses and 
 test("accumulated as a mean, batches with as many boxes each give the gradient of one large batch", async () => {
   const [together, apart] = [tinyLearner(), tinyLearner()];
   const batch = noiseBatch(4, 4);
-  const one = await trainStep(together, settings, [batch], 1);
-  const two = await trainStep(apart, settings, [part(batch, 0, 2), part(batch, 2, 4)], 1);
+  const one = await trainStep(together, settings, { batches: [batch], rateFactor: 1, step: 0 });
+  const two = await trainStep(apart, settings, {
+    batches: [part(batch, 0, 2), part(batch, 2, 4)],
+    rateFactor: 1,
+    step: 0,
+  });
   expect(two.loss / one.loss).toBeCloseTo(1, 5);
   expect(two.gradNorm / one.gradNorm).toBeCloseTo(1, 4);
   for (const learner of [together, apart]) disposeLearner(learner);
@@ -79,7 +88,8 @@ test("accumulated as a mean, batches with as many boxes each give the gradient o
 test("a frozen encoder keeps its weights, has no moments, and the rest trains", async () => {
   const learner = tinyLearner({ freezeEncoder: true });
   const before = await learnerTensors(learner);
-  for (let i = 0; i < 2; i++) await trainStep(learner, settings, [noiseBatch(1, 2)], 1);
+  for (let i = 0; i < 2; i++)
+    await trainStep(learner, settings, { batches: [noiseBatch(1, 2)], rateFactor: 1, step: 0 });
   const after = await learnerTensors(learner);
   for (const [name, { bytes }] of before.model) {
     if (name === "_kp_active_mask") continue;
@@ -97,7 +107,7 @@ test("a weight without a gradient is not decayed, and has no moments", async () 
   const learner = tinyLearner({ weightDecay: 0.5 });
   const name = "backbone.0.encoder.encoder.embeddings.mask_token";
   const before = await learnerTensors(learner);
-  await trainStep(learner, settings, [noiseBatch(1, 2)], 1);
+  await trainStep(learner, settings, { batches: [noiseBatch(1, 2)], rateFactor: 1, step: 0 });
   const after = await learnerTensors(learner);
   expect(after.model.get(name)).toEqual(before.model.get(name));
   expect(after.optimizer.has(`step.${name}`)).toBe(false);
@@ -107,12 +117,12 @@ test("a weight without a gradient is not decayed, and has no moments", async () 
 
 test("a step that is not finite changes nothing and names images and terms", async () => {
   const learner = tinyLearner();
-  await trainStep(learner, settings, [noiseBatch(1, 2)], 1);
+  await trainStep(learner, settings, { batches: [noiseBatch(1, 2)], rateFactor: 1, step: 0 });
   const before = await learnerTensors(learner);
   const bad = noiseBatch(2, 2);
   bad.images[5] = Number.NaN;
   const { numTensors } = tf.memory();
-  const result = await trainStep(learner, settings, [noiseBatch(1, 2), bad], 1);
+  const result = await trainStep(learner, settings, { batches: [noiseBatch(1, 2), bad], rateFactor: 1, step: 0 });
   expect(result.problem).toMatch(/loss_ce/);
   expect(result.problem).toContain("2-0.jpg, 2-1.jpg");
   expect(result.problem).not.toContain("1-0.jpg");
@@ -127,10 +137,12 @@ test("in a multi-scale step all batches have the side of the step, the model's o
   const sides = [side, 2 * side]; // steps 0 to 2 take 2 * side, side, side
   const [fixed, scaled] = [tinyLearner(), tinyLearner()];
   const batches = [noiseBatch(1, 2), noiseBatch(2, 1)];
-  const plain = await trainStep(fixed, settings, batches, 1);
+  const plain = await trainStep(fixed, settings, { batches, rateFactor: 1, step: 0 });
   const { numTensors } = tf.memory();
-  expect(await trainStep(scaled, { ...settings, sides, ema: null }, batches, 0, 1)).toEqual(plain);
-  const larger = await trainStep(scaled, { ...settings, sides, ema: null }, batches, 0, 0);
+  expect(await trainStep(scaled, { ...settings, sides, ema: null }, { batches, rateFactor: 0, step: 1 })).toEqual(
+    plain,
+  );
+  const larger = await trainStep(scaled, { ...settings, sides, ema: null }, { batches, rateFactor: 0, step: 0 });
   expect(larger.problem).toBeNull();
   expect(larger.loss).not.toBe(plain.loss);
   expect(tf.memory().numTensors - numTensors).toBe(2 * trainedCount(scaled)); // the moments
@@ -147,9 +159,9 @@ test("a padded batch trains", async () => {
   const batch = noiseBatch(1, 2);
   const side = TINY.resolution;
   const mask = new Uint8Array(2 * side * side).fill(1, side * side + (side / 2) * side);
-  const padded = await trainStep(learner, settings, [{ ...batch, mask }], 0);
+  const padded = await trainStep(learner, settings, { batches: [{ ...batch, mask }], rateFactor: 0, step: 0 });
   expect(padded.problem).toBeNull();
-  expect(padded.loss).not.toBe((await trainStep(learner, settings, [batch], 0)).loss);
+  expect(padded.loss).not.toBe((await trainStep(learner, settings, { batches: [batch], rateFactor: 0, step: 0 })).loss);
   disposeLearner(learner);
 });
 
@@ -157,7 +169,11 @@ test("drop path follows from seed, step and batch alone, and rates of zero drop 
   const loss = async (rate: number | null, seed: number, step: number) => {
     const learner = tinyLearner();
     const dropPath = rate === null ? undefined : { rates: blockRates(rate, TINY), seed };
-    const result = await trainStep(learner, { ...settings, dropPath }, [noiseBatch(1, 2), noiseBatch(1, 2)], 1, step);
+    const result = await trainStep(
+      learner,
+      { ...settings, dropPath },
+      { batches: [noiseBatch(1, 2), noiseBatch(1, 2)], rateFactor: 1, step },
+    );
     disposeLearner(learner);
     return result.loss;
   };
@@ -171,13 +187,14 @@ test("drop path follows from seed, step and batch alone, and rates of zero drop 
 test("a learner restored from its tensors goes on with the same bytes", async () => {
   const learner = tinyLearner();
   const batches = [1, 2, 3, 4].map((seed) => noiseBatch(seed, 2));
-  for (const batch of batches.slice(0, 2)) await trainStep(learner, settings, [batch], 1);
+  for (const batch of batches.slice(0, 2))
+    await trainStep(learner, settings, { batches: [batch], rateFactor: 1, step: 0 });
   const saved = await learnerTensors(learner);
   const copy = createLearner(saved.model, TINY, SETTINGS);
   restoreLearner(copy, saved, learner.ema!.updates);
   for (const batch of batches.slice(2)) {
-    const a = await trainStep(learner, settings, [batch], 0.5);
-    const b = await trainStep(copy, settings, [batch], 0.5);
+    const a = await trainStep(learner, settings, { batches: [batch], rateFactor: 0.5, step: 0 });
+    const b = await trainStep(copy, settings, { batches: [batch], rateFactor: 0.5, step: 0 });
     expect(b).toEqual(a);
   }
   const [a, b] = [await learnerTensors(learner), await learnerTensors(copy)];

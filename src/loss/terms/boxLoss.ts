@@ -2,7 +2,9 @@
 // reference's models/criterion.py; where a minimum or maximum is tied, the gradient is halved as PyTorch does.
 
 import * as tf from "@tensorflow/tfjs-core";
-import { LEAST_AREA } from "./matcher.ts";
+
+/** Union and enclosing areas below this count as this, so that degenerate boxes divide by no zero. */
+export const LEAST_AREA = 1e-7;
 
 /** Corners and what follows from them, of n pairs of boxes; x and y side by side: [n, 2], areas [n, 1]. */
 type Geometry = {

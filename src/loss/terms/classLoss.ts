@@ -2,7 +2,7 @@
 // (ia_bce_loss). A matched entry is drawn towards t = p^0.25 IoU^0.75, every other towards 0 with weight p^2.
 
 import * as tf from "@tensorflow/tfjs-core";
-import { addAt, take } from "./indexing.ts";
+import { addAt, take } from "../../ops/gather.ts";
 
 const ALPHA = 0.25;
 const LEAST_TARGET = 0.01;

@@ -1,0 +1,23 @@
+// The loss of detections in one call, for tests: matched, then all terms by their names, each a scalar.
+
+import * as tf from "@tensorflow/tfjs-core";
+import { criterion, normaliser, termPlaces } from "../../src/loss/criterion.ts";
+import type { Target } from "../../src/loss/matcher.ts";
+import { stack } from "../../src/loss/outputs.ts";
+import { matchTargets } from "../../src/loss/pairs.ts";
+import type { Detections } from "../../src/model/rfdetr.ts";
+
+export function lossOf(
+  detections: Detections,
+  targets: Target[],
+  { groups, boxCount = normaliser(targets, groups) }: { groups: number; boxCount?: number },
+): { loss: tf.Scalar; terms: Record<string, tf.Scalar> } {
+  return tf.tidy(() => {
+    const outputs = stack(detections);
+    const matched = matchTargets(outputs, targets, { groups });
+    const { loss, table } = criterion(outputs, matched, { divisor: tf.scalar(boxCount) });
+    const numbers = tf.unstack(tf.reshape(table, [-1])) as tf.Scalar[];
+    const places = [...termPlaces(detections.layers.length)];
+    return { loss, terms: Object.fromEntries(places.map(([name, place]) => [name, numbers[place]!])) };
+  });
+}
