@@ -27,6 +27,11 @@ export function decodeAll(files: readonly Uint8Array[], paths: readonly string[]
   return Promise.all(files.map((bytes, i) => decodeBytes(bytes, paths[i]!)));
 }
 
+/** All three stages. Throws a UserError naming an image that cannot be read. */
+export async function prepareAll({ paths, side }: { paths: readonly string[]; side: number }): Promise<Prepared> {
+  return resizeAll(await decodeAll(await readAll(paths), paths), side);
+}
+
 /** As for a prediction: stretched to squares. */
 export function resizeAll(images: readonly Rgb[], side: number): Prepared {
   const [only] = images;

@@ -1,8 +1,8 @@
 // The measured loop: image files through a model, stage by stage, several models taking turns.
 
-import type { ImageDetections } from "../model/postprocess.ts";
-import { type Ahead, imagesAhead } from "./ahead.ts";
-import { decodeAll, type Prepared, readAll, resizeAll, type Sizes } from "./images.ts";
+import type { ImageDetections } from "../instance/detections.ts";
+import { createThreadPool, type ThreadPool } from "../util/threadPool.ts";
+import { decodeAll, type Prepared, type prepareAll, readAll, resizeAll, type Sizes } from "./images.ts";
 
 /**
  * The way of an image, in its order. `wait`: for the next images, which another thread reads, decodes and resizes while
@@ -51,7 +51,7 @@ export async function takeTurns(pipelines: readonly Pipeline[], options: RoundsO
   const { paths, batchSize, rounds, warmUp, prefetch, signal, onRound } = options;
   const batch = (round: number) => Array.from({ length: batchSize }, (_, i) => paths[(round * batchSize + i) % paths.length]!); // biome-ignore format: one line
   const all = warmUp + rounds;
-  const ahead = prefetch ? imagesAhead() : undefined;
+  const ahead = prefetch ? imageThread() : undefined;
   try {
     const runners: Runner[] = [];
     for (const pipeline of pipelines)
@@ -73,6 +73,11 @@ export async function takeTurns(pipelines: readonly Pipeline[], options: RoundsO
   }
 }
 
+/** A model's forward pass keeps the thread that calls it, so images are prepared by one of their own. */
+function imageThread(): ThreadPool<typeof prepareAll> {
+  return createThreadPool({ module: "imageThread", from: import.meta.url, threads: 1, name: "An image thread" });
+}
+
 type Runner = (now: readonly string[], next: readonly string[]) => Promise<Turn>;
 
 /** One thing after the other. */
@@ -91,11 +96,16 @@ function runner(pipeline: Pipeline): Runner {
 }
 
 /** The images of a turn are there when it begins, and those of the next when it ends: a turn pays for its own waiting. */
-async function runnerAhead(pipeline: Pipeline, ahead: Ahead, first: readonly string[]): Promise<Runner> {
-  let ready = await ahead.prepare(first, pipeline.side);
+async function runnerAhead(
+  pipeline: Pipeline,
+  ahead: ThreadPool<typeof prepareAll>,
+  first: readonly string[],
+): Promise<Runner> {
+  const { side } = pipeline;
+  let ready = await ahead.run({ paths: first, side });
   return async (_, next) => {
     const clock = stopwatch();
-    const coming = ahead.prepare(next, pipeline.side);
+    const coming = ahead.run({ paths: next, side });
     coming.catch(() => {}); // reported where it is awaited, unless the model fails first
     await compute(pipeline, ready, clock);
     ready = await coming;

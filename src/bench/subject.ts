@@ -1,8 +1,8 @@
 // What is measured: a model in some runtime, and what there is to say of it.
 
 import type { ClassEntry } from "../data/dataset/sample.ts";
+import type { ImageDetections } from "../instance/detections.ts";
 import type { DetectInput } from "../model/detect.ts";
-import type { ImageDetections } from "../model/postprocess.ts";
 import type { Pipeline } from "./rounds.ts";
 
 export type Subject = {

@@ -4,8 +4,6 @@ import * as tf from "@tensorflow/tfjs-core";
 import { type ImageDetections, toPixels } from "../instance/detections.ts";
 import type { Outputs } from "./rfdetr.ts";
 
-export type { ImageDetections } from "../instance/detections.ts";
-
 /**
  * The `count` best query and class pairs of each image; ties go to the lower query, then the lower class.
  * sizes: [height, width] of each original image, in pixels.

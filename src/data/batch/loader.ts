@@ -3,10 +3,10 @@
 import { setMaxListeners } from "node:events";
 import type { Target } from "../../loss/matcher.ts";
 import { rngFromSeed } from "../../util/rng.ts";
+import { createThreadPool, type ThreadPool } from "../../util/threadPool.ts";
 import type { Augment } from "../augment/augment.ts";
 import type { Split } from "../dataset/sample.ts";
-import type { Prepared } from "./prepare.ts";
-import { createPreparePool } from "./preparePool.ts";
+import { type Prepared, prepare } from "./prepare.ts";
 import { imageWeights, type Resampling } from "./resample.ts";
 import { epochLength, epochOrder } from "./sampler.ts";
 
@@ -70,7 +70,7 @@ export function createLoader(options: LoaderOptions): Loader {
     weights: training && options.resample ? imageWeights(options.resample, samples) : undefined,
   };
   const batches = Math.ceil((training ? epochLength(orderOptions) : samples.length) / batchSize);
-  const pool = createPreparePool(workers);
+  const pool = preparers(workers);
 
   /** The side of the image at a place of an epoch. */
   const sideAt = (epoch: number, place: number): number => {
@@ -98,7 +98,7 @@ export function createLoader(options: LoaderOptions): Loader {
       chosen.map(async (sample, i) => {
         const words: [number, ...number[]] = [seed, epoch, start + i];
         const task = { sample, folder: split.images, resolution: sides[i]!, augment, words };
-        return place(await pool.run(task, signal), i);
+        return place(await pool.run(task, { signal }), i);
       }),
     );
     const shape: Batch["shape"] = [chosen.length, side, side, 3];
@@ -138,6 +138,12 @@ export function createLoader(options: LoaderOptions): Loader {
     },
     close: () => pool.close(),
   };
+}
+
+/** Threads that prepare images, so that the calling thread never waits for pixels; with 0 it prepares them itself. */
+function preparers(threads: number): ThreadPool<typeof prepare> {
+  if (threads === 0) return { run: prepare, close: async () => {} };
+  return createThreadPool({ module: "prepareThread", from: import.meta.url, threads, name: "An image thread" });
 }
 
 /** [batch, side, side], 1 outside of each image's own square. */

@@ -1,14 +1,12 @@
 // data.batch_size: auto. Whole steps are tried in processes of their own, so that one that runs out of memory ends nothing
 // but itself, and so that each shows the peak of its own memory.
 
-import { type ChildProcess, fork } from "node:child_process";
-import { createRequire } from "node:module";
 import { availableMemory } from "node:process";
-import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Architecture } from "../../architecture/variants.ts";
 import { loadDataset } from "../../data/dataset/dataset.ts";
 import type { Recipe } from "../../recipe/schema.ts";
 import { UserError } from "../../util/errors.ts";
+import { fromThrown, startProcess, type Thrown } from "../../util/thread.ts";
 import { recipeArchitecture } from "../recipeArchitecture.ts";
 import { multiScaleSides } from "../step/multiScale.ts";
 import { gigabytes, type ProbeResult, searchBatchSize } from "./batchSearch.ts";
@@ -24,10 +22,7 @@ export type ProbeTask = {
 };
 
 /** What it answers: `failed` where memory ran out, `fault` for anything else that went wrong. */
-export type ProbeAnswer =
-  | (ProbeResult & { kind: "cpu" | "gpu" })
-  | { failed: string }
-  | { fault: string; hint?: string | undefined; user: boolean };
+export type ProbeAnswer = (ProbeResult & { kind: "cpu" | "gpu" }) | { failed: string } | { fault: Thrown };
 
 /** Share of the memory that is free now which a step may take; and of the batch that just fits on a GPU. */
 const MEMORY_SHARE = 0.8;
@@ -85,8 +80,9 @@ async function runProbe(
   task: ProbeTask,
   signal: AbortSignal | undefined,
 ): Promise<(Exclude<ProbeResult, { failed: string }> & { kind: "cpu" | "gpu" }) | { failed: string }> {
+  const trial = `A trial of batch size ${task.batchSize}`;
   const answer = await new Promise<ProbeAnswer>((resolve, reject) => {
-    const child = start();
+    const child = startProcess("autoBatchProbe", import.meta.url, { stdio: ["ignore", "ignore", "ignore", "ipc"] });
     const stop = () => child.kill("SIGKILL");
     const timer = setTimeout(stop, 1000 * MOST_SECONDS_A_PROBE);
     let answer: ProbeAnswer | undefined;
@@ -101,21 +97,11 @@ async function runProbe(
       if (signal?.aborted) reject(signal.reason);
       else if (answer) resolve(answer);
       else if (killedBy) resolve({ failed: `the system ended it (${killedBy})` });
-      else resolve({ fault: `the process ended with code ${code}`, user: false });
+      else reject(new Error(`${trial}: the process ended with code ${code}`));
     });
     child.send(task);
   });
   if (!("fault" in answer)) return answer;
-  throw answer.user
-    ? new UserError(answer.fault, answer.hint === undefined ? {} : { hint: answer.hint })
-    : new Error(`A trial of batch size ${task.batchSize}: ${answer.fault}`);
-}
-
-function start(): ChildProcess {
-  const stdio: ("ignore" | "ipc")[] = ["ignore", "ignore", "ignore", "ipc"];
-  const at = (name: string) => fileURLToPath(new URL(name, import.meta.url));
-  if (!import.meta.url.endsWith(".ts")) return fork(at("./autoBatchProbe.js"), { stdio, execArgv: [] });
-  // from the sources (development, tests): the process needs the loader that reads TypeScript
-  const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
-  return fork(at("./autoBatchProbe.ts"), { stdio, execArgv: ["--import", tsx] });
+  const { fault } = answer;
+  throw fault.user ? fromThrown(fault) : new Error(`${trial}: ${fault.stack ?? fault.message}`);
 }

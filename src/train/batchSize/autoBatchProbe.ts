@@ -5,8 +5,8 @@ import { leafShapes, referenceKeys } from "../../checkpoint/names.ts";
 import type { Batch } from "../../data/batch/loader.ts";
 import { selectDevice } from "../../engine/device.ts";
 import { initialise } from "../../model/init.ts";
-import { UserError } from "../../util/errors.ts";
 import { rngFromSeed } from "../../util/rng.ts";
+import { toThrown } from "../../util/thread.ts";
 import { learnerSettings, stepSettings } from "../settings.ts";
 import { stepMeter } from "../stages/meter.ts";
 import { stagePlan } from "../stages/stages.ts";
@@ -90,6 +90,5 @@ function dieFirst(): void {
 function failure(cause: Error): ProbeAnswer {
   if (/\bOOM\b|out of memory|bad_alloc|failed to allocate|allocation failed/i.test(cause.message))
     return { failed: cause.message.split("\n")[0]!.slice(0, 200) };
-  if (cause instanceof UserError) return { fault: cause.message, hint: cause.hint, user: true };
-  return { fault: cause.stack ?? cause.message, user: false };
+  return { fault: toThrown(cause) };
 }

@@ -1,0 +1,6 @@
+// The thread that prepares images: tasks come in, pixels go out without being copied.
+
+import { carryOut } from "../../util/threadPool.ts";
+import { prepare } from "./prepare.ts";
+
+carryOut(prepare, { transfer: ({ pixels }) => [pixels] });
