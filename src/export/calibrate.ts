@@ -4,10 +4,10 @@ import { dirname, join } from "node:path";
 import { createLoader } from "../data/batch/loader.ts";
 import type { HostModel } from "../detector/loadModel.ts";
 import { openOnnx } from "../onnx/session.ts";
-import type { ExportOptions } from "./exportOnnx.ts";
 import { writeDraft } from "./file.ts";
 import { permute } from "./graph/host.ts";
 import { buildGraph } from "./graph/rfdetr.ts";
+import type { ExportOptions } from "./options.ts";
 import { type Pictures, spread } from "./pictures.ts";
 import { type Range, type Ranges, rangeRecorder } from "./quantise.ts";
 

@@ -1,8 +1,8 @@
 // Which files an export writes, and how each is made.
 
 import { basename, dirname, extname, join } from "node:path";
-import type { ExportOptions } from "./exportOnnx.ts";
 import type { GraphSettings } from "./graph/rfdetr.ts";
+import type { ExportOptions } from "./options.ts";
 import { dynamicInt8, type Ranges, staticInt8 } from "./quantise.ts";
 
 export type Planned = {
@@ -23,9 +23,29 @@ export function plannedFiles(
 ): Planned[] {
   const beside = (word: string) => join(dirname(out), `${basename(out, extname(out))}.${word}${extname(out)}`);
   const plain: Planned = { path: out, kind: "plain", settings: { fused: false, floats: "float32" }, exact: true };
-  const files = [plain];
-  if (optimize) files.push({ ...plain, path: beside("optimized"), kind: "optimized", settings: { fused: true, floats: "float32" } }); // biome-ignore format: one line
-  if (precision === "fp16") files.push({ path: beside("fp16"), kind: "fp16", settings: { fused: optimize, floats: "float16" }, exact: false }); // biome-ignore format: one line
-  if (precision === "int8") files.push({ path: beside("int8"), kind: "int8", settings: { fused: true, floats: "float32", quantiser: ranges ? staticInt8(ranges) : dynamicInt8() }, exact: false }); // biome-ignore format: one line
-  return files;
+  const fused: Planned = {
+    ...plain,
+    path: beside("optimized"),
+    kind: "optimized",
+    settings: { fused: true, floats: "float32" },
+  };
+  const half: Planned = {
+    path: beside("fp16"),
+    kind: "fp16",
+    settings: { fused: optimize, floats: "float16" },
+    exact: false,
+  };
+  const quantiser = ranges ? staticInt8(ranges) : dynamicInt8();
+  const int8: Planned = {
+    path: beside("int8"),
+    kind: "int8",
+    settings: { ...fused.settings, quantiser },
+    exact: false,
+  };
+  return [
+    plain,
+    ...(optimize ? [fused] : []),
+    ...(precision === "fp16" ? [half] : []),
+    ...(precision === "int8" ? [int8] : []),
+  ];
 }

@@ -7,7 +7,7 @@ import { selectDevice } from "../engine/device.ts";
 import { categoryOfLabel } from "../eval/evaluate.ts";
 import { openDetector } from "../onnx/detector.ts";
 import { UserError } from "../util/errors.ts";
-import type { ExportOptions } from "./exportOnnx.ts";
+import type { ExportOptions } from "./options.ts";
 import { type Pictures, spread } from "./pictures.ts";
 import { fault, TOLERANCE, type Verification, verify } from "./verify.ts";
 

@@ -3,7 +3,8 @@
 import { dirname, join } from "node:path";
 import type { CommandModule } from "yargs";
 import type { SplitName } from "../../data/dataset/sample.ts";
-import type { ExportOptions, ExportResult } from "../../export/exportOnnx.ts";
+import type { ExportResult } from "../../export/exportOnnx.ts";
+import type { ExportOptions } from "../../export/options.ts";
 import { UserError } from "../../util/errors.ts";
 import { STOPPED, stopSignal } from "../signals.ts";
 

@@ -1,6 +1,5 @@
 // The classes of COCO 2017: category ids run from 1 to 90 with gaps, and the published weights have one logit for each id.
 
-import type { WeightsMetadata } from "../../checkpoint/weightsFile.ts";
 import type { ClassEntry } from "./sample.ts";
 
 const NAMES: readonly (readonly [firstId: number, names: string])[] = [
@@ -28,7 +27,7 @@ export const COCO_CLASSES: readonly ClassEntry[] = NAMES.flatMap(([first, names]
  * its number.
  */
 export function classTable(
-  { classNames, categoryIds }: Pick<WeightsMetadata, "classNames" | "categoryIds">,
+  { classNames, categoryIds }: { classNames?: string[]; categoryIds?: number[] },
   numClasses: number,
 ): ClassEntry[] {
   const isCoco = !classNames || classNames.join() === COCO_CLASSES.map(({ name }) => name).join();
