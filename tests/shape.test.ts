@@ -1,0 +1,144 @@
+// What the code's shape must keep: one meaning a name, folders that can be seen at once, files and functions that fit a screen.
+
+import { describe, expect, test } from "vitest";
+import { exportsOf, filesIn, functionsAbove, linesOf, textOf } from "./support/sources.ts";
+
+/** Functions that may be longer than 80 lines; ARCHITECTURE.md says why of each. */
+const LONG_FUNCTIONS: string[] = [];
+
+/** What does not hold yet. It may shrink, never grow. */
+const KNOWN: Record<string, string[]> = {
+  names: [
+    "Answer",
+    "Block",
+    "Comparison",
+    "Detections",
+    "Level",
+    "Match",
+    "Order",
+    "Part",
+    "Pictures",
+    "Prepared",
+    "Progress",
+    "Ranked",
+    "Stage",
+    "Timing",
+    "Value",
+    "backbone",
+    "duration",
+    "explain",
+    "follow",
+    "gelu",
+    "linear",
+    "mlp",
+    "project",
+    "projector",
+    "runPage",
+    "setupCommand",
+    "silu",
+    "toBytes",
+    "toFields",
+  ],
+  passedOn: ["model/postprocess.ts"],
+  folders: ["track/wandb"],
+  files: [
+    "setup/engine.mjs",
+    "setup/setup.test.mjs",
+    "scripts/fixtures/make-checkpoint-fixtures.py",
+    "src/checkpoint/published.test.ts",
+    "src/data/dataset/dataset.test.ts",
+    "src/report/charts/evaluation.js",
+  ],
+  functions: [
+    "checkpoint/names.ts nameTable",
+    "checkpoint/torch/pickle.ts unpickle",
+    "data/dataset/scan.ts scanDataset",
+    "export/graph/graph.ts createGraph",
+    "ops/deformable.ts sampleImage",
+    "track/tensorboard/appender.ts openAppender",
+    "track/wandb/session.ts openSession",
+    "track/wandb/transport.ts openTransport",
+    "track/wandb/upload.ts run",
+    "track/wandb/upload.ts startUpload",
+    "train/parts.ts assemble",
+  ],
+  weight: ["train"],
+};
+
+const files = filesIn("src", /\.ts$/)
+  .filter((file) => !file.endsWith(".test.ts"))
+  .map((file) => file.slice("src/".length));
+const all = [
+  ...filesIn("src", /\.(ts|js)$/),
+  ...filesIn("setup", /\.mjs$/),
+  ...filesIn("scripts", /\.(ts|mjs|py)$/),
+  ...filesIn("tests", /\.(ts|mjs)$/),
+];
+const roomOf = (file: string) => (file.includes("/") ? file.split("/")[0]! : file);
+
+/** Fails where there is more than what is known. */
+function expectOnly(rule: string, found: readonly string[]): void {
+  expect(found.filter((name) => !KNOWN[rule]?.includes(name))).toEqual([]);
+}
+
+describe("names", () => {
+  test("no two files export the same name", () => {
+    const owners = new Map<string, string[]>();
+    for (const file of files.filter((file) => file !== "index.ts"))
+      for (const name of exportsOf(`src/${file}`).own) owners.set(name, [...(owners.get(name) ?? []), file]);
+    const twice = [...owners].filter(([name, files]) => files.length > 1 && !KNOWN.names?.includes(name));
+    expect(twice).toEqual([]);
+  });
+
+  test("only the public interface passes on what others export", () => {
+    const passing = files.filter((file) => exportsOf(`src/${file}`).passedOn.length > 0);
+    expectOnly(
+      "passedOn",
+      passing.filter((file) => file !== "index.ts"),
+    );
+  });
+});
+
+describe("sizes", () => {
+  test("no folder has more than 16 source files side by side", () => {
+    const counts = new Map<string, number>();
+    for (const file of files) {
+      const folder = file.slice(0, Math.max(0, file.lastIndexOf("/")));
+      counts.set(folder, (counts.get(folder) ?? 0) + 1);
+    }
+    expectOnly(
+      "folders",
+      [...counts].filter(([, count]) => count > 16).map(([folder]) => folder),
+    );
+  });
+
+  test("no file has more than 300 lines, and half of the sources at most 100", () => {
+    expectOnly(
+      "files",
+      all.filter((file) => linesOf(file) > 300),
+    );
+    const sizes = files.map((file) => linesOf(`src/${file}`)).sort((a, b) => a - b);
+    expect(sizes[Math.floor(sizes.length / 2)]).toBeLessThanOrEqual(100);
+  });
+
+  test("no function has more than 80 lines but those that ARCHITECTURE.md names", () => {
+    const long = files.flatMap((file) => functionsAbove(80, `src/${file}`).map(({ name }) => `${file} ${name}`));
+    expectOnly(
+      "functions",
+      long.filter((name) => !LONG_FUNCTIONS.includes(name)),
+    );
+    expect(LONG_FUNCTIONS.filter((name) => !long.includes(name))).toEqual([]);
+    const text = textOf("ARCHITECTURE.md");
+    expect(LONG_FUNCTIONS.filter((name) => !text.includes(`\`${name.split(" ")[1]}\``))).toEqual([]);
+  });
+
+  test("no room has more than 13 % of the sources' lines", () => {
+    const lines = new Map<string, number>();
+    for (const file of files) lines.set(roomOf(file), (lines.get(roomOf(file)) ?? 0) + linesOf(`src/${file}`));
+    const total = [...lines.values()].reduce((sum, count) => sum + count, 0);
+    expectOnly(
+      "weight",
+      [...lines].filter(([, count]) => count > 0.13 * total).map(([room]) => room),
+    );
+  });
+});
