@@ -13,6 +13,7 @@ const KNOWN: Record<string, string[]> = {
     "Block",
     "Comparison",
     "Detections",
+    "Found",
     "Level",
     "Match",
     "Order",
