@@ -1,6 +1,6 @@
 // AP of the very model whose latency is measured.
 
-import { createLoader } from "../data/batch/loader.ts";
+import { evaluationLoader } from "../data/batch/evaluationLoader.ts";
 import type { Dataset } from "../data/dataset/dataset.ts";
 import type { SplitName } from "../data/dataset/sample.ts";
 import { categoryOfLabel, evaluateModel } from "../eval/evaluate.ts";
@@ -26,10 +26,7 @@ export async function accuracyOf(
   } = {},
 ): Promise<Accuracy> {
   const { samples } = dataset.splits[split]!;
-  const loader = createLoader({
-    split: dataset.splits[split]!,
-    ...{ batchSize: 1, resolution: pipeline.side, workers: 1, seed: 0, augment: null, training: false },
-  });
+  const loader = evaluationLoader(dataset.splits[split]!, { resolution: pipeline.side });
   try {
     const evaluation = await evaluateModel({
       detect,

@@ -1,6 +1,6 @@
 // COCO metrics of whatever can be measured: weights on a data set, or a results file that any program wrote.
 
-import { createLoader } from "../data/batch/loader.ts";
+import { evaluationLoader } from "../data/batch/evaluationLoader.ts";
 import { type Dataset, loadDataset } from "../data/dataset/dataset.ts";
 import type { SplitName } from "../data/dataset/sample.ts";
 import { loadDetector } from "../detector/detector.ts";
@@ -46,15 +46,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Measurement> {
   const detector = await loadDetector(options.weights, { device, recipe, onDownload });
   const { source, device: used } = detector;
   if (used.warning) options.onWarning?.(used.warning);
-  const loader = createLoader({
-    split: dataset.splits[split]!,
-    batchSize,
-    resolution: detector.resolution,
-    workers: 1,
-    seed: 0,
-    augment: null,
-    training: false,
-  });
+  const loader = evaluationLoader(dataset.splits[split]!, { batchSize, resolution: detector.resolution });
   try {
     const { metrics, perClass, f1, images } = await evaluateModel({
       detect: detector.detect,

@@ -1,7 +1,7 @@
 // The ranges of activations that int8 needs, measured on training images in onnxruntime.
 
 import { dirname, join } from "node:path";
-import { createLoader } from "../data/batch/loader.ts";
+import { evaluationLoader } from "../data/batch/evaluationLoader.ts";
 import type { HostModel } from "../detector/loadModel.ts";
 import { openOnnx } from "../onnx/session.ts";
 import { writeDraft } from "./file.ts";
@@ -30,7 +30,7 @@ export async function calibrate(
   const draft = await writeDraft(join(dirname(out), "calibration.onnx"), graph.encode(about));
   const split = spread(pictures.split, IMAGES);
   const { resolution } = model.architecture;
-  const loader = createLoader({ split, resolution, batchSize: 1, workers: 1, seed: 0, augment: null, training: false });
+  const loader = evaluationLoader(split, { resolution });
   const sums = new Map<string, Range>([...recorder.layers.values()].map((output) => [output, { min: 0, max: 0 }]));
   let images = 0;
   try {

@@ -1,6 +1,6 @@
 // An exported file against the model that it was made of, on images from the disk.
 
-import { createLoader } from "../data/batch/loader.ts";
+import { evaluationLoader } from "../data/batch/evaluationLoader.ts";
 import { type HostModel, type Model, placeModel } from "../detector/loadModel.ts";
 import { isBackendLoaded } from "../engine/backend.ts";
 import { selectDevice } from "../engine/device.ts";
@@ -43,7 +43,7 @@ export async function verifyFile(
   const detector = await openDetector(path);
   const split = spread(pictures.split, images);
   const { resolution } = trainer.architecture;
-  const loader = createLoader({ split, resolution, batchSize: 1, workers: 1, seed: 0, augment: null, training: false });
+  const loader = evaluationLoader(split, { resolution });
   try {
     const { classes } = pictures;
     // A GPU multiplies with fewer digits, so that proposals come in another order there: only AP can be compared then.

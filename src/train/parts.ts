@@ -5,6 +5,7 @@ import { toFields } from "../architecture/fields.ts";
 import type { Architecture } from "../architecture/variants.ts";
 import { leafShapes } from "../checkpoint/names.ts";
 import { toText } from "../checkpoint/weightsFile.ts";
+import { evaluationLoader } from "../data/batch/evaluationLoader.ts";
 import { createLoader, type Loader } from "../data/batch/loader.ts";
 import { describeResampling } from "../data/batch/resample.ts";
 import { datasetFingerprint, datasetSummary, loadDataset } from "../data/dataset/dataset.ts";
@@ -203,7 +204,7 @@ function loaders(
       ...(resample !== "none" && !overfit && { resample }),
       shuffle: shuffle && !overfit, // in turn, each of the few images is seen equally often
     }),
-    val: createLoader({ ...common, split: splits.val, augment: null, training: false }),
+    val: evaluationLoader(splits.val, { batchSize: common.batchSize, resolution, workers }),
   };
 }
 
