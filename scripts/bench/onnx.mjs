@@ -19,8 +19,8 @@ import { convertWeights } from "../../src/cli/weights/convert.ts";
 import { decodeFile } from "../../src/data/image/decode.ts";
 import { findImages } from "../../src/data/image/imagePaths.ts";
 import { resizeForPrediction } from "../../src/data/image/resize.ts";
+import { openOnnxDetector } from "../../src/detector/onnx.ts";
 import { exportOnnx } from "../../src/export/exportOnnx.ts";
-import { openDetector } from "../../src/onnx/detector.ts";
 import { weightsOf } from "../../tests/parity/fixtures.ts";
 
 const { values } = parseArgs({
@@ -95,7 +95,7 @@ async function exportReference(from) {
 async function compared(a, b, kind) {
   if (kind === "int8" || kind === "fp16") return "its proposals come in another order, so slots are not compared";
   const { paths } = await findImages([join(pictures, "valid")]);
-  const detectors = await Promise.all([a, b].map((path) => openDetector(path, { threads: 1 })));
+  const detectors = await Promise.all([a, b].map((path) => openOnnxDetector(path, { threads: 1 })));
   const most = { boxes: 0, logits: 0 };
   for (const path of paths) {
     const image = await decodeFile(path);

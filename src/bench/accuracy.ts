@@ -3,16 +3,16 @@
 import { evaluationLoader } from "../data/batch/evaluationLoader.ts";
 import type { Dataset } from "../data/dataset/dataset.ts";
 import type { SplitName } from "../data/dataset/sample.ts";
+import type { Detector } from "../detector/detector.ts";
 import { categoryOfLabel, evaluateModel } from "../eval/evaluate.ts";
 import { metricsOf } from "../eval/metricsRow.ts";
-import type { Subject } from "./subject.ts";
 
 /** `metrics` under the names of `evaluate --json`. */
 export type Accuracy = { images: number; metrics: ReturnType<typeof metricsOf> };
 
 /** Measure as `evaluate` does: one image at a time, resized as in training. -1: nothing to measure. */
 export async function accuracyOf(
-  { detect, classes, pipeline, source }: Pick<Subject, "detect" | "classes" | "pipeline" | "source">,
+  { detect, classes, resolution, source }: Pick<Detector, "detect" | "classes" | "resolution" | "source">,
   dataset: Dataset,
   split: SplitName,
   {
@@ -26,7 +26,7 @@ export async function accuracyOf(
   } = {},
 ): Promise<Accuracy> {
   const { samples } = dataset.splits[split]!;
-  const loader = evaluationLoader(dataset.splits[split]!, { resolution: pipeline.side });
+  const loader = evaluationLoader(dataset.splits[split]!, { resolution });
   try {
     const evaluation = await evaluateModel({
       detect,

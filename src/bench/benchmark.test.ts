@@ -113,14 +113,20 @@ it("ends when it is told to", async () => {
 });
 
 it("notes what makes times hard to compare", () => {
-  const model = { source: "a.pth", native: 384, pipeline: { side: 384, forward: async () => () => [] }, device: "cpu", warning: undefined }; // biome-ignore format: one line
-  const other = { ...model, source: "b.pth", pipeline: { ...model.pipeline, side: 512 } };
+  const device = { kind: "cpu" as const, name: "a processor", warning: undefined };
+  const model = { source: "a.pth", nativeResolution: 384, resolution: 384, device };
+  const other = { ...model, source: "b.pth", resolution: 512 };
   expect(notesOnModels([model, model])).toEqual([]);
-  expect(notesOnModels([model, { ...other, native: 512, device: "NVIDIA H200" }])).toEqual([
+  expect(
+    notesOnModels([
+      model,
+      { ...other, nativeResolution: 512, device: { ...device, kind: "gpu", name: "NVIDIA H200" } },
+    ]),
+  ).toEqual([
     "The two take images of different sides, 384 and 512 pixels: their times differ for that, too.",
     "The two run on different devices: cpu and NVIDIA H200.",
   ]);
-  expect(notesOnModels([{ ...other, warning: "A GPU is idle." }])).toEqual([
+  expect(notesOnModels([{ ...other, device: { ...device, warning: "A GPU is idle." } }])).toEqual([
     "A GPU is idle.",
     "b.pth is measured at 512 pixels a side; its own resolution is 384.",
   ]);

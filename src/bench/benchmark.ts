@@ -4,9 +4,11 @@ import { stat } from "node:fs/promises";
 import { type Dataset, loadDataset } from "../data/dataset/dataset.ts";
 import type { SplitName } from "../data/dataset/sample.ts";
 import { findImages } from "../data/image/imagePaths.ts";
+import type { Detector } from "../detector/detector.ts";
 import type { DownloadWatch } from "../detector/loadModel.ts";
+import { openDetector } from "../detector/open.ts";
 import type { DeviceChoice } from "../engine/device.ts";
-import { isOnnx } from "../onnx/detector.ts";
+import { isOnnx } from "../onnx/format.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { UserError } from "../util/errors.ts";
 import { sha256File } from "../util/files.ts";
@@ -14,7 +16,7 @@ import { packagePath } from "../util/package.ts";
 import { accuracyOf } from "./accuracy.ts";
 import { disturbances, type MachineState, machineState } from "./disturbance.ts";
 import { pinEnvironment } from "./environment.ts";
-import { notesOnModels, notesOnNumbers } from "./notes.ts";
+import { deviceName, notesOnModels, notesOnNumbers } from "./notes.ts";
 import {
   type Benchmark,
   type Comparison,
@@ -27,7 +29,6 @@ import {
   timing,
 } from "./result.ts";
 import { takeTurns } from "./rounds.ts";
-import type { Subject } from "./subject.ts";
 
 export type BenchmarkOptions = {
   /** A run folder, a checkpoint folder, a .safetensors, .pth or .onnx file, or a published name. */
@@ -97,7 +98,7 @@ export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
     const subjects = await openAll(names, count, options);
     try {
       if (first) {
-        facts.push(...(await Promise.all(subjects.map((subject, i) => factsOf(NAMES[i]!, subject)))));
+        facts.push(...(await Promise.all(subjects.map((subject, i) => factsOf(NAMES[i]!, names[i]!, subject)))));
         for (const note of notesOnModels(subjects)) notes.add(note);
       }
       if (first && dataset)
@@ -109,13 +110,10 @@ export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
       for (const batchSize of batchSizes)
         for (const ahead of prefetch) {
           const setting: Setting = { batch_size: batchSize, threads: count ?? null, prefetch: ahead };
-          const turns = await takeTurns(
-            subjects.map(({ pipeline }) => pipeline),
-            {
-              ...{ paths, batchSize, rounds, warmUp, prefetch: ahead, signal },
-              onRound: (done, all) => onProgress?.(describeSetting(setting), done, all),
-            },
-          );
+          const turns = await takeTurns(subjects, {
+            ...{ paths, batchSize, rounds, warmUp, prefetch: ahead, signal },
+            onRound: (done, all) => onProgress?.(describeSetting(setting), done, all),
+          });
           turns.forEach((list, i) => {
             timings.push(timing(NAMES[i]!, setting, list));
           });
@@ -146,18 +144,13 @@ async function openAll(
   names: readonly string[],
   threads: number | undefined,
   options: BenchmarkOptions,
-): Promise<Subject[]> {
+): Promise<Detector[]> {
   const { device = "auto", resolution, recipe, onDownload } = options;
-  const subjects: Subject[] = [];
+  const subjects: Detector[] = [];
   try {
     for (const name of names) {
-      if (isOnnx(name)) {
-        const { openOnnxSubject } = await import("./onnxSubject.ts");
-        subjects.push(await openOnnxSubject(name, { threads, resolution }));
-      } else {
-        const { openWeights } = await import("./weightsSubject.ts"); // loads libtensorflow
-        subjects.push(await openWeights(name, { device, threads, resolution, recipe, onDownload }));
-      }
+      const own = isOnnx(name) ? "auto" : device; // weights on a GPU may be measured against a file on the processor
+      subjects.push(await openDetector(name, { device: own, threads, resolution, recipe, onDownload }));
     }
     return subjects;
   } catch (cause) {
@@ -166,7 +159,7 @@ async function openAll(
   }
 }
 
-async function closeAll(subjects: readonly Subject[]): Promise<void> {
+async function closeAll(subjects: readonly Detector[]): Promise<void> {
   for (const subject of subjects) await subject.close();
 }
 
@@ -181,12 +174,12 @@ async function imagesOf({ images, data }: BenchmarkOptions, dataset: Dataset | u
   return { from: images ? images.join(", ") : "pictures of this package (datasets/trees/valid)", paths };
 }
 
-async function factsOf(subject: SubjectName, opened: Subject): Promise<SubjectFacts> {
-  const { name, kind, source, file, pipeline, native, runtime, device, loadMs } = opened;
+async function factsOf(subject: SubjectName, weights: string, opened: Detector): Promise<SubjectFacts> {
+  const { kind, source, file, resolution, nativeResolution, runtime, device, loadMs } = opened;
   const [{ size }, sha256] = await Promise.all([stat(file), sha256File(file)]);
   return {
-    ...{ subject, weights: name, kind, source, file, bytes: size, sha256 },
-    ...{ resolution: pipeline.side, native_resolution: native, runtime, device, load_ms: loadMs },
+    ...{ subject, weights, kind, source, file, bytes: size, sha256 },
+    ...{ resolution, native_resolution: nativeResolution, runtime, device: deviceName(device), load_ms: loadMs },
   };
 }
 

@@ -1,22 +1,28 @@
 // What about the models and the numbers asked for makes the times hard to compare.
 
-import type { Subject } from "./subject.ts";
+import type { Detector } from "../detector/detector.ts";
 
 /** Of one model against its own kind, and of two against each other. */
 export function notesOnModels(
-  subjects: readonly Pick<Subject, "warning" | "source" | "pipeline" | "native" | "device">[],
+  subjects: readonly Pick<Detector, "source" | "resolution" | "nativeResolution" | "device">[],
 ): string[] {
-  const notes = subjects.flatMap(({ warning, source, pipeline: { side }, native }) => [
-    ...(warning === undefined ? [] : [warning]),
+  const notes = subjects.flatMap(({ source, resolution: side, nativeResolution: native, device }) => [
+    ...(device.warning === undefined ? [] : [device.warning]),
     ...(side === native ? [] : [`${source} is measured at ${side} pixels a side; its own resolution is ${native}.`]),
   ]);
   const [a, b] = subjects;
-  if (a && b && a.pipeline.side !== b.pipeline.side)
+  if (a && b && a.resolution !== b.resolution)
     notes.push(
-      `The two take images of different sides, ${a.pipeline.side} and ${b.pipeline.side} pixels: their times differ for that, too.`,
+      `The two take images of different sides, ${a.resolution} and ${b.resolution} pixels: their times differ for that, too.`,
     );
-  if (a && b && a.device !== b.device) notes.push(`The two run on different devices: ${a.device} and ${b.device}.`);
+  const devices = subjects.map(({ device }) => deviceName(device));
+  if (a && b && devices[0] !== devices[1]) notes.push(`The two run on different devices: ${devices.join(" and ")}.`);
   return notes;
+}
+
+/** "cpu", whatever the processor, or the name of the GPU. */
+export function deviceName({ kind, name }: Detector["device"]): string {
+  return kind === "gpu" ? name : "cpu";
 }
 
 /** `most`: the largest batch. */

@@ -1,11 +1,11 @@
 // What a benchmark gives: plain data, the same for programs and for `--json`.
 
+import type { Detector } from "../detector/detector.ts";
 import { rngFromSeed } from "../util/rng.ts";
 import type { Accuracy } from "./accuracy.ts";
 import type { BenchmarkEnvironment } from "./environment.ts";
 import { STAGES, type Stage, type Turn } from "./rounds.ts";
 import { type Ratio, ratioOfMedians, type Summary, summarise, type Verdict, verdictOf } from "./statistics.ts";
-import type { Subject } from "./subject.ts";
 
 /** Which of the two: `a` is `weights`, `b` is `against`. */
 export type SubjectName = "a" | "b";
@@ -31,7 +31,7 @@ export type Comparison = Setting & { total: Judged; forward: Judged; processor: 
 export type SubjectFacts = {
   subject: SubjectName;
   weights: string;
-  kind: Subject["kind"];
+  kind: Detector["kind"];
   source: string;
   file: string;
   bytes: number;
@@ -39,6 +39,7 @@ export type SubjectFacts = {
   resolution: number;
   native_resolution: number;
   runtime: string;
+  /** "cpu" or the name of the GPU. */
   device: string;
   load_ms: number;
 };

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Pipeline, takeTurns } from "./rounds.ts";
+import { type Timed, takeTurns } from "./rounds.ts";
 
 let folder: string;
 /** Pictures 10, 11, 12 pixels wide. */
@@ -24,9 +24,9 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** Writes down what it is given; its forward pass blocks the thread for some milliseconds, as a real one does. */
-function recorder(name: string, log: string[], { busy = 0, side = 4 } = {}): Pipeline {
+function recorder(name: string, log: string[], { busy = 0, side = 4 } = {}): Timed {
   return {
-    side,
+    resolution: side,
     forward: async (pixels, sizes) => {
       expect(pixels).toHaveLength(sizes.length * side * side * 3);
       expect(sizes.map(([height]) => height)).toEqual(Array(sizes.length).fill(7));
@@ -34,8 +34,8 @@ function recorder(name: string, log: string[], { busy = 0, side = 4 } = {}): Pip
       for (const [i, [, width]] of sizes.entries())
         expect(pixels[i * side * side * 3]).toBeCloseTo((width / 255 - 0.485) / 0.229, 5); // each picture its own red
       for (const end = performance.now() + busy; performance.now() < end; );
-      return () => [];
     },
+    select: () => [],
   };
 }
 
@@ -72,16 +72,16 @@ it("with prefetch the images are ready before a slow model is", async () => {
     .resize(2500, 2500, { fit: "fill" })
     .jpeg()
     .toFile(big);
-  const pipeline: Pipeline = {
-    side: 64,
+  const model: Timed = {
+    resolution: 64,
     forward: async () => {
       for (const end = performance.now() + 300; performance.now() < end; );
-      return () => [];
     },
+    select: () => [],
   };
   const options = { ...OPTIONS, batchSize: 1, paths: [big] };
-  const [ahead] = await takeTurns([pipeline], { ...options, prefetch: true });
-  const [plain] = await takeTurns([pipeline], options);
+  const [ahead] = await takeTurns([model], { ...options, prefetch: true });
+  const [plain] = await takeTurns([model], options);
   for (const { stages } of ahead!) expect(Object.keys(stages)).toEqual(["forward", "postprocess", "wait"]);
   const waits = ahead!.map(({ stages }) => stages.wait!).sort((a, b) => a - b);
   const decodes = plain!.map(({ stages }) => stages.decode!).sort((a, b) => a - b);

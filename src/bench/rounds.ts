@@ -1,8 +1,8 @@
 // The measured loop: image files through a model, stage by stage, several models taking turns.
 
-import type { ImageDetections } from "../instance/detections.ts";
+import { decodeAll, type Prepared, type prepareAll, readAll, resizeAll } from "../data/image/forPrediction.ts";
+import type { Detector } from "../detector/detector.ts";
 import { createThreadPool, type ThreadPool } from "../util/threadPool.ts";
-import { decodeAll, type Prepared, type prepareAll, readAll, resizeAll, type Sizes } from "./images.ts";
 
 /**
  * The way of an image, in its order. `wait`: for the next images, which another thread reads, decodes and resizes while
@@ -12,15 +12,7 @@ export const STAGES = ["read", "decode", "resize", "forward", "postprocess", "wa
 export type Stage = (typeof STAGES)[number];
 
 /** A model as the loop sees it; it may be in any runtime. */
-export type Pipeline = {
-  /** Side of the squares that it takes, in pixels. */
-  side: number;
-  /**
-   * The model's own work, finished when the promise resolves. pixels: float32 [images, side, side, 3], normalised. What it
-   * gives makes detections of the outputs, and has to be called once.
-   */
-  forward(pixels: Float32Array, sizes: Sizes): Promise<() => ImageDetections[] | Promise<ImageDetections[]>>;
-};
+export type Timed = Pick<Detector, "resolution" | "forward" | "select">;
 
 /**
  * Milliseconds of one batch from files to detections. `processor`: those that all threads of this process computed in the
@@ -47,16 +39,15 @@ export type RoundsOptions = {
  * neither always comes first. Gives the turns of each model, one a round. Throws a UserError naming an image that cannot
  * be read, and the signal's reason once it is aborted.
  */
-export async function takeTurns(pipelines: readonly Pipeline[], options: RoundsOptions): Promise<Turn[][]> {
+export async function takeTurns(models: readonly Timed[], options: RoundsOptions): Promise<Turn[][]> {
   const { paths, batchSize, rounds, warmUp, prefetch, signal, onRound } = options;
   const batch = (round: number) => Array.from({ length: batchSize }, (_, i) => paths[(round * batchSize + i) % paths.length]!); // biome-ignore format: one line
   const all = warmUp + rounds;
   const ahead = prefetch ? imageThread() : undefined;
   try {
     const runners: Runner[] = [];
-    for (const pipeline of pipelines)
-      runners.push(ahead ? await runnerAhead(pipeline, ahead, batch(0)) : runner(pipeline));
-    const turns: Turn[][] = pipelines.map(() => []);
+    for (const model of models) runners.push(ahead ? await runnerAhead(model, ahead, batch(0)) : runner(model));
+    const turns: Turn[][] = models.map(() => []);
     for (let round = 0; round < all; round++) {
       const order = runners.map((_, i) => i);
       if (round % 2 === 1) order.reverse();
@@ -81,33 +72,33 @@ function imageThread(): ThreadPool<typeof prepareAll> {
 type Runner = (now: readonly string[], next: readonly string[]) => Promise<Turn>;
 
 /** One thing after the other. */
-function runner(pipeline: Pipeline): Runner {
+function runner(model: Timed): Runner {
   return async (now) => {
     const clock = stopwatch();
     const files = await readAll(now);
     clock.lap("read");
     const images = await decodeAll(files, now);
     clock.lap("decode");
-    const prepared = resizeAll(images, pipeline.side);
+    const prepared = resizeAll(images, model.resolution);
     clock.lap("resize");
-    const processor = await compute(pipeline, prepared, clock);
+    const processor = await compute(model, prepared, clock);
     return { ...clock.stop(), processor };
   };
 }
 
 /** The images of a turn are there when it begins, and those of the next when it ends: a turn pays for its own waiting. */
 async function runnerAhead(
-  pipeline: Pipeline,
+  model: Timed,
   ahead: ThreadPool<typeof prepareAll>,
   first: readonly string[],
 ): Promise<Runner> {
-  const { side } = pipeline;
+  const { resolution: side } = model;
   let ready = await ahead.run({ paths: first, side });
   return async (_, next) => {
     const clock = stopwatch();
     const coming = ahead.run({ paths: next, side });
     coming.catch(() => {}); // reported where it is awaited, unless the model fails first
-    await compute(pipeline, ready, clock);
+    await compute(model, ready, clock);
     ready = await coming;
     clock.lap("wait");
     return clock.stop();
@@ -115,12 +106,12 @@ async function runnerAhead(
 }
 
 /** Gives the processor's milliseconds of the forward pass. */
-async function compute(pipeline: Pipeline, { pixels, sizes }: Prepared, clock: Stopwatch): Promise<number> {
+async function compute(model: Timed, { pixels, sizes }: Prepared, clock: Stopwatch): Promise<number> {
   const before = process.cpuUsage();
-  const finish = await pipeline.forward(pixels, sizes);
+  const outputs = await model.forward(pixels, sizes);
   clock.lap("forward");
   const { user, system } = process.cpuUsage(before);
-  await finish();
+  await model.select(outputs, sizes);
   clock.lap("postprocess");
   return (user + system) / 1000;
 }

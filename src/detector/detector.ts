@@ -1,54 +1,50 @@
-// Whatever can detect objects, behind one type: weights in the engine, or an ONNX file in onnxruntime.
+// What can detect objects, whatever it runs in: images in host memory in, detections in pixels of the originals out.
 
 import type { ClassEntry } from "../data/dataset/sample.ts";
-import { type DeviceChoice, selectDevice } from "../engine/device.ts";
-import type { ImageDetections } from "../instance/detections.ts";
-import { type DetectInput, detectObjects } from "../model/detect.ts";
-import { isOnnx, openDetector } from "../onnx/detector.ts";
-import { UserError } from "../util/errors.ts";
-import { type LoadModelOptions, loadModel } from "./loadModel.ts";
+import type { ImageDetections, Sizes } from "../instance/detections.ts";
 
-export type Detector = {
-  /** Side of the square input, in pixels. */
+/** images: float32 [count, resolution, resolution, 3], normalised. */
+export type DetectInput = { images: Float32Array; originalSizes: Sizes };
+
+/** The way of images through a model, in two stages. `Outputs`: what lies between them, in the runtime's own form. */
+export type Detecting<Outputs = unknown> = {
+  /**
+   * The model's own work, finished when the promise resolves. pixels: float32 [count, resolution, resolution, 3], normalised;
+   * sizes: of the original images, which some models need already here. What it gives has to go to `select` once.
+   */
+  forward(pixels: Float32Array, sizes: Sizes): Promise<Outputs>;
+  /** The best detections of each image, in pixels of the originals. Frees the outputs. */
+  select(outputs: Outputs, sizes: Sizes): ImageDetections[] | Promise<ImageDetections[]>;
+};
+
+export type Detector<Outputs = unknown> = Detecting<Outputs> & {
+  kind: "weights" | "onnx";
+  /** Side of the square images that it takes, in pixels. */
   resolution: number;
+  /** The side that it was trained with, or that its file has. */
+  nativeResolution: number;
   /** The labels that mean something; a detection with any other label is of no class. */
   classes: ClassEntry[];
   /** Where the weights are from, for people. */
   source: string;
+  /** The file that was loaded. */
+  file: string;
+  /** What it runs in, with its version. */
+  runtime: string;
   device: { kind: "cpu" | "gpu"; name: string; warning: string | undefined };
-  /** The best detections of each image, in pixels of the originals. */
+  /** Of an operation; undefined: the runtime's own choice. */
+  threads: number | undefined;
+  /** Milliseconds from the file to a model that is ready. */
+  loadMs: number;
+  /** Both stages, one after the other. */
   detect(input: DetectInput): Promise<ImageDetections[]>;
   close(): Promise<void>;
 };
 
-/**
- * Make weights of any kind ready to detect: all that `loadModel` takes, or an .onnx file, for which the engine is neither
- * needed nor loaded. Throws a UserError where they cannot be read, or a GPU is asked for and not to be had.
- */
-export async function loadDetector(
-  weights: string,
-  { device = "auto", ...options }: LoadModelOptions & { device?: DeviceChoice | undefined } = {},
-): Promise<Detector> {
-  if (isOnnx(weights)) return loadOnnx(weights, device);
-  const used = selectDevice(device);
-  const model = await loadModel(weights, options);
-  return {
-    resolution: model.architecture.resolution,
-    classes: model.classes,
-    source: model.source,
-    device: used,
-    detect: (input) => detectObjects(model.weights, model.architecture, input),
-    close: async () => model.dispose(),
-  };
-}
-
-async function loadOnnx(path: string, device: DeviceChoice): Promise<Detector> {
-  if (device === "gpu") {
-    throw new UserError(`device: gpu was asked for, but ONNX files such as ${path} are computed on the CPU here.`, {
-      hint: "Leave the device out, or give the weights that the file was exported from.",
-    });
-  }
-  const { resolution, classes, detect, close, session } = await openDetector(path);
-  const name = `CPU, onnxruntime, ${session.threads} thread${session.threads === 1 ? "" : "s"}`;
-  return { resolution, classes, source: path, device: { kind: "cpu", name, warning: undefined }, detect, close };
+/** Both stages of a model, one after the other. */
+export async function detectWith<Outputs>(
+  { forward, select }: Detecting<Outputs>,
+  { images, originalSizes }: DetectInput,
+): Promise<ImageDetections[]> {
+  return select(await forward(images, originalSizes), originalSizes);
 }

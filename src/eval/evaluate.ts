@@ -22,7 +22,7 @@ export type Evaluation = CocoMetrics & {
 /**
  * Evaluate a model.
  * `detect` gives the detections of a batch's images in pixels of their originals; `batches` are each image of the split
- * once, as createLoader with `training: false` yields them; `samples` are the split's. `categoryOf` gives the category id
+ * once, as `evaluationLoader` yields them; `samples` are the split's. `categoryOf` gives the category id
  * of a label, undefined for one that is no class of the data set (its detections are left out); by default the class
  * table says it. `onBatch` is told how many images are done.
  */

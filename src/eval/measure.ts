@@ -3,8 +3,8 @@
 import { evaluationLoader } from "../data/batch/evaluationLoader.ts";
 import { type Dataset, loadDataset } from "../data/dataset/dataset.ts";
 import type { SplitName } from "../data/dataset/sample.ts";
-import { loadDetector } from "../detector/detector.ts";
 import type { DownloadWatch } from "../detector/loadModel.ts";
+import { openDetector } from "../detector/open.ts";
 import type { DeviceChoice } from "../engine/device.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { type CocoMetrics, cocoAp, limits } from "./cocoAp.ts";
@@ -43,7 +43,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Measurement> {
   const dataset: Dataset = await loadDataset({ dir: data }, { require: [split] });
   const { samples } = dataset.splits[split]!;
   const { recipe, onDownload } = options;
-  const detector = await loadDetector(options.weights, { device, recipe, onDownload });
+  const detector = await openDetector(options.weights, { device, recipe, onDownload });
   const { source, device: used } = detector;
   if (used.warning) options.onWarning?.(used.warning);
   const loader = evaluationLoader(dataset.splits[split]!, { batchSize, resolution: detector.resolution });

@@ -1,10 +1,11 @@
 // Objects in pictures: each image as the reference's predict prepares it, through the model, in pixels of the original.
 
 import { decodeFile, type Rgb } from "../data/image/decode.ts";
+import { resizeAll } from "../data/image/forPrediction.ts";
 import { findImages } from "../data/image/imagePaths.ts";
-import { resizeForPrediction } from "../data/image/resize.ts";
-import { type Detector, loadDetector } from "../detector/detector.ts";
+import type { Detector } from "../detector/detector.ts";
 import type { DownloadWatch } from "../detector/loadModel.ts";
+import { openDetector } from "../detector/open.ts";
 import type { DeviceChoice } from "../engine/device.ts";
 import type { ImageDetections } from "../instance/detections.ts";
 import type { Recipe } from "../recipe/schema.ts";
@@ -60,7 +61,7 @@ export async function* predict(options: PredictOptions): AsyncGenerator<Predicti
   if (paths.length === 0) throw missing[0]?.error ?? new UserError("There are no images to predict on.");
 
   const { recipe, onDownload } = options;
-  const model = await loadDetector(weights, { device, recipe, onDownload });
+  const model = await openDetector(weights, { device, recipe, onDownload });
   try {
     onStart?.({ model, device: model.device, images: paths.length + missing.length });
     let imageId = 0;
@@ -71,10 +72,11 @@ export async function* predict(options: PredictOptions): AsyncGenerator<Predicti
       const batch = await next;
       if (signal?.aborted) return;
       if (from + batchSize < paths.length) next = read(from + batchSize); // its files are read while the model computes
-      const found = await detectBatch(
-        model,
+      const { pixels, sizes } = resizeAll(
         batch.flatMap(({ image }) => image ?? []),
+        model.resolution,
       );
+      const found = sizes.length === 0 ? [] : await model.detect({ images: pixels, originalSizes: sizes });
       for (const { file, image, error } of batch) {
         imageId++;
         if (!image) yield { imageId, file, error };
@@ -95,17 +97,6 @@ async function load(file: string): Promise<Loaded> {
     if (error instanceof UserError) return { file, error };
     throw error;
   }
-}
-
-async function detectBatch({ detect, resolution: side }: Detector, images: readonly Rgb[]): Promise<ImageDetections[]> {
-  if (images.length === 0) return [];
-  const pixels = new Float32Array(images.length * side * side * 3);
-  for (const [i, image] of images.entries()) pixels.set(resizeForPrediction(image, side, side), i * side * side * 3);
-  return detect({
-    images: pixels,
-    shape: [images.length, side, side, 3],
-    originalSizes: images.map(({ width, height }) => [height, width] as const),
-  });
 }
 
 function toObjects(

@@ -7,10 +7,10 @@ import { TINY, tinyWeights } from "../../tests/tinyModel.ts";
 import { toFields } from "../architecture/fields.ts";
 import { referenceKeys } from "../checkpoint/names.ts";
 import { writeWeightsFile } from "../checkpoint/weightsFile.ts";
-import { loadDetector } from "../detector/detector.ts";
+import { openOnnxDetector } from "../detector/onnx.ts";
+import { openDetector } from "../detector/open.ts";
 import { loadBackend } from "../engine/backend.ts";
 import { evaluate } from "../eval/measure.ts";
-import { openDetector } from "../onnx/detector.ts";
 import { openOnnx } from "../onnx/session.ts";
 import { UserError } from "../util/errors.ts";
 import { fromFloat32, type StateDict, toFloat32 } from "../util/hostTensor.ts";
@@ -66,7 +66,7 @@ test("a file is verified on the data set's images, its AP stands beside the trai
   expect(JSON.parse(await readFile(record, "utf8"))).toEqual({ files });
   expect((await readdir(join(dir, "out"))).sort()).toEqual(["export.json", "model.onnx"]);
 
-  const detector = await openDetector(join(dir, "out", "model.onnx"));
+  const detector = await openOnnxDetector(join(dir, "out", "model.onnx"));
   expect(detector).toMatchObject({ resolution: 32, batch: undefined, decoded: false });
   expect(detector.classes).toEqual([
     { label: 0, name: "red", categoryId: 1 },
@@ -107,7 +107,7 @@ test("a decoded file gives the detections in pixels itself", async () => {
   const images = Float32Array.from({ length: 2 * 32 * 32 * 3 }, (_, i) => Math.sin(i / 7));
   const shape: [number, number, number, number] = [2, 32, 32, 3];
   const input = { images, shape, originalSizes: [[100, 300], [50, 20]] as [number, number][] }; // biome-ignore format: one line
-  const [ours, theirs] = [await loadDetector(weights), await loadDetector(options().out)];
+  const [ours, theirs] = [await openDetector(weights), await openDetector(options().out)];
   const [expected, found] = [await ours.detect(input), await theirs.detect(input)];
   for (const [image, { boxes, scores, labels }] of found.entries()) {
     const kept = [...expected[image]!.labels.keys()].filter((i) => expected[image]!.labels[i] !== TINY.numClasses);
@@ -138,7 +138,7 @@ test("files for onnxruntime and of fewer bits stand beside the plain one, each m
     expect(verified!["AP50:95"]!.file).toBeGreaterThanOrEqual(0);
     expect(latency!.p50).toBeGreaterThan(0);
   }
-  const fp16 = await openDetector(join(dir, "out", "model.fp16.onnx"));
+  const fp16 = await openOnnxDetector(join(dir, "out", "model.fp16.onnx"));
   expect(fp16.metadata.precision).toBe("fp16");
   await fp16.close();
 });
@@ -151,13 +151,12 @@ test("int8 without training images finds its ranges as it runs, and says so", as
 test("opset 17, a fixed batch and another resolution are written as asked for", async () => {
   const { files } = await exportOnnx({ ...options(), opset: 17, batch: 2, resolution: 48, images: 2 });
   expect(files[0]).toMatchObject({ opset: 17, batch: 2, resolution: 48, verified: { images: 2 } });
-  const detector = await openDetector(options().out);
+  const detector = await openOnnxDetector(options().out);
   expect(detector).toMatchObject({ resolution: 48, batch: 2 });
   const one = new Float32Array(48 * 48 * 3).fill(0.5);
   const three = Float32Array.from([...one, ...one, ...one]);
   const found = await detector.detect({
     images: three,
-    shape: [3, 48, 48, 3],
     originalSizes: [10, 20, 30].map((side) => [side, side] as const),
   });
   expect(found).toHaveLength(3);

@@ -4,7 +4,7 @@ import { cpus } from "node:os";
 import { basename, dirname } from "node:path";
 import { toFields, withFields } from "../architecture/fields.ts";
 import { type HostModel, readModel } from "../detector/loadModel.ts";
-import { isOnnx } from "../onnx/detector.ts";
+import { isOnnx } from "../onnx/format.ts";
 import { toMetadata } from "../onnx/metadata.ts";
 import { onnxruntimeVersion } from "../onnx/session.ts";
 import { programVersion } from "../run/environment.ts";

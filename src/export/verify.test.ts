@@ -4,10 +4,10 @@ import { noiseBatch, part, TINY, tinyWeights } from "../../tests/tinyModel.ts";
 import { toLeaves } from "../checkpoint/names.ts";
 import type { Batch } from "../data/batch/loader.ts";
 import { type Model, placeModel } from "../detector/loadModel.ts";
+import type { OnnxDetector } from "../detector/onnx.ts";
 import { loadBackend } from "../engine/backend.ts";
 import { rank, toPixels } from "../instance/detections.ts";
 import { rawOutputs } from "../model/detect.ts";
-import type { OnnxDetector } from "../onnx/detector.ts";
 import { fault, TOLERANCE, type Verification, verify } from "./verify.ts";
 
 const CLASSES = [0, 1].map((label) => ({ label, name: `class ${label}`, categoryId: label }));

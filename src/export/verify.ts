@@ -3,10 +3,10 @@
 import type { Batch } from "../data/batch/loader.ts";
 import type { ClassEntry, Sample } from "../data/dataset/sample.ts";
 import type { Model } from "../detector/loadModel.ts";
+import type { OnnxDetector, OnnxOutputs } from "../detector/onnx.ts";
 import { evaluateModel } from "../eval/evaluate.ts";
 import { type ImageDetections, rank, toPixels } from "../instance/detections.ts";
 import { type RawOutputs, rawOutputs } from "../model/detect.ts";
-import type { OnnxDetector, OnnxOutputs } from "../onnx/detector.ts";
 import { type LabelRange, labelRange } from "./graph/decode.ts";
 
 /**
@@ -73,7 +73,7 @@ export async function verify(
         { ...rank(ours.logits, whole), boxes: ours.boxes, count: whole.count, queries, classes },
         batch.originalSizes,
       ),
-      theirs: detector.select(theirs, batch.originalSizes),
+      theirs: await detector.select(theirs, batch.originalSizes),
     };
     if (slots) {
       const expected = detector.decoded ? ownDecoded(model, ours, batch) : undefined;

@@ -2,10 +2,10 @@
 
 import { evaluationLoader } from "../data/batch/evaluationLoader.ts";
 import { type HostModel, type Model, placeModel } from "../detector/loadModel.ts";
+import { openOnnxDetector } from "../detector/onnx.ts";
 import { isBackendLoaded } from "../engine/backend.ts";
 import { selectDevice } from "../engine/device.ts";
 import { categoryOfLabel } from "../eval/evaluate.ts";
-import { openDetector } from "../onnx/detector.ts";
 import { UserError } from "../util/errors.ts";
 import type { ExportOptions } from "./options.ts";
 import { type Pictures, spread } from "./pictures.ts";
@@ -40,7 +40,7 @@ export async function verifyFile(
     name: string;
   },
 ): Promise<Verification> {
-  const detector = await openDetector(path);
+  const detector = await openOnnxDetector(path);
   const split = spread(pictures.split, images);
   const { resolution } = trainer.architecture;
   const loader = evaluationLoader(split, { resolution });

@@ -1,5 +1,8 @@
 // Detections on the host, in pixels of the original images. No tensors are known here.
 
+/** [height, width] of each original image, in pixels. */
+export type Sizes = readonly (readonly [height: number, width: number])[];
+
 /** Detections of one image in falling order of score. boxes: [n, 4], xyxy in pixels, clipped to the image. */
 export type ImageDetections = { boxes: Float32Array; scores: Float32Array; labels: Int32Array };
 
@@ -16,11 +19,8 @@ export type Ranked = {
   classes: number;
 };
 
-/** sizes: [height, width] of each original image, in pixels. */
-export function toPixels(
-  { scores, indices, boxes, count, queries, classes }: Ranked,
-  sizes: readonly (readonly [height: number, width: number])[],
-): ImageDetections[] {
+/** The same in pixels. sizes: of the original images. */
+export function toPixels({ scores, indices, boxes, count, queries, classes }: Ranked, sizes: Sizes): ImageDetections[] {
   return sizes.map(([height, width], image) => {
     const detections = {
       boxes: new Float32Array(count * 4),

@@ -2,30 +2,38 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { Architecture } from "../architecture/variants.ts";
-import type { ImageDetections } from "../instance/detections.ts";
+import type { ImageDetections, Sizes } from "../instance/detections.ts";
 import { postprocess } from "./postprocess.ts";
-import { type RfdetrWeights, rfdetr } from "./rfdetr.ts";
+import { type Outputs, type RfdetrWeights, rfdetr } from "./rfdetr.ts";
 
-/** images: float32 [batch, height, width, 3], normalised; sizes: [height, width] of each original image, in pixels. */
-export type DetectInput = {
+/** images: float32 [batch, height, width, 3], normalised. */
+export type ImageBatch = {
   images: Float32Array;
   shape: [batch: number, height: number, width: number, channels: number];
-  originalSizes: readonly (readonly [height: number, width: number])[];
 };
 
-/** The `num_select` best detections of each image, in pixels of the original images. */
-export async function detectObjects(
+/** What the last layer gives for images, on the device and computed when the promise resolves; `selectDetections` frees it. */
+export async function forwardImages(
   weights: RfdetrWeights,
   architecture: Architecture,
-  { images, shape, originalSizes }: DetectInput,
-): Promise<ImageDetections[]> {
+  { images, shape }: ImageBatch,
+): Promise<Outputs> {
   const { logits, boxes } = tf.tidy(
     () => rfdetr(weights, architecture, tf.tensor4d(images, shape), { training: false }).layers.at(-1)!,
   );
+  // One number read back: a GPU would otherwise still be at work, and fail or be timed in a later stage.
+  const corner = tf.tidy(() => tf.slice(boxes, [0, 0, 0], [1, 1, 1]));
+  await corner.data();
+  corner.dispose();
+  return { logits, boxes };
+}
+
+/** The `count` best detections of each image, in pixels of the original images. */
+export async function selectDetections(outputs: Outputs, sizes: Sizes, count: number): Promise<ImageDetections[]> {
   try {
-    return await postprocess({ logits, boxes }, originalSizes, architecture.numSelect);
+    return await postprocess(outputs, sizes, count);
   } finally {
-    tf.dispose([logits, boxes]);
+    tf.dispose([outputs.logits, outputs.boxes]);
   }
 }
 
@@ -39,7 +47,7 @@ export type RawOutputs = { logits: Float32Array; boxes: Float32Array; ranking: F
 export async function rawOutputs(
   weights: RfdetrWeights,
   architecture: Architecture,
-  { images, shape }: Pick<DetectInput, "images" | "shape">,
+  { images, shape }: ImageBatch,
 ): Promise<RawOutputs> {
   const { logits, boxes, ranking } = tf.tidy(() => {
     const { layers, encoder } = rfdetr(weights, architecture, tf.tensor4d(images, shape), { training: false });

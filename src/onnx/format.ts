@@ -1,4 +1,4 @@
-// Numbers of the ONNX format that the writer and the reader share (onnx.proto, IR version 8).
+// What is true of every ONNX file: numbers of the format that the writer and the reader share (onnx.proto, IR version 8).
 
 /** TensorProto.DataType of the element types in use. */
 export const ELEMENT = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, float16: 10 } as const;
@@ -10,3 +10,8 @@ export const CONTRIB = "com.microsoft";
 
 /** Protobuf cannot hold more, and neither can a file whose weights are inside. */
 export const MOST_BYTES = 2 ** 31 - 1;
+
+/** Whether a path means an ONNX file. */
+export function isOnnx(path: string): boolean {
+  return /\.onnx$/i.test(path);
+}

@@ -1,9 +1,9 @@
 // COCO metrics of the weights that the run would ship: the moving average, where there is one.
 
-import type { Batch } from "../../data/batch/loader.ts";
+import { type DetectInput, detectWith } from "../../detector/detector.ts";
+import { detectingWith } from "../../detector/weights.ts";
 import { type Evaluation, evaluateModel } from "../../eval/evaluate.ts";
 import { metricsOf } from "../../eval/metricsRow.ts";
-import { detectObjects } from "../../model/detect.ts";
 import type { ValRow } from "../../run/events.ts";
 import type { Run } from "../run.ts";
 import { averagedWeights } from "../step/learner.ts";
@@ -17,8 +17,13 @@ export function isBetter(score: number | null, best: { score: number } | null): 
 export async function validate(run: Run, epoch: number): Promise<{ row: ValRow; result: Evaluation }> {
   const { learner, valLoader, valSplit, classes, recipe, progress } = run;
   const averaged = averagedWeights(learner);
-  const detect = (batch: Batch) => detectObjects(averaged.weights, learner.architecture, batch);
-  const options = { detect, batches: valLoader.epoch(0), samples: valSplit.samples, classes };
+  const detecting = detectingWith(averaged.weights, learner.architecture);
+  const options = {
+    detect: (input: DetectInput) => detectWith(detecting, input),
+    batches: valLoader.epoch(0),
+    samples: valSplit.samples,
+    classes,
+  };
   const result = await evaluateModel({ ...options, maxDets: recipe.eval.max_dets }).finally(averaged.dispose);
   const { per_class, ...metrics } = metricsOf(result);
   const row: ValRow = {

@@ -8,8 +8,9 @@ import { loadBackend } from "../engine/backend.ts";
 import { createGraph } from "../export/graph/graph.ts";
 import { rank, toPixels } from "../instance/detections.ts";
 import { postprocess } from "../model/postprocess.ts";
+import { isOnnx } from "../onnx/format.ts";
 import { toBytes } from "../util/protobuf.ts";
-import { isOnnx, openDetector } from "./detector.ts";
+import { openOnnxDetector } from "./onnx.ts";
 
 let path: string;
 beforeAll(async () => {
@@ -29,14 +30,14 @@ async function write(input: string, shape: (number | string)[], outputs: Record<
 
 test("a model of something else is refused with its inputs and outputs", async () => {
   await write("data", [1, 3, 8, 8], { probabilities: [1, 192] });
-  await expect(openDetector(path)).rejects.toThrow(
+  await expect(openOnnxDetector(path)).rejects.toThrow(
     /no detector of ours: inputs data float32 \[1, 3, 8, 8\]; outputs probabilities float32 \[1, 192\]/,
   );
 });
 
 test("a detector of another program is taken, with COCO's classes or classes by number", async () => {
   await write("input", [1, 3, 8, 8], { dets: [1, 48, 4], labels: [1, 64, 3] });
-  const detector = await openDetector(path);
+  const detector = await openOnnxDetector(path);
   expect(detector).toMatchObject({ resolution: 8, batch: 1, decoded: false });
   expect(detector.classes.map(({ name }) => name)).toEqual(["class 0", "class 1"]);
   await detector.close();

@@ -1,12 +1,10 @@
-// Image files to what a model takes, in the three stages that are timed.
+// Image files to what a model takes for a prediction, in three stages.
 
 import { readFile } from "node:fs/promises";
-import { decodeBytes, type Rgb } from "../data/image/decode.ts";
-import { resizeForPrediction } from "../data/image/resize.ts";
-import { fileError } from "../util/files.ts";
-
-/** [height, width] of each original image, in pixels. */
-export type Sizes = readonly (readonly [height: number, width: number])[];
+import type { Sizes } from "../../instance/detections.ts";
+import { fileError } from "../../util/files.ts";
+import { decodeBytes, type Rgb } from "./decode.ts";
+import { resizeForPrediction } from "./resize.ts";
 
 /** `pixels` is float32 `[images, side, side, 3]`, normalised. */
 export type Prepared = { pixels: Float32Array; sizes: Sizes };

@@ -1,59 +1,71 @@
-// A detector in an ONNX file: images in, detections out, as from weights in the engine; the engine is not needed.
+// An ONNX file as a detector, in onnxruntime on the CPU; the engine is not needed.
 
-import type { ClassEntry } from "../data/dataset/sample.ts";
-import { type ImageDetections, rank, toPixels } from "../instance/detections.ts";
-import type { DetectInput } from "../model/detect.ts";
+import { type ImageDetections, rank, type Sizes, toPixels } from "../instance/detections.ts";
+import { readOnnxFacts } from "../onnx/facts.ts";
+import { fromMetadata } from "../onnx/metadata.ts";
+import { type OnnxSession, type OnnxTensor, onnxruntimeVersion, openOnnx } from "../onnx/session.ts";
 import { UserError } from "../util/errors.ts";
-import { readOnnxFacts } from "./facts.ts";
-import { fromMetadata } from "./metadata.ts";
-import { type OnnxSession, type OnnxTensor, type OpenOptions, openOnnx } from "./session.ts";
+import { type Detecting, type Detector, detectWith } from "./detector.ts";
+import type { OpenDetectorOptions } from "./open.ts";
 
-export type OnnxDetector = {
-  session: OnnxSession;
+export type OnnxDetector = Detector<OnnxOutputs> & {
   metadata: Record<string, string>;
-  classes: ClassEntry[];
-  /** Side of the square input, in pixels. */
-  resolution: number;
   /** Images that one run takes; undefined: any number. */
   batch: number | undefined;
   /** Whether scores, labels and boxes in pixels come out of the file itself. */
   decoded: boolean;
-  /**
-   * Run the model. images: float32 [count, resolution, resolution, 3], normalised; sizes: [height, width] of each original
-   * image, which a decoded file needs already here. The outputs go to `select`.
-   */
-  forward(images: Float32Array, sizes: DetectInput["originalSizes"]): Promise<OnnxOutputs>;
-  /** The best detections of each image, in pixels of the originals. */
-  select(outputs: OnnxOutputs, sizes: DetectInput["originalSizes"]): ImageDetections[];
-  /** Both, one after the other. */
-  detect(input: DetectInput): Promise<ImageDetections[]>;
-  close(): Promise<void>;
 };
 
 /** What the runs of a batch gave: one for all images, or one for each of the file's own batches. */
 export type OnnxOutputs = { images: number; outputs: Record<string, OnnxTensor> }[];
 
-/** Whether a path means an ONNX file. */
-export function isOnnx(path: string): boolean {
-  return /\.onnx$/i.test(path);
-}
-
 /**
- * Open a detector. Throws a UserError where the file cannot be read, is no ONNX file, or is not a detector with the inputs
- * and outputs of the reference's export (or of our decoded one).
+ * Open a detector. Throws a UserError where the file cannot be read, is no ONNX file, is not a detector with the inputs and
+ * outputs of the reference's export (or of our decoded one), or where a GPU or another side than the file's own is asked for.
  */
-export async function openDetector(path: string, options: OpenOptions = {}): Promise<OnnxDetector> {
+export async function openOnnxDetector(
+  path: string,
+  { device = "auto", threads, resolution }: Pick<OpenDetectorOptions, "device" | "threads" | "resolution"> = {},
+): Promise<OnnxDetector> {
+  if (device === "gpu") {
+    throw new UserError(`device: gpu was asked for, but ONNX files such as ${path} are computed on the CPU here.`, {
+      hint: "Leave the device out, or give the weights that the file was exported from.",
+    });
+  }
+  const begin = performance.now();
   const { metadata } = await readOnnxFacts(path);
-  const session = await openOnnx(path, options);
+  const session = await openOnnx(path, { threads });
   try {
-    return describe(session, metadata);
+    const about = describe(session, metadata);
+    const loadMs = performance.now() - begin;
+    if (resolution !== undefined && resolution !== about.resolution) {
+      throw new UserError(
+        `${path} takes images of ${about.resolution} pixels a side, not ${resolution}: that is fixed in the file.`,
+        { hint: `Export it again with --resolution ${resolution}.` },
+      );
+    }
+    const name = `CPU, onnxruntime, ${session.threads} thread${session.threads === 1 ? "" : "s"}`;
+    const detecting = detectingIn(session, about);
+    return {
+      ...{ kind: "onnx", source: path, file: path, metadata, loadMs },
+      ...{ resolution: about.resolution, nativeResolution: about.resolution, classes: about.classes },
+      ...{ batch: about.batch, decoded: about.decoded },
+      runtime: `onnxruntime ${onnxruntimeVersion()}`,
+      device: { kind: "cpu", name, warning: undefined },
+      threads: session.threads,
+      ...detecting,
+      detect: (input) => detectWith(detecting, input),
+      close: () => session.close(),
+    };
   } catch (error) {
     await session.close();
     throw error;
   }
 }
 
-function describe(session: OnnxSession, metadata: Record<string, string>): OnnxDetector {
+type About = Pick<OnnxDetector, "resolution" | "batch" | "decoded" | "classes"> & { numSelect: number };
+
+function describe(session: OnnxSession, metadata: Record<string, string>): About {
   const { path } = session;
   const outputs = new Map(session.outputs.map(({ name, shape }) => [name, shape]));
   const [first] = session.inputs;
@@ -75,14 +87,14 @@ function describe(session: OnnxSession, metadata: Record<string, string>): OnnxD
   const logits = raw ? outputs.get("labels")![2] : undefined;
   const { classes, numSelect } = fromMetadata(metadata, typeof logits === "number" ? logits : undefined);
   const batch = typeof images === "number" ? images : undefined;
-  const side = height as number;
-  const detector: OnnxDetector = {
-    session,
-    metadata,
-    classes,
-    resolution: side,
-    batch,
-    decoded,
+  return { resolution: height, batch, decoded, classes, numSelect };
+}
+
+function detectingIn(
+  session: OnnxSession,
+  { resolution: side, batch, decoded, numSelect }: About,
+): Detecting<OnnxOutputs> {
+  return {
     forward: (pixels, sizes) => forward(session, pixels, { side, batch, sizes: decoded ? sizes : undefined }),
     select: (parts, sizes) => {
       let done = 0;
@@ -92,17 +104,13 @@ function describe(session: OnnxSession, metadata: Record<string, string>): OnnxD
         return decoded ? taken(part.outputs, own) : selected(part.outputs, own, numSelect);
       });
     },
-    detect: async ({ images: pixels, originalSizes }) =>
-      detector.select(await detector.forward(pixels, originalSizes), originalSizes),
-    close: () => session.close(),
   };
-  return detector;
 }
 
 async function forward(
   session: OnnxSession,
   images: Float32Array,
-  { side, batch, sizes }: { side: number; batch: number | undefined; sizes: DetectInput["originalSizes"] | undefined },
+  { side, batch, sizes }: { side: number; batch: number | undefined; sizes: Sizes | undefined },
 ): Promise<OnnxOutputs> {
   const area = side * side;
   const count = images.length / (3 * area);
@@ -135,11 +143,7 @@ function channelsFirst(from: Float32Array, to: Float32Array, area: number): void
 }
 
 /** Detections of logits and boxes. */
-function selected(
-  { dets, labels }: Record<string, OnnxTensor>,
-  sizes: DetectInput["originalSizes"],
-  numSelect: number,
-): ImageDetections[] {
+function selected({ dets, labels }: Record<string, OnnxTensor>, sizes: Sizes, numSelect: number): ImageDetections[] {
   const [batch, queries, classes] = labels!.shape as [number, number, number];
   const count = Math.min(numSelect, queries * classes);
   const ranked = rank(labels!.data as Float32Array, { batch, count });
@@ -147,10 +151,7 @@ function selected(
 }
 
 /** Detections that the file has made itself. */
-function taken(
-  { boxes, scores, labels }: Record<string, OnnxTensor>,
-  sizes: DetectInput["originalSizes"],
-): ImageDetections[] {
+function taken({ boxes, scores, labels }: Record<string, OnnxTensor>, sizes: Sizes): ImageDetections[] {
   const count = scores!.shape[1]!;
   return sizes.map((_, image) => ({
     boxes: (boxes!.data as Float32Array).slice(4 * image * count, 4 * (image + 1) * count),

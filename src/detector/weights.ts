@@ -1,0 +1,51 @@
+// Weights as a detector, computed by libtensorflow.
+
+import type { Architecture } from "../architecture/variants.ts";
+import { selectDevice } from "../engine/device.ts";
+import { limitThreads } from "../engine/threads.ts";
+import { forwardImages, selectDetections } from "../model/detect.ts";
+import type { Outputs, RfdetrWeights } from "../model/rfdetr.ts";
+import { UserError } from "../util/errors.ts";
+import { type Detecting, type Detector, detectWith } from "./detector.ts";
+import { placeModel, readModel } from "./loadModel.ts";
+import type { OpenDetectorOptions } from "./open.ts";
+
+/** Load weights of any kind onto the device. Throws as `loadModel`, and a UserError for a side that the model cannot take. */
+export async function openWeights(weights: string, options: OpenDetectorOptions): Promise<Detector<Outputs>> {
+  const { threads } = options;
+  if (threads !== undefined) limitThreads(threads);
+  const device = selectDevice(options.device ?? "auto");
+  const begin = performance.now();
+  const read = await readModel(weights, options);
+  const { dispose, ...model } = placeModel(read);
+  const loadMs = performance.now() - begin;
+  const nativeResolution = model.architecture.resolution;
+  const resolution = options.resolution ?? nativeResolution;
+  const block = model.architecture.patchSize * model.architecture.numWindows;
+  if (resolution % block !== 0) {
+    dispose();
+    throw new UserError(
+      `The resolution ${resolution} does not fit ${model.source}: it must be a multiple of ${block}.`,
+    );
+  }
+  const detecting = detectingWith(model.weights, { ...model.architecture, resolution });
+  return {
+    ...{ kind: "weights", resolution, nativeResolution, threads, loadMs },
+    ...{ classes: model.classes, source: model.source, file: read.path },
+    runtime: `libtensorflow ${device.tensorflow}`,
+    device: { kind: device.kind, name: device.name, warning: device.warning },
+    ...detecting,
+    detect: (input) => detectWith(detecting, input),
+    close: async () => dispose(),
+  };
+}
+
+/** Weights that are on the device, for images of the architecture's resolution. They stay the caller's. */
+export function detectingWith(weights: RfdetrWeights, architecture: Architecture): Detecting<Outputs> {
+  const { resolution: side, numSelect } = architecture;
+  return {
+    forward: (pixels, { length }) =>
+      forwardImages(weights, architecture, { images: pixels, shape: [length, side, side, 3] }),
+    select: (outputs, sizes) => selectDetections(outputs, sizes, numSelect),
+  };
+}
