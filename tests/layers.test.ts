@@ -18,7 +18,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   run: ["checkpoint", "recipe", "instance", "util"],
   track: ["run", "util"],
   report: ["run", "recipe", "instance", "util"],
-  onnx: ["instance", "data", "util"],
+  onnx: ["data", "checkpoint", "util"],
   detector: ["onnx", "model", "ops", "engine", "architecture", "instance", "data", "checkpoint", "recipe", "util"],
   eval: ["detector", "onnx", "model", "loss", "ops", "engine", "instance", "data", "checkpoint", "util"],
   export: [

@@ -1,7 +1,9 @@
 // What can detect objects, whatever it runs in: images in host memory in, detections in pixels of the originals out.
 
 import type { ClassEntry } from "../data/dataset/sample.ts";
+import type { DeviceChoice } from "../engine/device.ts";
 import type { ImageDetections, Sizes } from "../instance/detections.ts";
+import type { LoadModelOptions } from "./loadModel.ts";
 
 /** images: float32 [count, resolution, resolution, 3], normalised. */
 export type DetectInput = { images: Float32Array; originalSizes: Sizes };
@@ -39,6 +41,15 @@ export type Detector<Outputs = unknown> = Detecting<Outputs> & {
   /** Both stages, one after the other. */
   detect(input: DetectInput): Promise<ImageDetections[]>;
   close(): Promise<void>;
+};
+
+export type OpenDetectorOptions = LoadModelOptions & {
+  /** Default "auto". */
+  device?: DeviceChoice | undefined;
+  /** Threads of an operation; default: as many as the runtime takes. libtensorflow sets them up once in a process. */
+  threads?: number | undefined;
+  /** Side of the images in pixels, where it shall be another than the model's own. */
+  resolution?: number | undefined;
 };
 
 /** Both stages of a model, one after the other. */

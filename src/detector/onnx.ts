@@ -5,8 +5,7 @@ import { readOnnxFacts } from "../onnx/facts.ts";
 import { fromMetadata } from "../onnx/metadata.ts";
 import { type OnnxSession, type OnnxTensor, onnxruntimeVersion, openOnnx } from "../onnx/session.ts";
 import { UserError } from "../util/errors.ts";
-import { type Detecting, type Detector, detectWith } from "./detector.ts";
-import type { OpenDetectorOptions } from "./open.ts";
+import { type Detecting, type Detector, detectWith, type OpenDetectorOptions } from "./detector.ts";
 
 export type OnnxDetector = Detector<OnnxOutputs> & {
   metadata: Record<string, string>;

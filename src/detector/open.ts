@@ -1,18 +1,7 @@
 // A detector from whatever names its weights: the one place that knows which runtime takes what.
 
-import type { DeviceChoice } from "../engine/device.ts";
 import { isOnnx } from "../onnx/format.ts";
-import type { Detector } from "./detector.ts";
-import type { LoadModelOptions } from "./loadModel.ts";
-
-export type OpenDetectorOptions = LoadModelOptions & {
-  /** Default "auto". */
-  device?: DeviceChoice | undefined;
-  /** Threads of an operation; default: as many as the runtime takes. libtensorflow sets them up once in a process. */
-  threads?: number | undefined;
-  /** Side of the images in pixels, where it shall be another than the model's own. */
-  resolution?: number | undefined;
-};
+import type { Detector, OpenDetectorOptions } from "./detector.ts";
 
 /** By kind, each loaded with its runtime when it is first needed: an ONNX file needs no libtensorflow, and weights no onnxruntime. */
 const OPEN = {

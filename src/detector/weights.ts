@@ -6,9 +6,8 @@ import { limitThreads } from "../engine/threads.ts";
 import { forwardImages, selectDetections } from "../model/detect.ts";
 import type { Outputs, RfdetrWeights } from "../model/rfdetr.ts";
 import { UserError } from "../util/errors.ts";
-import { type Detecting, type Detector, detectWith } from "./detector.ts";
+import { type Detecting, type Detector, detectWith, type OpenDetectorOptions } from "./detector.ts";
 import { placeModel, readModel } from "./loadModel.ts";
-import type { OpenDetectorOptions } from "./open.ts";
 
 /** Load weights of any kind onto the device. Throws as `loadModel`, and a UserError for a side that the model cannot take. */
 export async function openWeights(weights: string, options: OpenDetectorOptions): Promise<Detector<Outputs>> {
