@@ -101,10 +101,6 @@ const KNOWN: Record<string, string[]> = {
   rooms: [
     "bench/benchmark.ts -> recipe/schema.ts",
     "bench/weightsSubject.ts -> recipe/schema.ts",
-    "data/batch/loader.ts -> loss/matcher.ts",
-    "data/batch/prepare.ts -> loss/matcher.ts",
-    "data/dataset/cocoNames.ts -> checkpoint/weightsFile.ts",
-    "data/dataset/sample.ts -> loss/matcher.ts",
     "eval/measure.ts -> recipe/schema.ts",
     "eval/predict.ts -> recipe/schema.ts",
     "model/weights.ts -> checkpoint/names.ts",
@@ -124,10 +120,6 @@ const KNOWN: Record<string, string[]> = {
     "src/onnx/detector.test.ts -> export/graph/graph.ts",
   ],
   circles: [
-    "export/calibrate.ts",
-    "export/exportOnnx.ts",
-    "export/plan.ts",
-    "export/verifyFile.ts",
     "report/evaluationSections.ts",
     "report/runPage.ts",
     "report/writeReport.ts",

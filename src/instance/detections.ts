@@ -1,10 +1,12 @@
 // Detections on the host, in pixels of the original images. No tensors are known here.
 
+import type { Instances } from "./instance.ts";
+
 /** [height, width] of each original image, in pixels. */
 export type Sizes = readonly (readonly [height: number, width: number])[];
 
-/** Detections of one image in falling order of score. boxes: [n, 4], xyxy in pixels, clipped to the image. */
-export type ImageDetections = { boxes: Float32Array; scores: Float32Array; labels: Int32Array };
+/** Detections of one image in falling order of score; boxes are clipped to the image. */
+export type ImageDetections = Instances & { scores: Float32Array };
 
 /** What a model has found in a batch: the best query and class pairs of each image, `count` each. */
 export type Ranked = {

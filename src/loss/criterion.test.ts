@@ -5,9 +5,10 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { lossOf } from "../../tests/support/loss.ts";
 import { readSafetensors } from "../checkpoint/safetensors.ts";
 import { loadBackend } from "../engine/backend.ts";
+import type { Target } from "../instance/instance.ts";
 import type { Detections } from "../model/rfdetr.ts";
 import { type StateDict, toFloat32 } from "../util/hostTensor.ts";
-import { match, type Target } from "./matcher.ts";
+import { match } from "./matcher.ts";
 
 const FOLDER = join(import.meta.dirname, "../../tests/fixtures/loss");
 const NAMES = readdirSync(FOLDER).map((file) => file.replace(".safetensors", ""));

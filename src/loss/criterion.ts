@@ -2,7 +2,7 @@
 // Same values and names as the reference's models/criterion.py with its weights (lwdetr.py).
 
 import * as tf from "@tensorflow/tfjs-core";
-import type { Target } from "./matcher.ts";
+import type { Target } from "../instance/instance.ts";
 import type { StackedOutputs } from "./outputs.ts";
 import type { Matched } from "./pairs.ts";
 import { TERMS } from "./terms/list.ts";

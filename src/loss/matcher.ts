@@ -3,13 +3,11 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { readNow } from "../engine/backend.ts";
+import type { Target } from "../instance/instance.ts";
 import { take } from "../ops/gather.ts";
 import { assign } from "./assignment.ts";
 import type { StackedOutputs } from "./outputs.ts";
 import { LEAST_AREA } from "./terms/boxLoss.ts";
-
-/** The boxes of one image: normalised cxcywh [n, 4], row-major, and their classes [n]. */
-export type Target = { boxes: Float32Array; labels: Int32Array };
 
 /** What is matched: logits and boxes of all outputs side by side, and how many queries each has. */
 type Scored = Pick<StackedOutputs, "logits" | "boxes" | "queries">;

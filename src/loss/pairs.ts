@@ -1,8 +1,9 @@
 // The matched pairs of a batch on the device: what every term of the loss reads besides the outputs.
 
 import * as tf from "@tensorflow/tfjs-core";
+import type { Target } from "../instance/instance.ts";
 import { take } from "../ops/gather.ts";
-import { bucket, type Match, match, type Target } from "./matcher.ts";
+import { bucket, type Match, match } from "./matcher.ts";
 import type { StackedOutputs } from "./outputs.ts";
 import { boxTerms } from "./terms/boxLoss.ts";
 

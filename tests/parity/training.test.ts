@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import { fromLeaves, type Leaf, leafShapes } from "../../src/checkpoint/names.ts";
 import { loadBackend } from "../../src/engine/backend.ts";
-import type { Target } from "../../src/loss/matcher.ts";
+import type { Target } from "../../src/instance/instance.ts";
 import { rfdetr } from "../../src/model/rfdetr.ts";
 import { valueAndGradients } from "../../src/ops/differentiable.ts";
 import { resizeBilinear } from "../../src/ops/resize.ts";

@@ -1,8 +1,8 @@
 // The loss of detections in one call, for tests: matched, then all terms by their names, each a scalar.
 
 import * as tf from "@tensorflow/tfjs-core";
+import type { Target } from "../../src/instance/instance.ts";
 import { criterion, normaliser, termPlaces } from "../../src/loss/criterion.ts";
-import type { Target } from "../../src/loss/matcher.ts";
 import { stack } from "../../src/loss/outputs.ts";
 import { matchTargets } from "../../src/loss/pairs.ts";
 import type { Detections } from "../../src/model/rfdetr.ts";

@@ -1,7 +1,7 @@
 // Batches of prepared images, in an order and with contents that do not depend on threads or timing.
 
 import { setMaxListeners } from "node:events";
-import type { Target } from "../../loss/matcher.ts";
+import type { Target } from "../../instance/instance.ts";
 import { rngFromSeed } from "../../util/rng.ts";
 import { createThreadPool, type ThreadPool } from "../../util/threadPool.ts";
 import type { Augment } from "../augment/augment.ts";

@@ -1,6 +1,6 @@
 // One image from its file to what the model and the loss take. A pure function of its task, so any thread may run it.
 
-import type { Target } from "../../loss/matcher.ts";
+import type { Target } from "../../instance/instance.ts";
 import { rngFromSeed } from "../../util/rng.ts";
 import { type Augment, drawGeometry, type Geometry, transformBoxes, transformImage } from "../augment/augment.ts";
 import { type Sample, toTarget, trainingBoxes } from "../dataset/sample.ts";

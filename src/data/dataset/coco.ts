@@ -1,6 +1,7 @@
 // COCO annotation files; the class table follows the reference's `datasets/coco.py` (filter_parent_categories, ConvertCoco).
 
 import { readFile } from "node:fs/promises";
+import type { Mask, Shape } from "../../instance/instance.ts";
 import { UserError } from "../../util/errors.ts";
 import { fileError } from "../../util/files.ts";
 import { type Annotation, boxFault, type ClassEntry, type Problem, type Sample, type SplitName } from "./sample.ts";
@@ -127,9 +128,30 @@ export function cocoSamples(
     if (fault?.severity === "error") continue;
     const area = typeof entry.area === "number" ? entry.area : (box[2] - box[0]) * (box[3] - box[1]);
     const crowd = entry.iscrowd === 1 || entry.iscrowd === true;
-    sample.annotations.push({ id, categoryId, label, box, area, crowd });
+    sample.annotations.push({ id, categoryId, label, box, area, crowd, ...shapeOf(entry) });
   }
   return { samples: [...byId.values()].sort((a, b) => a.imageId - b.imageId), problems };
+}
+
+/** Mask and keypoints of an entry, as far as they can be read: a later check says what is wrong with them. */
+function shapeOf({ segmentation, keypoints }: Json): Shape {
+  const mask = toMask(segmentation);
+  return { ...(mask && { mask }), ...(isNumbers(keypoints) && keypoints.length > 0 && { keypoints }) };
+}
+
+function toMask(value: unknown): Mask | undefined {
+  if (Array.isArray(value)) {
+    const polygons = value.filter(isNumbers).filter(({ length }) => length > 0);
+    return polygons.length > 0 ? { polygons } : undefined;
+  }
+  if (!isObject(value)) return undefined;
+  const { size, counts } = value;
+  if (!isNumbers(size) || size.length !== 2 || !(typeof counts === "string" || isNumbers(counts))) return undefined;
+  return { size: [size[0]!, size[1]!], counts };
+}
+
+function isNumbers(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((one) => typeof one === "number");
 }
 
 function toBox(value: unknown): Annotation["box"] {

@@ -103,7 +103,8 @@ export async function datasetFingerprint({ classes, splits }: Dataset): Promise<
         ),
       );
       some.forEach(({ imageId, file, annotations }, j) => {
-        hash.update(JSON.stringify([imageId, file, sizes[j], annotations]));
+        const seen = annotations.map(({ mask: _, keypoints: __, ...box }) => box); // what training sees
+        hash.update(JSON.stringify([imageId, file, sizes[j], seen]));
       });
     }
   }

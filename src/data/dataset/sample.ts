@@ -1,16 +1,14 @@
 // What a data set is once it is read: images with labelled boxes, whatever the files looked like; and the rules for boxes.
 
-import type { Target } from "../../loss/matcher.ts";
+import type { Instance, Target } from "../../instance/instance.ts";
 
 /** One class. `label` is the model's class index (0..N-1), `categoryId` the id that the files and COCO results use. */
 export type ClassEntry = { name: string; categoryId: number; label: number };
 
-/** One labelled object. `box` is `[x1, y1, x2, y2]` in pixels of the original image, as annotated (not clamped). */
-export type Annotation = {
+/** One labelled object, as annotated: its box is not clamped, its mask and keypoints are those of the file. */
+export type Annotation = Instance & {
   id: number;
   categoryId: number;
-  label: number;
-  box: [number, number, number, number];
   /** Area as annotated, in square pixels (a segmentation's area where the file gives one). */
   area: number;
   /** A region of many objects: it counts in evaluation only and never reaches training. */

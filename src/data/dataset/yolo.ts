@@ -3,6 +3,7 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { extname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { parse } from "yaml";
+import type { Instance } from "../../instance/instance.ts";
 import { UserError } from "../../util/errors.ts";
 import { fileError } from "../../util/files.ts";
 import { IMAGE_EXTENSIONS, imageSize } from "../image/decode.ts";
@@ -78,7 +79,7 @@ export async function yoloSamples(
         report("malformed", "error", parsed);
         continue;
       }
-      const { label, box } = parsed;
+      const { label, box, mask } = parsed;
       if (label >= file.names.length) {
         report(
           "unknown-category",
@@ -91,7 +92,7 @@ export async function yoloSamples(
       if (fault) report(fault.kind, fault.severity, fault.reason);
       if (fault?.severity === "error") continue;
       const area = (box[2] - box[0]) * (box[3] - box[1]);
-      sample.annotations.push({ id, categoryId: label, label, box, area, crowd: false });
+      sample.annotations.push({ id, categoryId: label, label, box, area, crowd: false, ...(mask && { mask }) });
     }
   }
   return { samples, problems };
@@ -110,11 +111,7 @@ async function labelLines(path: string): Promise<{ line: string; number: number 
 }
 
 /** `class cx cy width height`, or `class x1 y1 x2 y2 x3 y3 ...` (a polygon), relative to the image; or what is wrong. */
-function parseLine(
-  line: string,
-  width: number,
-  height: number,
-): string | { label: number; box: [number, number, number, number] } {
+function parseLine(line: string, width: number, height: number): string | Instance {
   const [first, ...rest] = line.split(/\s+/);
   if (!/^\d+$/.test(first!)) return `starts with "${first}", which is no class number`;
   if (rest.length !== 4 && (rest.length < 6 || rest.length % 2 !== 0))
@@ -129,6 +126,7 @@ function parseLine(
   return {
     label: Number(first),
     box: [Math.min(...xs) * width, Math.min(...ys) * height, Math.max(...xs) * width, Math.max(...ys) * height],
+    mask: { polygons: [v.map((one, i) => one * (i % 2 === 0 ? width : height))] },
   };
 }
 

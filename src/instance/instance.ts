@@ -1,0 +1,25 @@
+// What an object is, wherever it is on its way: from the annotation to the target of a loss, to a detection, to a metric.
+
+/** `[x1, y1, x2, y2]` in pixels of the original image. */
+export type Corners = [x1: number, y1: number, x2: number, y2: number];
+
+/**
+ * The region that an object covers, as the file had it: polygons `[x, y, x, y, ...]` in pixels, or COCO's run lengths (column by
+ * column, outside first), as numbers or packed in a text. Kept as it is until a sample is made of it.
+ */
+export type Mask = { polygons: number[][] } | { size: [height: number, width: number]; counts: number[] | string };
+
+/** What may be known of an object besides its box. `keypoints`: `[x, y, visibility, ...]` in pixels, as COCO has them. */
+export type Shape = { mask?: Mask; keypoints?: number[] };
+
+/** One object. `label` is the model's class index, from 0. */
+export type Instance = Shape & { label: number; box: Corners };
+
+/**
+ * The objects of one image as columns, which is how tensors are made of them: boxes [n, 4], row-major, and classes [n]. As the
+ * target of a loss, boxes are normalised cxcywh; as detections, xyxy in pixels.
+ */
+export type Instances = { boxes: Float32Array; labels: Int32Array };
+
+/** What there is to find in one image: boxes normalised cxcywh. */
+export type Target = Instances;
