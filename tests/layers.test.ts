@@ -117,7 +117,7 @@ const KNOWN: Record<string, string[]> = {
     "src/loss/criterion.test.ts -> checkpoint/safetensors.ts",
     "src/model/rfdetr.test.ts -> checkpoint/names.ts",
     "src/onnx/detector.test.ts -> engine/backend.ts",
-    "src/onnx/detector.test.ts -> export/graph/graph.ts",
+    "src/detector/onnx.test.ts -> export/graph/graph.ts",
   ],
   circles: [
     "report/evaluationSections.ts",

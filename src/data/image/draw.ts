@@ -2,7 +2,7 @@
 
 import sharp from "sharp";
 import type { Rgb } from "./decode.ts";
-import { type Mask, textMask } from "./textMask.ts";
+import { type TextMask, textMask } from "./textMask.ts";
 
 /** What to draw. `box`: xyxy in pixels; `label` decides the colour. */
 export type DrawnObject = { box: readonly [number, number, number, number]; label: number; text: string };
@@ -24,7 +24,7 @@ export async function drawObjects(image: Rgb, objects: readonly DrawnObject[]): 
   const back = [...objects].reverse();
   for (const { box, label } of back)
     outline(picture, box.map((v) => Math.round(v * scale)) as Box, line, colourOf(label));
-  const masks = new Map<string, Mask>();
+  const masks = new Map<string, TextMask>();
   for (const { box, label, text } of back.filter(({ text }) => text !== "")) {
     const shown = text.length > LONGEST_TEXT ? `${text.slice(0, 24)}…${text.slice(-15)}` : text;
     const mask = masks.get(shown) ?? (await textMask(shown, size));
@@ -73,7 +73,7 @@ function fill({ data, width, height }: Rgb, [x1, y1, x2, y2]: Box, colour: Colou
 /** The label above the box's upper left corner, or inside it where there is no room; never beyond the picture's edge. */
 function caption(
   picture: Rgb,
-  mask: Mask,
+  mask: TextMask,
   { x, y, line, size }: { x: number; y: number; line: number; size: number },
   colour: Colour,
 ): void {

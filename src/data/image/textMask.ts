@@ -3,10 +3,10 @@
 import sharp from "sharp";
 
 /** Coverage 0..255, `[height, width]`. */
-export type Mask = { data: Uint8Array; width: number; height: number };
+export type TextMask = { data: Uint8Array; width: number; height: number };
 
 /** Render one line of text, about `size` pixels high. Any character may be in it; the mask is as large as its ink. */
-export async function textMask(text: string, size: number): Promise<Mask> {
+export async function textMask(text: string, size: number): Promise<TextMask> {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these cannot be drawn, and Pango refuses them
   const line = text.replace(/[\u0000-\u001f\u007f\u2028\u2029\ufffe\uffff]|\p{Surrogate}/gu, " ").trim();
   if (!/[^\p{Cf}\p{Mn}\s]/u.test(line)) return { data: new Uint8Array(1), width: 1, height: 1 }; // nothing of it has ink
@@ -26,7 +26,7 @@ async function findFont(): Promise<boolean> {
   }
 }
 
-async function pangoMask(text: string, size: number): Promise<Mask> {
+async function pangoMask(text: string, size: number): Promise<TextMask> {
   const escaped = text.replace(/[<>&]/g, (c) => ({ "<": "&lt;", ">": "&gt;", "&": "&amp;" })[c]!);
   const { data, info } = await sharp({ text: { text: escaped, font: `sans bold ${size}px`, dpi: 72 } })
     .extractChannel(0)
@@ -38,7 +38,7 @@ async function pangoMask(text: string, size: number): Promise<Mask> {
 const [COLUMNS, ROWS] = [5, 7];
 
 /** The built-in letters, 5 by 7; each character of a value is a row of five bits in base 32. Exported for its test. */
-export function builtInMask(text: string, size: number): Mask {
+export function builtInMask(text: string, size: number): TextMask {
   const plain = [...text.normalize("NFD").replace(/\p{M}/gu, "").toUpperCase()];
   const scale = Math.max(1, Math.round((0.75 * size) / ROWS));
   const [width, height] = [(plain.length * (COLUMNS + 1) - 1) * scale, ROWS * scale];
