@@ -16,7 +16,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { SetupError } from "../setup/errors.mjs";
 import { withLock } from "../setup/lock.mjs";
 import { runScript, setUp } from "../setup/main.mjs";
@@ -24,9 +24,10 @@ import { root } from "../setup/npm.mjs";
 import { say } from "../setup/progress.mjs";
 
 const dist = join(root, "dist");
+const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
 
 /** Files that go into dist as they are: what the code puts into pages. */
-const isAsset = (path) => /\.(js|css)$/.test(path);
+const isAsset = (path) => path.endsWith(".css");
 
 function copyAssets(from, to) {
   for (const name of readdirSync(from, { recursive: true })) {
@@ -53,6 +54,25 @@ function isFresh() {
   return existsSync(path) && readFileSync(path, "utf8") === sourceStamp();
 }
 
+function compile(args) {
+  const { status, error } = spawnSync(process.execPath, [compiler, ...args], {
+    stdio: ["ignore", process.stderr, process.stderr],
+  });
+  if (status === 0) return;
+  throw new SetupError(
+    `The build failed${error ? `: ${error.message}` : " (the compiler's messages are above)"}.`,
+    "Fix the type errors, then run it again.",
+  );
+}
+
+/** Check the types of the reports' charts and make one browser script of them. */
+async function buildCharts(fresh) {
+  const folder = join(root, "src", "report", "charts");
+  compile(["-p", folder]);
+  const { compileCharts } = await import(pathToFileURL(join(fresh, "report", "page", "chartScript.js")).href);
+  writeFileSync(join(fresh, "report", "charts.js"), await compileCharts(folder));
+}
+
 /** Have dist up to date; takes milliseconds where it is. */
 export async function ensureBuilt() {
   if (!isFresh()) await build();
@@ -60,25 +80,16 @@ export async function ensureBuilt() {
 
 /** Compile into a new folder and put it in dist's place. */
 export async function build() {
-  const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
   if (!existsSync(compiler)) await setUp();
-  await withLock(join(root, ".cache", "build.lock"), () => {
+  await withLock(join(root, ".cache", "build.lock"), async () => {
     say("build: src to dist");
     const stamp = sourceStamp();
     // Beside dist, at the same depth, so that the source maps' relative paths stay right.
     const fresh = join(root, `dist.${process.pid}.tmp`);
     rmSync(fresh, { recursive: true, force: true });
     try {
-      const args = [compiler, "-p", join(root, "tsconfig.build.json"), "--outDir", fresh, "--noEmitOnError"];
-      const { status, error } = spawnSync(process.execPath, args, {
-        stdio: ["ignore", process.stderr, process.stderr],
-      });
-      if (status !== 0) {
-        throw new SetupError(
-          `The build failed${error ? `: ${error.message}` : " (the compiler's messages are above)"}.`,
-          "Mend the type errors, then run it again.",
-        );
-      }
+      compile(["-p", join(root, "tsconfig.build.json"), "--outDir", fresh, "--noEmitOnError"]);
+      await buildCharts(fresh);
       copyAssets(join(root, "src"), fresh);
       writeFileSync(join(fresh, ".source"), stamp);
       const old = `${fresh}.old`;

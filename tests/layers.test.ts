@@ -120,8 +120,13 @@ const KNOWN: Record<string, string[]> = {
     "src/detector/onnx.test.ts -> export/graph/graph.ts",
   ],
   circles: [
+    "report/comparison.ts",
     "report/evaluationSections.ts",
+    "report/page/page.ts",
+    "report/page/pageData.ts",
     "report/runPage.ts",
+    "report/setupSections.ts",
+    "report/trainingSections.ts",
     "report/writeReport.ts",
     "run/runFolder.ts",
     "train/loop.ts",

@@ -48,7 +48,6 @@ const KNOWN: Record<string, string[]> = {
     "scripts/fixtures/make-checkpoint-fixtures.py",
     "src/checkpoint/published.test.ts",
     "src/data/dataset/dataset.test.ts",
-    "src/report/charts/evaluation.js",
   ],
   functions: [
     "checkpoint/names.ts nameTable",

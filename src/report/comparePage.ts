@@ -2,8 +2,9 @@
 
 import type { RunFolder } from "../run/runFolder.ts";
 import { type Comparison, compareRuns, type Difference } from "./comparison.ts";
-import { type Html, html } from "./html.ts";
-import { chart, page } from "./page.ts";
+import { type Html, html } from "./page/html.ts";
+import { chart, page, type Section } from "./page/page.ts";
+import { cell, code, heading, htmlTable, numberCell } from "./page/table.ts";
 import { type KeyDifference, shownValue } from "./recipeDifference.ts";
 import { runSeries } from "./series.ts";
 import { change, score } from "./text.ts";
@@ -18,32 +19,37 @@ export async function comparePage(a: RunFolder, b: RunFolder): Promise<string> {
   const series = all[0]!.unit === all[1]!.unit ? all : [a, b].map(({ rows }) => runSeries(rows, 1));
   const unit = all[0]!.unit === all[1]!.unit ? all[0]!.unit : "step";
   const end = Math.max(1e-9, ...series.flatMap(({ train, val }) => [train.x.at(-1) ?? 0, val.x.at(-1) ?? 0]));
-  const data = {
-    ...{ unit, end, classes: comparison.classes },
-    runs: series.map(({ train, val }, i) => ({ name: names[i], train, val })),
-  };
-  const sections: { id: string; name: string; content: Html }[] = [
+  return page({
+    title: `${names.join(" and ")} · rfdetr-train compare`,
+    header: header(comparison, names),
+    sections: sections(comparison, names),
+    data: {
+      ...{ unit, end },
+      comparison: {
+        runs: series.map(({ train, val }, i) => ({ name: names[i]!, train, val })),
+        classes: comparison.classes,
+      },
+    },
+  });
+}
+
+function header({ a, b, caveats }: Comparison, names: Names): Html {
+  return html`<p class="eyebrow">Comparison of two runs</p>
+<h1>${names[0]} and ${names[1]}</h1>
+<p class="lead">${a.dir} · ${b.dir}</p>
+${caveats.map((text) => html`<p class="warning">${text}</p>`)}`;
+}
+
+function sections(comparison: Comparison, names: Names): Section[] {
+  const { recipe, environment } = comparison;
+  const same = "The runs were made in the same environment.";
+  return [
     { id: "metrics", name: "Metrics", content: metrics(comparison, names) },
     { id: "curves", name: "Over the run", content: curves() },
     ...(comparison.classes.length > 0 ? [{ id: "classes", name: "Classes", content: classes(comparison, names) }] : []),
-    { id: "recipe", name: "Recipe", content: keys(comparison.recipe, names, "The recipes are the same.") },
-    {
-      id: "environment",
-      name: "Environment",
-      content: keys(comparison.environment, names, "The runs were made in the same environment."),
-    },
+    { id: "recipe", name: "Recipe", content: keys(recipe, { names, none: "The recipes are the same." }) },
+    { id: "environment", name: "Environment", content: keys(environment, { names, none: same }) },
   ];
-  const body = html`<header>
-<p class="eyebrow">Comparison of two runs</p>
-<h1>${names[0]} and ${names[1]}</h1>
-<p class="lead">${comparison.a.dir} · ${comparison.b.dir}</p>
-${comparison.caveats.map((text) => html`<p class="warning">${text}</p>`)}
-<nav aria-label="Sections"><ul>${sections.map(({ id, name }) => html`<li><a href="#${id}">${name}</a></li>`)}</ul></nav>
-</header>
-<main id="content">
-${sections.map(({ id, name, content }) => html`<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${name}</h2>\n${content}</section>\n`)}
-</main>`;
-  return page({ title: `${names.join(" and ")} · rfdetr-train compare`, body, data });
 }
 
 type Names = [string, string];
@@ -56,27 +62,28 @@ function distinctNames({ a, b }: Comparison): Names {
 function metrics({ a, b, metrics, training }: Comparison, names: Names): Html {
   const at = ({ best }: Comparison["a"]) => (best ? `epoch ${best.epoch + 1}, by ${best.metric}` : "none");
   return html`<p class="soft">Of the best evaluation of each run (${at(a)}; ${at(b)}).</p>
-${table(metrics, names, { number: score, judged: true })}
+${pairs(metrics, { names, shown: score, judged: true })}
 <h3 style="margin-top: 1.8rem">Training</h3>
-${table(training, names, { number: plain, judged: false })}`;
+${pairs(training, { names, shown: plain, judged: false })}`;
 }
 
 function plain(value: unknown): string {
   return typeof value === "number" ? String(Number(value.toPrecision(4))) : "–";
 }
 
-function table(
-  rows: readonly Difference[],
-  [one, two]: Names,
-  { number, judged }: { number: (value: unknown) => string; judged: boolean },
-): Html {
-  return html`<div class="table"><table class="pairs">
-<thead><tr><th scope="col"></th><th scope="col" class="number">${one}</th><th scope="col" class="number">${two}</th><th scope="col" class="number">Change</th></tr></thead>
-<tbody>${rows.slice(0, MOST_ROWS).map(({ name, a, b, change: by }) => {
-    const text = by === null ? "–" : judged ? change(by) : signed(by);
-    const word = !judged || by === null || text === "0.000" ? "" : by > 0 ? "better" : "worse";
-    return html`<tr><th scope="row">${name}</th><td class="number">${number(a)}</td><td class="number">${number(b)}</td><td class="number ${word}">${text}</td></tr>`;
-  })}</tbody></table></div>`;
+type PairsOptions = { names: Names; shown: (value: unknown) => string; judged: boolean };
+
+/** Values of both runs and their change; where it is `judged`, more is better. */
+function pairs(rows: readonly Difference[], { names, shown, judged }: PairsOptions): Html {
+  return htmlTable({
+    className: "pairs",
+    columns: ["", ...[...names, "Change"].map((number) => ({ number }))],
+    rows: rows.slice(0, MOST_ROWS).map(({ name, a, b, change: by }) => {
+      const text = by === null ? "–" : judged ? change(by) : signed(by);
+      const word = !judged || by === null || text === "0.000" ? "" : by > 0 ? "better" : "worse";
+      return [heading(name), numberCell(shown(a)), numberCell(shown(b)), cell(text, `number ${word}`)];
+    }),
+  });
 }
 
 function signed(value: number): string {
@@ -85,22 +92,27 @@ function signed(value: number): string {
 
 function curves(): Html {
   return html`<div class="grid">
-${chart("both-ap", "AP50:95", "On the validation images.")}
-${chart("both-loss", "Training loss", "Faint: as recorded. Bold: smoothed.")}
+${chart("both-ap", { title: "AP50:95", note: "On the validation images." })}
+${chart("both-loss", { title: "Training loss", note: "Faint: as recorded. Bold: smoothed." })}
 </div>`;
 }
 
 function classes({ classes }: Comparison, names: Names): Html {
   const rest = classes.length - MOST_ROWS;
   return html`<p class="soft">AP50:95 of each class at the best evaluation of each run, largest change first.</p>
-<div class="grid">${chart("class-pairs", "AP50:95 by class", "", { wide: true })}</div>
-<details><summary>Table of classes</summary>${table(classes, names, { number: score, judged: true })}
+<div class="grid">${chart("class-pairs", { title: "AP50:95 by class", wide: true })}</div>
+<details><summary>Table of classes</summary>${pairs(classes, { names, shown: score, judged: true })}
 ${rest > 0 && html`<p class="soft">${rest} more classes are in the output of compare --json.</p>`}</details>`;
 }
 
-function keys(differences: readonly KeyDifference[], [one, two]: Names, none: string): Html {
+function keys(differences: readonly KeyDifference[], { names, none }: { names: Names; none: string }): Html {
   if (differences.length === 0) return html`<p class="soft">${none}</p>`;
-  return html`<div class="table"><table>
-<thead><tr><th scope="col">Key</th><th scope="col">${one}</th><th scope="col">${two}</th></tr></thead>
-<tbody>${differences.map(({ key, a, b }) => html`<tr><th scope="row"><code>${key}</code></th><td><code>${shownValue(a)}</code></td><td><code>${shownValue(b)}</code></td></tr>`)}</tbody></table></div>`;
+  return htmlTable({
+    columns: ["Key", ...names],
+    rows: differences.map(({ key, a, b }) => [
+      heading(code(key)),
+      cell(code(shownValue(a))),
+      cell(code(shownValue(b))),
+    ]),
+  });
 }

@@ -1,9 +1,10 @@
-// The parts of a run's page that tell what lies behind an evaluation: classes, confusion, thresholds, pictures.
+// The parts of a run's page that show what lies behind an evaluation: classes, confusion, thresholds, pictures.
 
 import type { Pictures, RunFolder } from "../run/runFolder.ts";
 import type { EvaluationRecord, RecordedPicture } from "../train/record/evaluationRecord.ts";
-import { type Html, html, raw } from "./html.ts";
-import { chart } from "./page.ts";
+import { type Html, html, raw } from "./page/html.ts";
+import { chart, type Section } from "./page/page.ts";
+import { heading, htmlTable, numberCell } from "./page/table.ts";
 import { plural, score } from "./text.ts";
 
 const MOST_ROWS = 400;
@@ -19,7 +20,7 @@ export function evaluationSections({
   evaluation: EvaluationRecord;
   perClass: EvaluationRecord["perClass"];
   pictures: Pictures;
-}): { id: string; name: string; content: Html }[] {
+}): Section[] {
   const shown = evaluation.pictures.filter(({ file }) => pictures.has(file));
   return [
     { id: "classes", name: "Classes", content: classes(run, evaluation, perClass) },
@@ -35,63 +36,84 @@ function whichOne({ step, epoch }: EvaluationRecord, { best }: RunFolder): strin
 function classes(run: RunFolder, evaluation: EvaluationRecord, perClass: EvaluationRecord["perClass"]): Html {
   const measured = perClass.some((row) => row["AP50:95"] !== null);
   const evaluations = run.rows.filter(({ split }) => split === "val").length;
-  const rows = perClass
-    .slice(0, MOST_ROWS)
-    .map(
-      (row) =>
-        html`<tr><th scope="row">${row.name}</th>${[row["AP50:95"], row.AP50, row.AP75, row.AR].map((value) => html`<td class="number">${score(value)}</td>`)}<td class="number">${row.annotations.toLocaleString("en")}</td></tr>`,
-    );
+  const rest = perClass.length - MOST_ROWS;
   return html`<p class="soft">From here to the pictures: ${whichOne(evaluation, run)}, on ${plural(evaluation.images, "image")}.</p>
-${
-  measured
-    ? perClass.length > 1 &&
-      html`<div class="grid">
-${chart("per-class", "Average precision by class", "Bar: AP50:95. Dot: AP50.")}
-${evaluations > 1 && chart("class-curves", "AP50:95 by class over the run", perClass.length > 8 ? "The fuller the colour, the better." : "")}
-</div>`
-    : html`<p>No class has an object in the validation images.</p>`
-}
+${!measured && html`<p>No class has an object in the validation images.</p>`}
+${measured && perClass.length > 1 && classCharts(perClass.length, evaluations)}
 <details${perClass.length <= 12 ? raw(" open") : ""}><summary>Table of classes</summary>
-<div class="table"><table>
-<thead><tr><th scope="col">Class</th><th scope="col" class="number">AP50:95</th><th scope="col" class="number">AP50</th><th scope="col" class="number">AP75</th><th scope="col" class="number">AR</th><th scope="col" class="number">Objects</th></tr></thead>
-<tbody>${rows}</tbody></table></div>
-${perClass.length > MOST_ROWS && html`<p class="soft">${perClass.length - MOST_ROWS} more classes are in evaluation.json.</p>`}
+${classTable(perClass.slice(0, MOST_ROWS))}
+${rest > 0 && html`<p class="soft">${rest} more classes are in evaluation.json.</p>`}
 </details>`;
 }
 
+function classCharts(classes: number, evaluations: number): Html {
+  const note = classes > 8 ? "The fuller the colour, the better." : "";
+  return html`<div class="grid">
+${chart("per-class", { title: "Average precision by class", note: "Bar: AP50:95. Dot: AP50." })}
+${evaluations > 1 && chart("class-curves", { title: "AP50:95 by class over the run", note })}
+</div>`;
+}
+
+function classTable(perClass: EvaluationRecord["perClass"]): Html {
+  return htmlTable({
+    columns: ["Class", ...["AP50:95", "AP50", "AP75", "AR", "Objects"].map((number) => ({ number }))],
+    rows: perClass.map((row) => [
+      heading(row.name),
+      ...[row["AP50:95"], row.AP50, row.AP75, row.AR].map((value) => numberCell(score(value))),
+      numberCell(row.annotations.toLocaleString("en")),
+    ]),
+  });
+}
+
 function confusion({ threshold, f1, precisionRecall, confusion: matrix }: EvaluationRecord): Html {
-  const objects = matrix.counts
-    .slice(0, -1)
-    .flat()
-    .reduce((a, b) => a + b, 0);
-  const found = matrix.classes.reduce((sum, _, i) => sum + matrix.counts[i]![i]!, 0);
-  const classes = matrix.classes.length;
-  const wrong = matrix.counts.at(-1)!.reduce((a, b) => a + b, 0);
-  return html`<p class="soft">Detections with a confidence of at least ${threshold.toFixed(2)}${f1.f1 > 0 ? ", where F1 is best" : ""}: ${found.toLocaleString("en")} of ${plural(objects, "object")} found (IoU 0.5), ${plural(wrong, "detection")} where there is nothing.</p>
-<div class="grid ${classes <= 3 ? "three" : classes <= 9 ? "matrix" : ""}">
-${chart("confusion", "Confusion matrix", "Rows: what there was. Columns: what it was taken for.", { wide: classes > 9 })}
-${precisionRecall.mean && chart("precision-recall", "Precision by recall", "From all detections, whatever their confidence.")}
-${precisionRecall.mean && chart("f1", "F1, precision, recall by confidence", "Means over the classes at IoU 0.5.")}
+  const sum = (counts: readonly number[]) => counts.reduce((a, b) => a + b, 0);
+  const objects = sum(matrix.counts.slice(0, -1).flat());
+  const found = sum(matrix.classes.map((_, i) => matrix.counts[i]![i]!));
+  const wrong = sum(matrix.counts.at(-1)!);
+  const why = f1.f1 > 0 ? ", where F1 is best" : "";
+  const outcome = `${found.toLocaleString("en")} of ${plural(objects, "object")} found (IoU 0.5)`;
+  return html`<p class="soft">Detections with a confidence of at least ${threshold.toFixed(2)}${why}:
+${outcome}, ${plural(wrong, "detection")} where there is nothing.</p>
+${confusionCharts(matrix.classes.length, { curves: precisionRecall.mean !== null })}`;
+}
+
+function confusionCharts(classes: number, { curves }: { curves: boolean }): Html {
+  const matrix = {
+    ...{ title: "Confusion matrix", note: "Rows: what there was. Columns: what it was taken for." },
+    wide: classes > 9,
+  };
+  const precision = { title: "Precision by recall", note: "From all detections, whatever their confidence." };
+  const f1 = {
+    title: "F1, precision, recall by confidence",
+    note: "Means over the classes at IoU 0.5.",
+  };
+  return html`<div class="grid ${classes <= 3 ? "three" : classes <= 9 ? "matrix" : ""}">
+${chart("confusion", matrix)}
+${curves && chart("precision-recall", precision)}
+${curves && chart("f1", f1)}
 </div>`;
 }
 
 function gallery({ threshold }: EvaluationRecord, shown: readonly RecordedPicture[], pictures: Pictures): Html {
-  const kinds = [
-    { kind: "worst", title: "Worst images" },
-    { kind: "best", title: "Best images" },
-  ] as const;
-  return html`<p class="soft">Labels on the left, predictions with a confidence of at least ${threshold.toFixed(2)} on the right. Images are ranked by how many objects were found and how exactly. Choose a picture to enlarge it.</p>
-${kinds.map(({ kind, title }) => {
-  const some = shown.filter((picture) => picture.kind === kind);
-  return (
-    some.length > 0 &&
-    html`<h3>${title}</h3><div class="pictures">${some.map((picture) => pair(picture, pictures.get(picture.file)!))}</div>`
-  );
-})}`;
+  const ofKind = (kind: RecordedPicture["kind"], title: string) => {
+    const some = shown.filter((picture) => picture.kind === kind);
+    if (some.length === 0) return null;
+    const figures = some.map((picture) => figure(picture, pictures.get(picture.file)!));
+    return html`<h3>${title}</h3>
+<div class="pictures">${figures}</div>`;
+  };
+  return html`<p class="soft">Labels on the left, predictions with a confidence of at least ${threshold.toFixed(2)} on the right.
+Images are ranked by how many objects were found and how exactly. Choose a picture to enlarge it.</p>
+${ofKind("worst", "Worst images")}
+${ofKind("best", "Best images")}`;
 }
 
-function pair({ image, found, missed, wrong, width, height }: RecordedPicture, data: Uint8Array): Html {
+function figure({ image, found, missed, wrong, width, height }: RecordedPicture, data: Uint8Array): Html {
   const text = `${image}: ${found} of ${found + missed} found${wrong > 0 ? `, ${wrong} wrong` : ""}`;
   const source = `data:image/jpeg;base64,${Buffer.from(data).toString("base64")}`;
-  return html`<figure><button type="button" aria-expanded="false" aria-label="Enlarge ${image}"><img src="${source}" width="${width}" height="${height}" alt="Labels and predictions of ${text}"></button><figcaption>${text}</figcaption></figure>`;
+  const picture = html`<img src="${source}" width="${width}" height="${height}" alt="Labels and predictions of ${text}">`;
+  return html`<figure>
+<button type="button" aria-expanded="false" aria-label="Enlarge ${image}">${picture}</button>
+<figcaption>${text}</figcaption>
+</figure>`;
 }

@@ -7,7 +7,7 @@ import type { MetricsRow } from "../run/events.ts";
 import { readRunFolder } from "../run/runFolder.ts";
 import { readLog } from "../run/runLog.ts";
 import { compareRuns } from "./comparison.ts";
-import { html, json, raw } from "./html.ts";
+import { html, json, raw } from "./page/html.ts";
 import { recipeDifference, shownValue } from "./recipeDifference.ts";
 import { runSeries } from "./series.ts";
 import { change, duration, moment, shellWord } from "./text.ts";

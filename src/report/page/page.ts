@@ -4,18 +4,30 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { programVersion } from "../run/environment.ts";
+import { programVersion } from "../../run/environment.ts";
+import { chartScript } from "./chartScript.ts";
 import { type Html, html, json, raw } from "./html.ts";
-
-const CHARTS = ["tools", "training", "evaluation", "comparison", "main"].map((name) => `charts/${name}.js`);
+import type { ComparisonChart, PageData, RunChart } from "./pageData.ts";
 
 const require = createRequire(import.meta.url);
 
-/** The text of a page. `data` is what charts/*.js draw; it may hold anything that JSON can. */
-export async function page({ title, body, data }: { title: string; body: Html; data: unknown }): Promise<string> {
+export type Section = { id: string; name: string; content: Html };
+
+/** The text of a page: a header, links to its sections, the sections. `data` is what charts/*.ts draw. */
+export async function page({
+  title,
+  header,
+  sections,
+  data,
+}: {
+  title: string;
+  header: Html;
+  sections: readonly Section[];
+  data: PageData;
+}): Promise<string> {
   const [style, scripts] = await Promise.all([
-    asset("page.css"),
-    Promise.all([library("d3", "d3.min.js"), library("@observablehq/plot", "plot.umd.min.js"), ...CHARTS.map(asset)]),
+    readFile(new URL("page.css", import.meta.url), "utf8"),
+    Promise.all([library("d3", "d3.min.js"), library("@observablehq/plot", "plot.umd.min.js"), chartScript()]),
   ]);
   const document = html`<!doctype html>
 <html lang="en">
@@ -31,7 +43,13 @@ export async function page({ title, body, data }: { title: string; body: Html; d
 <body>
 <a class="skip" href="#content">To the content</a>
 <div class="page">
-${body}
+<header>
+${header}
+<nav aria-label="Sections"><ul>${sections.map(({ id, name }) => html`<li><a href="#${id}">${name}</a></li>`)}</ul></nav>
+</header>
+<main id="content">
+${sections.map(section)}
+</main>
 <footer>Made by rfdetr-train ${programVersion()}. Charts by Observable Plot and D3 (ISC licence).</footer>
 </div>
 <script type="application/json" id="data">${json(data)}</script>
@@ -42,9 +60,10 @@ ${scripts.map((script) => html`<script>${raw(script)}</script>\n`)}
   return document.text;
 }
 
-/** A file that lies beside this one, in the sources and in what is built of them. */
-function asset(name: string): Promise<string> {
-  return readFile(new URL(name, import.meta.url), "utf8");
+function section({ id, name, content }: Section): Html {
+  return html`<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${name}</h2>
+${content}</section>
+`;
 }
 
 /** The page can run its own scripts and show its own pictures; it can reach nothing else, whatever text got into it. */
@@ -67,7 +86,13 @@ async function library(name: string, file: string): Promise<string> {
   return source;
 }
 
-/** A chart that the page's script draws, under its caption. `name` is one of those that charts/*.js have. */
-export function chart(name: string, title: string, note: string, { wide = false } = {}): Html {
-  return html`<figure data-chart="${name}"${wide && html` class="wide"`}><figcaption><h3>${title}</h3>${note && html`<p>${note}</p>`}</figcaption><div class="plot"></div></figure>`;
+/** A chart that the page's script draws, under its caption. */
+export function chart(
+  name: RunChart | ComparisonChart,
+  { title, note = "", wide = false }: { title: string; note?: string; wide?: boolean },
+): Html {
+  return html`<figure data-chart="${name}"${wide && html` class="wide"`}>
+<figcaption><h3>${title}</h3>${note && html`<p>${note}</p>`}</figcaption>
+<div class="plot"></div>
+</figure>`;
 }

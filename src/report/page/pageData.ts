@@ -1,0 +1,56 @@
+// What a page hands to its charts (charts/*.ts) as JSON: the names and types that both sides share.
+
+import type { RunFolder } from "../../run/runFolder.ts";
+import type { Difference } from "../comparison.ts";
+import type { RunSeries, Series } from "../series.ts";
+
+/** Charts of one run. */
+export type RunChart =
+  | "ap"
+  | "loss"
+  | "loss-ce"
+  | "loss-bbox"
+  | "loss-giou"
+  | "learning-rate"
+  | "grad-norm"
+  | "speed"
+  | "wait"
+  | "class-curves"
+  | EvaluationChart;
+
+/** Charts of one evaluation of a run. */
+export type EvaluationChart = "per-class" | "confusion" | "precision-recall" | "f1";
+
+/** Charts of a comparison of two runs. */
+export type ComparisonChart = "both-ap" | "both-loss" | "class-pairs";
+
+/** A part of the training; `from` and `to` in epochs, `number` from 1. */
+export type StageSpan = { number: number; from: number; to: number };
+
+export type ShownEvaluation = Pick<
+  NonNullable<RunFolder["evaluation"]>,
+  "threshold" | "f1Sweep" | "confusion" | "precisionRecall" | "perClass"
+>;
+
+export type RunData = RunSeries & {
+  /** None where their place on the axis is not known. */
+  stages: readonly StageSpan[];
+  evaluation: ShownEvaluation | null;
+  /** The best evaluation: its place on the axis, its AP50:95. */
+  best: { x: number; y: number } | null;
+};
+
+export type ComparisonData = {
+  /** Two runs, each with columns of its own. */
+  runs: readonly { name: string; train: Series; val: Series }[];
+  /** AP50:95 by class. */
+  classes: readonly Difference[];
+};
+
+export type PageData = {
+  /** Of all curves over a run: in what they count, and the end of the longest. */
+  unit: "epoch" | "step";
+  end: number;
+  run?: RunData;
+  comparison?: ComparisonData;
+};
