@@ -1,6 +1,6 @@
 // The measured loop: image files through a model, stage by stage, several models taking turns.
 
-import { decodeAll, type Prepared, type prepareAll, readAll, resizeAll } from "../data/image/forPrediction.ts";
+import { decodeAll, type PreparedImages, type prepareAll, readAll, resizeAll } from "../data/image/forPrediction.ts";
 import type { Detector } from "../detector/detector.ts";
 import { createThreadPool, type ThreadPool } from "../util/threadPool.ts";
 
@@ -106,7 +106,7 @@ async function runnerAhead(
 }
 
 /** Gives the processor's milliseconds of the forward pass. */
-async function compute(model: Timed, { pixels, sizes }: Prepared, clock: Stopwatch): Promise<number> {
+async function compute(model: Timed, { pixels, sizes }: PreparedImages, clock: Stopwatch): Promise<number> {
   const before = process.cpuUsage();
   const outputs = await model.forward(pixels, sizes);
   clock.lap("forward");

@@ -2,12 +2,11 @@
 
 import { existsSync } from "node:fs";
 import { basename, dirname } from "node:path";
-import { variantOfShapes, withFields } from "../architecture/fields.ts";
-import { type Architecture, VARIANTS, type VariantName } from "../architecture/variants.ts";
+import type { Architecture, VariantName } from "../architecture/variants.ts";
 import { adaptWeights } from "../checkpoint/adapt.ts";
 import { type Leaf, toLeaves } from "../checkpoint/names.ts";
 import { fetchPublished, findPublished, publishedWeights } from "../checkpoint/published.ts";
-import { readWeightsFile, type WeightsFile, type WeightsMetadata } from "../checkpoint/weightsFile.ts";
+import { readWeightsFile, type WeightsMetadata } from "../checkpoint/weightsFile.ts";
 import { weightsAt } from "../checkpoint/weightsFolder.ts";
 import { classTable } from "../data/dataset/cocoNames.ts";
 import type { ClassEntry } from "../data/dataset/sample.ts";
@@ -16,8 +15,8 @@ import { uploadWeights } from "../model/weights.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { closest } from "../util/closest.ts";
 import { UserError } from "../util/errors.ts";
-import type { StateDict } from "../util/hostTensor.ts";
 import { flatten } from "../util/tree.ts";
+import { architectureIn } from "./fileArchitecture.ts";
 
 export type Model = {
   /** On the device, frozen. */
@@ -27,16 +26,17 @@ export type Model = {
   classes: ClassEntry[];
   /** Where the weights are from, for people. */
   source: string;
+  /** The file that was read. */
+  path: string;
   /** Free the weights. */
   dispose: () => void;
 };
 
 /** A model in host memory. */
-export type HostModel = Pick<Model, "architecture" | "classes" | "source"> & {
+export type HostModel = Pick<Model, "architecture" | "classes" | "source" | "path"> & {
   /** The weight tree's leaves by path. */
   leaves: Map<string, Leaf>;
-  /** The file that was read, and what it says of itself. */
-  path: string;
+  /** What the file says of itself. */
   metadata: WeightsMetadata;
 };
 
@@ -68,7 +68,7 @@ export async function loadModel(weights: string, options: LoadModelOptions = {})
 export async function readModel(weights: string, { recipe, onDownload }: LoadModelOptions = {}): Promise<HostModel> {
   const place = await find(weights, onDownload);
   const file = await readWeightsFile(place.path);
-  const architecture = architectureOf(place, file, recipe);
+  const architecture = architectureIn(file, { ...place, recipe });
   const { tensors, report } = adaptWeights(place.path, file.tensors, architecture);
   if (report.missing.length > 0) {
     const [first, ...rest] = report.missing;
@@ -88,13 +88,14 @@ export async function readModel(weights: string, { recipe, onDownload }: LoadMod
 }
 
 /** A model that has been read onto the device. */
-export function placeModel({ leaves, architecture, classes, source }: HostModel): Model {
+export function placeModel({ leaves, architecture, classes, source, path }: HostModel): Model {
   const tree = uploadWeights(leaves, () => false);
   return {
     weights: tree,
     architecture,
     classes,
     source,
+    path,
     dispose: () => {
       for (const [, leaf] of flatten<{ dispose(): void }>(tree)) leaf.dispose();
     },
@@ -118,45 +119,4 @@ async function find(weights: string, watch: DownloadWatch | undefined): Promise<
   throw new UserError(`There are no weights ${weights}.${meant ? ` Did you mean ${meant}?` : ""}`, {
     hint: `Give a run folder, a checkpoint folder, a .safetensors or .pth file, or one of ${names.join(", ")}.`,
   });
-}
-
-/**
- * What the file says of itself, else the variant that its tensors' shapes fit, else the recipe's. Sizes that can be seen
- * in the tensors are taken from there in any case.
- */
-function architectureOf({ path, variant }: Place, { tensors, metadata }: WeightsFile, recipe?: Recipe): Architecture {
-  const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
-  const seen = seenSizes(tensors);
-  const guess = variant ?? variantOfShapes(shapes);
-  const said = [metadata.modelConfig, metadata.args].find((fields) => fields?.hidden_dim != null);
-  if (said) return withFields(VARIANTS[guess ?? "nano"], { ...said, ...seen }, path);
-  const wanted = recipe?.model.variant;
-  const named = wanted === "custom" || wanted === undefined ? undefined : wanted;
-  const base = guess ?? named ?? (wanted === "custom" ? "nano" : undefined);
-  if (!base) {
-    throw new UserError(
-      `${path} says nothing of its architecture, and its weights are those of no published variant.`,
-      {
-        hint: "Give the recipe that it was trained with: --recipe FILE",
-      },
-    );
-  }
-  const fits = recipe && (guess === undefined || wanted === guess);
-  return withFields(VARIANTS[base], { ...(fits ? recipe.model : {}), ...seen }, path);
-}
-
-/** Fields of the reference's ModelConfig that the shapes of the weights tell beyond doubt. */
-function seenSizes(tensors: StateDict): Record<string, number> {
-  const rows = (name: string, axis = 0) => tensors.get(name)?.shape[axis];
-  const groups = [...tensors.keys()].filter((name) => /^transformer\.enc_output\.\d+\.weight$/.test(name)).length;
-  const classes = rows("class_embed.bias");
-  const queries = rows("query_feat.weight");
-  const tokens = rows("backbone.0.encoder.encoder.embeddings.position_embeddings", 1);
-  const side = tokens === undefined ? undefined : Math.sqrt(tokens - 1);
-  return {
-    ...(classes !== undefined && classes > 1 && { num_classes: classes - 1 }),
-    ...(groups > 0 && { group_detr: groups }),
-    ...(queries !== undefined && groups > 0 && queries % groups === 0 && { num_queries: queries / groups }),
-    ...(side !== undefined && Number.isInteger(side) && { positional_encoding_size: side }),
-  };
 }

@@ -1,15 +1,14 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { random } from "../../tests/support/gradients.ts";
+import { writeReshapes } from "../../tests/support/onnxFile.ts";
 import { loadBackend } from "../engine/backend.ts";
-import { createGraph } from "../export/graph/graph.ts";
 import { rank, toPixels } from "../instance/detections.ts";
 import { postprocess } from "../model/postprocess.ts";
 import { isOnnx } from "../onnx/format.ts";
-import { toBytes } from "../util/protobuf.ts";
 import { openOnnxDetector } from "./onnx.ts";
 
 let path: string;
@@ -19,24 +18,19 @@ beforeAll(async () => {
 });
 afterAll(() => rm(join(path, ".."), { recursive: true, force: true }));
 
-/** A file with these inputs and outputs; every output is a reshaped input. */
-async function write(input: string, shape: (number | string)[], outputs: Record<string, number[]>) {
-  const graph = createGraph({ opset: 18, floats: "float32" });
-  const x = graph.input(input, "float32", shape);
-  for (const [name, to] of Object.entries(outputs))
-    graph.output(graph.op("Reshape", [x, graph.ints(...to)]), name, "float32", to);
-  await writeFile(path, toBytes(graph.encode({ name: "test", version: "0", metadata: {} })));
-}
-
 test("a model of something else is refused with its inputs and outputs", async () => {
-  await write("data", [1, 3, 8, 8], { probabilities: [1, 192] });
+  await writeReshapes(path, { input: "data", shape: [1, 3, 8, 8], outputs: { probabilities: [1, 192] } });
   await expect(openOnnxDetector(path)).rejects.toThrow(
     /no detector of ours: inputs data float32 \[1, 3, 8, 8\]; outputs probabilities float32 \[1, 192\]/,
   );
 });
 
 test("a detector of another program is taken, with COCO's classes or classes by number", async () => {
-  await write("input", [1, 3, 8, 8], { dets: [1, 48, 4], labels: [1, 64, 3] });
+  await writeReshapes(path, {
+    input: "input",
+    shape: [1, 3, 8, 8],
+    outputs: { dets: [1, 48, 4], labels: [1, 64, 3] },
+  });
   const detector = await openOnnxDetector(path);
   expect(detector).toMatchObject({ resolution: 8, batch: 1, decoded: false });
   expect(detector.classes.map(({ name }) => name)).toEqual(["class 0", "class 1"]);

@@ -7,7 +7,7 @@ import { forwardImages, selectDetections } from "../model/detect.ts";
 import type { Outputs, RfdetrWeights } from "../model/rfdetr.ts";
 import { UserError } from "../util/errors.ts";
 import { type Detecting, type Detector, detectWith, type OpenDetectorOptions } from "./detector.ts";
-import { placeModel, readModel } from "./loadModel.ts";
+import { loadModel } from "./loadModel.ts";
 
 /** Load weights of any kind onto the device. Throws as `loadModel`, and a UserError for a side that the model cannot take. */
 export async function openWeights(weights: string, options: OpenDetectorOptions): Promise<Detector<Outputs>> {
@@ -15,8 +15,7 @@ export async function openWeights(weights: string, options: OpenDetectorOptions)
   if (threads !== undefined) limitThreads(threads);
   const device = selectDevice(options.device ?? "auto");
   const begin = performance.now();
-  const read = await readModel(weights, options);
-  const { dispose, ...model } = placeModel(read);
+  const { dispose, ...model } = await loadModel(weights, options);
   const loadMs = performance.now() - begin;
   const nativeResolution = model.architecture.resolution;
   const resolution = options.resolution ?? nativeResolution;
@@ -30,7 +29,7 @@ export async function openWeights(weights: string, options: OpenDetectorOptions)
   const detecting = detectingWith(model.weights, { ...model.architecture, resolution });
   return {
     ...{ kind: "weights", resolution, nativeResolution, threads, loadMs },
-    ...{ classes: model.classes, source: model.source, file: read.path },
+    ...{ classes: model.classes, source: model.source, file: model.path },
     runtime: `libtensorflow ${device.tensorflow}`,
     device: { kind: device.kind, name: device.name, warning: device.warning },
     ...detecting,

@@ -3,9 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { TINY, weightsOf } from "../../tests/parity/fixtures.ts";
-import { toFields } from "../architecture/fields.ts";
-import { type WeightsMetadata, writeWeightsFile } from "../checkpoint/weightsFile.ts";
+import { writeTinyWeights } from "../../tests/support/onnxFile.ts";
 import { loadBackend } from "../engine/backend.ts";
 import { type Prediction, type PredictOptions, predict } from "./predict.ts";
 
@@ -24,14 +22,9 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "predict-"));
   expected = JSON.parse(await readFile("tests/fixtures/predict.json", "utf8")) as Expected;
   weights = join(folder, "tiny.safetensors");
-  await write(weights, { classNames: ["a", "b", "c", "d", "e"] });
+  await writeTinyWeights(weights, expected.seed, { classNames: ["a", "b", "c", "d", "e"] });
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
-
-async function write(path: string, metadata: WeightsMetadata): Promise<void> {
-  const modelConfig = toFields(TINY) as Record<string, number>;
-  await writeWeightsFile(path, weightsOf(TINY, expected.seed), { modelConfig, ...metadata });
-}
 
 async function collect(options: Partial<PredictOptions>): Promise<Prediction[]> {
   const images = Object.keys(expected.images).map((name) => join(IMAGES, name));
@@ -70,7 +63,7 @@ it("threshold, limit and batch size do what they say, and labels that are no cla
     scores.map((some) => Math.min(3, some.filter((score) => score > limit).length)),
   );
   const plain = join(folder, "plain.safetensors");
-  await write(plain, { classNames: ["a", "b"], categoryIds: [7, 5] });
+  await writeTinyWeights(plain, expected.seed, { classNames: ["a", "b"], categoryIds: [7, 5] });
   const known = (await collect({ weights: plain })).flatMap((one) => (one.error ? [] : one.objects));
   const labels = Object.values(expected.images).flatMap((image) => image.labels);
   expect(known).toHaveLength(labels.filter((label) => label < 2).length);

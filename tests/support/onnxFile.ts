@@ -3,7 +3,8 @@
 import { writeFile } from "node:fs/promises";
 import { toFields } from "../../src/architecture/fields.ts";
 import { toLeaves } from "../../src/checkpoint/names.ts";
-import { writeWeightsFile } from "../../src/checkpoint/weightsFile.ts";
+import { type WeightsMetadata, writeWeightsFile } from "../../src/checkpoint/weightsFile.ts";
+import { createGraph } from "../../src/export/graph/graph.ts";
 import { buildGraph } from "../../src/export/graph/rfdetr.ts";
 import { toMetadata } from "../../src/onnx/metadata.ts";
 import { toBytes } from "../../src/util/protobuf.ts";
@@ -16,14 +17,16 @@ export const CLASSES = ["red", "blue", "ä", "<b>&amp;"].map((name, label) => ({
   categoryId: 10 * (label + 1),
 }));
 
-/** Weights of the small detector in a .safetensors or .pth file. */
-export async function writeTinyWeights(path: string, seed = 11): Promise<void> {
-  await writeWeightsFile(path, weightsOf(TINY, seed), {
-    modelConfig: toFields(TINY) as Record<string, number>,
-    classNames: CLASSES.map(({ name }) => name),
-    categoryIds: CLASSES.map(({ categoryId }) => categoryId),
-  });
+/** Weights of the small detector in a .safetensors or .pth file. `said`: what the file says of its classes. */
+export async function writeTinyWeights(path: string, seed = 11, said: WeightsMetadata = OWN): Promise<void> {
+  const modelConfig = toFields(TINY) as Record<string, number>;
+  await writeWeightsFile(path, weightsOf(TINY, seed), { modelConfig, ...said });
 }
+
+const OWN: WeightsMetadata = {
+  classNames: CLASSES.map(({ name }) => name),
+  categoryIds: CLASSES.map(({ categoryId }) => categoryId),
+};
 
 /** The same weights as an ONNX file. */
 export async function writeTinyOnnx(path: string, seed = 11): Promise<void> {
@@ -35,4 +38,16 @@ export async function writeTinyOnnx(path: string, seed = 11): Promise<void> {
     ...{ weights: { source: "generated", sha256: "" }, run: undefined, epoch: undefined },
   });
   await writeFile(path, toBytes(graph.encode({ name: "tiny", version: "0", metadata })));
+}
+
+/** A file with one input of this name and shape, whose outputs are the input reshaped. */
+export async function writeReshapes(
+  path: string,
+  { input, shape, outputs }: { input: string; shape: (number | string)[]; outputs: Record<string, number[]> },
+): Promise<void> {
+  const graph = createGraph({ opset: 18, floats: "float32" });
+  const x = graph.input(input, "float32", shape);
+  for (const [name, to] of Object.entries(outputs))
+    graph.output(graph.op("Reshape", [x, graph.ints(...to)]), name, "float32", to);
+  await writeFile(path, toBytes(graph.encode({ name: "test", version: "0", metadata: {} })));
 }

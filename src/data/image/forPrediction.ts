@@ -7,7 +7,7 @@ import { decodeBytes, type Rgb } from "./decode.ts";
 import { resizeForPrediction } from "./resize.ts";
 
 /** `pixels` is float32 `[images, side, side, 3]`, normalised. */
-export type Prepared = { pixels: Float32Array; sizes: Sizes };
+export type PreparedImages = { pixels: Float32Array; sizes: Sizes };
 
 /** Throws a UserError naming the file. */
 export function readAll(paths: readonly string[]): Promise<Uint8Array[]> {
@@ -26,12 +26,12 @@ export function decodeAll(files: readonly Uint8Array[], paths: readonly string[]
 }
 
 /** All three stages. Throws a UserError naming an image that cannot be read. */
-export async function prepareAll({ paths, side }: { paths: readonly string[]; side: number }): Promise<Prepared> {
+export async function prepareAll({ paths, side }: { paths: readonly string[]; side: number }): Promise<PreparedImages> {
   return resizeAll(await decodeAll(await readAll(paths), paths), side);
 }
 
 /** As for a prediction: stretched to squares. */
-export function resizeAll(images: readonly Rgb[], side: number): Prepared {
+export function resizeAll(images: readonly Rgb[], side: number): PreparedImages {
   const [only] = images;
   const values = side * side * 3;
   const pixels =

@@ -1,0 +1,52 @@
+// The architecture of the model in a weights file: what the file says, what its tensors show, what a recipe adds.
+
+import { variantOfShapes, withFields } from "../architecture/fields.ts";
+import { type Architecture, VARIANTS, type VariantName } from "../architecture/variants.ts";
+import type { WeightsFile } from "../checkpoint/weightsFile.ts";
+import type { Recipe } from "../recipe/schema.ts";
+import { UserError } from "../util/errors.ts";
+import type { StateDict } from "../util/hostTensor.ts";
+
+/**
+ * What the file says of itself, else the variant that its tensors' shapes fit, else the recipe's. Sizes that can be seen
+ * in the tensors are taken from there in any case. `variant`: of published weights. Throws a UserError where nothing tells.
+ */
+export function architectureIn(
+  { tensors, metadata }: WeightsFile,
+  { path, variant, recipe }: { path: string; variant?: VariantName | undefined; recipe: Recipe | undefined },
+): Architecture {
+  const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
+  const seen = seenSizes(tensors);
+  const guess = variant ?? variantOfShapes(shapes);
+  const said = [metadata.modelConfig, metadata.args].find((fields) => fields?.hidden_dim != null);
+  if (said) return withFields(VARIANTS[guess ?? "nano"], { ...said, ...seen }, path);
+  const wanted = recipe?.model.variant;
+  const named = wanted === "custom" || wanted === undefined ? undefined : wanted;
+  const base = guess ?? named ?? (wanted === "custom" ? "nano" : undefined);
+  if (!base) {
+    throw new UserError(
+      `${path} says nothing of its architecture, and its weights are those of no published variant.`,
+      {
+        hint: "Give the recipe that it was trained with: --recipe FILE",
+      },
+    );
+  }
+  const fits = recipe && (guess === undefined || wanted === guess);
+  return withFields(VARIANTS[base], { ...(fits ? recipe.model : {}), ...seen }, path);
+}
+
+/** Fields of the reference's ModelConfig that the shapes of the weights tell beyond doubt. */
+function seenSizes(tensors: StateDict): Record<string, number> {
+  const rows = (name: string, axis = 0) => tensors.get(name)?.shape[axis];
+  const groups = [...tensors.keys()].filter((name) => /^transformer\.enc_output\.\d+\.weight$/.test(name)).length;
+  const classes = rows("class_embed.bias");
+  const queries = rows("query_feat.weight");
+  const tokens = rows("backbone.0.encoder.encoder.embeddings.position_embeddings", 1);
+  const side = tokens === undefined ? undefined : Math.sqrt(tokens - 1);
+  return {
+    ...(classes !== undefined && classes > 1 && { num_classes: classes - 1 }),
+    ...(groups > 0 && { group_detr: groups }),
+    ...(queries !== undefined && groups > 0 && queries % groups === 0 && { num_queries: queries / groups }),
+    ...(side !== undefined && Number.isInteger(side) && { positional_encoding_size: side }),
+  };
+}
