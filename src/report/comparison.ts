@@ -77,7 +77,8 @@ function trainingOf({ rows, best, log }: RunFolder): Values {
 }
 
 function differences(a: Values, b: Values): Difference[] {
-  const own = (values: Values, name: string) => (Object.hasOwn(values, name) ? (values[name] ?? null) : null); // "__proto__" is a name, too
+  // "__proto__" is a name, too
+  const own = (values: Values, name: string) => (Object.hasOwn(values, name) ? (values[name] ?? null) : null);
   return [...new Set([...Object.keys(a), ...Object.keys(b)])].flatMap((name) => {
     const [one, two] = [own(a, name), own(b, name)];
     if (one === null && two === null) return [];

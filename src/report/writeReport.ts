@@ -1,4 +1,4 @@
-// report.html of a run folder: made anew from what is there, so that a run can be watched by reloading it.
+// report.html of a run folder: made again from what is there, so that a run can be watched by reloading it.
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";

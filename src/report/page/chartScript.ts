@@ -9,6 +9,7 @@ const PARTS = ["values", "marks", "lines", "training", "classes", "confusion", "
 
 let script: Promise<string> | undefined;
 
+/** As text; the same one for all pages. */
 export function chartScript(): Promise<string> {
   script ??= import.meta.url.endsWith(".ts")
     ? compileCharts(fileURLToPath(new URL("../charts", import.meta.url)))
