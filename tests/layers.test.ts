@@ -118,8 +118,6 @@ const KNOWN: Record<string, string[]> = {
     "train/record/validate.ts",
     "train/run.ts",
     "train/stages/stageChange.ts",
-    "track/wandb/trouble.ts",
-    "track/wandb/upload.ts",
   ],
 };
 

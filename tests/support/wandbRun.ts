@@ -9,14 +9,14 @@ import { describeEnvironment } from "../../src/run/environment.ts";
 import type { EndStatus, MetricsRow, TrainRow, ValRow } from "../../src/run/events.ts";
 import { openMetricsFile, readMetrics } from "../../src/run/metricsFile.ts";
 import type { Tracker } from "../../src/track/tracker.ts";
-import { runIdentity } from "../../src/track/wandb/identity.ts";
-import { historyRows } from "../../src/track/wandb/rows.ts";
-import type { Timing } from "../../src/track/wandb/timing.ts";
+import type { WandbTiming } from "../../src/track/wandb/client/timing.ts";
+import { runIdentity } from "../../src/track/wandb/folder/identity.ts";
+import { historyRows } from "../../src/track/wandb/folder/rows.ts";
 import { openWandb, type WandbSettings } from "../../src/track/wandb/tracker.ts";
 import { startWandbServer, type WandbServer } from "./wandbServer.ts";
 
 export const KEY = "0123456789abcdef0123456789abcdef01234567";
-export const FAST: Timing = {
+export const FAST: WandbTiming = {
   ...{ request: 400, firstDelay: 20, longestDelay: 100, tellAfter: 300, giveUpAfter: 60_000, probeEvery: 200 },
   ...{
     closeWithin: 20_000,
@@ -58,7 +58,7 @@ export type Scene = {
   id: string;
   notices: { message: string; level: string }[];
   /** Open the run (again), its metrics cut back to `step`. */
-  open(options?: { step?: number; wandb?: Partial<WandbSettings>; timing?: Partial<Timing> }): Promise<{
+  open(options?: { step?: number; wandb?: Partial<WandbSettings>; timing?: Partial<WandbTiming> }): Promise<{
     tracker: Tracker;
     add(rows: Iterable<MetricsRow>): Promise<void>;
     close(status?: EndStatus | "failed"): Promise<void>;

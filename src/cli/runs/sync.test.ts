@@ -8,8 +8,8 @@ import { until } from "../../../tests/support/wandbRun.ts";
 import { startWandbServer, type WandbServer } from "../../../tests/support/wandbServer.ts";
 import { formatRecipe } from "../../recipe/load.ts";
 import { readMetrics, TIMING_FIELDS } from "../../run/metricsFile.ts";
-import { runIdentity } from "../../track/wandb/identity.ts";
-import { historyRows } from "../../track/wandb/rows.ts";
+import { runIdentity } from "../../track/wandb/folder/identity.ts";
+import { historyRows } from "../../track/wandb/folder/rows.ts";
 
 const KEY = "fedcba9876543210fedcba9876543210fedcba98";
 

@@ -1,7 +1,7 @@
 // `sync`: a run that was recorded without W&B, or in part, goes there.
 
 import type { CommandModule } from "yargs";
-import type { WandbFile } from "../../track/wandb/file.ts";
+import type { WandbFile } from "../../track/wandb/file/file.ts";
 import { STOPPED, stopSignal } from "../signals.ts";
 
 type Arguments = {
@@ -29,7 +29,7 @@ export const syncCommand: CommandModule<object, Arguments> = {
       .option("json", { type: "boolean", default: false, describe: "Print the result as JSON" }),
   handler: async ({ dir, project, entity, wandbFile, out, json }) => {
     if (wandbFile) {
-      const { writeWandbFile } = await import("../../track/wandb/file.ts");
+      const { writeWandbFile } = await import("../../track/wandb/file/file.ts");
       const written = await writeWandbFile({ dir, out, project, entity });
       console.log(json ? JSON.stringify(written) : writtenLine(written));
       return;

@@ -8,7 +8,7 @@ import type { MetricsRow } from "../../run/events.ts";
 import { fileError } from "../../util/files.ts";
 import type { Encoded } from "../../util/protobuf.ts";
 import type { Tracker, TrackerOptions } from "../tracker.ts";
-import { flatRow } from "../wandb/rows.ts";
+import { flatRow } from "../wandb/folder/rows.ts";
 import { openAppender } from "./appender.ts";
 import {
   fileVersion,

@@ -14,7 +14,7 @@ import {
 } from "../../../tests/support/wandbRun.ts";
 import { type Fault, startWandbServer, type Target } from "../../../tests/support/wandbServer.ts";
 import { readMetrics } from "../../run/metricsFile.ts";
-import { historyRows } from "./rows.ts";
+import { historyRows } from "./folder/rows.ts";
 
 type Case = { name: string; fault: Fault; times: number };
 /** Faults that pass by themselves. */

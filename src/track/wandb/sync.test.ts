@@ -15,9 +15,9 @@ import {
 } from "../../../tests/support/wandbRun.ts";
 import type { MetricsRow } from "../../run/events.ts";
 import { openMetricsFile } from "../../run/metricsFile.ts";
-import { takeLock } from "./lock.ts";
+import type { WandbTiming } from "./client/timing.ts";
+import { takeLock } from "./folder/lock.ts";
 import { type SyncOptions, syncRun } from "./sync.ts";
-import type { Timing } from "./timing.ts";
 
 /** A run as training leaves it without W&B. */
 async function record({ dir }: Scene, rows: Iterable<MetricsRow>, ended: string | undefined) {
@@ -29,7 +29,7 @@ async function record({ dir }: Scene, rows: Iterable<MetricsRow>, ended: string 
   await writeFile(join(dir, "log.jsonl"), `${lines.join("\n")}\n`);
 }
 
-function sync({ server, dir }: Scene, options: SyncOptions = {}, timing: Partial<Timing> = {}) {
+function sync({ server, dir }: Scene, options: SyncOptions = {}, timing: Partial<WandbTiming> = {}) {
   useServer(server);
   return syncRun(dir, options, { ...FAST, ...timing });
 }

@@ -3,14 +3,14 @@
 import { join, resolve } from "node:path";
 import { readMetrics } from "../../run/metricsFile.ts";
 import { UserError } from "../../util/errors.ts";
-import { runIdentity } from "./identity.ts";
-import { lockHolder } from "./lock.ts";
-import { lastExitCode } from "./outcome.ts";
-import { historyRows } from "./rows.ts";
-import { recordedRun } from "./runFolder.ts";
-import { startUploadThread } from "./thread.ts";
-import { TIMING, type Timing } from "./timing.ts";
-import type { Report } from "./upload.ts";
+import { TIMING, type WandbTiming } from "./client/timing.ts";
+import { runIdentity } from "./folder/identity.ts";
+import { lockHolder } from "./folder/lock.ts";
+import { lastExitCode } from "./folder/outcome.ts";
+import { historyRows } from "./folder/rows.ts";
+import { recordedRun } from "./folder/runFolder.ts";
+import type { UploadReport } from "./upload/messages.ts";
+import { startUploadThread } from "./upload/thread.ts";
 
 export type SyncOptions = {
   /** Where the run goes; default: what its recipe says. */
@@ -36,7 +36,7 @@ export type SyncResult = {
 };
 
 /** A person waits here: what does not answer for two minutes is given up. */
-const SYNC_TIMING: Timing = { ...TIMING, tellAfter: 10_000, giveUpAfter: 120_000, longestDelay: 15_000 };
+const SYNC_TIMING: WandbTiming = { ...TIMING, tellAfter: 10_000, giveUpAfter: 120_000, longestDelay: 15_000 };
 
 /**
  * Send what W&B lacks of the run in `dir`. Rejects with a UserError where W&B refuses or does not answer, and with the
@@ -45,7 +45,7 @@ const SYNC_TIMING: Timing = { ...TIMING, tellAfter: 10_000, giveUpAfter: 120_000
 export async function syncRun(
   dir: string,
   { project, entity, signal, onNotice, onProgress }: SyncOptions = {},
-  timing: Timing = SYNC_TIMING,
+  timing: WandbTiming = SYNC_TIMING,
 ): Promise<SyncResult> {
   signal?.throwIfAborted();
   const history = historyRows(await readMetrics(join(dir, "metrics.jsonl")));
@@ -69,9 +69,9 @@ export async function syncRun(
   const { id } = await runIdentity(dir);
   const exitCode = await lastExitCode(dir);
 
-  let problem: Extract<Report, { type: "off" }> | undefined;
+  let problem: Extract<UploadReport, { type: "off" }> | undefined;
   let there = 0;
-  const hear = (report: Report) => {
+  const hear = (report: UploadReport) => {
     if (report.type === "notice" && report.level !== "debug") onNotice?.(report.message, report.level);
     if (report.type === "silent") onNotice?.(report.message, "warn");
     if (report.type === "answers") onNotice?.(report.message, "info");

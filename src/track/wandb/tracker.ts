@@ -3,11 +3,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { metricOf } from "../../run/selectionMetric.ts";
 import type { Tracker, TrackerOptions } from "../tracker.ts";
-import { modeOf } from "./credentials.ts";
-import { exitCodeOf } from "./outcome.ts";
-import { startUploadThread, type UploadThread } from "./thread.ts";
-import { TIMING, type Timing } from "./timing.ts";
-import type { Report } from "./upload.ts";
+import { modeOf } from "./client/credentials.ts";
+import { TIMING, type WandbTiming } from "./client/timing.ts";
+import { exitCodeOf } from "./folder/outcome.ts";
+import type { UploadReport } from "./upload/messages.ts";
+import { startUploadThread, type UploadThread } from "./upload/thread.ts";
 
 export type WandbSettings = { project: string; entity: string | null; mode: "online" | "offline" };
 
@@ -16,7 +16,7 @@ export type WandbSettings = { project: string; entity: string | null; mode: "onl
  * server's history ends. Steps that it has are not sent again, though the run may do them again. Where it cannot be
  * reached, or `mode` or WANDB_MODE say "offline", the run waits in its folder for `rfdetr-train sync`.
  */
-export function openWandb(options: TrackerOptions & { wandb: WandbSettings }, timing: Timing = TIMING): Tracker {
+export function openWandb(options: TrackerOptions & { wandb: WandbSettings }, timing: WandbTiming = TIMING): Tracker {
   const { dir, step, wandb, onNotice } = options;
   const mode = modeOf(wandb.mode);
   if (mode === "disabled") return { row() {}, pictures() {}, histograms() {}, close: async () => {} };
@@ -27,7 +27,7 @@ export function openWandb(options: TrackerOptions & { wandb: WandbSettings }, ti
     } catch {} // what listens must not end a training, and its faults show elsewhere
   };
   let silent = false;
-  const hear = (report: Report) => {
+  const hear = (report: UploadReport) => {
     if (report.type === "silent" || report.type === "answers") {
       silent = report.type === "silent";
       notice(report.message, silent ? "warn" : "info");

@@ -8,17 +8,17 @@ import { join } from "node:path";
 /** What a folder covers: the run's rows up to the step `through`, its times up to `ended` (milliseconds since 1970), a checkpoint. */
 export type Covered = { through: number; ended: number; checkpoint: string | null };
 
-export type Part = { name: string; sent: boolean; covered: Covered };
+export type WrittenPart = { name: string; sent: boolean; covered: Covered };
 
 /** The file beside the run in which a folder says what it covers. */
 export const COVERED = "covered.json";
 
 /** The folders of a run below `home`, those that came first first. W&B marks a file that it was sent by another beside it. */
-export async function writtenParts(home: string, id: string): Promise<Part[]> {
+export async function writtenParts(home: string, id: string): Promise<WrittenPart[]> {
   const names = (await readdir(home).catch(() => [])).filter((name) => {
     return /^offline-run-\d{8}_\d{6}-/.test(name) && name.endsWith(`-${id}`);
   });
-  const parts = names.sort().map(async (name): Promise<Part[]> => {
+  const parts = names.sort().map(async (name): Promise<WrittenPart[]> => {
     const text = await readFile(join(home, name, COVERED), "utf8").catch(() => undefined);
     if (text === undefined) return []; // not of this program's making
     const sent = existsSync(join(home, name, `run-${id}.wandb.synced`));
@@ -28,7 +28,7 @@ export async function writtenParts(home: string, id: string): Promise<Part[]> {
 }
 
 /** A name that sorts after those of the parts that were sent. */
-export function nextName(parts: readonly Part[], { id, started }: { id: string; started: number }): string {
+export function nextName(parts: readonly WrittenPart[], { id, started }: { id: string; started: number }): string {
   const taken = parts.map(({ name }) => name);
   for (let at = started; ; at += 1000) {
     const stamp = new Date(at).toISOString().replaceAll(/[-:]/g, "").replace("T", "_").slice(0, 15);

@@ -5,18 +5,18 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { pythonJson, requirePython } from "../../../tests/support/python.ts";
-import { RECORDED_ROWS, recordedRun } from "../../../tests/support/recordedRun.ts";
-import { readWandbValues } from "../../../tests/support/wandbFile.ts";
-import { startWandbServer } from "../../../tests/support/wandbServer.ts";
-import type { MetricsRow } from "../../run/events.ts";
-import type { TrackedPicture } from "../tracker.ts";
-import { noteDelivered } from "./delivered.ts";
+import { pythonJson, requirePython } from "../../../../tests/support/python.ts";
+import { RECORDED_ROWS, recordedRun } from "../../../../tests/support/recordedRun.ts";
+import { readWandbValues } from "../../../../tests/support/wandbFile.ts";
+import { startWandbServer } from "../../../../tests/support/wandbServer.ts";
+import type { MetricsRow } from "../../../run/events.ts";
+import type { TrackedPicture } from "../../tracker.ts";
+import { noteDelivered } from "../folder/delivered.ts";
+import { runIdentity } from "../folder/identity.ts";
+import { keepPictures } from "../folder/pictures.ts";
+import { historyRows, summaryOf } from "../folder/rows.ts";
+import * as runFolder from "../folder/runFolder.ts";
 import { writeWandbFile } from "./file.ts";
-import { runIdentity } from "./identity.ts";
-import { keepPictures } from "./pictures.ts";
-import { historyRows, summaryOf } from "./rows.ts";
-import * as runFolder from "./runFolder.ts";
 
 let dir: string;
 beforeEach(async () => {
@@ -192,7 +192,7 @@ test("what is no run or no checkpoint is named, and nothing half is left", async
 });
 
 type Record_ = [number: number, kind: string, content: Record<string, never>];
-const reader = join(import.meta.dirname, "../../../tests/support/read_wandb.py");
+const reader = join(import.meta.dirname, "../../../../tests/support/read_wandb.py");
 
 test("the wandb package reads every record", async (context) => {
   const python = await requirePython(context, ["wandb"]);

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, it } from "vitest";
-import { FAST } from "../../../tests/support/wandbRun.ts";
+import { FAST } from "../../../../tests/support/wandbRun.ts";
 import { openTransport, Refused, type TransportOptions } from "./transport.ts";
 
 type Answer = (response: ServerResponse, request: IncomingMessage) => void;

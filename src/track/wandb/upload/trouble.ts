@@ -1,10 +1,10 @@
 // What people are told when W&B does not answer, or does not want a run.
 
-import { Refused } from "./transport.ts";
-import type { Report, UploadSettings } from "./upload.ts";
+import { Refused } from "../client/transport.ts";
+import type { UploadReport, UploadSettings } from "./messages.ts";
 
 /** The server has not answered for a while. */
-export function silent(reason: string, { mode, dir, timing }: UploadSettings): Report {
+export function silent(reason: string, { mode, dir, timing }: UploadSettings): UploadReport {
   const seconds = Math.round(timing.tellAfter / 1000);
   const consequence =
     mode === "live"
@@ -17,7 +17,7 @@ export function silent(reason: string, { mode, dir, timing }: UploadSettings): R
 }
 
 /** Why nothing can be sent, and what to do. */
-export function explain(
+export function whyUnsent(
   error: unknown,
   { project, entity }: UploadSettings["wandb"],
 ): { message: string; hint: string } {

@@ -1,8 +1,8 @@
 // metrics.jsonl read as it grows: whole steps, in order, at the reader's pace.
 
 import { type FileHandle, open } from "node:fs/promises";
-import type { MetricsRow } from "../../run/events.ts";
-import { type HistoryRow, mergeSteps } from "./rows.ts";
+import type { MetricsRow } from "../../../run/events.ts";
+import { type HistoryRow, mergeSteps } from "../folder/rows.ts";
 
 export type Tail = {
   /**

@@ -1,15 +1,15 @@
 // The thread that sends a run to W&B, seen from outside: orders go in, reports come out, and its end is bounded.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { startThread } from "../../util/thread.ts";
-import { releaseLock } from "./lock.ts";
-import type { Order, Report, UploadSettings } from "./upload.ts";
+import { startThread } from "../../../util/thread.ts";
+import { releaseLock } from "../folder/lock.ts";
+import type { UploadOrder, UploadReport, UploadSettings } from "./messages.ts";
 
 export type UploadThread = {
   /** Never throws and never waits. */
-  order(order: Order): void;
+  order(order: UploadOrder): void;
   /** How it ended; undefined where the thread died. */
-  ended: Promise<Extract<Report, { type: "closed" }> | undefined>;
+  ended: Promise<Extract<UploadReport, { type: "closed" }> | undefined>;
   /** End the thread, whatever it does. */
   kill(): Promise<void>;
 };
@@ -22,7 +22,7 @@ const MOST_OUTPUT_CHARACTERS = 2000;
  * Start the thread. Beside a training it keeps no process alive. `report` gets all reports, what the client library prints as well; a
  * thread that dies reports `off`.
  */
-export function startUploadThread(settings: UploadSettings, report: (report: Report) => void): UploadThread {
+export function startUploadThread(settings: UploadSettings, report: (report: UploadReport) => void): UploadThread {
   const worker = startThread("worker", import.meta.url, {
     workerData: settings,
     ...{ stdout: true, stderr: true },
@@ -34,8 +34,8 @@ export function startUploadThread(settings: UploadSettings, report: (report: Rep
       const message = withoutSecrets(String(text).trim()).slice(0, MOST_OUTPUT_CHARACTERS);
       report({ type: "notice", level: "debug", message: `The client library of W&B: ${message}` });
     });
-  const ended = new Promise<Extract<Report, { type: "closed" }> | undefined>((done) => {
-    worker.on("message", (message: Report) => {
+  const ended = new Promise<Extract<UploadReport, { type: "closed" }> | undefined>((done) => {
+    worker.on("message", (message: UploadReport) => {
       report(message);
       if (message.type === "closed") done(message);
     });

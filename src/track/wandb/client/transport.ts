@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import pRetry, { AbortError } from "p-retry";
-import type { Timing } from "./timing.ts";
+import type { WandbTiming } from "./timing.ts";
 
 /** The server will say the same however often it is asked. `status` is undefined where it answered, but with errors. */
 export class Refused extends Error {
@@ -41,7 +41,7 @@ export type Transport = {
 export type TransportOptions = {
   baseUrl: string;
   apiKey: string;
-  timing: Timing;
+  timing: WandbTiming;
   /** No request has succeeded for `timing.tellAfter`; said once until one does. */
   onSilent?: ((reason: string) => void) | undefined;
   /** No request has succeeded for `timing.giveUpAfter`; said once until one does. */

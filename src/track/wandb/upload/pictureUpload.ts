@@ -1,9 +1,9 @@
 // Uploads of kept pictures, one after the other, beside the rows that name them.
 
 import { readFile } from "node:fs/promises";
-import { markSent, type PictureOnDisk } from "./pictures.ts";
-import type { Session } from "./session.ts";
-import type { Transport } from "./transport.ts";
+import type { Session } from "../client/session.ts";
+import type { Transport } from "../client/transport.ts";
+import { markSent, type PictureOnDisk } from "../folder/pictures.ts";
 
 export type PictureUpload = {
   add(pictures: readonly PictureOnDisk[]): void;

@@ -2,58 +2,20 @@
 
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Histogram, TrackedPicture } from "../tracker.ts";
-import { apiKeyOf, baseUrlOf } from "./credentials.ts";
-import { noteDelivered } from "./delivered.ts";
-import { runIdentity } from "./identity.ts";
-import { takeLock } from "./lock.ts";
-import { type KeptPicture, keepPictures, keptPictures, type PictureOnDisk, pictureFile } from "./pictures.ts";
+import type { Histogram } from "../../tracker.ts";
+import { apiKeyOf, baseUrlOf } from "../client/credentials.ts";
+import { openSession, type Session } from "../client/session.ts";
+import { openTransport, Refused, type Transport } from "../client/transport.ts";
+import { noteDelivered } from "../folder/delivered.ts";
+import { runIdentity } from "../folder/identity.ts";
+import { takeLock } from "../folder/lock.ts";
+import { type KeptPicture, keepPictures, keptPictures, type PictureOnDisk, pictureFile } from "../folder/pictures.ts";
+import { type HistoryRow, openSummary } from "../folder/rows.ts";
+import type { UploadOrder, UploadReport, UploadSettings } from "./messages.ts";
 import { openPictureUpload } from "./pictureUpload.ts";
-import { type HistoryRow, openSummary } from "./rows.ts";
-import { openSession, type Session } from "./session.ts";
 import { openSystemSampler } from "./system.ts";
 import { openTail } from "./tail.ts";
-import type { Timing } from "./timing.ts";
-import { openTransport, Refused, type Transport } from "./transport.ts";
-import { explain, silent } from "./trouble.ts";
-
-export type UploadSettings = {
-  /** The run's folder. */
-  dir: string;
-  name: string;
-  config: Record<string, unknown>;
-  wandb: { project: string; entity: string | null };
-  /** The metric that says which evaluation is the best. */
-  metric: string;
-  /** `live`: a run that is being trained. `replay`: one that is there. `keep`: nothing is sent, pictures are kept for later. */
-  mode: "live" | "replay" | "keep";
-  /** Updates done where a live run starts or goes on. */
-  step: number;
-  /** When a replayed run began and ended, in milliseconds since 1970; the times of its rows are not known. */
-  times?: { started: number; ended: number } | undefined;
-  /** Pictures of steps up to that one; default: those that were kept. */
-  pictures?: PictureOnDisk[] | undefined;
-  timing: Timing;
-};
-
-export type Order =
-  /** metrics.jsonl has a row of this step, and there may be no more of earlier ones. */
-  | { type: "row"; step: number }
-  | { type: "pictures"; step: number; pictures: readonly TrackedPicture[] }
-  | { type: "histograms"; step: number; histograms: ReadonlyMap<string, Histogram> }
-  /** No row follows. `exitCode` null leaves the run open; `goesOn`: its last step may get an evaluation later. */
-  | { type: "close"; exitCode: number | null; goesOn: boolean };
-
-export type Report =
-  | { type: "notice"; message: string; level: "debug" | "info" | "warn" }
-  /** The server has not answered for a while; it answers again. */
-  | { type: "silent" | "answers"; message: string }
-  /** Nothing is sent any more. */
-  | { type: "off"; message: string; hint: string }
-  | { type: "open"; page: string; lastStep: number }
-  | { type: "progress"; rows: number }
-  /** The last report. `sent`: the server has everything; `rows`: how many it was sent. */
-  | { type: "closed"; sent: boolean; rows: number; page: string | null };
+import { silent, whyUnsent } from "./trouble.ts";
 
 /** Rows that may be under way; all others stay in the file. */
 const MOST_WAITING_ROWS = 300;
@@ -61,13 +23,16 @@ const MOST_WAITING_ROWS = 300;
 const MOST_STEPS_WITH_HISTOGRAMS = 10;
 
 /** Begin; the orders tell what happens, `report` is told what becomes of it. */
-export function startUpload(settings: UploadSettings, report: (report: Report) => void): (order: Order) => void {
+export function startUpload(
+  settings: UploadSettings,
+  report: (report: UploadReport) => void,
+): (order: UploadOrder) => void {
   const { dir, mode, timing } = settings;
   const pictures = new Map<number, PictureOnDisk[]>();
   const histograms = new Map<number, Record<string, unknown>>();
   const bell = createBell();
   let through = settings.step;
-  let end: Extract<Order, { type: "close" }> | undefined;
+  let end: Extract<UploadOrder, { type: "close" }> | undefined;
   let off = mode === "keep";
   let apiKey: string | undefined;
   let transport: Transport | undefined;
@@ -79,7 +44,7 @@ export function startUpload(settings: UploadSettings, report: (report: Report) =
     if (off) return;
     off = true;
     transport?.stop();
-    const { message, hint } = explain(error, settings.wandb);
+    const { message, hint } = whyUnsent(error, settings.wandb);
     report({ type: "off", message: apiKey ? message.replaceAll(apiKey, "[redacted]") : message, hint });
     if (end) closeUnsent();
     bell.ring();
@@ -89,7 +54,7 @@ export function startUpload(settings: UploadSettings, report: (report: Report) =
     for (const picture of kept) pictures.set(picture.step, [...(pictures.get(picture.step) ?? []), picture]);
   };
 
-  const obey = async (order: Order) => {
+  const obey = async (order: UploadOrder) => {
     if (order.type === "pictures") {
       keep((await keepPictures(dir, order, order.pictures)).map(onDisk));
     } else if (order.type === "histograms") {

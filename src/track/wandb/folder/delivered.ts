@@ -2,7 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileError, writeFileAtomic } from "../../util/files.ts";
+import { fileError, writeFileAtomic } from "../../../util/files.ts";
 
 /**
  * The last step that W&B has (-1: none). `open`: rows were on their way when this was written, and some of them may have

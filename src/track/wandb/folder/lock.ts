@@ -2,7 +2,7 @@
 
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { writeFileAtomic } from "../../util/files.ts";
+import { writeFileAtomic } from "../../../util/files.ts";
 
 type Holder = { pid: number; began: string };
 

@@ -52,7 +52,7 @@ function passwordIn(text: string, machine: string): string | undefined {
 }
 
 /** The page of a run. Only the public service has its pages at another address than its API. */
-export function runPage(baseUrl: string, run: { entity: string; project: string; id: string }): string {
+export function runAddress(baseUrl: string, run: { entity: string; project: string; id: string }): string {
   const site = (process.env.WANDB_APP_URL || baseUrl.replace("//api.wandb.ai", "//wandb.ai")).replace(/\/+$/, "");
   return [site, run.entity, run.project, "runs", run.id]
     .map((part, i) => (i === 0 ? part : encodeURIComponent(part)))

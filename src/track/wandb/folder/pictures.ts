@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import type { TrackedPicture } from "../tracker.ts";
+import type { TrackedPicture } from "../../tracker.ts";
 
 /** What a row of W&B's history holds in place of a picture. `path` is where it is uploaded to, relative to the run. */
 export type PictureValue = {

@@ -5,12 +5,14 @@ import { createReadStream } from "node:fs";
 import { copyFile, link, mkdir, open, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
-import { readMetrics } from "../../run/metricsFile.ts";
-import { UserError } from "../../util/errors.ts";
-import { fileError } from "../../util/files.ts";
+import { readMetrics } from "../../../run/metricsFile.ts";
+import { UserError } from "../../../util/errors.ts";
+import { fileError } from "../../../util/files.ts";
+import { deliveredSteps } from "../folder/delivered.ts";
+import { runIdentity } from "../folder/identity.ts";
+import { historyRows, summaryOf } from "../folder/rows.ts";
+import { type RunPicture, recordedRun } from "../folder/runFolder.ts";
 import { frameRecords } from "./datastore.ts";
-import { deliveredSteps } from "./delivered.ts";
-import { runIdentity } from "./identity.ts";
 import { COVERED, type Covered, nextName, writtenParts } from "./parts.ts";
 import {
   type Artifact,
@@ -24,8 +26,6 @@ import {
   runRecord,
   summaryRecord,
 } from "./records.ts";
-import { historyRows, summaryOf } from "./rows.ts";
-import { type RunPicture, recordedRun } from "./runFolder.ts";
 
 export type WandbFileOptions = {
   /** The run's folder. */

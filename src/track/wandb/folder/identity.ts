@@ -3,8 +3,8 @@
 import { randomInt } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { UserError } from "../../util/errors.ts";
-import { fileError, writeFileAtomic } from "../../util/files.ts";
+import { UserError } from "../../../util/errors.ts";
+import { fileError, writeFileAtomic } from "../../../util/files.ts";
 
 export type RunIdentity = {
   /** W&B's id of the run: eight letters and digits. */

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { apiKeyOf, baseUrlOf, modeOf, runPage } from "./credentials.ts";
+import { apiKeyOf, baseUrlOf, modeOf, runAddress } from "./credentials.ts";
 
 let home: string;
 beforeAll(async () => {
@@ -48,6 +48,6 @@ it("the key comes from the environment, else from the netrc file, for the right 
 
 it("the page of a run is at the public site, or at the server's own address", () => {
   const run = { entity: "team", project: "my forest", id: "abc" };
-  expect(runPage("https://api.wandb.ai", run)).toBe("https://wandb.ai/team/my%20forest/runs/abc");
-  expect(runPage("http://localhost:8080", run)).toBe("http://localhost:8080/team/my%20forest/runs/abc");
+  expect(runAddress("https://api.wandb.ai", run)).toBe("https://wandb.ai/team/my%20forest/runs/abc");
+  expect(runAddress("http://localhost:8080", run)).toBe("http://localhost:8080/team/my%20forest/runs/abc");
 });

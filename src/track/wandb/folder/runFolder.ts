@@ -4,9 +4,9 @@ import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import { parse } from "yaml";
-import { metricOf } from "../../run/selectionMetric.ts";
-import { UserError } from "../../util/errors.ts";
-import { fileError } from "../../util/files.ts";
+import { metricOf } from "../../../run/selectionMetric.ts";
+import { UserError } from "../../../util/errors.ts";
+import { fileError } from "../../../util/files.ts";
 import { lastExitCode } from "./outcome.ts";
 import { keptPictures, type PictureValue, pictureFile } from "./pictures.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { MetricsRow, TrainRow, ValRow } from "../../run/events.ts";
+import type { MetricsRow, TrainRow, ValRow } from "../../../run/events.ts";
 import { historyRows, mergeSteps, summaryOf } from "./rows.ts";
 
 const train = (step: number, loss: number, more: object = {}): MetricsRow =>

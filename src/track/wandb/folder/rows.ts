@@ -1,6 +1,6 @@
 // Rows of metrics.jsonl as W&B wants them: one a step, flat, in order; and the summary of a run.
 
-import type { MetricsRow } from "../../run/events.ts";
+import type { MetricsRow } from "../../../run/events.ts";
 
 /**
  * What W&B shows of one step: `epoch`, and numbers under `train/...`, `val/...` and `val/per_class/...`. All are finite.

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { readWandbFile as read } from "../../../tests/support/wandbFile.ts";
+import { readWandbFile as read } from "../../../../tests/support/wandbFile.ts";
 import { frameRecords } from "./datastore.ts";
 
 const BLOCK = 32_768;

@@ -1,7 +1,7 @@
 // The messages of .wandb files that a run needs. Field numbers: wandb/proto/wandb_internal.proto.
 
 import { createHash } from "node:crypto";
-import { bytes, type Encoded, embed, int, message, text, toBytes } from "../../util/protobuf.ts";
+import { bytes, type Encoded, embed, int, message, text, toBytes } from "../../../util/protobuf.ts";
 
 /** What a record says, without its number and its run. */
 export type Content = Encoded;

@@ -1,9 +1,9 @@
 // A run that is open at W&B: where its history stands, rows that go there, and its end.
 
-import { runPage } from "./credentials.ts";
-import type { HistoryRow } from "./rows.ts";
+import type { HistoryRow } from "../folder/rows.ts";
+import { runAddress } from "./credentials.ts";
 import { type FileStream, loadSdk, type SdkRun, type StreamData } from "./sdk.ts";
-import type { Timing } from "./timing.ts";
+import type { WandbTiming } from "./timing.ts";
 import { Refused, type Transport } from "./transport.ts";
 
 export type Session = {
@@ -36,7 +36,7 @@ export type SessionOptions = {
   id: string;
   name: string;
   config: Record<string, unknown>;
-  timing: Timing;
+  timing: WandbTiming;
   /** When the run began and ended, where it is over: then its rows are sent without the time of sending. */
   times?: { started: number; ended: number } | undefined;
   /** The summary of the run up to the rows that were pushed. */
@@ -101,7 +101,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   delay.ms = Math.min(200, timing.sendEvery);
   let sampleOffset = before.samples;
   return {
-    page: runPage(baseUrl, run),
+    page: runAddress(baseUrl, run),
     lastStep: before.lastStep,
     push: (row) => {
       pushed++;

@@ -2,7 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { EndStatus } from "../../run/events.ts";
+import type { EndStatus } from "../../../run/events.ts";
 
 /** The exit code of the program for each end. */
 const EXIT_CODES: Record<EndStatus | "failed", number> = { done: 0, failed: 1, interrupted: 3, "out-of-time": 3 };

@@ -1,6 +1,6 @@
 // How long things may take on the way to W&B. Tests shorten them; all are in milliseconds.
 
-export type Timing = {
+export type WandbTiming = {
   /** One request, its answer included. */
   request: number;
   /** Before the second attempt; doubles from there, with jitter. */
@@ -24,7 +24,7 @@ export type Timing = {
   sampleEvery: number;
 };
 
-export const TIMING: Timing = {
+export const TIMING: WandbTiming = {
   request: 30_000,
   firstDelay: 1000,
   longestDelay: 60_000,
