@@ -14,6 +14,7 @@ const KNOWN: Record<string, string[]> = {
     "Detections",
     "Found",
     "Level",
+    "Mask",
     "Match",
     "Part",
     "Pictures",

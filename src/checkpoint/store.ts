@@ -10,7 +10,7 @@ import type { StateDict } from "../util/hostTensor.ts";
 import { readSafetensors, writeSafetensors } from "./safetensors.ts";
 
 /** Which tensors a checkpoint may hold; each is `<part>.safetensors`. */
-export type Part = "model" | "ema" | "optimizer";
+export type CheckpointPart = "model" | "ema" | "optimizer";
 
 /** What a checkpoint is worth knowing by, without reading its tensors. */
 export type CheckpointInfo = {
@@ -26,7 +26,7 @@ export type CheckpointInfo = {
 
 /** The content of a checkpoint. `state` is anything that JSON can hold; `metadata` goes into each tensor file. */
 export type Checkpoint = CheckpointInfo & {
-  tensors: Partial<Record<Part, StateDict>>;
+  tensors: Partial<Record<CheckpointPart, StateDict>>;
   state: Record<string, unknown>;
   metadata: Record<string, string>;
 };
@@ -180,7 +180,7 @@ export async function verifyCheckpoint(path: string, files?: string[]): Promise<
  */
 export async function loadCheckpoint(
   path: string,
-  parts: Part[] = ["model", "ema", "optimizer"],
+  parts: CheckpointPart[] = ["model", "ema", "optimizer"],
 ): Promise<Checkpoint & { name: string }> {
   try {
     const { files, epoch, step, epochEnd, score } = await readManifest(path);
