@@ -16,7 +16,6 @@ const KNOWN: Record<string, string[]> = {
     "Level",
     "Mask",
     "Match",
-    "Part",
     "Pictures",
     "Progress",
     "Ranked",
@@ -37,8 +36,6 @@ const KNOWN: Record<string, string[]> = {
     "toFields",
   ],
   passedOn: [],
-  folders: ["track/wandb"],
-  passedOn: ["model/postprocess.ts"],
   folders: [],
   files: [
     "setup/engine.mjs",
