@@ -20,9 +20,9 @@ export async function accuracyOf(
     signal,
     onImages,
   }: {
-    maxDets?: number | undefined;
-    signal?: AbortSignal | undefined;
-    onImages?: ((done: number, all: number) => unknown) | undefined;
+    maxDets?: number;
+    signal?: AbortSignal;
+    onImages?: (done: number, all: number) => unknown;
   } = {},
 ): Promise<Accuracy> {
   const { samples } = dataset.splits[split]!;

@@ -45,11 +45,11 @@ export type Detector<Outputs = unknown> = Detecting<Outputs> & {
 
 export type OpenDetectorOptions = LoadModelOptions & {
   /** Default "auto". */
-  device?: DeviceChoice | undefined;
+  device?: DeviceChoice;
   /** Threads of an operation; default: as many as the runtime takes. libtensorflow sets them up once in a process. */
-  threads?: number | undefined;
+  threads?: number;
   /** Side of the images in pixels, where it shall be another than the model's own. */
-  resolution?: number | undefined;
+  resolution?: number;
 };
 
 /** Both stages of a model, one after the other. */

@@ -13,7 +13,7 @@ import type { StateDict } from "../util/hostTensor.ts";
  */
 export function architectureIn(
   { tensors, metadata }: WeightsFile,
-  { path, variant, recipe }: { path: string; variant?: VariantName | undefined; recipe: Recipe | undefined },
+  { path, variant, recipe }: { path: string; variant?: VariantName; recipe?: Recipe },
 ): Architecture {
   const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
   const seen = seenSizes(tensors);

@@ -29,9 +29,9 @@ export type OnnxSession = {
 
 export type OpenOptions = {
   /** Threads of an operation; default: all that this process may use. */
-  threads?: number | undefined;
+  threads?: number;
   /** Optimise the graph on loading, as onnxruntime does by default. */
-  optimise?: boolean | undefined;
+  optimise?: boolean;
 };
 
 /**
