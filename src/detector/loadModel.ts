@@ -42,8 +42,8 @@ export type HostModel = Pick<Model, "architecture" | "classes" | "source" | "pat
 
 export type LoadModelOptions = {
   /** Says what neither the checkpoint nor the shapes of its weights say, such as a custom model's number of heads. */
-  recipe?: Recipe;
-  onDownload?: DownloadWatch;
+  recipe?: Recipe | undefined;
+  onDownload?: DownloadWatch | undefined;
 };
 
 /** Told while published weights are downloaded. */
