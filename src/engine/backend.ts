@@ -72,25 +72,29 @@ export function isBackendLoaded(): boolean {
   return loaded !== undefined;
 }
 
-const NOT_READY = "The TensorFlow engine";
+const ENGINE = "engine";
 
 /** Whether an error says that the engine has to be set up (again). */
 export function isEngineError(error: unknown): boolean {
-  return error instanceof UserError && error.message.startsWith(NOT_READY);
+  return error instanceof UserError && error.code === ENGINE;
 }
 
 function engineError(cause: unknown): UserError {
   const { message, code } = cause as NodeJS.ErrnoException;
   if (code === "MODULE_NOT_FOUND" || message.includes("can not be found at path")) {
-    return new UserError(`${NOT_READY} is not set up yet.`, { hint: `Run: ${setupCommand()}`, cause });
+    return new UserError("The TensorFlow engine is not set up yet.", {
+      hint: `Run: ${setupCommand()}`,
+      code: ENGINE,
+      cause,
+    });
   }
   const reason = message.split("\n")[0];
   if (message.includes("cannot open shared object file")) {
     const hint = `Its files were moved or deleted. Run: ${setupCommand()}`;
-    return new UserError(`${NOT_READY} cannot be loaded: ${reason}`, { hint, cause });
+    return new UserError(`The TensorFlow engine cannot be loaded: ${reason}`, { hint, code: ENGINE, cause });
   }
   const hint = `Run: ${setupWith("--force")}   (rfdetr-train doctor says what is there)`;
-  return new UserError(`${NOT_READY} cannot be loaded: ${reason}`, { hint, cause });
+  return new UserError(`The TensorFlow engine cannot be loaded: ${reason}`, { hint, code: ENGINE, cause });
 }
 
 /** Value of an operation's attribute. Element types are given as `{ type: "float" }`, shapes as `{ shape }`. */

@@ -59,7 +59,7 @@ test("the installed engine is described without loading it", () => {
 });
 
 test("only errors of the engine offer its set-up", () => {
-  expect(isEngineError(new UserError("The TensorFlow engine is not set up yet."))).toBe(true);
+  expect(isEngineError(new UserError("The TensorFlow engine is not set up yet.", { code: "engine" }))).toBe(true);
   expect(isEngineError(new UserError("no such file"))).toBe(false);
   expect(isEngineError(new Error("The TensorFlow engine"))).toBe(false);
 });

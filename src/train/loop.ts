@@ -1,13 +1,13 @@
 // The training loop. Everything that happens in a run happens here, in this order.
 
 import type { TrainEvent } from "../run/events.ts";
+import type { Run } from "./liveRun.ts";
 import { scheduleFactor } from "./optimiser/schedule.ts";
 import { afterEvaluation, isExhausted, scoreOf, selectionMetric } from "./record/earlyStopping.ts";
-import { logged, noticed, record, recordResults, trainRow } from "./record/record.ts";
+import { notice, record, recordResults, trainRow, warning } from "./record/record.ts";
 import { conclude, keepEvaluation } from "./record/report.ts";
 import { finished, saveProgress } from "./record/saving.ts";
 import { isBetter, validate } from "./record/validate.ts";
-import type { Run } from "./run.ts";
 import { enterStage } from "./stages/stageChange.ts";
 import { diverged, MOST_SKIPPED } from "./step/divergence.ts";
 import { computeStep } from "./step/step.ts";
@@ -42,7 +42,7 @@ export async function* loop(run: Run, signal: AbortSignal | undefined): AsyncGen
         if (isDue(track.every_steps, progress.step)) yield await record(run, row, result.histograms);
       } else {
         progress.skipped++;
-        yield logged(run, `step ${progress.step + 1} was skipped: ${result.problem}`);
+        yield warning(run, `step ${progress.step + 1} was skipped: ${result.problem}`);
         if (progress.skipped > MOST_SKIPPED) throw await diverged(run, result.problem);
       }
 
@@ -78,7 +78,7 @@ export async function* loop(run: Run, signal: AbortSignal | undefined): AsyncGen
     }
     await recordResults(run);
     if (stops)
-      yield noticed(run, `Early stopping: ${metric} has not improved in ${progress.patience.stale} evaluations`);
+      yield notice(run, `Early stopping: ${metric} has not improved in ${progress.patience.stale} evaluations`);
   }
   yield* conclude(run, "done", signal);
 }

@@ -9,41 +9,23 @@ import { evaluationLoader } from "../data/batch/evaluationLoader.ts";
 import { createLoader, type Loader } from "../data/batch/loader.ts";
 import { describeResampling } from "../data/batch/resample.ts";
 import { datasetFingerprint, datasetSummary, loadDataset } from "../data/dataset/dataset.ts";
-import type { ClassEntry, Sample, Split } from "../data/dataset/sample.ts";
+import type { Sample, Split } from "../data/dataset/sample.ts";
 import { selectDevice } from "../engine/device.ts";
 import type { Recipe } from "../recipe/schema.ts";
-import { describeEnvironment, type Environment } from "../run/environment.ts";
-import type { RunSize, TrainEvent } from "../run/events.ts";
+import { describeEnvironment } from "../run/environment.ts";
+import type { TrainEvent } from "../run/events.ts";
 import { UserError } from "../util/errors.ts";
 import type { StateDict } from "../util/hostTensor.ts";
-import { type Schedule, scheduleFrom } from "./optimiser/schedule.ts";
+import type { Parts } from "./liveRun.ts";
+import { scheduleFrom } from "./optimiser/schedule.ts";
 import { recipeArchitecture } from "./recipeArchitecture.ts";
 import { requireMetric } from "./record/earlyStopping.ts";
 import { learnerSettings, stepSettings } from "./settings.ts";
 import { stepMeter } from "./stages/meter.ts";
-import type { Staging } from "./stages/stageChange.ts";
 import { describeStage, millions, type Stage, stageAt, stagePlan } from "./stages/stages.ts";
 import { startingWeights } from "./startingWeights.ts";
-import { createLearner, disposeLearner, type Learner } from "./step/learner.ts";
+import { createLearner, disposeLearner } from "./step/learner.ts";
 import { type MultiScale, multiScale } from "./step/multiScale.ts";
-import type { StepSettings } from "./step/step.ts";
-
-export type Parts = {
-  learner: Learner;
-  trainLoader: Loader;
-  valLoader: Loader;
-  valSplit: Split;
-  classes: ClassEntry[];
-  schedule: Schedule;
-  staging: Staging;
-  stepSettings: StepSettings;
-  size: RunSize;
-  /** Lines for people. */
-  facts: string[];
-  environment: Environment;
-  /** Text metadata of the weights files of a checkpoint. */
-  metadata(at: { epoch: number; step: number }): Record<string, string>;
-};
 
 export type AssembleOptions = {
   overfit: number | null;

@@ -9,34 +9,20 @@ import type { Recipe } from "../recipe/schema.ts";
 import type { EndStatus, MetricsRow, TrainEvent } from "../run/events.ts";
 import { openLog } from "../run/log.ts";
 import { openMetricsFile } from "../run/metricsFile.ts";
-import type { Tracker } from "../track/tracker.ts";
 import { UserError } from "../util/errors.ts";
 import { fileError, writeFileAtomic } from "../util/files.ts";
 import { withBatchSize } from "./batchSize/autoBatch.ts";
+import type { Parts, Run } from "./liveRun.ts";
 import { loop } from "./loop.ts";
-import { assemble, closeParts, type Parts } from "./parts.ts";
+import { assemble, closeParts } from "./parts.ts";
+import { BEGINNING, type Progress } from "./progress.ts";
 import { selectionMetric } from "./record/earlyStopping.ts";
 import { recordResults } from "./record/record.ts";
 import { reportRun } from "./record/report.ts";
 import { exportMissing } from "./record/runExport.ts";
-import { BEGINNING, finished, loadProgress, type Progress, type SavedProgress, saveProgress } from "./record/saving.ts";
+import { finished, loadProgress, type SavedProgress, saveProgress } from "./record/saving.ts";
 import { openTrackers } from "./record/trackers.ts";
 import { restoreLearner } from "./step/learner.ts";
-
-/** All that the loop works with; `progress` and what `learner` holds change as it goes. */
-export type Run = Parts & {
-  dir: string;
-  recipe: Recipe;
-  progress: Progress;
-  metrics: Awaited<ReturnType<typeof openMetricsFile>>;
-  log: ReturnType<typeof openLog>;
-  tracker: Tracker;
-  /** Train and evaluate on this many images only. */
-  overfit: number | null;
-  /** Seconds of training so far, those before a stop included. */
-  seconds(): number;
-  end(status: EndStatus): TrainEvent;
-};
 
 export type TrainOptions = {
   /** Stops the run after the step that is under way, with a checkpoint. */

@@ -1,12 +1,18 @@
 // The one error class for what a user can mend; everything else is a bug and shows its stack.
 
+/** Kinds of trouble that a program acts on: the engine has to be set up (again). */
+export type UserErrorCode = "engine";
+
 /** Something the user can mend. `message` names the file, key or value; `hint` says what to do. */
 export class UserError extends Error {
   override readonly name = "UserError";
   readonly hint: string | undefined;
+  /** Names the kind of trouble, where a program acts on it. */
+  readonly code: UserErrorCode | undefined;
 
-  constructor(message: string, { hint, cause }: { hint?: string; cause?: unknown } = {}) {
+  constructor(message: string, { hint, code, cause }: { hint?: string; code?: UserErrorCode; cause?: unknown } = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.hint = hint;
+    this.code = code;
   }
 }

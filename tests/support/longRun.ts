@@ -10,8 +10,8 @@ import { bestOf, f1Sweep } from "../../src/eval/f1.ts";
 import { formatRecipe, resolveRecipe } from "../../src/recipe/load.ts";
 import type { Recipe, RecipeInput } from "../../src/recipe/schema.ts";
 import type { MetricsRow, TrainRow, ValRow } from "../../src/run/events.ts";
+import { BEGINNING } from "../../src/train/progress.ts";
 import { recordEvaluation } from "../../src/train/record/evaluationRecord.ts";
-import { BEGINNING } from "../../src/train/record/saving.ts";
 import { type Rng, rngFromSeed } from "../../src/util/rng.ts";
 
 export type LongRunOptions = {

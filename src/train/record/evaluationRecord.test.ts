@@ -8,8 +8,8 @@ import { tinyDataset, tinyRecipe } from "../../../tests/support/tinyRun.ts";
 import { type Dataset, loadDataset } from "../../data/dataset/dataset.ts";
 import { type Evaluation, evaluateModel } from "../../eval/evaluate.ts";
 import type { ValRow } from "../../run/events.ts";
+import { BEGINNING } from "../progress.ts";
 import { type EvaluationRecord, recordEvaluation } from "./evaluationRecord.ts";
-import { BEGINNING } from "./saving.ts";
 
 let dir: string;
 let dataset: Dataset;

@@ -15,7 +15,7 @@ import type { F1 } from "../../eval/f1.ts";
 import type { ValRow } from "../../run/events.ts";
 import type { TrackedPicture } from "../../track/tracker.ts";
 import { writeFileAtomic } from "../../util/files.ts";
-import type { Run } from "../run.ts";
+import type { Run } from "../liveRun.ts";
 import { scoreOf, selectionMetric } from "./earlyStopping.ts";
 import { isBetter } from "./validate.ts";
 
@@ -164,11 +164,20 @@ async function writeFolder(path: string, files: readonly { name: string; data: U
 async function removeStale(dir: string): Promise<void> {
   const needed = new Set<string>();
   for (const name of ["evaluation.json", "evaluation-best.json"]) {
-    const text = await readFile(join(dir, name), "utf8").catch(() => "");
-    const step = /"step":(\d+)/.exec(text.slice(0, 100))?.[1];
-    if (step !== undefined) needed.add(step);
+    const step = await recordedStep(join(dir, name));
+    if (step !== null) needed.add(String(step));
   }
   for (const name of await readdir(join(dir, "evaluation"))) {
     if (!needed.has(name)) await rm(join(dir, "evaluation", name), { recursive: true, force: true });
+  }
+}
+
+/** The step that a record is of; null where there is none that can be read. */
+async function recordedStep(path: string): Promise<number | null> {
+  const text = await readFile(path, "utf8").catch(() => undefined);
+  try {
+    return text === undefined ? null : (JSON.parse(text) as EvaluationRecord).step;
+  } catch {
+    return null;
   }
 }

@@ -5,12 +5,17 @@ import type { MetricsRow, TrainEvent, TrainRow } from "../../run/events.ts";
 import { readMetrics } from "../../run/metricsFile.ts";
 import { resultsCsv } from "../../run/resultsCsv.ts";
 import { writeFileAtomic } from "../../util/files.ts";
-import type { Run } from "../run.ts";
+import type { Run } from "../liveRun.ts";
 import type { StepResult } from "../step/step.ts";
 import type { Window } from "../step/windows.ts";
 
 /** The row of the step that has just been done. */
-export function trainRow(run: Run, result: StepResult, { batches, began }: Window, rateFactor: number): TrainRow {
+export function trainRow(
+  run: Pick<Run, "progress" | "recipe" | "staging">,
+  result: StepResult,
+  { batches, began }: Window,
+  rateFactor: number,
+): TrainRow {
   const { step, epoch } = run.progress;
   const { lr, lr_encoder } = run.recipe.train;
   const trains = [...run.staging.current.paths];
@@ -31,7 +36,11 @@ export function trainRow(run: Run, result: StepResult, { batches, began }: Windo
 }
 
 /** Append a row to metrics.jsonl, then show it, and how gradients are distributed, wherever the run is shown. */
-export async function record(run: Run, row: MetricsRow, histograms?: StepResult["histograms"]): Promise<TrainEvent> {
+export async function record(
+  run: Pick<Run, "metrics" | "tracker" | "log">,
+  row: MetricsRow,
+  histograms?: StepResult["histograms"],
+): Promise<TrainEvent> {
   await run.metrics.append(row);
   run.tracker.row(row);
   if (histograms) run.tracker.histograms(row, histograms);
@@ -49,13 +58,13 @@ export async function recordResults({ dir }: { dir: string }): Promise<void> {
 }
 
 /** Something to tell people that also goes to the log. */
-export function noticed(run: Run, message: string): TrainEvent {
-  run.log.info(message);
+export function notice({ log }: Pick<Run, "log">, message: string): TrainEvent {
+  log.info(message);
   return { type: "notice", message };
 }
 
 /** A warning that also goes to the log. */
-export function logged(run: Run, message: string): TrainEvent {
-  run.log.warn(message);
+export function warning({ log }: Pick<Run, "log">, message: string): TrainEvent {
+  log.warn(message);
   return { type: "warning", message };
 }

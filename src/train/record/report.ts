@@ -4,10 +4,10 @@ import type { Evaluation } from "../../eval/evaluate.ts";
 import { loadRecipe, resolveRecipe } from "../../recipe/load.ts";
 import { writeReport } from "../../report/writeReport.ts";
 import type { EndStatus, TrainEvent, ValRow } from "../../run/events.ts";
-import type { Run } from "../run.ts";
+import type { Run } from "../liveRun.ts";
 import { leaveStage } from "../stages/stageChange.ts";
 import { recordEvaluation } from "./evaluationRecord.ts";
-import { logged, noticed } from "./record.ts";
+import { notice, warning } from "./record.ts";
 import { exportRun } from "./runExport.ts";
 
 /** Keep what lies behind an evaluation's row, show its pictures wherever the run is shown, and make the report anew. */
@@ -34,7 +34,7 @@ export async function* conclude(
   if (status === "done") {
     const pictures = { split: run.valSplit, classes: run.classes, source: "the run's validation images" };
     for await (const { type, message } of exportRun(run.dir, run.recipe, { signal, pictures }))
-      yield type === "notice" ? noticed(run, message) : logged(run, message);
+      yield type === "notice" ? notice(run, message) : warning(run, message);
   }
   const end = run.end(status); // the log says how it ended, and the report reads the log
   yield* keepReport(run);
@@ -70,5 +70,5 @@ function* warnOnce(run: Run, what: string, error: unknown): Generator<TrainEvent
   if (already.has(what)) return;
   told.set(run, already.add(what));
   const why = error instanceof Error ? error.message : String(error);
-  yield logged(run, `${what}; the training goes on. ${why}`);
+  yield warning(run, `${what}; the training goes on. ${why}`);
 }

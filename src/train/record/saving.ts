@@ -14,31 +14,11 @@ import {
 import type { Recipe } from "../../recipe/schema.ts";
 import type { TrainEvent } from "../../run/events.ts";
 import { UserError } from "../../util/errors.ts";
-import type { Run } from "../run.ts";
+import type { Run } from "../liveRun.ts";
+import { BEGINNING, type Progress } from "../progress.ts";
 import { refuseNotFinite } from "../step/divergence.ts";
 import { learnerTensors } from "../step/learner.ts";
-import { isExhausted, type Patience, selectionMetric } from "./earlyStopping.ts";
-
-/**
- * Position of a run. The next batch is number `batch` of `epoch`, both from 0; `step` updates are done, and the last
- * `skipped` steps were skipped. All that is random in training is a function of seed, epoch and batch, so this is the
- * state of the random numbers, too.
- */
-export type Progress = {
-  epoch: number;
-  batch: number;
-  step: number;
-  skipped: number;
-  best: { score: number; step: number } | null;
-  patience: Patience;
-};
-
-/** Where a run begins. */
-export const BEGINNING: Progress = {
-  ...{ epoch: 0, batch: 0, step: 0, skipped: 0 },
-  best: null,
-  patience: { score: null, stale: 0 },
-};
+import { isExhausted, selectionMetric } from "./earlyStopping.ts";
 
 /**
  * What state.json holds. `metric` is what `best` and `patience` were measured by. `seconds` of training until then are
@@ -63,7 +43,7 @@ export function finished({ train, early_stopping }: Recipe, { epoch, step, patie
 
 /** Save the run as it stands, point the links to it, and delete what is not to be kept. */
 export async function saveProgress(
-  run: Run,
+  run: Pick<Run, "dir" | "recipe" | "learner" | "progress" | "metrics" | "overfit" | "seconds" | "metadata" | "log">,
   { epoch, epochEnd, score }: { epoch: number; epochEnd: boolean; score: number | null },
 ): Promise<TrainEvent> {
   const { recipe, learner, progress, metrics } = run;

@@ -4,7 +4,7 @@ import type { TrainEvent } from "../../run/events.ts";
 import { openTensorboard } from "../../track/tensorboard/tensorboard.ts";
 import type { Tracker } from "../../track/tracker.ts";
 import { openWandb } from "../../track/wandb/tracker.ts";
-import type { Run } from "../run.ts";
+import type { Run } from "../liveRun.ts";
 
 /** Open what the recipe asks for. Their trouble becomes warnings of the run, and goes to its log. */
 export function openTrackers(

@@ -5,7 +5,7 @@ import { detectingWith } from "../../detector/weights.ts";
 import { type Evaluation, evaluateModel } from "../../eval/evaluate.ts";
 import { metricsOf } from "../../eval/metricsRow.ts";
 import type { ValRow } from "../../run/events.ts";
-import type { Run } from "../run.ts";
+import type { Run } from "../liveRun.ts";
 import { averagedWeights } from "../step/learner.ts";
 
 /** Whether a score is better than the best so far; the first one is. */

@@ -1,18 +1,17 @@
 // From one stage of a run to the next: what trains, what it cost, and the learning rates that follow.
 
 import type { TrainEvent } from "../../run/events.ts";
+import type { Run } from "../liveRun.ts";
 import { groupRates } from "../optimiser/paramGroups.ts";
 import { scheduleFactor } from "../optimiser/schedule.ts";
-import type { Run } from "../run.ts";
 import { setTrainable } from "../step/learner.ts";
-import type { Cost, Meter } from "./meter.ts";
+import type { Cost } from "./meter.ts";
 import { describeStage, type Stage, stageAt } from "./stages.ts";
 
-/** The stages of a run and where it is in them. `entered`: it has been said that `current` has begun. */
-export type Staging = { plan: Stage[]; current: Stage; entered: boolean; meter: Meter };
-
 /** At the start of an epoch: change the stage where a new one begins, and log the learning rates of the epoch. */
-export function* enterStage(run: Run): Generator<TrainEvent, void, undefined> {
+export function* enterStage(
+  run: Pick<Run, "staging" | "progress" | "learner" | "log" | "recipe" | "schedule" | "size">,
+): Generator<TrainEvent, void, undefined> {
   const { staging, progress, learner } = run;
   const { plan, current } = staging;
   const next = stageAt(plan, progress.epoch);
@@ -29,7 +28,7 @@ export function* enterStage(run: Run): Generator<TrainEvent, void, undefined> {
 }
 
 /** At the end of a stage, or of the run: what its steps cost, since it began or the run was resumed. */
-export function* leaveStage(run: Run): Generator<TrainEvent, void, undefined> {
+export function* leaveStage(run: Pick<Run, "staging" | "log" | "recipe">): Generator<TrainEvent, void, undefined> {
   const { meter, current, plan } = run.staging;
   const cost = meter.take();
   if (!cost) return;
@@ -38,7 +37,7 @@ export function* leaveStage(run: Run): Generator<TrainEvent, void, undefined> {
   if (isStaged(run)) yield { type: "notice", message: `Stage ${index + 1} of ${plan.length}: ${describeCost(cost)}` };
 }
 
-function isStaged({ recipe }: Run): boolean {
+function isStaged({ recipe }: Pick<Run, "recipe">): boolean {
   return recipe.train.stages !== null;
 }
 
@@ -47,7 +46,10 @@ function describeCost({ steps, seconds, peakBytes }: Cost): string {
 }
 
 /** Learning rates of all groups at the first and at the last step of the epoch, with schedule and lr_factor. */
-function ratesOfEpoch({ schedule, size, progress, learner }: Run, { paths, lrFactor }: Stage) {
+function ratesOfEpoch(
+  { schedule, size, progress, learner }: Pick<Run, "schedule" | "size" | "progress" | "learner">,
+  { paths, lrFactor }: Stage,
+) {
   const last = Math.min((progress.epoch + 1) * size.stepsPerEpoch, size.totalSteps) - 1;
   const [from, to] = [progress.step, Math.max(progress.step, last)].map(
     (step) => scheduleFactor(schedule, step, size) * lrFactor,

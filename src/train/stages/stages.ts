@@ -4,6 +4,7 @@ import type { Recipe } from "../../recipe/schema.ts";
 import { closest } from "../../util/closest.ts";
 import { UserError } from "../../util/errors.ts";
 import { size } from "../../util/hostTensor.ts";
+import type { Meter } from "./meter.ts";
 
 type StageRecipe = NonNullable<Recipe["train"]["stages"]>[number];
 
@@ -165,3 +166,6 @@ export function describeStage(stage: Stage, plan: readonly Stage[]): string {
 export function millions(count: number): string {
   return `${(count / 1e6).toFixed(2)} M`;
 }
+
+/** The stages of a run and where it is in them. `entered`: it has been said that `current` has begun. */
+export type Staging = { plan: Stage[]; current: Stage; entered: boolean; meter: Meter };

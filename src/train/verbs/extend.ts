@@ -8,10 +8,11 @@ import type { Recipe } from "../../recipe/schema.ts";
 import type { MetricsRow } from "../../run/events.ts";
 import { UserError } from "../../util/errors.ts";
 import { writeFileAtomic } from "../../util/files.ts";
+import type { Run } from "../liveRun.ts";
 import { scheduleFactor } from "../optimiser/schedule.ts";
 import { isExhausted } from "../record/earlyStopping.ts";
 import { finished, saveProgress } from "../record/saving.ts";
-import { follow, type Run, readRun, reopen, restored, type TrainOptions } from "../run.ts";
+import { follow, readRun, reopen, restored, type TrainOptions } from "../run.ts";
 
 export type ExtendOptions = TrainOptions & {
   /** Epochs of the whole run, those that are done included. */
@@ -78,7 +79,10 @@ async function replaceRecipe(dir: string, recipe: Recipe): Promise<string> {
 }
 
 /** A line about the schedule: what the next step's learning rates would have been, and what they are. */
-function relaid({ size, schedule, progress, recipe, staging }: Run, { train: { epochs } }: Recipe): string {
+function relaid(
+  { size, schedule, progress, recipe, staging }: Pick<Run, "size" | "schedule" | "progress" | "recipe" | "staging">,
+  { train: { epochs } }: Recipe,
+): string {
   const { lr, lr_encoder } = recipe.train;
   const rates = (length: number) => {
     const factor = scheduleFactor(schedule, progress.step, { ...size, epochs: length }) * staging.current.lrFactor;

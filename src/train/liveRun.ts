@@ -1,0 +1,48 @@
+// A run that is under way: what is made from its recipe, its open files, and where it stands.
+
+import type { Loader } from "../data/batch/loader.ts";
+import type { ClassEntry, Split } from "../data/dataset/sample.ts";
+import type { Recipe } from "../recipe/schema.ts";
+import type { Environment } from "../run/environment.ts";
+import type { EndStatus, RunSize, TrainEvent } from "../run/events.ts";
+import type { Log } from "../run/log.ts";
+import type { MetricsFile } from "../run/metricsFile.ts";
+import type { Tracker } from "../track/tracker.ts";
+import type { Schedule } from "./optimiser/schedule.ts";
+import type { Progress } from "./progress.ts";
+import type { Staging } from "./stages/stages.ts";
+import type { Learner } from "./step/learner.ts";
+import type { StepSettings } from "./step/step.ts";
+
+/** What a recipe comes to on this machine. */
+export type Parts = {
+  learner: Learner;
+  trainLoader: Loader;
+  valLoader: Loader;
+  valSplit: Split;
+  classes: ClassEntry[];
+  schedule: Schedule;
+  staging: Staging;
+  stepSettings: StepSettings;
+  size: RunSize;
+  /** Lines for people. */
+  facts: string[];
+  environment: Environment;
+  /** Text metadata of the weights files of a checkpoint. */
+  metadata(at: { epoch: number; step: number }): Record<string, string>;
+};
+
+/** All that the loop works with; `progress` and what `learner` holds change as it goes. */
+export type Run = Parts & {
+  dir: string;
+  recipe: Recipe;
+  progress: Progress;
+  metrics: MetricsFile;
+  log: Log;
+  tracker: Tracker;
+  /** Train and evaluate on this many images only. */
+  overfit: number | null;
+  /** Seconds of training so far, those before a stop included. */
+  seconds(): number;
+  end(status: EndStatus): TrainEvent;
+};

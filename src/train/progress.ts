@@ -1,0 +1,24 @@
+// Where a run stands: position, best score and patience, all that changes as it trains besides weights.
+
+import type { Patience } from "./record/earlyStopping.ts";
+
+/**
+ * Position of a run. The next batch is number `batch` of `epoch`, both from 0; `step` updates are done, and the last
+ * `skipped` steps were skipped. All that is random in training is a function of seed, epoch and batch, so this is the
+ * state of the random numbers, too.
+ */
+export type Progress = {
+  epoch: number;
+  batch: number;
+  step: number;
+  skipped: number;
+  best: { score: number; step: number } | null;
+  patience: Patience;
+};
+
+/** Where a run begins. */
+export const BEGINNING: Progress = {
+  ...{ epoch: 0, batch: 0, step: 0, skipped: 0 },
+  best: null,
+  patience: { score: null, stale: 0 },
+};
