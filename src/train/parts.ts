@@ -172,10 +172,7 @@ function loaders(
 ): { train: Loader; val: Loader } {
   const { augment, workers, shuffle, resample } = recipe.data;
   const common = { batchSize: batchSize(recipe), resolution, workers, seed: recipe.seed };
-  const changes =
-    augment === "none" || overfit
-      ? null
-      : { horizontalFlip: augment.horizontal_flip, scaleJitter: augment.scale_jitter };
+  const changes = augment === "none" || overfit ? null : augment;
   const gradAccumSteps = recipe.train.grad_accum_steps;
   return {
     train: createLoader({

@@ -3,7 +3,11 @@ import { rngFromSeed } from "../../util/rng.ts";
 import { toTarget } from "../dataset/sample.ts";
 import type { Rgb } from "../image/decode.ts";
 import { normalise } from "../image/resize.ts";
-import { DEFAULT_AUGMENT, drawGeometry, type Geometry, transformBoxes, transformImage } from "./augment.ts";
+import { changeBoxes, changeImage } from "./apply.ts";
+import { drawChanges } from "./augment.ts";
+import type { Change } from "./step.ts";
+
+const BOTH = { horizontal_flip: 0.5, scale_jitter: true };
 
 /** Black, with one white rectangle. */
 function picture(width: number, height: number, [x1, y1, x2, y2]: readonly number[]): Rgb {
@@ -32,12 +36,13 @@ describe("geometry", () => {
     let jitters = 0;
     let flips = 0;
     for (let i = 0; i < 24; i++) {
-      const geometry = drawGeometry(rngFromSeed(1, i), image, DEFAULT_AUGMENT);
-      if (geometry.jitter) jitters++;
-      if (geometry.flip) flips++;
+      const changes = drawChanges(rngFromSeed(1, i), image, BOTH);
+      if (changes.some(({ cut }) => cut)) jitters++;
+      if (changes.some(({ mirror }) => mirror)) flips++;
       const side = 160;
-      const pixels = normalise(transformImage(image, geometry, side), undefined, geometry.flip);
-      const moved = transformBoxes(boxes, image, geometry);
+      const { image: changed, mirrored } = changeImage(image, changes, side);
+      const pixels = normalise(changed, { mirror: mirrored });
+      const moved = changeBoxes(boxes, image, changes);
       const [cx, cy, w, h] = toTarget(moved.boxes, moved.frame.width, moved.frame.height).boxes;
       const seen = whiteBox(pixels, side);
       const told = [cx! - w! / 2, cy! - h! / 2, cx! + w! / 2, cy! + h! / 2];
@@ -50,15 +55,15 @@ describe("geometry", () => {
   });
 
   it("clamps boxes to the cut and drops those that are not in it", () => {
-    const geometry: Geometry = {
-      jitter: { resized: { width: 800, height: 400 }, top: 0, left: 100, side: 384 },
-      flip: true,
-    };
+    const changes: Change[] = [
+      { resize: { width: 800, height: 400 }, cut: { top: 0, left: 100, width: 384, height: 384 } },
+      { mirror: true },
+    ];
     const boxes = Float64Array.from([0, 0, 60, 10, 300, 0, 400, 50, 0, 0, 50, 50, 40, 195, 60, 200]);
-    const { boxes: moved, frame } = transformBoxes(
+    const { boxes: moved, frame } = changeBoxes(
       { boxes, labels: Int32Array.from([0, 1, 2, 3]) },
       { width: 400, height: 200 },
-      geometry,
+      changes,
     );
     expect(frame).toEqual({ width: 384, height: 384 });
     expect([...moved.labels]).toEqual([0]); // the second is right of the cut, the third left of it, the fourth below
@@ -68,9 +73,11 @@ describe("geometry", () => {
   it("cuts squares of 384 to 600 pixels, or the whole short side where that is less", () => {
     const sides = new Set<number>();
     for (let i = 0; i < 400; i++) {
-      const { jitter } = drawGeometry(rngFromSeed(5, i), { width: 333, height: 777 }, DEFAULT_AUGMENT);
-      if (!jitter) continue;
-      const { resized, side, top, left } = jitter;
+      const [first] = drawChanges(rngFromSeed(5, i), { width: 333, height: 777 }, BOTH);
+      if (!first?.cut) continue;
+      const { resize: resized, cut } = first as Required<Change>;
+      const { width: side, top, left } = cut;
+      expect(cut.height).toBe(side);
       expect([400, 500, 600]).toContain(resized.width);
       expect(resized.height).toBe(Math.round((resized.width * 777) / 333));
       expect(side).toBeGreaterThanOrEqual(384);
@@ -85,9 +92,21 @@ describe("geometry", () => {
 
   it("does nothing where nothing is asked for", () => {
     for (let i = 0; i < 20; i++)
-      expect(drawGeometry(rngFromSeed(i), { width: 9, height: 7 }, { horizontalFlip: 0, scaleJitter: false })).toEqual({
-        jitter: null,
-        flip: false,
-      });
+      expect(drawChanges(rngFromSeed(i), { width: 9, height: 7 }, { horizontal_flip: 0, scale_jitter: false })).toEqual(
+        [],
+      );
+  });
+
+  it("makes changes in any order: what is cut and coloured after mirroring is that of the mirrored image", () => {
+    const place = [20, 10, 60, 30] as const;
+    const image = picture(100, 50, place);
+    const dark = (shown: typeof image) => ({ ...shown, data: shown.data.map((v) => v >> 1) });
+    const changes: Change[] = [{ mirror: true }, { cut: { top: 5, left: 30, width: 40, height: 40 }, recolour: dark }];
+    const { image: changed, mirrored } = changeImage(image, changes, 40);
+    const moved = changeBoxes({ boxes: Float64Array.from(place), labels: Int32Array.of(0) }, image, changes);
+    expect([...moved.boxes.boxes]).toEqual([10, 5, 40, 25]); // 40..80 of the mirrored image, cut at 70
+    expect(mirrored).toBe(true);
+    expect(changed.data[3 * (40 * 5 + (39 - 10))]).toBe(127);
+    expect(changed.data[3 * (40 * 5 + (39 - 9))]).toBe(0);
   });
 });

@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { UserError } from "../../util/errors.ts";
-import { DEFAULT_AUGMENT } from "../augment/augment.ts";
 import { loadDataset } from "../dataset/dataset.ts";
 import type { Split } from "../dataset/sample.ts";
 import { type Batch, createLoader, type Loader, type LoaderOptions } from "./loader.ts";
@@ -21,7 +20,7 @@ afterEach(async () => {
 });
 
 function loaderOf(options: Partial<LoaderOptions>): Loader {
-  const augment = { ...DEFAULT_AUGMENT };
+  const augment = { horizontal_flip: 0.5, scale_jitter: true };
   const defaults = { split, batchSize: 2, resolution: 48, workers: 0, seed: 3, augment, training: true };
   const loader = createLoader({ ...defaults, ...options });
   open.push(loader);

@@ -2,7 +2,8 @@
 
 import type { Target } from "../../instance/instance.ts";
 import { rngFromSeed } from "../../util/rng.ts";
-import { type Augment, drawGeometry, type Geometry, transformBoxes, transformImage } from "../augment/augment.ts";
+import { changeBoxes, changeImage } from "../augment/apply.ts";
+import { type Augment, drawChanges } from "../augment/augment.ts";
 import { type Sample, toTarget, trainingBoxes } from "../dataset/sample.ts";
 import { decodeFile } from "../image/decode.ts";
 import { normalise } from "../image/resize.ts";
@@ -22,14 +23,13 @@ export type PrepareTask = {
 /** `pixels` is float32 `[resolution, resolution, 3]`, normalised. */
 export type Prepared = { pixels: Float32Array; target: Target; width: number; height: number };
 
-const PLAIN: Geometry = { jitter: null, flip: false };
-
 /** Throws UserError naming the image file. */
 export async function prepare({ sample, folder, resolution, augment, words }: PrepareTask): Promise<Prepared> {
   const image = await decodeFile(sample.path, { within: folder });
   const { width, height } = image;
-  const geometry = augment ? drawGeometry(rngFromSeed(...words), image, augment) : PLAIN;
-  const { boxes, frame } = transformBoxes(trainingBoxes(sample.annotations, width, height), image, geometry);
-  const pixels = normalise(transformImage(image, geometry, resolution), undefined, geometry.flip);
+  const changes = augment ? drawChanges(rngFromSeed(...words), image, augment) : [];
+  const { boxes, frame } = changeBoxes(trainingBoxes(sample.annotations, width, height), image, changes);
+  const changed = changeImage(image, changes, resolution);
+  const pixels = normalise(changed.image, { mirror: changed.mirrored });
   return { pixels, target: toTarget(boxes, frame.width, frame.height), width, height };
 }

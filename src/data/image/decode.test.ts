@@ -133,7 +133,7 @@ describe("resizing", () => {
       return (image.data[i]! / 255 - [0.485, 0.456, 0.406][c]!) / [0.229, 0.224, 0.225][c]!;
     });
     expect(largestDifference(normalise(image), plain)).toBeLessThan(1e-6);
-    expect([...normalise(image, undefined, true)]).toEqual([
+    expect([...normalise(image, { mirror: true })]).toEqual([
       ...normalise(image).slice(3),
       ...normalise(image).slice(0, 3),
     ]);

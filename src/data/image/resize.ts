@@ -81,16 +81,17 @@ function triangle(from: number, to: number): Kernel {
   return { first, count, weights, taps };
 }
 
-/** Bytes to normalised float32 `[height, width, 3]`; `flip` mirrors left and right on the way. */
-export function normalise(image: Rgb, { mean, std }: Normalisation = IMAGENET, flip = false): Float32Array {
+/** Bytes to normalised float32 `[height, width, 3]`; `mirror` swaps left and right on the way. */
+export function normalise(image: Rgb, { mirror = false }: { mirror?: boolean } = {}): Float32Array {
+  const { mean, std } = IMAGENET;
   const { data, width, height } = image;
   const tables = [0, 1, 2].map((c) => table(mean[c]!, std[c]!));
   const [red, green, blue] = tables as [Float32Array, Float32Array, Float32Array];
   const out = new Float32Array(data.length);
-  const step = flip ? -6 : 0;
+  const step = mirror ? -6 : 0;
   let at = 0;
   for (let y = 0; y < height; y++) {
-    let from = 3 * width * y + (flip ? 3 * (width - 1) : 0);
+    let from = 3 * width * y + (mirror ? 3 * (width - 1) : 0);
     for (let x = 0; x < width; x++) {
       out[at++] = red[data[from++]!]!;
       out[at++] = green[data[from++]!]!;

@@ -1,0 +1,68 @@
+// Drawn changes, done to an image and to its boxes.
+
+import { clampBoxes, type PixelBoxes } from "../dataset/sample.ts";
+import type { Rgb } from "../image/decode.ts";
+import { resizePillow } from "../image/resize.ts";
+import { type Area, type Change, type Size, sizeAfter } from "./step.ts";
+
+/**
+ * Make the changes and resize to a square. Mirroring is left to `normalise`, which passes over all pixels anyway: `mirrored`
+ * says whether it is still to be done.
+ */
+export function changeImage(
+  image: Rgb,
+  changes: readonly Change[],
+  resolution: number,
+): { image: Rgb; mirrored: boolean } {
+  let now = image;
+  let mirrored = false;
+  for (const { resize, cut, recolour, mirror } of changes) {
+    if (resize) now = resizePillow(now, resize.width, resize.height);
+    if (cut) now = crop(now, mirrored ? { ...cut, left: now.width - cut.left - cut.width } : cut);
+    if (recolour) now = recolour(now);
+    if (mirror) mirrored = !mirrored;
+  }
+  return { image: resizePillow(now, resolution, resolution), mirrored };
+}
+
+/**
+ * The same for boxes (xyxy, in pixels of the original image), mirroring included. What a cut leaves without area is
+ * dropped. The result is in pixels of an image of size `frame`.
+ */
+export function changeBoxes(
+  boxes: PixelBoxes,
+  size: Size,
+  changes: readonly Change[],
+): { boxes: PixelBoxes; frame: Size } {
+  let now = boxes;
+  let frame: Size = { width: size.width, height: size.height };
+  for (const change of changes) {
+    const after = sizeAfter(change, frame);
+    const { resize = frame, cut, mirror } = change;
+    const [sx, sy] = [resize.width / frame.width, resize.height / frame.height];
+    const { left, top } = cut ?? { left: 0, top: 0 };
+    now = { ...now, boxes: now.boxes.map((v, i) => (i % 2 === 0 ? v * sx - left : v * sy - top)) };
+    if (cut) now = clampBoxes(now, after.width, after.height);
+    if (mirror) now = mirrorBoxes(now, after.width);
+    frame = after;
+  }
+  return { boxes: now, frame };
+}
+
+function mirrorBoxes({ boxes, labels }: PixelBoxes, width: number): PixelBoxes {
+  const mirrored = boxes.slice();
+  for (let i = 0; i < boxes.length; i += 4) {
+    mirrored[i] = width - boxes[i + 2]!;
+    mirrored[i + 2] = width - boxes[i]!;
+  }
+  return { boxes: mirrored, labels };
+}
+
+function crop(image: Rgb, { top, left, width, height }: Area): Rgb {
+  const data = new Uint8Array(3 * width * height);
+  for (let y = 0; y < height; y++) {
+    const from = 3 * ((top + y) * image.width + left);
+    data.set(image.data.subarray(from, from + 3 * width), 3 * width * y);
+  }
+  return { data, width, height };
+}
