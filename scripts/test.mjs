@@ -41,6 +41,7 @@ let broken = 0;
 if (args.length === 0) {
   broken += await step("types (tsc -p .)", () => tool("typescript/bin/tsc", "-p", "."));
   broken += await step("lint (biome check .)", () => tool("@biomejs/biome/bin/biome", "check", "."));
+  broken += await step("unused exports (knip)", () => tool("knip/bin/knip.js", "--no-progress"));
 }
 broken += await step("build", async () => {
   await build();

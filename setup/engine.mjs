@@ -24,7 +24,7 @@ import { isCheckout, npm, root, setupCommand } from "./npm.mjs";
 import { bar, megabytes, say } from "./progress.mjs";
 import { extractWheel, isDamage, openWheel, requirements } from "./wheel.mjs";
 
-export const TENSORFLOW = "2.21.0";
+const TENSORFLOW = "2.21.0";
 /** Raised when a built engine of an older version of this set-up has to be built again. */
 const FORMAT = 1;
 const LIBRARIES = ["libtensorflow_cc.so.2", "libtensorflow_framework.so.2"];
@@ -32,7 +32,7 @@ const LIBRARIES = ["libtensorflow_cc.so.2", "libtensorflow_framework.so.2"];
 const DISK = { cpu: 1.5e9, gpu: 9e9 };
 
 /** The folder of the tfjs-node-gpu package that this program loads. */
-export function packageFolder() {
+function packageFolder() {
   try {
     return dirname(createRequire(join(root, "package.json")).resolve("@tensorflow/tfjs-node-gpu/package.json"));
   } catch {
@@ -41,7 +41,7 @@ export function packageFolder() {
 }
 
 /** What the last set-up did, where all of it is still in place; else undefined. Costs a few file look-ups. */
-export function readStamp(folder = packageFolder()) {
+function readStamp(folder = packageFolder()) {
   try {
     const stamp = JSON.parse(readFileSync(join(folder, "deps", "engine.json"), "utf8"));
     const same = ([path, size]) => statSync(join(folder, path)).size === size;
@@ -149,7 +149,7 @@ function requireElf(path) {
   if (!x64) throw new SetupError(`${path} is no Linux x64 library.`, "Give the library of a Linux x86_64 wheel.");
 }
 
-/** The library's folder in the cache; downloaded, checked and unpacked where it is not there. */
+/** The library's folder in the cache; downloaded, checked and unpacked where it is not there. @public: tests run it in processes of their own. */
 export async function libraryInCache(kind, force = false) {
   const name = `${kind === "gpu" ? "tensorflow" : "tensorflow-cpu"}-${TENSORFLOW}`;
   const base = join(cacheDir(), "engine");

@@ -5,7 +5,7 @@ import { dirname, join, normalize, sep } from "node:path";
 import { extractEntry, listZip, readEntry, ZipError } from "./zip.mjs";
 
 /** A wheel whose content is not what its RECORD says. */
-export class WheelError extends Error {
+class WheelError extends Error {
   name = "WheelError";
 }
 

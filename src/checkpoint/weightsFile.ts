@@ -141,7 +141,7 @@ export function toText(metadata: WeightsMetadata): Record<string, string> {
 }
 
 /** The top-level entries of a .pth file beside `model`, in the layout of the reference's best-model files. */
-export function toFields(metadata: WeightsMetadata): Record<string, Json> {
+function toFields(metadata: WeightsMetadata): Record<string, Json> {
   const { modelConfig, args, classNames, categoryIds, modelName, epoch, extra } = metadata;
   // The reference's loader takes these from `args`: how the query embeddings are grouped, and the names of the classes.
   const fromConfig = ["num_queries", "group_detr", "patch_size", "num_classes", "segmentation_head"]

@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import util from "node:util";
 import type * as tf from "@tensorflow/tfjs-core";
 import { UserError } from "../util/errors.ts";
-import { setupCommand, setupWith } from "./libtensorflow.ts";
+import { setupInvocation, setupWith } from "./libtensorflow.ts";
 
 type Attribute = { name: string; type: number; value: unknown };
 
@@ -83,14 +83,14 @@ function engineError(cause: unknown): UserError {
   const { message, code } = cause as NodeJS.ErrnoException;
   if (code === "MODULE_NOT_FOUND" || message.includes("can not be found at path")) {
     return new UserError("The TensorFlow engine is not set up yet.", {
-      hint: `Run: ${setupCommand()}`,
+      hint: `Run: ${setupInvocation()}`,
       code: ENGINE,
       cause,
     });
   }
   const reason = message.split("\n")[0];
   if (message.includes("cannot open shared object file")) {
-    const hint = `Its files were moved or deleted. Run: ${setupCommand()}`;
+    const hint = `Its files were moved or deleted. Run: ${setupInvocation()}`;
     return new UserError(`The TensorFlow engine cannot be loaded: ${reason}`, { hint, code: ENGINE, cause });
   }
   const hint = `Run: ${setupWith("--force")}   (rfdetr-train doctor says what is there)`;

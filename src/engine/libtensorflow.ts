@@ -50,12 +50,12 @@ function readNote(folder: string): Note | undefined {
 }
 
 /** How this user sets the engine up: in a checkout by the npm script, else by the installed command. */
-export function setupCommand(): string {
+export function setupInvocation(): string {
   return import.meta.dirname.includes(`${sep}node_modules${sep}`) ? "npx rfdetr-train setup" : "npm run setup";
 }
 
 /** How this user passes options on to the set-up. */
 export function setupWith(option: string): string {
-  const command = setupCommand();
+  const command = setupInvocation();
   return command.startsWith("npm ") ? `${command} -- ${option}` : `${command} ${option}`;
 }

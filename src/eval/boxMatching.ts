@@ -41,7 +41,7 @@ export const AREAS = [
  * The detections of a class, best first. `rank`: place among those of its image. Bit t of `matched[a]` and `ignored[a]`:
  * whether it matched, or counts neither way, at IoU threshold t and area range a. `positives[a]`: how many there are to find.
  */
-export type Ranked = {
+export type RankedMatches = {
   scores: Float64Array;
   rank: Int32Array;
   matched: Uint16Array[];
@@ -65,7 +65,7 @@ export function* matchClasses({
   detections: readonly Detection[];
   classes: readonly Category[];
   limit: number;
-}): Generator<[place: number, ranked: Ranked]> {
+}): Generator<[place: number, ranked: RankedMatches]> {
   const imageIds = new Set<number>();
   for (const list of [groundTruths, detections]) for (const { imageId } of list) imageIds.add(imageId);
   const images = indexOf([...imageIds].sort((a, b) => a - b));
@@ -110,7 +110,7 @@ function matchClass(
   detectionsOf: (image: number) => Detection[],
   images: number,
   limit: number,
-): Ranked {
+): RankedMatches {
   const best = Array.from({ length: images }, (_, image) => bestFirst(detectionsOf(image)).slice(0, limit));
   const total = best.reduce((sum, { length }) => sum + length, 0);
   const scores = new Float64Array(total);

@@ -7,7 +7,7 @@ import {
   type GroundTruth,
   IOU_THRESHOLDS,
   matchClasses,
-  type Ranked,
+  type RankedMatches,
   spaced,
 } from "./boxMatching.ts";
 
@@ -110,7 +110,7 @@ export function limits(maxDets: number): number[] {
 
 /** How many objects of area range a are found at threshold t by the best 1..limit detections of each image, for each limit. */
 function hitsWithin(
-  { rank, matched, ignored }: Ranked,
+  { rank, matched, ignored }: RankedMatches,
   { a, t, limits }: { a: number; t: number; limits: number[] },
 ): number[] {
   const hits = limits.map(() => 0);
@@ -126,7 +126,7 @@ function hitsWithin(
  * that reaches this recall; both are 0 where none does.
  */
 function interpolate(
-  ranked: Ranked,
+  ranked: RankedMatches,
   { a, t }: { a: number; t: number },
   precision: Float64Array,
   scores: Float64Array,

@@ -6,7 +6,7 @@ import { RECALLS } from "./cocoAp.ts";
 import type { Evaluation } from "./evaluate.ts";
 
 /** A detection has found an object from this IoU on. */
-export const IOU = 0.5;
+const IOU = 0.5;
 
 /** Classes that a confusion matrix and the curves show one by one; further ones, those with the fewest objects, are merged or left out. */
 export const MOST_CLASSES = 100;
@@ -15,10 +15,10 @@ export const MOST_CLASSES = 100;
  * Objects by true class (rows) and by the class they were taken for (columns). The last row is background: detections
  * where there is no object. The last column is objects that were not found.
  */
-export type Confusion = { classes: string[]; counts: number[][] };
+type Confusion = { classes: string[]; counts: number[][] };
 
 /** Interpolated precision at the recalls 0, 0.01, ... 1, of the classes that have objects. */
-export type PrecisionRecall = {
+type PrecisionRecall = {
   recalls: number[];
   /** Means over the classes at IoU 0.5, at 0.75, and over 0.5 to 0.95. */
   mean: { "0.50": number[]; "0.75": number[]; "0.50:0.95": number[] } | null;

@@ -59,7 +59,7 @@ async function ownPictures(
 }
 
 /** The folder of the run that weights lie in. */
-export function runOf(weights: string): string | undefined {
+function runOf(weights: string): string | undefined {
   let folder = resolve(weights);
   for (let up = 0; up < 4; up++, folder = dirname(folder))
     if (existsSync(join(folder, "recipe.yaml")) && existsSync(join(folder, "checkpoints"))) return folder;

@@ -9,10 +9,10 @@ import { decodeFile } from "../data/image/decode.ts";
 import { findImages } from "../data/image/imagePaths.ts";
 import { normalise, resizePillow } from "../data/image/resize.ts";
 import { openOnnx } from "../onnx/session.ts";
-import { toBytes as inOnePiece } from "../util/protobuf.ts";
+import { toBytes } from "../util/protobuf.ts";
 import { permute } from "./graph/host.ts";
 import { buildGraph, type GraphSettings } from "./graph/rfdetr.ts";
-import { dynamicInt8, type Range, rangeRecorder, staticInt8, toBytes } from "./quantise.ts";
+import { dynamicInt8, type Range, rangeRecorder, staticInt8, toInt8 } from "./quantise.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 test("each column of a weight uses its own scale and half the range of a byte", () => {
-  const { values, scales } = toBytes({ shape: [2, 3], data: Float32Array.of(1, -0.5, 0, 0.25, 4, 0) });
+  const { values, scales } = toInt8({ shape: [2, 3], data: Float32Array.of(1, -0.5, 0, 0.25, 4, 0) });
   expect([...values]).toEqual([64, -8, 0, 16, 64, 0]);
   expect([...scales]).toEqual([1 / 64, 4 / 64, 1 / 64]);
 });
@@ -44,7 +44,7 @@ test("on real images the features of nano in whole numbers are near those in fra
     const common = { opset: 18, batch: "dynamic", fused: false, floats: "float32", memory: true } as const;
     const graph = buildGraph(leaves, nano, { ...common, ...settings });
     const path = join(folder, "model.onnx");
-    await writeFile(path, inOnePiece(graph.encode({ name: "test", version: "0", metadata: {} })));
+    await writeFile(path, toBytes(graph.encode({ name: "test", version: "0", metadata: {} })));
     const session = await openOnnx(path);
     const found = [];
     for (const image of images) found.push(await session.run({ input: image }));
@@ -81,7 +81,7 @@ test("a graph that records ranges gives those of each layer's input, once for la
   const settings = { opset: 18, batch: "dynamic", fused: false, floats: "float32", quantiser: recorder } as const;
   const path = join(folder, "ranges.onnx");
   const graph = buildGraph(leaves, TINY, settings);
-  await writeFile(path, inOnePiece(graph.encode({ name: "test", version: "0", metadata: {} })));
+  await writeFile(path, toBytes(graph.encode({ name: "test", version: "0", metadata: {} })));
   const session = await openOnnx(path);
   const side = TINY.resolution;
   const data = Float32Array.from({ length: 3 * side * side }, (_, i) => Math.sin(i));

@@ -33,7 +33,7 @@ export function dynamicInt8(): Quantiser {
       if (!CHOSEN.test(name)) return undefined;
       const [bytes, scale, zero] = quantised.get(x) ?? graph.ops("DynamicQuantizeLinear", [x], {}, 3);
       quantised.set(x, [bytes!, scale!, zero!]);
-      const { values, scales } = toBytes(weight);
+      const { values, scales } = toInt8(weight);
       const columns = weight.shape[1]!;
       const stored = graph.raw(`${name}.weight`, "int8", weight.shape, new Uint8Array(values.buffer));
       const sum = graph.op("Cast", [graph.op("MatMulInteger", [bytes!, stored, zero!])], { to: 1 });
@@ -72,7 +72,7 @@ export function staticInt8(ranges: Ranges): Quantiser {
       };
       const [bytes, scale, zero] = quantised.get(x) ?? quantise();
       quantised.set(x, [bytes!, scale!, zero!]);
-      const { values, scales } = toBytes(weight);
+      const { values, scales } = toInt8(weight);
       const stored = graph.raw(`${name}.weight`, "int8", weight.shape, new Uint8Array(values.buffer));
       const own = graph.weights(`${name}.scale`, { shape: [weight.shape[1]!], data: scales }, "float32");
       const added = bias ? ["", graph.weights(`${name}.bias`, bias, "float32")] : [];
@@ -105,7 +105,7 @@ export function rangeRecorder(): Quantiser & { layers: Map<string, string> } {
 }
 
 /** weight: [in, out] -> whole numbers of the same shape, times a scale a column. */
-export function toBytes({ shape, data }: Constant): { values: Int8Array; scales: Float32Array } {
+export function toInt8({ shape, data }: Constant): { values: Int8Array; scales: Float32Array } {
   const [rows, columns] = shape as [number, number];
   const scales = new Float32Array(columns);
   for (let i = 0; i < data.length; i++) {

@@ -13,7 +13,7 @@ import { layerNorm, type Norm } from "../ops/norm.ts";
 import { recompute } from "../ops/recompute.ts";
 import { flatten } from "../util/tree.ts";
 
-export type Block = {
+type Block = {
   norm1: Norm;
   attention: Attention;
   layerScale1: tf.Tensor; // [width]

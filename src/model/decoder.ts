@@ -12,7 +12,7 @@ import { type Block, keepAll, type recompute } from "../ops/recompute.ts";
 import { mlp } from "./heads.ts";
 import type { TwoStage } from "./twoStage.ts";
 
-export type DecoderLayer = {
+type DecoderLayer = {
   selfAttention: Attention;
   norm1: Norm;
   crossAttention: DeformableAttention;

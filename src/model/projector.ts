@@ -8,9 +8,9 @@ import type { Linear } from "../ops/linear.ts";
 import { layerNorm, type Norm } from "../ops/norm.ts";
 
 /** conv: [kernel, kernel, in, out]. */
-export type ConvNorm = { conv: tf.Tensor; norm: Norm };
+type ConvNorm = { conv: tf.Tensor; norm: Norm };
 
-export type Level = {
+type Level = {
   /** One an encoder map: nothing at P4, a transposed convolution at P3, a strided convolution at P5. */
   sampling?: (Linear | ConvNorm)[];
   fuse: { input: ConvNorm; output: ConvNorm; bottlenecks: ConvNorm[][] };

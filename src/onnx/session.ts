@@ -13,7 +13,7 @@ export type OnnxTensor = {
 };
 
 /** An input or output of a model; a text in the shape is the name of a dimension that is free. */
-export type OnnxPort = { name: string; type: string; shape: readonly (number | string)[] };
+type OnnxPort = { name: string; type: string; shape: readonly (number | string)[] };
 
 export type OnnxSession = {
   path: string;

@@ -16,7 +16,7 @@ const section = <S extends z.ZodRawShape>(shape: S, about: string) =>
     .prefault({} as z.input<z.ZodObject<S, z.core.$strict>>)
     .describe(about);
 
-export const VARIANT_NAMES = ["nano", "small", "medium", "large", "base", "large-deprecated", "custom"] as const;
+const VARIANT_NAMES = ["nano", "small", "medium", "large", "base", "large-deprecated", "custom"] as const;
 
 /** Fields that make up an architecture. A published variant has a value for each; one that is given here replaces it. */
 const architecture = {

@@ -41,11 +41,6 @@ export function text(field: number, value: string): Encoded {
   return bytes(field, Buffer.from(value, "utf8"));
 }
 
-/** Packed int64 numbers. */
-export function packedInts(field: number, values: readonly (number | bigint)[]): Encoded {
-  return bytes(field, values.map(varint));
-}
-
 /** Packed doubles. */
 export function packedDoubles(field: number, values: ArrayLike<number>): Encoded {
   const payload = Buffer.alloc(8 * values.length);

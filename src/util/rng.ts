@@ -1,7 +1,7 @@
-// A seeded stream of random numbers whose whole state is four integers, so that a checkpoint can hold it.
+// A seeded stream of random numbers whose whole state is four integers.
 
 /** State of a stream: four unsigned 32-bit integers. */
-export type RngState = [number, number, number, number];
+type RngState = [number, number, number, number];
 
 /** A random stream (sfc32). The same seed gives the same numbers on every machine. */
 export type Rng = {
@@ -13,7 +13,6 @@ export type Rng = {
   normal(): number;
   /** In-place Fisher-Yates shuffle; returns its argument. */
   shuffle<T>(items: T[]): T[];
-  state(): RngState;
 };
 
 /** The stream of a seed; with further words (epoch, image index, ...) a stream of its own for each. */
@@ -37,8 +36,8 @@ function mix(x: number): number {
   return h ^ (h >>> 15);
 }
 
-/** Continue a stream from a state that `state()` returned. */
-export function rngFromState([a0, b0, c0, d0]: RngState): Rng {
+/** The stream that begins with a state. */
+function rngFromState([a0, b0, c0, d0]: RngState): Rng {
   let [a, b, c, d] = [a0 | 0, b0 | 0, c0 | 0, d0 | 0];
   const next = () => {
     const t = (((a + b) | 0) + d) | 0;
@@ -59,7 +58,6 @@ export function rngFromState([a0, b0, c0, d0]: RngState): Rng {
       }
       return items;
     },
-    state: () => [a >>> 0, b >>> 0, c >>> 0, d >>> 0],
   };
   return rng;
 }

@@ -1,8 +1,5 @@
 // Nested objects and arrays with leaves of one kind, addressed by dotted paths. No tensors are known here.
 
-/** A tree of weights (or of anything): a leaf is any value that is not a plain object or an array. */
-export type Tree<Leaf> = Leaf | { [key: string]: Tree<Leaf> } | Tree<Leaf>[];
-
 function isBranch(value: unknown): value is Record<string, unknown> | unknown[] {
   return (
     Array.isArray(value) ||

@@ -34,7 +34,7 @@ const RULES: [pattern: RegExp, kind: "std" | "gain", spread: number, mean: numbe
 ];
 
 /** The finaliser of MurmurHash3: an unsigned 32-bit integer from another. */
-export function finalise(x: number): number {
+function finalise(x: number): number {
   x ^= x >>> 16;
   x = Math.imul(x, 0x85ebca6b);
   x ^= x >>> 13;

@@ -19,9 +19,9 @@ export type PyValue =
   | PyTensor;
 
 export type PyTuple = { py: "tuple"; items: PyValue[] };
-export type PyNamespace = { py: "namespace"; fields: Map<PyValue, PyValue> };
+type PyNamespace = { py: "namespace"; fields: Map<PyValue, PyValue> };
 /** A Python name that the table knows; never the thing it stands for. */
-export type PyGlobal = { py: "global"; name: string };
+type PyGlobal = { py: "global"; name: string };
 /** `type` is torch's, e.g. "FloatStorage"; `numel` counts elements of that type. */
 export type PyStorage = { py: "storage"; key: string; type: string; numel: number };
 /** A view of a storage. Offset and strides count elements; `dtype` is torch's name where the storage is untyped. */

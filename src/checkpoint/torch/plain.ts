@@ -10,7 +10,7 @@ const MAX_DEPTH = 32;
 const MAX_TEXT = 4 * 2 ** 20;
 
 /** A value as JSON: namespaces and dicts become objects, tuples arrays; integers beyond 2^53, bytes and tensors a text. */
-export function plain(path: string, value: PyValue): Json {
+function plain(path: string, value: PyValue): Json {
   let nodes = 0;
   let letters = 0; // one long text may be referred to many times
   const convert = (item: PyValue, depth: number): Json => {

@@ -8,7 +8,7 @@ import { type Json, plainRecord } from "./plain.ts";
 import { openTorchFile } from "./torchFile.ts";
 
 /** Where the weights stood in the file: `model` of a best-model or published file, `state_dict` of Lightning, or the top level. */
-export type PthKind = "best-model" | "legacy" | "lightning" | "bare";
+type PthKind = "best-model" | "legacy" | "lightning" | "bare";
 
 export type PthFile = {
   kind: PthKind;

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { CommandModule } from "yargs";
 import * as machine from "../../../setup/machine.mjs";
 import type { DeviceInfo } from "../../engine/device.ts";
-import { installedEngine, setupCommand, setupWith } from "../../engine/libtensorflow.ts";
+import { installedEngine, setupInvocation, setupWith } from "../../engine/libtensorflow.ts";
 import { INSTALL_ONNXRUNTIME, onnxruntimeVersion } from "../../onnx/session.ts";
 import { UserError } from "../../util/errors.ts";
 import { cacheDir } from "../../util/files.ts";
@@ -114,7 +114,7 @@ async function tryDevice(
     return { device, matmul: await timeMatmul(device.kind) };
   } catch (error) {
     const mend = error instanceof UserError ? error.hint?.replace(/^Run: /, "") : undefined;
-    problems.push({ what: (error as Error).message, mend: mend ?? setupCommand(), fatal: true });
+    problems.push({ what: (error as Error).message, mend: mend ?? setupInvocation(), fatal: true });
     return { device: undefined, matmul: null };
   }
 }

@@ -6,7 +6,7 @@ import type { Sample } from "../dataset/sample.ts";
 export type Resampling = "repeat-factor" | "balanced";
 
 /** A class that is in fewer images than this share of them is rare: the threshold of LVIS. */
-export const RARE_SHARE = 0.001;
+const RARE_SHARE = 0.001;
 
 /**
  * How often to show each image, relative to the others. "repeat-factor": the largest of its classes' factors, which is 1

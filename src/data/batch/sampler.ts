@@ -3,7 +3,7 @@
 import { type Rng, rngFromSeed } from "../../util/rng.ts";
 
 /** Fewer optimizer steps than this an epoch, and the images are drawn with replacement to make as many. */
-export const MIN_STEPS = 5;
+const MIN_STEPS = 5;
 
 export type OrderOptions = {
   /** Number of images. */

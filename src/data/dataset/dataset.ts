@@ -9,7 +9,7 @@ import { type ClassEntry, type Problem, SPLITS, type Split, type SplitName } fro
 import { readYolo, type YoloFile, yoloClasses, yoloSamples } from "./yolo.ts";
 
 /** Where one split is: a folder of images and a COCO file. */
-export type SplitSource = { images: string; annotations: string };
+type SplitSource = { images: string; annotations: string };
 
 /** A recipe's `data`: a folder whose layout is found out, or else each split named. */
 export type DatasetSource = { dir?: string | null } & { [name in SplitName]?: SplitSource | null };
@@ -56,7 +56,7 @@ export async function loadDataset(source: DatasetSource, options: DatasetOptions
 }
 
 /** Throw UserError if there is a problem of severity `error`; the message names the first few. */
-export function refuseErrors(problems: readonly Problem[]): void {
+function refuseErrors(problems: readonly Problem[]): void {
   const errors = problems.filter((p) => p.severity === "error");
   if (errors.length === 0) return;
   const shown = errors.slice(0, 5).map((p) => p.message);

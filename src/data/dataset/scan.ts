@@ -19,7 +19,7 @@ import {
   trainingBoxes,
 } from "./sample.ts";
 
-export type SplitReport = {
+type SplitReport = {
   images: number;
   /** Images without a box to train on. */
   backgrounds: number;

@@ -19,7 +19,7 @@ export const IMAGE_EXTENSIONS = new Set([".jpg", ".jpeg", ".png", ".webp", ".tif
 const FORMATS = new Set(["jpeg", "png", "webp", "tiff", "gif", "heif"]);
 
 /** More pixels than this are refused before anything is allocated; Pillow's own limit. */
-export const MAX_PIXELS = 178_956_970;
+const MAX_PIXELS = 178_956_970;
 
 /**
  * Decode an image file. With `within`, a file that a symbolic link leads out of that folder is refused.

@@ -20,7 +20,7 @@ export type Value = string;
 /** A tensor in host memory that becomes part of the file. */
 export type Constant = { shape: readonly number[]; data: Float32Array };
 
-export type Attribute = number | string | readonly number[] | { float: number };
+type Attribute = number | string | readonly number[] | { float: number };
 
 /** A dimension: a number, or the name of one that is free. */
 type Shape = readonly (number | string)[];

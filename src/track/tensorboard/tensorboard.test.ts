@@ -9,7 +9,7 @@ import type { Environment } from "../../run/environment.ts";
 import type { MetricsRow, TrainRow } from "../../run/events.ts";
 import type { Histogram, TrackedPicture } from "../tracker.ts";
 import { openTensorboard } from "./tensorboard.ts";
-import { follow } from "./tensorboardEvents.ts";
+import { followReached } from "./tensorboardEvents.ts";
 import { readRecords } from "./tfrecord.ts";
 
 let dir: string;
@@ -44,7 +44,7 @@ async function runRows(rows: readonly MetricsRow[], from = 0): Promise<void> {
 async function reached(): Promise<Record<string, number>> {
   const groups = new Map<string, number>();
   for (const name of await names()) {
-    for await (const event of readRecords(join(folder(), name))) follow(groups, event);
+    for await (const event of readRecords(join(folder(), name))) followReached(groups, event);
   }
   return Object.fromEntries(groups);
 }

@@ -12,7 +12,7 @@ import { flatRow } from "../wandb/folder/rows.ts";
 import { openAppender } from "./appender.ts";
 import {
   fileVersion,
-  follow,
+  followReached,
   histogramValue,
   pictureValue,
   type Reached,
@@ -77,7 +77,7 @@ async function openEventFile(
     const reached: Reached = new Map();
     for (const name of names) {
       const records = readRecords(join(folder, name), { largest: LARGEST_SCALARS_BYTES });
-      for await (const event of records) follow(reached, event);
+      for await (const event of records) followReached(reached, event);
     }
     const rows = done > 0 ? (await rowsBefore()).filter(({ step }) => step <= done) : [];
     const isEvaluated = rows.some(({ split, step }) => split === "val" && step === done);

@@ -16,7 +16,7 @@ import {
 import type { Histogram, TrackedPicture } from "../tracker.ts";
 
 /** One named value of a step. */
-export type Value = Encoded;
+export type SummaryValue = Encoded;
 
 /** The first event of a file: the format's version, from which on a restart removes what it makes void. */
 export function fileVersion(): Encoded {
@@ -29,19 +29,19 @@ export function restart({ step }: { step: number }): Encoded {
 }
 
 /** Values of a step. */
-export function summary({ step }: { step: number }, values: readonly Value[]): Encoded {
+export function summary({ step }: { step: number }, values: readonly SummaryValue[]): Encoded {
   return message(double(1, now()), int(2, step), embed(5, ...values.map((value) => bytes(1, value))));
 }
 
-export function scalarValue(tag: string, value: number): Value {
+export function scalarValue(tag: string, value: number): SummaryValue {
   return message(text(1, tag), float(2, value));
 }
 
-export function pictureValue(tag: string, { width, height, data }: TrackedPicture): Value {
+export function pictureValue(tag: string, { width, height, data }: TrackedPicture): SummaryValue {
   return message(text(1, tag), embed(4, int(1, height), int(2, width), int(3, 3), bytes(4, data)));
 }
 
-export function histogramValue(tag: string, histogram: Histogram): Value {
+export function histogramValue(tag: string, histogram: Histogram): SummaryValue {
   const { min, max, num, sum, sumSquares } = histogram;
   const { limits, counts } = withoutEmptyRuns(histogram);
   const moments = message(double(1, min), double(2, max), double(3, num), double(4, sum), double(5, sumSquares));
@@ -57,7 +57,7 @@ function withoutEmptyRuns({ limits, counts }: Pick<Histogram, "limits" | "counts
 const DT_STRING = 7;
 
 /** Text, which TensorBoard shows as Markdown. */
-export function textValue(tag: string, markdown: string): Value {
+export function textValue(tag: string, markdown: string): SummaryValue {
   const tensor = embed(8, int(1, DT_STRING), embed(2), bytes(8, Buffer.from(markdown, "utf8")));
   return message(text(1, tag), tensor, embed(9, embed(1, text(1, "text"))));
 }
@@ -70,7 +70,7 @@ function now(): number {
 export type Reached = Map<string, number>;
 
 /** Follow one event, in the order of the files. Anything but scalars and restarts changes nothing. */
-export function follow(reached: Reached, event: Uint8Array): void {
+export function followReached(reached: Reached, event: Uint8Array): void {
   const fields = new Map([...readFields(event)].map(({ field, value }) => [field, value]));
   const step = Number(BigInt.asIntN(64, (fields.get(2) as bigint | undefined) ?? 0n));
   if (fields.has(7)) for (const [group, last] of reached) reached.set(group, Math.min(last, step - 1));

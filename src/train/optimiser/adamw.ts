@@ -11,7 +11,7 @@ const EPSILON = 1e-8;
 const FLOAT = { type: "float" } as const;
 
 /** Moments of one weight; `steps` counts the updates it has had, for the bias correction. */
-export type Moments = { first: tf.Tensor; second: tf.Tensor; steps: number };
+type Moments = { first: tf.Tensor; second: tf.Tensor; steps: number };
 
 /** State of the optimizer: the moments of the weights that have had a gradient so far, by path. */
 export type AdamW = { moments: Map<string, Moments>; scratch: tf.Tensor };

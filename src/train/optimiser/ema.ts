@@ -19,7 +19,7 @@ export function disposeEma(state: Ema): void {
 }
 
 /** Decay of the update with this number, from 1: it ramps up so that early averages forget the start. */
-export function emaDecay({ decay, tau }: EmaSettings, update: number): number {
+function emaDecay({ decay, tau }: EmaSettings, update: number): number {
   return tau > 0 ? decay * (1 - Math.exp(-update / tau)) : decay;
 }
 

@@ -9,7 +9,7 @@ import type { Meter } from "./meter.ts";
 type StageRecipe = NonNullable<Recipe["train"]["stages"]>[number];
 
 /** What a pattern matched: leaves of the tree, and the numbers in them. */
-export type Match = { pattern: string; leaves: number; parameters: number };
+type Match = { pattern: string; leaves: number; parameters: number };
 
 export type Stage = {
   /** From 0. */

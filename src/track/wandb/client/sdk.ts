@@ -28,7 +28,7 @@ type Api = {
   uploadUrls(request: { name: string; entity: string; run: string; files: string[] }): Promise<UploadUrls>;
 };
 
-export type UploadUrls = {
+type UploadUrls = {
   model: {
     bucket: { files: { uploadHeaders: string[] | null; edges: { node: { name: string; url: string } }[] } } | null;
   } | null;

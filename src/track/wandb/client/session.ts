@@ -28,7 +28,7 @@ export type Session = {
 };
 
 /** A step as it is sent: numbers, pictures, histograms. */
-export type SentRow = { _step: number; [key: string]: unknown };
+type SentRow = { _step: number; [key: string]: unknown };
 
 export type SessionOptions = {
   transport: Transport;

@@ -52,7 +52,7 @@ export function exitRecord({ exitCode, seconds }: { exitCode: number; seconds: n
 }
 
 /** A file of an artifact: its name there, where it lies, its size and MD5 (base64). */
-export type ArtifactFile = { name: string; path: string; size: number; md5: string };
+type ArtifactFile = { name: string; path: string; size: number; md5: string };
 
 export type Artifact = {
   name: string;
@@ -87,7 +87,7 @@ export function artifactRecord(
 }
 
 /** What W&B knows a version's content by: MD5 over the names and MD5 sums of its files, in the order of the names. */
-export function artifactDigest(files: readonly Pick<ArtifactFile, "name" | "md5">[]): string {
+function artifactDigest(files: readonly Pick<ArtifactFile, "name" | "md5">[]): string {
   const hash = createHash("md5").update("wandb-artifact-manifest-v1\n");
   for (const { name, md5 } of files) hash.update(`${name}:${md5}\n`);
   return hash.digest("hex");
