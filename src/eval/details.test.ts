@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
+import type { ImageOutcome } from "../run/evaluation.ts";
 import type { Detection, GroundTruth } from "./boxMatching.ts";
 import { cocoAp } from "./cocoAp.ts";
-import { evaluationDetails, type ImageOutcome, MOST_CLASSES, worstAndBest } from "./details.ts";
+import { evaluationDetails, MOST_CLASSES, worstAndBest } from "./details.ts";
 import { bestOf, f1Sweep } from "./f1.ts";
 
 const TREE = 3;

@@ -1,6 +1,7 @@
 // What lies behind the figures of an evaluation, for pages and pictures: which classes are taken for which, precision
 // against recall, and how well each image came out. No tensors.
 
+import type { Confusion, ImageOutcome, PrecisionRecall } from "../run/evaluation.ts";
 import { type Category, type Detection, type GroundTruth, IOU_THRESHOLDS } from "./boxMatching.ts";
 import { RECALLS } from "./cocoAp.ts";
 import type { Evaluation } from "./evaluate.ts";
@@ -10,33 +11,6 @@ const IOU = 0.5;
 
 /** Classes that a confusion matrix and the curves show one by one; further ones, those with the fewest objects, are merged or left out. */
 export const MOST_CLASSES = 100;
-
-/**
- * Objects by true class (rows) and by the class they were taken for (columns). The last row is background: detections
- * where there is no object. The last column is objects that were not found.
- */
-type Confusion = { classes: string[]; counts: number[][] };
-
-/** Interpolated precision at the recalls 0, 0.01, ... 1, of the classes that have objects. */
-type PrecisionRecall = {
-  recalls: number[];
-  /** Means over the classes at IoU 0.5, at 0.75, and over 0.5 to 0.95. */
-  mean: { "0.50": number[]; "0.75": number[]; "0.50:0.95": number[] } | null;
-  /** At IoU 0.5. */
-  classes: { name: string; precision: number[] }[];
-};
-
-/**
- * How an image came out. `quality` is the sum of the IoUs of what was found, over found + (missed + wrong) / 2: 1 where
- * every box is exact, 0 where nothing was found, null where there is nothing to find and nothing was detected.
- */
-export type ImageOutcome = {
-  imageId: number;
-  found: number;
-  missed: number;
-  wrong: number;
-  quality: number | null;
-};
 
 export type EvaluationDetails = {
   /** The confidence from which detections count here: that of the best F1, or 0.5 where nothing was found. */

@@ -3,10 +3,11 @@
 import type { Batch } from "../data/batch/loader.ts";
 import type { ClassEntry, Sample } from "../data/dataset/sample.ts";
 import type { ImageDetections } from "../instance/detections.ts";
+import type { F1 } from "../run/evaluation.ts";
 import { UserError } from "../util/errors.ts";
 import type { Category, Detection, GroundTruth } from "./boxMatching.ts";
 import { type CocoMetrics, cocoAp, limits } from "./cocoAp.ts";
-import { bestOf, type F1, f1Sweep } from "./f1.ts";
+import { bestOf, f1Sweep } from "./f1.ts";
 
 export type Evaluation = CocoMetrics & {
   f1: F1;

@@ -1,10 +1,8 @@
 // The confidence threshold at which detections balance precision and recall best: macro F1 over the classes, as the
 // reference's evaluation/f1_sweep.py.
 
+import type { F1 } from "../run/evaluation.ts";
 import { type Category, type Detection, type GroundTruth, matchClasses, spaced } from "./boxMatching.ts";
-
-/** Means over the classes that have annotations, of the detections that score `threshold` or more. */
-export type F1 = { threshold: number; f1: number; precision: number; recall: number };
 
 const THRESHOLDS = spaced(0, 1, 101);
 

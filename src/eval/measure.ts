@@ -7,9 +7,10 @@ import type { DownloadWatch } from "../detector/loadModel.ts";
 import { openDetector } from "../detector/open.ts";
 import type { DeviceChoice } from "../engine/device.ts";
 import type { Recipe } from "../recipe/schema.ts";
+import type { F1 } from "../run/evaluation.ts";
 import { type CocoMetrics, cocoAp, limits } from "./cocoAp.ts";
 import { categoryOfLabel, evaluateModel } from "./evaluate.ts";
-import { bestF1, type F1 } from "./f1.ts";
+import { bestF1 } from "./f1.ts";
 import { readAnnotations, readResults } from "./results.ts";
 
 /** Metrics with what they are of: `facts` as lines for people, `about` the same by name. -1: nothing to measure. */

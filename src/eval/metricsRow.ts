@@ -1,7 +1,7 @@
 // Metrics as one flat object, for JSON.
 
+import type { F1 } from "../run/evaluation.ts";
 import type { CocoMetrics } from "./cocoAp.ts";
-import type { F1 } from "./f1.ts";
 
 /**
  * One row of metrics under the names that metrics.jsonl has: every metric, F1 at its best threshold, and `per_class` by

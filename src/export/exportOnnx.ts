@@ -8,6 +8,7 @@ import { isOnnx } from "../onnx/format.ts";
 import { toMetadata } from "../onnx/metadata.ts";
 import { onnxruntimeVersion } from "../onnx/session.ts";
 import { programVersion } from "../run/environment.ts";
+import type { FileRecord } from "../run/exported.ts";
 import { UserError } from "../util/errors.ts";
 import { sha256File } from "../util/files.ts";
 import { calibrate } from "./calibrate.ts";
@@ -19,7 +20,7 @@ import type { ExportOptions } from "./options.ts";
 import { findPictures, findTrainingPictures, type Pictures } from "./pictures.ts";
 import { type Planned, plannedFiles } from "./plan.ts";
 import type { Ranges } from "./quantise.ts";
-import { type FileRecord, recordExport } from "./record.ts";
+import { recordExport } from "./record.ts";
 import { TOLERANCE } from "./verify.ts";
 import { place, type Trainer, verifyFile } from "./verifyFile.ts";
 

@@ -1,10 +1,11 @@
 // The images that an export is verified on: those of the run's own validation split wherever they can be found.
 
 import { existsSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { loadDataset } from "../data/dataset/dataset.ts";
 import type { ClassEntry, Split, SplitName } from "../data/dataset/sample.ts";
 import { loadRecipe } from "../recipe/load.ts";
+import { runFiles } from "../run/files.ts";
 import { UserError } from "../util/errors.ts";
 import { packagePath } from "../util/package.ts";
 
@@ -52,7 +53,7 @@ async function ownPictures(
 ): Promise<Pictures | undefined> {
   const run = runOf(weights);
   if (data === undefined && run === undefined) return undefined;
-  const from = data === undefined ? (await loadRecipe(join(run!, "recipe.yaml"))).data : { dir: data };
+  const from = data === undefined ? (await loadRecipe(runFiles(run!).recipe)).data : { dir: data };
   const dataset = await loadDataset(from, { require: [split] });
   const source = `${data ?? dataset.description}, ${split}`;
   return { split: dataset.splits[split]!, classes: dataset.classes, source };
@@ -62,7 +63,7 @@ async function ownPictures(
 function runOf(weights: string): string | undefined {
   let folder = resolve(weights);
   for (let up = 0; up < 4; up++, folder = dirname(folder))
-    if (existsSync(join(folder, "recipe.yaml")) && existsSync(join(folder, "checkpoints"))) return folder;
+    if (existsSync(runFiles(folder).recipe) && existsSync(runFiles(folder).checkpoints)) return folder;
   return undefined;
 }
 

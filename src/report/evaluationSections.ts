@@ -1,7 +1,7 @@
 // The parts of a run's page that show what lies behind an evaluation: classes, confusion, thresholds, pictures.
 
+import type { EvaluationRecord, RecordedPicture } from "../run/evaluation.ts";
 import type { Pictures, RunFolder } from "../run/runFolder.ts";
-import type { EvaluationRecord, RecordedPicture } from "../train/record/evaluationRecord.ts";
 import { type Html, html, raw } from "./page/html.ts";
 import { chart, type Section } from "./page/page.ts";
 import { heading, htmlTable, numberCell } from "./page/table.ts";

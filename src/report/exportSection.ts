@@ -1,18 +1,9 @@
 // The part of a run's page that shows what was exported of it, and how that was verified.
 
-import type { FileRecord } from "../export/record.ts";
+import type { FileRecord } from "../run/exported.ts";
 import { type Html, html } from "./page/html.ts";
 import { cell, heading, htmlTable, numberCell } from "./page/table.ts";
 import { plural, score } from "./text.ts";
-
-/** The files that export.json lists. Other programs may have written it, so only what is there is taken. */
-export function exportedFiles(value: { files?: unknown } | null): FileRecord[] {
-  const isRecord = (one: unknown): one is FileRecord => {
-    const { file, bytes } = (one ?? {}) as Partial<FileRecord>;
-    return typeof file === "string" && typeof bytes === "number";
-  };
-  return Array.isArray(value?.files) ? value.files.filter(isRecord) : [];
-}
 
 export function exportSection(files: readonly FileRecord[]): Html {
   return html`<p class="soft">Files in export.json, beside the trainer's own forward on the same images.</p>

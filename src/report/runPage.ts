@@ -1,8 +1,9 @@
 // The page of one run, from its folder.
 
 import type { ValRow } from "../run/events.ts";
-import { metricValue, type Pictures, type RunFolder } from "../run/runFolder.ts";
+import type { Pictures, RunFolder } from "../run/runFolder.ts";
 import type { RunStatus } from "../run/runLog.ts";
+import { selection } from "../run/selection.ts";
 import { evaluationSections } from "./evaluationSections.ts";
 import { exportSection } from "./exportSection.ts";
 import { type Html, html } from "./page/html.ts";
@@ -94,7 +95,7 @@ function keyFigures(run: RunFolder): Html {
   const row = best ?? last;
   const at = row ? `${best ? "best" : "last"}, epoch ${row.epoch + 1}` : "not evaluated yet";
   const ofClass =
-    metric.startsWith("AP:") && row ? [{ name: metric, value: score(metricValue(row, metric)), note: at }] : [];
+    metric.startsWith("AP:") && row ? [{ name: metric, value: score(selection(run.recipe).of(row)), note: at }] : [];
   const figures: KeyFigure[] = [
     ...ofClass,
     { name: "AP50:95", value: score(row?.["AP50:95"]), note: at },

@@ -2,6 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { runFiles } from "../run/files.ts";
 import { readRunFolder } from "../run/runFolder.ts";
 import { writeFileAtomic } from "../util/files.ts";
 import { runPage } from "./runPage.ts";
@@ -27,7 +28,7 @@ export async function writeReport(
     bytes += data.length;
     pictures.set(file, data);
   }
-  const path = join(dir, "report.html");
+  const path = runFiles(dir).report;
   await writeFileAtomic(path, await runPage(run, { pictures, defaults }));
   return path;
 }

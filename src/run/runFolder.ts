@@ -1,17 +1,17 @@
 // All that a run folder says about its run, as far as it is there: a report can be made of any run at any time.
 
 import { readFile } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import { parse } from "yaml";
-import type { FileRecord } from "../export/record.ts";
-import { exportedFiles } from "../report/exportSection.ts";
-import type { EvaluationRecord } from "../train/record/evaluationRecord.ts";
 import { UserError } from "../util/errors.ts";
 import type { Environment } from "./environment.ts";
+import { type EvaluationRecord, readEvaluation } from "./evaluation.ts";
 import type { MetricsRow, ValRow } from "./events.ts";
+import { type FileRecord, readExported } from "./exported.ts";
+import { RUN_FILES, runFiles } from "./files.ts";
 import { readMetrics } from "./metricsFile.ts";
 import { type RunLog, readLog } from "./runLog.ts";
-import { metricOf } from "./selectionMetric.ts";
+import { selection } from "./selection.ts";
 
 export type RunFolder = {
   dir: string;
@@ -35,23 +35,24 @@ export type Pictures = ReadonlyMap<string, Uint8Array>;
 
 /** Read a run folder. Throws a UserError where it is none. */
 export async function readRunFolder(dir: string): Promise<RunFolder> {
-  const recipeText = await readFile(join(dir, "recipe.yaml"), "utf8").catch((cause) => {
-    throw new UserError(`${dir} is no run: it has no recipe.yaml that can be read.`, {
+  const files = runFiles(dir);
+  const recipeText = await readFile(files.recipe, "utf8").catch((cause) => {
+    throw new UserError(`${dir} is no run: it has no ${RUN_FILES.recipe} that can be read.`, {
       hint: "Name the folder that rfdetr-train wrote, such as checkpoints/trees.",
       cause,
     });
   });
   const recipe = recipeOf(recipeText, dir);
-  const rows = await readMetrics(join(dir, "metrics.jsonl"));
-  const metric = metricOf(recipe);
-  const best = bestRow(rows, metric);
+  const rows = await readMetrics(files.metrics);
+  const { metric, best: bestOf } = selection(recipe);
+  const best = bestOf(rows);
   return {
     ...{ dir, recipeText, recipe, rows, metric, best },
     name: typeof recipe.name === "string" ? recipe.name : basename(resolve(dir)),
-    environment: await readJson<Environment>(join(dir, "environment.json")),
-    log: await readLog(join(dir, "log.jsonl")),
-    evaluation: await readEvaluation(dir, rows, best),
-    exported: exportedFiles(await readJson(join(dir, "export.json"))),
+    environment: await readJson<Environment>(files.environment),
+    log: await readLog(files.log),
+    evaluation: await readEvaluation(dir, { rows, best }),
+    exported: await readExported(dir),
   };
 }
 
@@ -60,49 +61,11 @@ function recipeOf(text: string, dir: string): Record<string, unknown> {
   try {
     value = parse(text, { maxAliasCount: 100 });
   } catch (cause) {
-    throw new UserError(`${join(dir, "recipe.yaml")} is not valid YAML.`, { cause });
+    throw new UserError(`${runFiles(dir).recipe} is not valid YAML.`, { cause });
   }
   if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new UserError(`${join(dir, "recipe.yaml")} is not a recipe.`);
+    throw new UserError(`${runFiles(dir).recipe} is not a recipe.`);
   return value as Record<string, unknown>;
-}
-
-/** The value of a metric in a row: one of its own, or "AP:NAME" for that of a class. */
-export function metricValue(row: ValRow, metric: string): number | null {
-  const value = metric.startsWith("AP:") ? row.per_class[metric.slice(3)] : row[metric as "AP50"];
-  return typeof value === "number" ? value : null;
-}
-
-function bestRow(rows: readonly MetricsRow[], metric: string): ValRow | null {
-  let best: ValRow | null = null;
-  for (const row of rows) {
-    if (row.split !== "val") continue;
-    const value = metricValue(row, metric);
-    if (value !== null && value > (best === null ? Number.NEGATIVE_INFINITY : metricValue(best, metric)!)) best = row;
-  }
-  return best;
-}
-
-/** Records of evaluations that metrics.jsonl no longer has, such as after a rollback, do not count. */
-async function readEvaluation(
-  dir: string,
-  rows: readonly MetricsRow[],
-  best: ValRow | null,
-): Promise<EvaluationRecord | null> {
-  const known = new Set(rows.filter(({ split }) => split === "val").map(({ step }) => step));
-  const [ofBest, last] = await Promise.all(
-    ["evaluation-best.json", "evaluation.json"].map((name) => readJson<EvaluationRecord>(join(dir, name))),
-  );
-  if (isWhole(ofBest) && ofBest.step === best?.step) return ofBest;
-  return isWhole(last) && known.has(last.step) ? last : null;
-}
-
-/** Whether a record has all the parts that a page shows; a later version's may not. */
-function isWhole(record: EvaluationRecord | null | undefined): record is EvaluationRecord {
-  if (record?.format !== 1) return false;
-  const { perClass, confusion, precisionRecall, f1, f1Sweep, pictures, threshold } = record;
-  const lists = [perClass, confusion?.classes, confusion?.counts, precisionRecall?.classes, f1Sweep, pictures];
-  return lists.every(Array.isArray) && [f1?.threshold, threshold].every((value) => typeof value === "number");
 }
 
 /** A JSON object, or null where there is none that can be read. */

@@ -1,13 +1,14 @@
 // The training loop. Everything that happens in a run happens here, in this order.
 
 import type { TrainEvent } from "../run/events.ts";
+import { isBetter, selection } from "../run/selection.ts";
 import type { Run } from "./liveRun.ts";
 import { scheduleFactor } from "./optimiser/schedule.ts";
-import { afterEvaluation, isExhausted, scoreOf, selectionMetric } from "./record/earlyStopping.ts";
+import { afterEvaluation, isExhausted } from "./record/earlyStopping.ts";
 import { notice, record, recordResults, trainRow, warning } from "./record/record.ts";
 import { conclude, keepEvaluation } from "./record/report.ts";
 import { finished, saveProgress } from "./record/saving.ts";
-import { isBetter, validate } from "./record/validate.ts";
+import { validate } from "./record/validate.ts";
 import { enterStage } from "./stages/stageChange.ts";
 import { diverged, MOST_SKIPPED } from "./step/divergence.ts";
 import { computeStep } from "./step/step.ts";
@@ -18,7 +19,7 @@ import { windows } from "./step/windows.ts";
 export async function* loop(run: Run, signal: AbortSignal | undefined): AsyncGenerator<TrainEvent, void, undefined> {
   const { progress, size, learner, recipe, staging } = run;
   const { train, eval: evaluation, checkpoint, track, early_stopping: stopping } = recipe;
-  const metric = selectionMetric(recipe);
+  const chosenBy = selection(recipe);
 
   while (finished(recipe, progress) === null) {
     const epoch = progress.epoch;
@@ -64,7 +65,7 @@ export async function* loop(run: Run, signal: AbortSignal | undefined): AsyncGen
     if (last || isDue(evaluation.every_epochs, epoch + 1)) {
       yield { type: "evaluating", epoch, images: run.valSplit.samples.length };
       const { row, result } = await validate(run, epoch);
-      score = scoreOf(row, metric);
+      score = chosenBy.of(row);
       yield await record(run, row);
       yield* keepEvaluation(run, row, result);
       if (stopping !== "none") progress.patience = afterEvaluation(progress.patience, score, stopping.min_delta);
@@ -78,7 +79,10 @@ export async function* loop(run: Run, signal: AbortSignal | undefined): AsyncGen
     }
     await recordResults(run);
     if (stops)
-      yield notice(run, `Early stopping: ${metric} has not improved in ${progress.patience.stale} evaluations`);
+      yield notice(
+        run,
+        `Early stopping: ${chosenBy.metric} has not improved in ${progress.patience.stale} evaluations`,
+      );
   }
   yield* conclude(run, "done", signal);
 }

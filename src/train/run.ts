@@ -7,8 +7,10 @@ import { listCheckpoints } from "../checkpoint/store.ts";
 import { loadRecipe, writeRecipe } from "../recipe/load.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import type { EndStatus, MetricsRow, TrainEvent } from "../run/events.ts";
+import { runFiles } from "../run/files.ts";
 import { openLog } from "../run/log.ts";
 import { openMetricsFile } from "../run/metricsFile.ts";
+import { selection } from "../run/selection.ts";
 import { UserError } from "../util/errors.ts";
 import { fileError, writeFileAtomic } from "../util/files.ts";
 import { withBatchSize } from "./batchSize/autoBatch.ts";
@@ -16,7 +18,6 @@ import type { Parts, Run } from "./liveRun.ts";
 import { loop } from "./loop.ts";
 import { assemble, closeParts } from "./parts.ts";
 import { BEGINNING, type Progress } from "./progress.ts";
-import { selectionMetric } from "./record/earlyStopping.ts";
 import { recordResults } from "./record/record.ts";
 import { reportRun } from "./record/report.ts";
 import { exportMissing } from "./record/runExport.ts";
@@ -57,8 +58,8 @@ export async function* train(given: Recipe, options: NewRunOptions = {}): AsyncG
   await mkdir(dir, { recursive: true }).catch((cause) => {
     throw fileError(dir, "write", cause);
   });
-  await writeRecipe(join(dir, "recipe.yaml"), recipe);
-  await writeFileAtomic(join(dir, "environment.json"), `${JSON.stringify(parts.environment, null, 2)}\n`);
+  await writeRecipe(runFiles(dir).recipe, recipe);
+  await writeFileAtomic(runFiles(dir).environment, `${JSON.stringify(parts.environment, null, 2)}\n`);
   const run = await open(dir, recipe, parts, { ...BEGINNING }, { overfit, rows: 0, seconds: 0, onEvent });
   // a first checkpoint: from here on the run can be killed at any instant
   yield* follow(run, { signal, onEvent }, saveProgress(run, { epoch: 0, epochEnd: false, score: null }));
@@ -66,8 +67,8 @@ export async function* train(given: Recipe, options: NewRunOptions = {}): AsyncG
 
 /** Whether something would be lost if a run were written here. One that was stopped before its first checkpoint does not count. */
 async function holdsRun(dir: string): Promise<boolean> {
-  const metrics = await stat(join(dir, "metrics.jsonl")).catch(() => undefined);
-  return (metrics?.size ?? 0) > 0 || (await listCheckpoints(join(dir, "checkpoints"))).length > 0;
+  const metrics = await stat(runFiles(dir).metrics).catch(() => undefined);
+  return (metrics?.size ?? 0) > 0 || (await listCheckpoints(runFiles(dir).checkpoints)).length > 0;
 }
 
 /**
@@ -95,7 +96,7 @@ export async function* resume(
       hint: `Give it more in all: rfdetr-train extend ${dir} --max-hours ${Math.ceil(hours * 2)}`,
     });
   }
-  const facts = [restored(saved), `Overridden: nothing, the recipe is ${join(dir, "recipe.yaml")}`];
+  const facts = [restored(saved), `Overridden: nothing, the recipe is ${runFiles(dir).recipe}`];
   yield* follow(await reopen(dir, recipe, saved, { ...options, facts }), options);
 }
 
@@ -105,14 +106,14 @@ export async function readRun(dir: string): Promise<{ recipe: Recipe; saved: Sav
     (found) => found.isDirectory(),
     () => false,
   );
-  if (!isFolder || !existsSync(join(dir, "recipe.yaml"))) {
+  if (!isFolder || !existsSync(runFiles(dir).recipe)) {
     throw new UserError(`${dir} is no run: ${isFolder ? "it has no recipe.yaml" : "there is no such folder"}.`, {
       hint: "Name the folder that rfdetr-train wrote, such as checkpoints/trees.",
     });
   }
-  const recipe = await loadRecipe(join(dir, "recipe.yaml"));
+  const recipe = await loadRecipe(runFiles(dir).recipe);
   const saved = await loadProgress(dir);
-  const metric = selectionMetric(recipe);
+  const metric = selection(recipe).metric;
   if (saved.state.best && saved.state.metric !== metric) {
     throw new UserError(
       `The run ${dir} chose its best checkpoint by ${saved.state.metric}, its recipe says ${metric}.`,
@@ -169,11 +170,11 @@ async function open(
     onEvent,
   }: Pick<Run, "overfit"> & Pick<TrainOptions, "onEvent"> & { rows: number; seconds: number },
 ): Promise<Run> {
-  const metrics = await openMetricsFile(join(dir, "metrics.jsonl"), { rows }).catch(async (error) => {
+  const metrics = await openMetricsFile(runFiles(dir).metrics, { rows }).catch(async (error) => {
     await closeParts(parts);
     throw error;
   });
-  const log = openLog(join(dir, "log.jsonl"));
+  const log = openLog(runFiles(dir).log);
   const end = (status: EndStatus): TrainEvent => {
     log.info(status, { step: progress.step });
     return endOf(status, { dir, recipe, ...progress });
@@ -188,7 +189,7 @@ function endOf(
   status: EndStatus,
   { dir, recipe, step, best }: { dir: string; recipe: Recipe } & Pick<Progress, "step" | "best">,
 ): TrainEvent {
-  return { type: "end", status, run: dir, step, best: best?.score ?? null, metric: selectionMetric(recipe) };
+  return { type: "end", status, run: dir, step, best: best?.score ?? null, metric: selection(recipe).metric };
 }
 
 /** Run the loop, pass its events on, yield its rows, and close everything in the end, whatever the end is. */

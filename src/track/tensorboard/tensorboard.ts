@@ -5,6 +5,7 @@ import { mkdir, open, readdir, readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { MetricsRow } from "../../run/events.ts";
+import { runFiles } from "../../run/files.ts";
 import { fileError } from "../../util/files.ts";
 import type { Encoded } from "../../util/protobuf.ts";
 import type { Tracker, TrackerOptions } from "../tracker.ts";
@@ -35,10 +36,10 @@ const LARGEST_SCALARS_BYTES = 2 ** 20;
  * TensorBoard was off) are made up for.
  */
 export function openTensorboard({ dir, recipe, step: done, onNotice }: TrackerOptions): Tracker {
-  const metrics = join(dir, "metrics.jsonl");
+  const metrics = runFiles(dir).metrics;
   const known = statSync(metrics, { throwIfNoEntry: false })?.size ?? 0; // what is appended from now on comes through row()
   const rowsBefore = async () => readRows((await readFile(metrics)).subarray(0, known));
-  const opened = () => openEventFile(join(dir, "tensorboard"), { rowsBefore, recipe, done });
+  const opened = () => openEventFile(runFiles(dir).tensorboard, { rowsBefore, recipe, done });
   const file = openAppender(opened, {
     largest: MOST_WAITING_BYTES,
     onError: (error) => {

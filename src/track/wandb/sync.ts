@@ -1,6 +1,7 @@
 // A run that was recorded goes to W&B: all that the server lacks, under the run's own id, as often as one likes.
 
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
+import { runFiles } from "../../run/files.ts";
 import { readMetrics } from "../../run/metricsFile.ts";
 import { UserError } from "../../util/errors.ts";
 import { TIMING, type WandbTiming } from "./client/timing.ts";
@@ -48,7 +49,7 @@ export async function syncRun(
   timing: WandbTiming = SYNC_TIMING,
 ): Promise<SyncResult> {
   signal?.throwIfAborted();
-  const history = historyRows(await readMetrics(join(dir, "metrics.jsonl")));
+  const history = historyRows(await readMetrics(runFiles(dir).metrics));
   const last = history.at(-1)?._step;
   if (last === undefined)
     throw new UserError(`The run ${dir} has no rows yet.`, { hint: "Train it for some steps first." });

@@ -1,7 +1,7 @@
 // A run at W&B while it is trained. All work is done by a thread that reads metrics.jsonl; here it is only told what happens.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { metricOf } from "../../run/selectionMetric.ts";
+import { selection } from "../../run/selection.ts";
 import type { Tracker, TrackerOptions } from "../tracker.ts";
 import { modeOf } from "./client/credentials.ts";
 import { TIMING, type WandbTiming } from "./client/timing.ts";
@@ -49,7 +49,15 @@ export function openWandb(options: TrackerOptions & { wandb: WandbSettings }, ti
         string,
         unknown
       >;
-      const settings = { dir, name, step, timing, config: plain, metric: metricOf(plain), wandb: { project, entity } };
+      const settings = {
+        dir,
+        name,
+        step,
+        timing,
+        config: plain,
+        metric: selection(plain).metric,
+        wandb: { project, entity },
+      };
       return startUploadThread({ ...settings, mode: mode === "online" ? "live" : "keep" }, hear);
     } catch (error) {
       notice(`The thread for W&B cannot be started: ${(error as Error).message}`, "warn");

@@ -1,24 +1,12 @@
-// Early stopping, and the metric by which one evaluation is better than another.
+// Early stopping: how long a run waits for a better evaluation, and whether its metric can be measured at all.
 
 import type { ClassEntry, Split } from "../../data/dataset/sample.ts";
 import type { Recipe } from "../../recipe/schema.ts";
-import type { ValRow } from "../../run/events.ts";
+import { classOfMetric } from "../../run/selection.ts";
 import { UserError } from "../../util/errors.ts";
 
 /** State of early stopping: the score to beat, and how many evaluations in a row have not beaten it. */
 export type Patience = { score: number | null; stale: number };
-
-/** The metric that chooses the best checkpoint: early stopping's, else AP50:95. `AP:tree` is the AP50:95 of one class. */
-export function selectionMetric({ early_stopping: settings }: Pick<Recipe, "early_stopping">): string {
-  return settings === "none" ? "AP50:95" : settings.metric;
-}
-
-/** The value of a metric in an evaluation's row; null where there was nothing to measure. */
-export function scoreOf(row: ValRow, metric: string): number | null {
-  const className = classOf(metric);
-  if (className !== undefined) return row.per_class[className] ?? null;
-  return row[metric as "AP50:95" | "AP50" | "AP75" | "AR"];
-}
 
 /** The state after one more evaluation. A score must beat the one to beat by more than `minDelta`; the first one does. */
 export function afterEvaluation(before: Patience, score: number | null, minDelta: number): Patience {
@@ -37,7 +25,7 @@ export function isExhausted(
 /** Throws a UserError where early stopping watches what these validation images can never give. */
 export function requireMetric({ early_stopping: settings }: Recipe, classes: ClassEntry[], val: Split): void {
   if (settings === "none") return;
-  const name = classOf(settings.metric);
+  const name = classOfMetric(settings.metric);
   const label = classes.find((one) => one.name === name)?.label;
   if (name !== undefined && label === undefined) {
     throw new UserError(`early_stopping.metric is ${settings.metric}, but the data set has no class "${name}".`, {
@@ -52,8 +40,4 @@ export function requireMetric({ early_stopping: settings }: Recipe, classes: Cla
   throw new UserError(`early_stopping.metric is ${settings.metric}, but no validation image has a ${what}.`, {
     hint: "Without one the metric does not exist. Choose another metric, or early_stopping: none.",
   });
-}
-
-function classOf(metric: string): string | undefined {
-  return metric.startsWith("AP:") ? metric.slice("AP:".length) : undefined;
 }

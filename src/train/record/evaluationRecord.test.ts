@@ -7,9 +7,10 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { tinyDataset, tinyRecipe } from "../../../tests/support/tinyRun.ts";
 import { type Dataset, loadDataset } from "../../data/dataset/dataset.ts";
 import { type Evaluation, evaluateModel } from "../../eval/evaluate.ts";
+import type { EvaluationRecord } from "../../run/evaluation.ts";
 import type { ValRow } from "../../run/events.ts";
 import { BEGINNING } from "../progress.ts";
-import { type EvaluationRecord, recordEvaluation } from "./evaluationRecord.ts";
+import { recordEvaluation } from "./evaluationRecord.ts";
 
 let dir: string;
 let dataset: Dataset;

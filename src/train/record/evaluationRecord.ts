@@ -1,47 +1,23 @@
 // evaluation.json of a run, and the pictures beside it: what lies behind the figures of its last and of its best evaluation.
 
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Sample } from "../../data/dataset/sample.ts";
 import { decodeFile } from "../../data/image/decode.ts";
 import type { DrawnObject } from "../../data/image/draw.ts";
 import { pairPicture } from "../../data/image/pairPicture.ts";
 import type { Detection } from "../../eval/boxMatching.ts";
-import type { ClassMetrics } from "../../eval/cocoAp.ts";
-import { type EvaluationDetails, evaluationDetails, type ImageOutcome, worstAndBest } from "../../eval/details.ts";
+import { evaluationDetails, worstAndBest } from "../../eval/details.ts";
 import type { Evaluation } from "../../eval/evaluate.ts";
-import type { F1 } from "../../eval/f1.ts";
+import type { EvaluationRecord, ImageOutcome, RecordedPicture } from "../../run/evaluation.ts";
+import { readRecordAt } from "../../run/evaluation.ts";
 import type { ValRow } from "../../run/events.ts";
+import { RUN_FILES, runFiles } from "../../run/files.ts";
+import { isBetter, selection } from "../../run/selection.ts";
 import type { TrackedPicture } from "../../track/tracker.ts";
 import { writeFileAtomic } from "../../util/files.ts";
 import type { Run } from "../liveRun.ts";
-import { scoreOf, selectionMetric } from "./earlyStopping.ts";
-import { isBetter } from "./validate.ts";
-
-/** A picture of labels beside predictions; `file` is relative to the run's folder, `image` the name in the annotations. */
-export type RecordedPicture = Omit<ImageOutcome, "imageId"> & {
-  kind: "worst" | "best";
-  file: string;
-  image: string;
-  width: number;
-  height: number;
-};
-
-/** What evaluation.json and evaluation-best.json hold. Metrics are null where there was nothing to measure. */
-export type EvaluationRecord = Omit<EvaluationDetails, "images"> & {
-  format: 1;
-  step: number;
-  epoch: number;
-  images: number;
-  metrics: Record<string, number | null>;
-  perClass: (Omit<ClassMetrics, "id" | MetricName> & Record<MetricName, number | null>)[];
-  f1: F1;
-  f1Sweep: F1[];
-  pictures: RecordedPicture[];
-};
-
-type MetricName = "AP50:95" | "AP50" | "AP75" | "AR";
 
 /** Pictures of each kind. */
 const EACH = 6;
@@ -65,7 +41,7 @@ export async function recordEvaluation(
     detections: evaluation.detections.filter(({ score }) => score >= details.threshold),
   });
 
-  const folder = join("evaluation", String(row.step));
+  const folder = join(RUN_FILES.pictures, String(row.step));
   await writeFolder(
     join(dir, folder),
     drawn.map(({ name, data }) => ({ name: `${name}.jpg`, data })),
@@ -84,12 +60,12 @@ export async function recordEvaluation(
       };
     }),
     ...{ f1: evaluation.f1, f1Sweep: evaluation.f1Sweep, ...details },
-    pictures: drawn.map(({ name, facts }) => ({ ...facts, file: `evaluation/${row.step}/${name}.jpg` })),
+    pictures: drawn.map(({ name, facts }) => ({ ...facts, file: `${RUN_FILES.pictures}/${row.step}/${name}.jpg` })),
   };
   const json = `${JSON.stringify(written)}\n`;
-  await writeFileAtomic(join(dir, "evaluation.json"), json);
-  if (isBetter(scoreOf(row, selectionMetric(recipe)), progress.best)) {
-    await writeFileAtomic(join(dir, "evaluation-best.json"), json);
+  await writeFileAtomic(runFiles(dir).evaluation, json);
+  if (isBetter(selection(recipe).of(row), progress.best)) {
+    await writeFileAtomic(runFiles(dir).bestEvaluation, json);
   }
   await removeStale(dir);
   return drawn.map(({ facts: _, ...picture }) => picture);
@@ -162,22 +138,10 @@ async function writeFolder(path: string, files: readonly { name: string; data: U
 
 /** Remove the pictures of evaluations that neither evaluation.json nor evaluation-best.json is about. */
 async function removeStale(dir: string): Promise<void> {
-  const needed = new Set<string>();
-  for (const name of ["evaluation.json", "evaluation-best.json"]) {
-    const step = await recordedStep(join(dir, name));
-    if (step !== null) needed.add(String(step));
-  }
-  for (const name of await readdir(join(dir, "evaluation"))) {
-    if (!needed.has(name)) await rm(join(dir, "evaluation", name), { recursive: true, force: true });
-  }
-}
-
-/** The step that a record is of; null where there is none that can be read. */
-async function recordedStep(path: string): Promise<number | null> {
-  const text = await readFile(path, "utf8").catch(() => undefined);
-  try {
-    return text === undefined ? null : (JSON.parse(text) as EvaluationRecord).step;
-  } catch {
-    return null;
+  const { evaluation, bestEvaluation, pictures } = runFiles(dir);
+  const records = await Promise.all([evaluation, bestEvaluation].map(readRecordAt));
+  const needed = new Set(records.map((record) => String(record?.step)));
+  for (const name of await readdir(pictures)) {
+    if (!needed.has(name)) await rm(join(pictures, name), { recursive: true, force: true });
   }
 }

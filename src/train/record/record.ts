@@ -1,7 +1,7 @@
 // What a run writes down as it goes: rows of metrics.jsonl, results.csv, the log.
 
-import { join } from "node:path";
 import type { MetricsRow, TrainEvent, TrainRow } from "../../run/events.ts";
+import { runFiles } from "../../run/files.ts";
 import { readMetrics } from "../../run/metricsFile.ts";
 import { resultsCsv } from "../../run/resultsCsv.ts";
 import { writeFileAtomic } from "../../util/files.ts";
@@ -53,8 +53,8 @@ export async function record(
 
 /** Make results.csv of a run folder anew. */
 export async function recordResults({ dir }: { dir: string }): Promise<void> {
-  const rows = await readMetrics(join(dir, "metrics.jsonl"));
-  await writeFileAtomic(join(dir, "results.csv"), resultsCsv(rows));
+  const rows = await readMetrics(runFiles(dir).metrics);
+  await writeFileAtomic(runFiles(dir).results, resultsCsv(rows));
 }
 
 /** Something to tell people that also goes to the log. */

@@ -4,6 +4,7 @@ import type { Evaluation } from "../../eval/evaluate.ts";
 import { loadRecipe, resolveRecipe } from "../../recipe/load.ts";
 import { writeReport } from "../../report/writeReport.ts";
 import type { EndStatus, TrainEvent, ValRow } from "../../run/events.ts";
+import { runFiles } from "../../run/files.ts";
 import type { Run } from "../liveRun.ts";
 import { leaveStage } from "../stages/stageChange.ts";
 import { recordEvaluation } from "./evaluationRecord.ts";
@@ -51,7 +52,7 @@ async function* keepReport(run: Run): AsyncGenerator<TrainEvent, void, undefined
 
 /** Make report.html of a run folder anew, and return its path. Throws a UserError where the folder is no run. */
 export async function reportRun(dir: string): Promise<string> {
-  const recipe = await loadRecipe(`${dir}/recipe.yaml`).catch(() => undefined); // an older one still has a report
+  const recipe = await loadRecipe(runFiles(dir).recipe).catch(() => undefined); // an older one still has a report
   return writeReport(dir, { defaults: recipe && defaultsFor(recipe.model.variant) });
 }
 

@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { weightsAt } from "../../checkpoint/weightsFolder.ts";
 import { type ExportResult, exportOnnx } from "../../export/exportOnnx.ts";
 import type { Pictures } from "../../export/pictures.ts";
-import { readRecord } from "../../export/record.ts";
 import type { Recipe } from "../../recipe/schema.ts";
 import type { TrainEvent } from "../../run/events.ts";
+import { readExported } from "../../run/exported.ts";
+import { RUN_FILES } from "../../run/files.ts";
 import { sha256File } from "../../util/files.ts";
 
 export type RunExportOptions = {
@@ -42,13 +43,13 @@ export async function* exportMissing(dir: string, recipe: Recipe, options: RunEx
 
 /** Whether the file is there and made of the weights that are the best now: an extended run may have better ones. */
 async function isCurrent(dir: string): Promise<boolean> {
-  const record = existsSync(join(dir, FILE)) && (await readRecord(dir)).find(({ file }) => file === FILE);
+  const record = existsSync(join(dir, FILE)) && (await readExported(dir)).find(({ file }) => file === FILE);
   if (!record) return false;
   const sha256 = await weightsAt(dir).then(sha256File, () => undefined); // the export itself says what is wrong with them
-  return record.weights.sha256 === sha256;
+  return record.weights?.sha256 === sha256;
 }
 
-export const FILE = "model.onnx";
+export const FILE = RUN_FILES.onnx;
 
 /** Most images to verify on: more than the command takes, as it is little beside a training. */
 const IMAGES = 64;

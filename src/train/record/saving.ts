@@ -13,12 +13,14 @@ import {
 } from "../../checkpoint/store.ts";
 import type { Recipe } from "../../recipe/schema.ts";
 import type { TrainEvent } from "../../run/events.ts";
+import { runFiles } from "../../run/files.ts";
+import { selection } from "../../run/selection.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Run } from "../liveRun.ts";
 import { BEGINNING, type Progress } from "../progress.ts";
 import { refuseNotFinite } from "../step/divergence.ts";
 import { learnerTensors } from "../step/learner.ts";
-import { isExhausted, selectionMetric } from "./earlyStopping.ts";
+import { isExhausted } from "./earlyStopping.ts";
 
 /**
  * What state.json holds. `metric` is what `best` and `patience` were measured by. `seconds` of training until then are
@@ -54,14 +56,14 @@ export async function saveProgress(
     emaUpdates: learner.ema?.updates ?? 0,
     metricsRows: metrics.rows,
     overfit: run.overfit,
-    metric: selectionMetric(recipe),
+    metric: selection(recipe).metric,
     ...(recipe.train.max_hours !== null && { seconds: run.seconds() }),
   };
   const { step, best } = progress;
   const tensors = await learnerTensors(learner);
   await refuseNotFinite(run, tensors);
   const metadata = run.metadata({ epoch, step });
-  const dir = join(run.dir, "checkpoints");
+  const dir = runFiles(run.dir).checkpoints;
   const name = await saveCheckpoint(dir, { epoch, step, epochEnd, score, tensors, state, metadata });
   const isBest = score !== null && best?.step === step;
   if (isBest) await linkCheckpoint(dir, "best", name);
@@ -76,11 +78,11 @@ export type SavedProgress = { checkpoint: Checkpoint & { name: string }; state: 
 
 /** The checkpoint that a run goes on from: what `last` points to, or where that link is missing the newest intact one. */
 export async function loadProgress(runDir: string): Promise<SavedProgress> {
-  const dir = join(runDir, "checkpoints");
+  const dir = runFiles(runDir).checkpoints;
   const name = (await linkedCheckpoint(dir, "last")) ?? (await newestIntact(dir));
   if (!name) {
     throw new UserError(`The run ${runDir} has no checkpoint to continue from.`, {
-      hint: `Start it again: rfdetr-train --recipe ${join(runDir, "recipe.yaml")} --run ${runDir}`,
+      hint: `Start it again: rfdetr-train --recipe ${runFiles(runDir).recipe} --run ${runDir}`,
     });
   }
   const checkpoint = await loadCheckpoint(join(dir, name));

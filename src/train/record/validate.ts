@@ -8,11 +8,6 @@ import type { ValRow } from "../../run/events.ts";
 import type { Run } from "../liveRun.ts";
 import { averagedWeights } from "../step/learner.ts";
 
-/** Whether a score is better than the best so far; the first one is. */
-export function isBetter(score: number | null, best: { score: number } | null): boolean {
-  return score !== null && score > (best?.score ?? Number.NEGATIVE_INFINITY);
-}
-
 /** Evaluate on the run's validation images: the row for metrics.jsonl, and all that it was made of. */
 export async function validate(run: Run, epoch: number): Promise<{ row: ValRow; result: Evaluation }> {
   const { learner, valLoader, valSplit, classes, recipe, progress } = run;

@@ -1,8 +1,8 @@
 // What a run does about numbers that are not finite: a few steps may be skipped, no checkpoint ever holds one, and whoever
 // trains is told what was the last good state and how to go on from it.
 
-import { join } from "node:path";
 import { linkedCheckpoint } from "../../checkpoint/store.ts";
+import { runFiles } from "../../run/files.ts";
 import { UserError } from "../../util/errors.ts";
 import { toFloat32 } from "../../util/hostTensor.ts";
 import type { LearnerTensors } from "./learner.ts";
@@ -36,9 +36,9 @@ export async function refuseNotFinite(run: Where, tensors: LearnerTensors): Prom
 }
 
 async function wayOn(dir: string, instead: string): Promise<string> {
-  const last = await linkedCheckpoint(join(dir, "checkpoints"), "last");
+  const last = await linkedCheckpoint(runFiles(dir).checkpoints, "last");
   if (!last) return `${instead}.`;
-  const recipe = join(dir, "recipe.yaml");
+  const { recipe } = runFiles(dir);
   return (
     `${instead}, or lower train.lr and train.lr_encoder in ${recipe}. Then continue from the last good checkpoint, ` +
     `${last}, with: rfdetr-train resume ${dir}. An older one can be chosen with rfdetr-train rollback ${dir} --to NAME.`

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { writeRecipe } from "../../recipe/load.ts";
 import type { Recipe } from "../../recipe/schema.ts";
 import type { MetricsRow } from "../../run/events.ts";
+import { runFiles } from "../../run/files.ts";
 import { UserError } from "../../util/errors.ts";
 import { writeFileAtomic } from "../../util/files.ts";
 import type { Run } from "../liveRun.ts";
@@ -69,7 +70,7 @@ function changes({ train: before }: Recipe, { train: after }: Recipe): string[] 
 
 /** Write the recipe; the old one goes to recipe.before-extend-<n>.yaml first. Returns that name. */
 async function replaceRecipe(dir: string, recipe: Recipe): Promise<string> {
-  const path = join(dir, "recipe.yaml");
+  const path = runFiles(dir).recipe;
   let number = 1;
   const name = () => `recipe.before-extend-${number}.yaml`;
   while (existsSync(join(dir, name()))) number++;

@@ -12,11 +12,12 @@ import {
   verifyCheckpoint,
 } from "../../checkpoint/store.ts";
 import { loadRecipe } from "../../recipe/load.ts";
+import { runFiles } from "../../run/files.ts";
 import { openMetricsFile } from "../../run/metricsFile.ts";
+import { selection } from "../../run/selection.ts";
 import { closest } from "../../util/closest.ts";
 import { UserError } from "../../util/errors.ts";
 import { syncDirectory, writeFileAtomic } from "../../util/files.ts";
-import { selectionMetric } from "../record/earlyStopping.ts";
 import { recordResults } from "../record/record.ts";
 import type { RunState } from "../record/saving.ts";
 
@@ -40,7 +41,7 @@ export type Rollback = CheckpointInfo & {
  * UserError that lists the checkpoints where there is no such one, or names the file that is damaged.
  */
 export async function rollback(runDir: string, to: string): Promise<Rollback> {
-  const dir = join(runDir, "checkpoints");
+  const dir = runFiles(runDir).checkpoints;
   const all = await listCheckpoints(dir);
   const name = to === "best" ? ((await linkedCheckpoint(dir, "best")) ?? to) : to;
   const position = all.findIndex((one) => one.name === name);
@@ -49,7 +50,7 @@ export async function rollback(runDir: string, to: string): Promise<Rollback> {
     throw new UserError(`There is no checkpoint in ${dir}.`, {
       hint: "Name the folder that rfdetr-train wrote, such as checkpoints/trees.",
     });
-  const metric = selectionMetric(await loadRecipe(join(runDir, "recipe.yaml")));
+  const metric = selection(await loadRecipe(runFiles(runDir).recipe)).metric;
   if (!target) throw noSuch(runDir, name, all, metric);
   await verifyCheckpoint(join(dir, name));
   const { state } = await loadCheckpoint(join(dir, name), []);
@@ -69,7 +70,7 @@ export async function rollback(runDir: string, to: string): Promise<Rollback> {
   const bestLeft = left.findLast(({ step }) => step === best?.step) ?? left.toSorted((a, b) => b.score! - a.score!)[0];
   if (bestLeft) await linkCheckpoint(dir, "best", bestLeft.name);
   else await rm(join(dir, "best"), { force: true });
-  const metrics = await openMetricsFile(join(runDir, "metrics.jsonl"), { rows: metricsRows });
+  const metrics = await openMetricsFile(runFiles(runDir).metrics, { rows: metricsRows });
   await metrics.close();
   await recordResults({ dir: runDir });
   return {
@@ -111,7 +112,7 @@ const rowsName = (number: number) => `metrics.rolled-back-${number}.jsonl`;
 
 /** Copy the rows that will be cut from metrics.jsonl. */
 async function copyRows(runDir: string, keep: number, number: number): Promise<Pick<Rollback, "rowsCut" | "rowsFile">> {
-  const text = await readFile(join(runDir, "metrics.jsonl"), "utf8").catch(() => "");
+  const text = await readFile(runFiles(runDir).metrics, "utf8").catch(() => "");
   const lines = text.split("\n").slice(0, -1).slice(keep); // what follows the last line's end is nothing, or torn
   if (lines.length === 0) return { rowsCut: 0, rowsFile: null };
   const path = join(runDir, rowsName(number));

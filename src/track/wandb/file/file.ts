@@ -5,6 +5,7 @@ import { createReadStream } from "node:fs";
 import { copyFile, link, mkdir, open, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
+import { runFiles } from "../../../run/files.ts";
 import { readMetrics } from "../../../run/metricsFile.ts";
 import { UserError } from "../../../util/errors.ts";
 import { fileError } from "../../../util/files.ts";
@@ -69,7 +70,7 @@ const WRITTEN_LIKE = { producer: "0.31.0", oldestReader: "0.70.0" };
  * run must not be training. Throws UserError.
  */
 export async function writeWandbFile({ dir, out, checkpoint, project, entity }: WandbFileOptions): Promise<WandbFile> {
-  const rows = await readMetrics(join(dir, "metrics.jsonl"));
+  const rows = await readMetrics(runFiles(dir).metrics);
   const delivered = await deliveredSteps(dir);
   if (delivered?.open) {
     throw new UserError(
@@ -171,7 +172,7 @@ async function placeCheckpoint(
   const within = join("checkpoint", basename(source));
   await mkdir(join(fresh, within), { recursive: true });
   const files = [];
-  for (const path of [join(source, "ema.safetensors"), join(source, "model.safetensors"), join(dir, "recipe.yaml")]) {
+  for (const path of [join(source, "ema.safetensors"), join(source, "model.safetensors"), runFiles(dir).recipe]) {
     const name = basename(path);
     if (!(await linkOrCopy(path, join(fresh, within, name)))) continue;
     const { size } = await stat(join(fresh, within, name));

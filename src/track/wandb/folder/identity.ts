@@ -2,7 +2,7 @@
 
 import { randomInt } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { runFiles } from "../../../run/files.ts";
 import { UserError } from "../../../util/errors.ts";
 import { fileError, writeFileAtomic } from "../../../util/files.ts";
 
@@ -17,7 +17,7 @@ const ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789";
 
 /** The run folder's identity, which the first call makes. Throws UserError where the file is there but no identity. */
 export async function runIdentity(dir: string): Promise<RunIdentity> {
-  const path = join(dir, "wandb.json");
+  const path = runFiles(dir).wandb;
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return undefined;
     throw fileError(path, "read", error);

@@ -1,8 +1,8 @@
 // How a run has ended, as W&B counts it.
 
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import type { EndStatus } from "../../../run/events.ts";
+import { runFiles } from "../../../run/files.ts";
 
 /** The exit code of the program for each end. */
 const EXIT_CODES: Record<EndStatus | "failed", number> = { done: 0, failed: 1, interrupted: 3, "out-of-time": 3 };
@@ -13,7 +13,7 @@ export function exitCodeOf(status: EndStatus | "failed"): number {
 
 /** The exit code of a run folder's last end, by its log; null where it has none: the run was killed, or it still runs. */
 export async function lastExitCode(dir: string): Promise<number | null> {
-  const text = await readFile(join(dir, "log.jsonl"), "utf8").catch((error: NodeJS.ErrnoException) => {
+  const text = await readFile(runFiles(dir).log, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return "";
     throw error;
   });

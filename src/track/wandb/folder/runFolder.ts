@@ -4,7 +4,8 @@ import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import { parse } from "yaml";
-import { metricOf } from "../../../run/selectionMetric.ts";
+import { runFiles } from "../../../run/files.ts";
+import { selection } from "../../../run/selection.ts";
 import { UserError } from "../../../util/errors.ts";
 import { fileError } from "../../../util/files.ts";
 import { lastExitCode } from "./outcome.ts";
@@ -39,17 +40,17 @@ export async function recordedRun(
   dir: string,
   { after, through }: { after: number; through: number },
 ): Promise<RecordedRun> {
-  const recipe = await readYaml(join(dir, "recipe.yaml"));
-  const environment = jsonOf(await textOf(join(dir, "environment.json"), "{}"));
-  const log = (await textOf(join(dir, "log.jsonl"), "")).split("\n").flatMap(timeOfLine);
-  const fallback = (await stat(join(dir, "metrics.jsonl"))).mtimeMs;
+  const recipe = await readYaml(runFiles(dir).recipe);
+  const environment = jsonOf(await textOf(runFiles(dir).environment, "{}"));
+  const log = (await textOf(runFiles(dir).log, "")).split("\n").flatMap(timeOfLine);
+  const fallback = (await stat(runFiles(dir).metrics)).mtimeMs;
   const started = log[0] ?? time(environment.started) ?? fallback;
   const wandb = objectOf(objectOf(recipe.track).wandb);
   return {
     name: String(recipe.name),
     ...{ project: String(wandb.project ?? ""), entity: String(wandb.entity ?? "") },
     config: { ...recipe, environment },
-    metric: metricOf(recipe),
+    metric: selection(recipe).metric,
     started,
     ended: log.at(-1) ?? fallback,
     exitCode: (await lastExitCode(dir)) ?? 1,
@@ -62,8 +63,8 @@ async function picturesOf(dir: string): Promise<RunPicture[]> {
   const { pictures } = await keptPictures(dir);
   if (pictures.length > 0) return pictures.map((picture) => ({ ...picture, file: pictureFile(dir, picture.value) }));
   const found = new Map<string, RunPicture>();
-  for (const name of ["evaluation-best.json", "evaluation.json"]) {
-    for (const picture of await evaluationPictures(dir, name)) found.set(`${picture.step} ${picture.key}`, picture);
+  for (const record of [runFiles(dir).bestEvaluation, runFiles(dir).evaluation]) {
+    for (const picture of await evaluationPictures(dir, record)) found.set(`${picture.step} ${picture.key}`, picture);
   }
   return [...found.values()];
 }
@@ -71,7 +72,7 @@ async function picturesOf(dir: string): Promise<RunPicture[]> {
 type Evaluation = { step: number; pictures: { file: string; image: string; width: number; height: number }[] };
 
 async function evaluationPictures(dir: string, record: string): Promise<RunPicture[]> {
-  const { step = 0, pictures = [] } = jsonOf(await textOf(join(dir, record), "{}")) as Partial<Evaluation>;
+  const { step = 0, pictures = [] } = jsonOf(await textOf(record, "{}")) as Partial<Evaluation>;
   const found: RunPicture[] = [];
   for (const { file, image, width, height } of pictures) {
     const data = await readFile(join(dir, file)).catch(() => undefined);

@@ -1,7 +1,7 @@
 // What the thread for W&B does: it follows metrics.jsonl and brings to the server what the server lacks.
 
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { runFiles } from "../../../run/files.ts";
 import type { Histogram } from "../../tracker.ts";
 import { apiKeyOf, baseUrlOf } from "../client/credentials.ts";
 import { openSession, type Session } from "../client/session.ts";
@@ -127,7 +127,7 @@ export function startUpload(
       pictures.delete(row._step);
       histograms.delete(row._step);
     };
-    const tail = await openTail(join(dir, "metrics.jsonl"));
+    const tail = await openTail(runFiles(dir).metrics);
     const sampler = mode === "live" ? openSystemSampler({ every: timing.sampleEvery }) : undefined;
     const timer = sampler && setInterval(() => sample(sampler.sample()), timing.sampleEvery);
     try {

@@ -1,0 +1,94 @@
+// evaluation.json and evaluation-best.json: what lies behind the figures of a run's last and of its best evaluation.
+
+import { readFile } from "node:fs/promises";
+import type { MetricsRow, ValRow } from "./events.ts";
+import { runFiles } from "./files.ts";
+
+/**
+ * Objects by true class (rows) and by the class they were taken for (columns). The last row is background: detections
+ * where there is no object. The last column is objects that were not found.
+ */
+export type Confusion = { classes: string[]; counts: number[][] };
+
+/** Interpolated precision at the recalls 0, 0.01, ... 1, of the classes that have objects. */
+export type PrecisionRecall = {
+  recalls: number[];
+  /** Means over the classes at IoU 0.5, at 0.75, and over 0.5 to 0.95. */
+  mean: { "0.50": number[]; "0.75": number[]; "0.50:0.95": number[] } | null;
+  /** At IoU 0.5. */
+  classes: { name: string; precision: number[] }[];
+};
+
+/** Means over the classes that have annotations, of the detections that score `threshold` or more. */
+export type F1 = { threshold: number; f1: number; precision: number; recall: number };
+
+/**
+ * How an image came out. `quality` is the sum of the IoUs of what was found, over found + (missed + wrong) / 2: 1 where
+ * every box is exact, 0 where nothing was found, null where there is nothing to find and nothing was detected.
+ */
+export type ImageOutcome = {
+  imageId: number;
+  found: number;
+  missed: number;
+  wrong: number;
+  quality: number | null;
+};
+
+/** A picture of labels beside predictions; `file` is relative to the run's folder, `image` the name in the annotations. */
+export type RecordedPicture = Omit<ImageOutcome, "imageId"> & {
+  kind: "worst" | "best";
+  file: string;
+  image: string;
+  width: number;
+  height: number;
+};
+
+/** What evaluation.json and evaluation-best.json hold. Metrics are null where there was nothing to measure. */
+export type EvaluationRecord = {
+  format: 1;
+  step: number;
+  epoch: number;
+  images: number;
+  /** The confidence from which detections count here: that of the best F1, or 0.5 where nothing was found. */
+  threshold: number;
+  confusion: Confusion;
+  precisionRecall: PrecisionRecall;
+  metrics: Record<string, number | null>;
+  perClass: ({ name: string; annotations: number } & Record<MetricName, number | null>)[];
+  f1: F1;
+  f1Sweep: F1[];
+  pictures: RecordedPicture[];
+};
+
+type MetricName = "AP50:95" | "AP50" | "AP75" | "AR";
+
+/**
+ * The record of the best evaluation, or of the last one where that is not there. Records of evaluations that metrics.jsonl no
+ * longer has, such as after a rollback, do not count.
+ */
+export async function readEvaluation(
+  dir: string,
+  { rows, best }: { rows: readonly MetricsRow[]; best: ValRow | null },
+): Promise<EvaluationRecord | null> {
+  const files = runFiles(dir);
+  const known = new Set(rows.filter(({ split }) => split === "val").map(({ step }) => step));
+  const [ofBest, last] = await Promise.all([files.bestEvaluation, files.evaluation].map(readRecordAt));
+  if (ofBest && ofBest.step === best?.step) return ofBest;
+  return last && known.has(last.step) ? last : null;
+}
+
+/** A record that has all the parts a page shows; a later version's may not. */
+export async function readRecordAt(path: string): Promise<EvaluationRecord | null> {
+  const text = await readFile(path, "utf8").catch(() => "null");
+  let record: EvaluationRecord | null;
+  try {
+    record = JSON.parse(text) as EvaluationRecord | null;
+  } catch {
+    return null;
+  }
+  if (record?.format !== 1) return null;
+  const { perClass, confusion, precisionRecall, f1, f1Sweep, pictures, threshold } = record;
+  const lists = [perClass, confusion?.classes, confusion?.counts, precisionRecall?.classes, f1Sweep, pictures];
+  const whole = lists.every(Array.isArray) && [f1?.threshold, threshold].every((value) => typeof value === "number");
+  return whole ? record : null;
+}

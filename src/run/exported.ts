@@ -1,0 +1,50 @@
+// export.json: what was exported into a folder, how it was verified, how fast it is.
+
+import { readFile } from "node:fs/promises";
+import { runFiles } from "./files.ts";
+
+/** One file. Paths are relative to the record. */
+export type FileRecord = {
+  file: string;
+  /** `plain` runs everywhere; `optimized` uses operations of onnxruntime; fp16 and int8 are smaller and round. */
+  kind: string;
+  outputs: "raw" | "decoded";
+  opset: number;
+  batch: number | "dynamic";
+  resolution: number;
+  bytes: number;
+  sha256: string;
+  operations: number;
+  weights: { source: string; sha256: string };
+  /** int8: what the ranges of its activations were measured on; null where they are found as the model runs. */
+  calibration?: { on: string; images: number } | null;
+  /** Null where there is no onnxruntime to verify with. */
+  verified: {
+    on: string;
+    images: number;
+    /** Largest differences from the trainer's own forward: of boxes in parts of the image, of logits (decoded: scores). */
+    difference: { boxes: number; logits: number } | null;
+    near_ties: number;
+    "AP50:95": { trainer: number; file: number } | null;
+    /** Beyond these the file is not written; null where it is not held to them. */
+    tolerance: { boxes: number; logits: number; ap: number } | null;
+  } | null;
+  /** One image, forward pass only. */
+  latency_ms: { p50: number; p90: number; runs: number; threads: number } | null;
+  exported: string;
+  environment: { rfdetr_train: string; node: string; onnxruntime: string | null; cpu: string };
+};
+
+/** What has been exported into a folder; other programs may have written the file, so only whole entries are taken. */
+export async function readExported(folder: string): Promise<FileRecord[]> {
+  try {
+    const { files } = JSON.parse(await readFile(runFiles(folder).exported, "utf8")) as { files?: unknown };
+    const isRecord = (one: unknown): one is FileRecord => {
+      const { file, bytes } = (one ?? {}) as Partial<FileRecord>;
+      return typeof file === "string" && typeof bytes === "number";
+    };
+    return Array.isArray(files) ? files.filter(isRecord) : [];
+  } catch {
+    return []; // there is none, or it cannot be read: it is written again
+  }
+}

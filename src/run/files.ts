@@ -1,0 +1,30 @@
+// The files of a run's folder, by name. No other module spells them.
+
+import { join } from "node:path";
+
+const NAMES = {
+  recipe: "recipe.yaml",
+  environment: "environment.json",
+  metrics: "metrics.jsonl",
+  results: "results.csv",
+  log: "log.jsonl",
+  report: "report.html",
+  evaluation: "evaluation.json",
+  bestEvaluation: "evaluation-best.json",
+  pictures: "evaluation",
+  tensorboard: "tensorboard",
+  wandb: "wandb.json",
+  onnx: "model.onnx",
+  exported: "export.json",
+  checkpoints: "checkpoints",
+} as const;
+
+export type RunFiles = { readonly [Name in keyof typeof NAMES]: string };
+
+/** The files' names, relative to the folder. */
+export const RUN_FILES: RunFiles = NAMES;
+
+/** Paths of all files of a run's folder, whether or not they are there. */
+export function runFiles(dir: string): RunFiles {
+  return Object.fromEntries(Object.entries(NAMES).map(([key, name]) => [key, join(dir, name)])) as RunFiles;
+}

@@ -1,0 +1,47 @@
+// Which evaluation of a run is the best: the one rule, for typed recipes and for those of any version as plain data.
+
+import type { MetricsRow, ValRow } from "./events.ts";
+
+export type Selection = {
+  /** The metric that chooses: early stopping's, else AP50:95. `AP:tree` is the AP50:95 of one class. */
+  metric: string;
+  /** Its value in an evaluation's row; null where there was nothing to measure. */
+  of(row: ValRow): number | null;
+  /** The best evaluation among rows, the first of equals. */
+  best(rows: readonly MetricsRow[]): ValRow | null;
+};
+
+/** How a recipe chooses. */
+export function selection({ early_stopping: stopping }: { early_stopping?: unknown }): Selection {
+  const named = (stopping as { metric?: unknown } | null | undefined)?.metric;
+  const metric = typeof named === "string" ? named : "AP50:95";
+  const of = (row: ValRow) => measuredBy(row, metric);
+  return {
+    ...{ metric, of },
+    best: (rows) => {
+      let best: { row: ValRow; score: number } | null = null;
+      for (const row of rows) {
+        if (row.split !== "val") continue;
+        const score = of(row);
+        if (isBetter(score, best)) best = { row, score: score! };
+      }
+      return best?.row ?? null;
+    },
+  };
+}
+
+/** Whether a score is better than the best so far; the first one is. */
+export function isBetter(score: number | null, best: { score: number } | null): boolean {
+  return score !== null && score > (best?.score ?? Number.NEGATIVE_INFINITY);
+}
+
+/** The class whose AP a metric is, such as "tree" of "AP:tree"; undefined for a metric of all classes. */
+export function classOfMetric(metric: string): string | undefined {
+  return metric.startsWith("AP:") ? metric.slice("AP:".length) : undefined;
+}
+
+function measuredBy(row: ValRow, metric: string): number | null {
+  const name = classOfMetric(metric);
+  const value = name === undefined ? row[metric as "AP50"] : row.per_class[name];
+  return typeof value === "number" ? value : null;
+}
