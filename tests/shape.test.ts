@@ -42,7 +42,6 @@ const KNOWN: Record<string, string[]> = {
     "checkpoint/torch/pickle.ts unpickle",
     "data/dataset/scan.ts scanDataset",
     "export/graph/graph.ts createGraph",
-    "ops/deformable.ts sampleImage",
     "track/tensorboard/appender.ts openAppender",
     "track/wandb/client/session.ts openSession",
     "track/wandb/client/transport.ts openTransport",

@@ -139,22 +139,7 @@ function sampleImage(
           ),
         locations: () =>
           tf.stack(
-            parts.map(({ size: [height, width], fx, fy, inside, a, dots }) => {
-              const [topLeft, topRight, bottomLeft, bottomRight] = tf.split(dots, 4, -1) as [
-                tf.Tensor,
-                tf.Tensor,
-                tf.Tensor,
-                tf.Tensor,
-              ];
-              const top = tf.sub(topRight, topLeft);
-              const bottom = tf.sub(bottomRight, bottomLeft);
-              const left = tf.sub(bottomLeft, topLeft);
-              const right = tf.sub(bottomRight, topRight);
-              const scale = tf.mul(a, inside);
-              const dx = tf.mul(tf.mul(tf.add(top, tf.mul(tf.sub(bottom, top), fy)), scale), width);
-              const dyy = tf.mul(tf.mul(tf.add(left, tf.mul(tf.sub(right, left), fx)), scale), height);
-              return tf.reshape(tf.concat([dx, dyy], -1), [1, queries, heads, points, 2]);
-            }),
+            parts.map((part) => tf.reshape(locationGradient(part), [1, queries, heads, points, 2])),
             3,
           ),
         attention: () =>
@@ -167,6 +152,37 @@ function sampleImage(
       };
     },
   );
+}
+
+/**
+ * What the place of each point of one map gets. dots: [readers, points, 4], products of the output's gradient with the four
+ * neighbours; all else: [readers, points, 1] -> [readers, points, 2].
+ */
+function locationGradient({
+  size: [height, width],
+  fx,
+  fy,
+  inside,
+  a,
+  dots,
+}: { size: MapSize; a: tf.Tensor; dots: tf.Tensor } & Pick<
+  ReturnType<typeof corner>,
+  "fx" | "fy" | "inside"
+>): tf.Tensor {
+  const [topLeft, topRight, bottomLeft, bottomRight] = tf.split(dots, 4, -1) as [
+    tf.Tensor,
+    tf.Tensor,
+    tf.Tensor,
+    tf.Tensor,
+  ];
+  const top = tf.sub(topRight, topLeft);
+  const bottom = tf.sub(bottomRight, bottomLeft);
+  const left = tf.sub(bottomLeft, topLeft);
+  const right = tf.sub(bottomRight, topRight);
+  const scale = tf.mul(a, inside);
+  const dx = tf.mul(tf.mul(tf.add(top, tf.mul(tf.sub(bottom, top), fy)), scale), width);
+  const dy = tf.mul(tf.mul(tf.add(left, tf.mul(tf.sub(right, left), fx)), scale), height);
+  return tf.concat([dx, dy], -1);
 }
 
 /**
