@@ -31,7 +31,7 @@ export async function setUp(options = {}) {
   );
 }
 
-/** Run a script's main function; what the user can mend ends in one message and exit code 2. */
+/** Run a script's main function; what the user can fix ends in one message and exit code 2. */
 export async function runScript(main) {
   try {
     process.exitCode = (await main()) ?? 0;

@@ -48,7 +48,7 @@ const commands = [
   doctorCommand,
 ] as unknown as Command[];
 
-/** Run one command line; returns the exit code: 0 done, 1 a bug, 2 the user can mend it, 3 stopped. */
+/** Run one command line; returns the exit code: 0 done, 1 a bug, 2 the user can fix it, 3 stopped. */
 async function main(words: string[]): Promise<number> {
   try {
     refuseUnknownCommand(words);

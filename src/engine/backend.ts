@@ -24,7 +24,7 @@ let loaded: NodeBackend | undefined;
  * Load the native backend into this process (once; later calls return at once). Synchronous and silent: logging of the
  * library below errors is off.
  *
- * @throws UserError when the addon or its library is missing or cannot be loaded, with the command that mends it
+ * @throws UserError when the addon or its library is missing or cannot be loaded, with the command that fixes it
  */
 export function loadBackend(): NodeBackend {
   if (loaded) return loaded;

@@ -1,4 +1,4 @@
-// metrics.jsonl, the source of truth of a run: append-only, one JSON object a line, mended and cut back when a run resumes.
+// metrics.jsonl, the source of truth of a run: append-only, one JSON object a line, repaired and cut back when a run resumes.
 
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { UserError } from "../util/errors.ts";

@@ -43,7 +43,7 @@ export type NewRunOptions = TrainOptions & {
 
 /**
  * Train a recipe. Yields the rows of metrics.jsonl as they are written; everything else is in the run's folder. Leaving
- * the iteration early stops the training without a checkpoint. Throws a UserError where the user can mend something.
+ * the iteration early stops the training without a checkpoint. Throws a UserError where the user can fix something.
  */
 export async function* train(given: Recipe, options: NewRunOptions = {}): AsyncGenerator<MetricsRow, void, undefined> {
   const { run: dir = join("checkpoints", given.name), overfit = null, dryRun = false, signal, onEvent } = options;

@@ -1,9 +1,9 @@
-// The one error class for what a user can mend; everything else is a bug and shows its stack.
+// The one error class for what a user can fix; everything else is a bug and shows its stack.
 
 /** Kinds of trouble that a program acts on: the engine has to be set up (again). */
 export type UserErrorCode = "engine";
 
-/** Something the user can mend. `message` names the file, key or value; `hint` says what to do. */
+/** Something the user can fix. `message` names the file, key or value; `hint` says what to do. */
 export class UserError extends Error {
   override readonly name = "UserError";
   readonly hint: string | undefined;

@@ -1,4 +1,4 @@
-// `report`: report.html of a run folder, made anew.
+// `report`: report.html of a run folder, written again.
 
 import type { CommandModule } from "yargs";
 
@@ -6,7 +6,7 @@ type Arguments = { dir: string; json: boolean };
 
 export const reportCommand: CommandModule<object, Arguments> = {
   command: "report <dir>",
-  describe: "Make the HTML report of a run anew",
+  describe: "Write the HTML report of a run again",
   builder: (yargs) =>
     yargs
       .positional("dir", { type: "string", demandOption: true, describe: "The run's folder" })

@@ -1,4 +1,4 @@
-// `rfdetr-train doctor`: what engine, device, Node and tools there are, what is missing, and the command that mends it.
+// `rfdetr-train doctor`: what engine, device, Node and tools there are, what is missing, and the command that fixes it.
 
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { arch, availableParallelism, cpus, freemem, platform, totalmem } from "node:os";
@@ -151,7 +151,7 @@ export function formatDiagnosis(found: Diagnosis): string {
   ];
   const lines = rows.map(([name, value]) => `${name.padEnd(14)}${value}`);
   for (const { what, mend, fatal } of found.problems) {
-    lines.push("", `${fatal ? "PROBLEM" : "WARNING"}: ${what}`, `  mend it: ${mend}`);
+    lines.push("", `${fatal ? "PROBLEM" : "WARNING"}: ${what}`, `  fix it: ${mend}`);
   }
   lines.push("", found.ok ? "Training works here." : "Training does not work here yet.");
   return lines.join("\n");
@@ -164,7 +164,7 @@ function flavourText({ flavour, cuda }: Diagnosis["libtensorflow"]): string {
 
 export const doctorCommand: CommandModule = {
   command: "doctor",
-  describe: "Show engine, device, Node and tools, and how to mend what is missing",
+  describe: "Show engine, device, Node and tools, and how to fix what is missing",
   builder: (yargs) => yargs.option("json", { type: "boolean", default: false, describe: "one JSON object" }),
   handler: async (argv) => {
     const found = await diagnose();

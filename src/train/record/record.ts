@@ -51,7 +51,7 @@ export async function record(
   return { type: "row", row };
 }
 
-/** Make results.csv of a run folder anew. */
+/** Write results.csv of a run folder again. */
 export async function recordResults({ dir }: { dir: string }): Promise<void> {
   const rows = await readMetrics(runFiles(dir).metrics);
   await writeFileAtomic(runFiles(dir).results, resultsCsv(rows));

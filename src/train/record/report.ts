@@ -11,7 +11,7 @@ import { recordEvaluation } from "./evaluationRecord.ts";
 import { notice, warning } from "./record.ts";
 import { exportRun } from "./runExport.ts";
 
-/** Keep what lies behind an evaluation's row, show its pictures wherever the run is shown, and make the report anew. */
+/** Keep what lies behind an evaluation's row, show its pictures wherever the run is shown, and write the report again. */
 export async function* keepEvaluation(
   run: Run,
   row: ValRow,
@@ -50,7 +50,7 @@ async function* keepReport(run: Run): AsyncGenerator<TrainEvent, void, undefined
   }
 }
 
-/** Make report.html of a run folder anew, and return its path. Throws a UserError where the folder is no run. */
+/** Write report.html of a run folder again, and return its path. Throws a UserError where the folder is no run. */
 export async function reportRun(dir: string): Promise<string> {
   const recipe = await loadRecipe(runFiles(dir).recipe).catch(() => undefined); // an older one still has a report
   return writeReport(dir, { defaults: recipe && defaultsFor(recipe.model.variant) });

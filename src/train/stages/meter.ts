@@ -35,7 +35,7 @@ export function stepMeter(): Meter {
   };
 }
 
-/** Let the kernel's record of the peak begin anew (Linux; see proc(5)). It costs microseconds. */
+/** Let the kernel's record of the peak start again (Linux; see proc(5)). It costs microseconds. */
 function resetPeak(): void {
   try {
     writeFileSync("/proc/self/clear_refs", "5");

@@ -11,7 +11,7 @@ export type Session = {
   page: string;
   /** The last step that the server has; -1 where it has none. */
   lastStep: number;
-  /** Send a row of a later step than all before; for the last step that the server has, its row is written anew. */
+  /** Send a row of a later step than all before; for the last step that the server has, its row is written again. */
   push(row: SentRow): void;
   /** Whether the server lacks something of this row, which is of the last step that it has. */
   isNews(row: HistoryRow): boolean;

@@ -86,7 +86,7 @@ export function openTransport({ baseUrl, apiKey, timing, onSilent, onGiveUp, onA
     }
   };
 
-  /** Attempt until it succeeds or is refused. Hurrying starts anew, with short pauses. */
+  /** Attempt until it succeeds or is refused. Hurrying starts again, with short pauses. */
   const persist = async <T>(
     attempt: (signal: AbortSignal) => Promise<T>,
     { retries = Number.POSITIVE_INFINITY } = {},
