@@ -1,4 +1,4 @@
-// The set-up's parts, offline: archives, checks, stamps, and what it says where something is missing.
+// The set-up's parts, offline: checks, stamps, the cache, and what it says where something is missing.
 
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -19,9 +19,7 @@ import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { complete, missingBuilds } from "../scripts/complete-lockfile.mjs";
 import { which } from "./machine.mjs";
 import { staleness } from "./npm.mjs";
-import { zip } from "./testZip.mjs";
-import { extractWheel, isDamage, openWheel, parseRecord, requirements } from "./wheel.mjs";
-import { listZip, readEntry } from "./zip.mjs";
+import { LIBRARY, zip } from "./testZip.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const base = mkdtempSync(join(tmpdir(), "rfdetr-setup-test-"));
@@ -32,115 +30,6 @@ beforeEach(() => {
   mkdirSync(folder);
 });
 afterAll(() => rmSync(base, { recursive: true, force: true }));
-
-const LIBRARY = Buffer.from("a library ".repeat(5000));
-
-/** A wheel with two files; `change` may spoil the files after RECORD was made. */
-function wheel(change = () => {}) {
-  const files = {
-    "tensorflow/lib.so": { data: LIBRARY, mode: 0o755 },
-    "tensorflow/a,b.txt": { data: Buffer.from("comma"), store: true, zip64: true },
-  };
-  const hash = (data) => createHash("sha256").update(data).digest("base64url");
-  const record = Object.entries(files).map(
-    ([name, { data }]) => `${name.includes(",") ? `"${name}"` : name},sha256=${hash(data)},${data.length}`,
-  );
-  change(files);
-  files["tf-1.dist-info/METADATA"] = {
-    data: Buffer.from('Requires-Dist: nvidia-x-cu12<13.0,>=12.5; extra == "and-cuda"\n'),
-  };
-  files["tf-1.dist-info/RECORD"] = { data: Buffer.from(`${record.join("\r\n")}\r\n`) };
-  const path = join(folder, "tf.whl");
-  writeFileSync(path, zip(files));
-  return path;
-}
-
-describe("archives", () => {
-  test("stored, deflated and zip64 entries are read whole", async () => {
-    const path = wheel();
-    const entries = await listZip(path);
-    const read = async (name) =>
-      readEntry(
-        path,
-        entries.find((entry) => entry.name === name),
-      );
-    expect((await read("tensorflow/lib.so")).equals(LIBRARY)).toBe(true);
-    expect((await read("tensorflow/a,b.txt")).toString()).toBe("comma");
-  });
-
-  test("an archive cut short at any place is called damaged", async () => {
-    const path = wheel();
-    const whole = readFileSync(path);
-    for (const length of [0, 10, 100, whole.length - 30, whole.length - 1]) {
-      writeFileSync(path, whole.subarray(0, length));
-      const error = await listZip(path).catch((e) => e);
-      expect(isDamage(error), `${length} bytes: ${error}`).toBe(true);
-    }
-  });
-
-  test("a flipped byte in compressed data is found", async () => {
-    const path = wheel();
-    const bytes = readFileSync(path);
-    bytes[60] ^= 0x55;
-    writeFileSync(path, bytes);
-    const error = await openWheel(path)
-      .then((w) => extractWheel(w, () => true, join(folder, "out")))
-      .catch((e) => e);
-    expect(isDamage(error), String(error)).toBe(true);
-    expect(existsSync(join(folder, "out", "tensorflow", "lib.so"))).toBe(false);
-  });
-});
-
-describe("wheels", () => {
-  test("RECORD and METADATA are read as PEP 376 and PEP 566 write them", () => {
-    const sum = "A".repeat(43);
-    expect([...parseRecord(`a/b,sha256=${sum},3\r\n"x,""y""",sha256=${sum},4\nRECORD,,\n`)]).toEqual([
-      ["a/b", { sha256: sum, size: 3 }],
-      ['x,"y"', { sha256: sum, size: 4 }],
-    ]);
-    const metadata =
-      'Requires-Dist: numpy>=1\nRequires-Dist: nvidia-a-cu12 (<13.0,>=12.5); extra == "and-cuda"\nRequires-Dist: b; extra == "c"\n';
-    expect(requirements(metadata, "and-cuda")).toEqual(["nvidia-a-cu12<13.0,>=12.5"]);
-  });
-
-  test("only what is selected is extracted, with its mode, and progress ends at the total", async () => {
-    const seen = [];
-    const opened = await openWheel(wheel());
-    const files = await extractWheel(
-      opened,
-      (name) => name.endsWith(".so"),
-      folder,
-      (...p) => seen.push(p),
-    );
-    expect(Object.keys(files)).toEqual(["tensorflow/lib.so"]);
-    expect(readFileSync(join(folder, "tensorflow", "lib.so")).equals(LIBRARY)).toBe(true);
-    expect(seen.at(-1)).toEqual([LIBRARY.length, LIBRARY.length]);
-    expect(readdirSync(join(folder, "tensorflow"))).toEqual(["lib.so"]);
-  });
-
-  test.each([
-    [
-      "whose content is not that of RECORD",
-      (files) => (files["tensorflow/lib.so"].data = Buffer.from(LIBRARY.map((b, i) => (i === 7 ? b ^ 1 : b)))),
-      /SHA-256/,
-    ],
-    ["whose size is not that of RECORD", (files) => (files["tensorflow/lib.so"].data = Buffer.from("short")), /size/],
-    [
-      "that is not in RECORD",
-      (files) => (files["tensorflow/extra.so"] = { data: Buffer.from("x") }),
-      /not in the wheel's RECORD/,
-    ],
-    ["that would leave the folder", (files) => (files["../evil"] = { data: Buffer.from("x") }), /RECORD|outside/],
-  ])("a file %s is refused and does not appear", async (_, change, message) => {
-    const opened = await openWheel(wheel(change));
-    const error = await extractWheel(opened, () => true, join(folder, "out")).catch((e) => e);
-    expect(isDamage(error)).toBe(true);
-    expect(error.message).toMatch(message);
-    expect(existsSync(join(folder, "evil"))).toBe(false);
-    const left = existsSync(join(folder, "out")) ? readdirSync(join(folder, "out"), { recursive: true }) : [];
-    expect(left.filter((name) => name.endsWith(".tmp") || name.endsWith("extra.so"))).toEqual([]);
-  });
-});
 
 describe("npm dependencies", () => {
   const write = (wanted, installed) => {
@@ -207,7 +96,7 @@ describe.runIf(process.platform === "linux")("the library in the cache", () => {
 case "$*" in *version_info*) echo 3.11.0;; *--version*) echo "pip 23.0 from x";;
 *) echo asked >> ${folder}/asked; while [ "$1" != --dest ]; do shift; done; cp ${delivered} "$2/tensorflow_cpu-2.21.0-x.whl";; esac\n`;
     writeFileSync(join(bin, "python3"), script, { mode: 0o755 });
-    const code = `const { libraryInCache } = await import(${JSON.stringify(join(here, "engine.mjs"))});
+    const code = `const { libraryInCache } = await import(${JSON.stringify(join(here, "library.mjs"))});
       console.log((await libraryInCache("cpu", process.argv.includes("force"))).folder);`;
     return (...args) =>
       spawnSync(process.execPath, ["--input-type=module", "-e", code, ...args], {
@@ -266,7 +155,7 @@ case "$*" in *version_info*) echo 3.11.0;; *--version*) echo "pip 23.0 from x";;
 
   test("two that start at once fetch it once", async () => {
     fakePip();
-    const code = `const { libraryInCache } = await import(${JSON.stringify(join(here, "engine.mjs"))}); await libraryInCache("cpu");`;
+    const code = `const { libraryInCache } = await import(${JSON.stringify(join(here, "library.mjs"))}); await libraryInCache("cpu");`;
     const env = { PATH: `${join(folder, "bin")}:/bin:/usr/bin`, RFDETR_CACHE: join(folder, "cache") };
     const run = () =>
       new Promise((done) => spawn(process.execPath, ["--input-type=module", "-e", code], { env }).once("exit", done));

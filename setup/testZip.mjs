@@ -1,5 +1,8 @@
-// Zip archives made by hand, for the tests.
+// Zip archives and wheels made by hand, for the tests.
 
+import { createHash } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { deflateRawSync } from "node:zlib";
 
 /** A zip archive made by hand. Each file: name -> { data, store, zip64, mode }. */
@@ -41,4 +44,27 @@ export function zip(files) {
   end.writeUInt32LE(Buffer.concat(directory).length, 12);
   end.writeUInt32LE(offset, 16);
   return Buffer.concat([...parts, ...directory, end]);
+}
+
+/** What a wheel that is made here has as its library. */
+export const LIBRARY = Buffer.from("a library ".repeat(5000));
+
+/** A wheel in `folder` with two files; `change` may spoil the files after RECORD was made. */
+export function wheel(folder, change = () => {}) {
+  const files = {
+    "tensorflow/lib.so": { data: LIBRARY, mode: 0o755 },
+    "tensorflow/a,b.txt": { data: Buffer.from("comma"), store: true, zip64: true },
+  };
+  const hash = (data) => createHash("sha256").update(data).digest("base64url");
+  const record = Object.entries(files).map(
+    ([name, { data }]) => `${name.includes(",") ? `"${name}"` : name},sha256=${hash(data)},${data.length}`,
+  );
+  change(files);
+  files["tf-1.dist-info/METADATA"] = {
+    data: Buffer.from('Requires-Dist: nvidia-x-cu12<13.0,>=12.5; extra == "and-cuda"\n'),
+  };
+  files["tf-1.dist-info/RECORD"] = { data: Buffer.from(`${record.join("\r\n")}\r\n`) };
+  const path = join(folder, "tf.whl");
+  writeFileSync(path, zip(files));
+  return path;
 }

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { UserError } from "../util/errors.ts";
-import { type FetchOptions, fetchPublished, findPublished, publishedWeights } from "./published.ts";
+import { type FetchOptions, fetchPublished } from "./published.ts";
 
 const CONTENT = Buffer.from(Uint8Array.from({ length: 300_000 }, (_, i) => (i * 31 + (i >> 8)) % 256));
 const MD5 = createHash("md5").update(CONTENT).digest("hex");
@@ -102,27 +102,6 @@ async function expectWhole(path: string): Promise<void> {
   expect(CONTENT.equals(await readFile(path))).toBe(true);
   expect(await readdir(folder)).toEqual(["test.pth"]);
 }
-
-describe("the manifest", () => {
-  it("lists each variant, with an address and a checksum", () => {
-    expect(new Set(publishedWeights().map(({ variant }) => variant))).toEqual(
-      new Set(["nano", "small", "medium", "large", "base", "large-deprecated"]),
-    );
-    for (const { name, url, md5, file } of publishedWeights()) {
-      expect(name).toMatch(/^rf-detr-[a-z0-9-]+$/);
-      expect(url).toMatch(/^https:\/\/storage\.googleapis\.com\/rfdetr\/.+\.pth$/);
-      expect(md5).toMatch(/^[0-9a-f]{32}$/);
-      expect(findPublished(file)?.name).toBe(name);
-    }
-    expect(findPublished("rf-detr-large")?.file).toBe("rf-detr-large-2026.pth");
-  });
-
-  it("says what a misspelt name may mean", async () => {
-    await expect(fetchPublished("rf-detr-nanno", { cacheFolder: folder })).rejects.toThrow(
-      /Did you mean "rf-detr-nano"/,
-    );
-  });
-});
 
 describe("a download", () => {
   it("brings the file, tells its progress, and does not ask again", async () => {

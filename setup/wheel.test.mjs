@@ -1,0 +1,105 @@
+// Archives and wheels, offline: what is read, what is extracted, and what is called damaged.
+
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { LIBRARY, wheel } from "./testZip.mjs";
+import { extractWheel, isDamage, openWheel, parseRecord, requirements } from "./wheel.mjs";
+import { listZip, readEntry } from "./zip.mjs";
+
+const base = mkdtempSync(join(tmpdir(), "rfdetr-setup-test-"));
+let folder;
+let number = 0;
+beforeEach(() => {
+  folder = join(base, String(number++));
+  mkdirSync(folder);
+});
+afterAll(() => rmSync(base, { recursive: true, force: true }));
+
+describe("archives", () => {
+  test("stored, deflated and zip64 entries are read whole", async () => {
+    const path = wheel(folder);
+    const entries = await listZip(path);
+    const read = async (name) =>
+      readEntry(
+        path,
+        entries.find((entry) => entry.name === name),
+      );
+    expect((await read("tensorflow/lib.so")).equals(LIBRARY)).toBe(true);
+    expect((await read("tensorflow/a,b.txt")).toString()).toBe("comma");
+  });
+
+  test("an archive cut short at any place is called damaged", async () => {
+    const path = wheel(folder);
+    const whole = readFileSync(path);
+    for (const length of [0, 10, 100, whole.length - 30, whole.length - 1]) {
+      writeFileSync(path, whole.subarray(0, length));
+      const error = await listZip(path).catch((e) => e);
+      expect(isDamage(error), `${length} bytes: ${error}`).toBe(true);
+    }
+  });
+
+  test("a flipped byte in compressed data is found", async () => {
+    const path = wheel(folder);
+    const bytes = readFileSync(path);
+    bytes[60] ^= 0x55;
+    writeFileSync(path, bytes);
+    const error = await openWheel(path)
+      .then((w) => extractWheel(w, () => true, join(folder, "out")))
+      .catch((e) => e);
+    expect(isDamage(error), String(error)).toBe(true);
+    expect(existsSync(join(folder, "out", "tensorflow", "lib.so"))).toBe(false);
+  });
+});
+
+describe("wheels", () => {
+  test("RECORD and METADATA are read as PEP 376 and PEP 566 write them", () => {
+    const sum = "A".repeat(43);
+    expect([...parseRecord(`a/b,sha256=${sum},3\r\n"x,""y""",sha256=${sum},4\nRECORD,,\n`)]).toEqual([
+      ["a/b", { sha256: sum, size: 3 }],
+      ['x,"y"', { sha256: sum, size: 4 }],
+    ]);
+    const metadata =
+      'Requires-Dist: numpy>=1\nRequires-Dist: nvidia-a-cu12 (<13.0,>=12.5); extra == "and-cuda"\nRequires-Dist: b; extra == "c"\n';
+    expect(requirements(metadata, "and-cuda")).toEqual(["nvidia-a-cu12<13.0,>=12.5"]);
+  });
+
+  test("only what is selected is extracted, with its mode, and progress ends at the total", async () => {
+    const seen = [];
+    const opened = await openWheel(wheel(folder));
+    const files = await extractWheel(
+      opened,
+      (name) => name.endsWith(".so"),
+      folder,
+      (...p) => seen.push(p),
+    );
+    expect(Object.keys(files)).toEqual(["tensorflow/lib.so"]);
+    expect(readFileSync(join(folder, "tensorflow", "lib.so")).equals(LIBRARY)).toBe(true);
+    expect(seen.at(-1)).toEqual([LIBRARY.length, LIBRARY.length]);
+    expect(readdirSync(join(folder, "tensorflow"))).toEqual(["lib.so"]);
+  });
+
+  test.each([
+    [
+      "whose content is not that of RECORD",
+      (files) => (files["tensorflow/lib.so"].data = Buffer.from(LIBRARY.map((b, i) => (i === 7 ? b ^ 1 : b)))),
+      /SHA-256/,
+    ],
+    ["whose size is not that of RECORD", (files) => (files["tensorflow/lib.so"].data = Buffer.from("short")), /size/],
+    [
+      "that is not in RECORD",
+      (files) => (files["tensorflow/extra.so"] = { data: Buffer.from("x") }),
+      /not in the wheel's RECORD/,
+    ],
+    ["that would leave the folder", (files) => (files["../evil"] = { data: Buffer.from("x") }), /RECORD|outside/],
+  ])("a file %s is refused and does not appear", async (_, change, message) => {
+    const opened = await openWheel(wheel(folder, change));
+    const error = await extractWheel(opened, () => true, join(folder, "out")).catch((e) => e);
+    expect(isDamage(error)).toBe(true);
+    expect(error.message).toMatch(message);
+    expect(existsSync(join(folder, "evil"))).toBe(false);
+    const left = existsSync(join(folder, "out")) ? readdirSync(join(folder, "out"), { recursive: true }) : [];
+    expect(left.filter((name) => name.endsWith(".tmp") || name.endsWith("extra.so"))).toEqual([]);
+  });
+});

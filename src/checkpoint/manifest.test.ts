@@ -1,0 +1,24 @@
+import { tmpdir } from "node:os";
+import { describe, expect, it } from "vitest";
+import { fetchPublished, findPublished, publishedWeights } from "./published.ts";
+
+describe("the manifest", () => {
+  it("lists each variant, with an address and a checksum", () => {
+    expect(new Set(publishedWeights().map(({ variant }) => variant))).toEqual(
+      new Set(["nano", "small", "medium", "large", "base", "large-deprecated"]),
+    );
+    for (const { name, url, md5, file } of publishedWeights()) {
+      expect(name).toMatch(/^rf-detr-[a-z0-9-]+$/);
+      expect(url).toMatch(/^https:\/\/storage\.googleapis\.com\/rfdetr\/.+\.pth$/);
+      expect(md5).toMatch(/^[0-9a-f]{32}$/);
+      expect(findPublished(file)?.name).toBe(name);
+    }
+    expect(findPublished("rf-detr-large")?.file).toBe("rf-detr-large-2026.pth");
+  });
+
+  it("says what a misspelt name may mean", async () => {
+    await expect(fetchPublished("rf-detr-nanno", { cacheFolder: tmpdir() })).rejects.toThrow(
+      /Did you mean "rf-detr-nano"/,
+    );
+  });
+});
