@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { TINY, weightsOf } from "../../../tests/parity/fixtures.ts";
 import { toFields } from "../../architecture/fields.ts";
 import { writeWeightsFile } from "../../checkpoint/weightsFile.ts";
-import type { PredictReport } from "./predict.ts";
+import type { PredictReport } from "../../eval/predictToFolder.ts";
 
 let folder: string;
 beforeAll(async () => {

@@ -1,7 +1,8 @@
 // `predict`: objects in pictures, as a COCO results file and as pictures with boxes drawn.
 
 import type { CommandModule } from "yargs";
-import type { PredictedObject, Prediction } from "../../eval/predict.ts";
+import type { DeviceChoice } from "../../engine/device.ts";
+import type { PredictReport } from "../../eval/predictToFolder.ts";
 import { UserError } from "../../util/errors.ts";
 import { STOPPED, stopSignal } from "../signals.ts";
 
@@ -18,34 +19,6 @@ type Arguments = {
   json: boolean;
 };
 
-/** What `--json` prints. `file_name` is the image's path; `picture` is null where none was written. */
-export type PredictReport = {
-  weights: string;
-  threshold: number;
-  predictions: string;
-  images: {
-    id: number;
-    file_name: string;
-    width: number;
-    height: number;
-    picture: string | null;
-    detections: CocoResult[];
-  }[];
-  failed: { file_name: string; error: string }[];
-  /** Images that a signal left undone. */
-  undone: number;
-};
-
-type CocoResult = {
-  image_id: number;
-  category_id: number;
-  bbox: [x: number, y: number, width: number, height: number];
-  score: number;
-  file_name: string;
-  category_name: string;
-};
-
-const RESULTS = "predictions.json";
 const MOST_SHOWN = 20;
 const MOST_CLASSES = 8;
 
@@ -71,7 +44,7 @@ export const predictCommand: CommandModule<object, Arguments> = {
         type: "string",
         requiresArg: true,
         demandOption: true,
-        describe: `Folder for ${RESULTS} and the pictures`,
+        describe: "Folder for predictions.json and the pictures",
       })
       .option("threshold", {
         type: "number",
@@ -103,116 +76,39 @@ export const predictCommand: CommandModule<object, Arguments> = {
   },
 };
 
-async function run(args: Arguments): Promise<PredictReport> {
-  const { weights, out, threshold, maxDets, batchSize } = args;
-  const [{ join }, { mkdir }, { findImages, pictureNames, placeInside }, { predict }, { fileError, writeFileAtomic }] =
-    await Promise.all([
-      import("node:path"),
-      import("node:fs/promises"),
-      import("../../data/image/imagePaths.ts"),
-      import("../../eval/predict.ts"),
-      import("../../util/files.ts"),
-    ]);
-  const { paths, missing } = await findImages(args.images, { except: out });
-  if (paths.length === 0) throw missing[0]?.error ?? new UserError("--images names no image.");
-  const names = new Map(pictureNames(paths).map((name, i) => [paths[i]!, name]));
-  if (args.pictures) await refuseOverwriting(out, names);
-  const { downloadView } = await import("../terminal/downloadView.ts");
-  await mkdir(out, { recursive: true }).catch((cause) => {
-    throw fileError(out, "write", cause);
-  });
+async function run({ pictures, ...args }: Arguments): Promise<PredictReport> {
+  const [{ predictToFolder }, { downloadView }] = await Promise.all([
+    import("../../eval/predictToFolder.ts"),
+    import("../terminal/downloadView.ts"),
+  ]);
+  const { weights, images, out, threshold, maxDets, batchSize } = args;
   const recipe = args.recipe ? await (await import("../../recipe/load.ts")).loadRecipe(args.recipe) : undefined;
-
-  const total = paths.length + missing.length;
-  const report: PredictReport = {
-    weights,
-    threshold,
-    predictions: join(out, RESULTS),
-    images: [],
-    failed: [],
-    undone: total,
-  };
-  const view = progress(total);
+  const view = progress();
   const download = downloadView(process.stderr, weights);
-  const fail = (file: string, { message }: UserError) => {
-    view.print(message);
-    report.failed.push({ file_name: file, error: message });
-  };
   const signal = stopSignal((name) => view.print(`${name}: stopping after these images.`));
-  const device = args.device as "auto" | "cpu" | "gpu";
   try {
-    for (const { file, error } of missing) fail(file, error);
-    const results = predict({
-      ...{ weights, images: paths, threshold, maxDets, batchSize, device, recipe, signal },
-      onStart: ({ model, device: used }) => {
-        report.weights = model.source;
+    const report = await predictToFolder({
+      ...{ weights, images, out, threshold, maxDets, batchSize, pictures, recipe, signal },
+      device: args.device as DeviceChoice,
+      onStart: ({ model, device }) => {
         view.print(`Weights: ${model.source}`);
-        view.print(`Device: ${used.kind === "gpu" ? "GPU" : "CPU"} (${used.name})`);
-        if (used.warning) view.print(`Warning: ${used.warning}`);
+        view.print(`Device: ${device.kind === "gpu" ? "GPU" : "CPU"} (${device.name})`);
+        if (device.warning) view.print(`Warning: ${device.warning}`);
       },
+      onFailed: view.print,
+      onImages: view.update,
       onDownload: download,
     });
-    for await (const found of results) {
-      if (found.error) fail(found.file, found.error);
-      else {
-        const picture = args.pictures ? await placeInside(out, names.get(found.file)!) : null;
-        if (picture !== null) await writeFileAtomic(picture, await drawn(found, picture));
-        const { imageId: id, file: file_name, image, objects } = found;
-        const detections = objects.map((object) => toResult(object, id, file_name));
-        report.images.push({ id, file_name, width: image.width, height: image.height, picture, detections });
-      }
-      view.update(report.images.length + report.failed.length);
-    }
+    if (report.undone > 0) process.exitCode = STOPPED;
+    return report;
   } finally {
     download.stop();
     view.stop();
   }
-  report.undone = total - report.images.length - report.failed.length;
-  const rows = report.images.flatMap(({ detections }) => detections.map((row) => JSON.stringify(row)));
-  await writeFileAtomic(report.predictions, rows.length > 0 ? `[\n${rows.join(",\n")}\n]\n` : "[]\n");
-  if (report.undone > 0) process.exitCode = STOPPED;
-  return report;
-}
-
-async function drawn(found: Extract<Prediction, { objects: unknown }>, name: string): Promise<Uint8Array> {
-  const { drawObjects, encodePicture } = await import("../../data/image/draw.ts");
-  const objects = found.objects.map(({ name: text, score, ...rest }) => ({
-    ...rest,
-    text: `${text} ${score.toFixed(2)}`,
-  }));
-  return encodePicture(await drawObjects(found.image, objects), name);
-}
-
-/** Pictures must not take the place of the images that they are made of. */
-async function refuseOverwriting(out: string, names: Map<string, string>): Promise<void> {
-  const [{ join }, { realpath }] = await Promise.all([import("node:path"), import("node:fs/promises")]);
-  const real = (path: string) => realpath(path).catch(() => undefined);
-  const sources = new Map(await Promise.all([...names.keys()].map(async (path) => [await real(path), path] as const)));
-  for (const name of names.values()) {
-    const place = await real(join(out, name));
-    const source = place && sources.get(place);
-    if (source !== undefined)
-      throw new UserError(`--out ${out}: the picture ${join(out, name)} would take the place of the image ${source}.`, {
-        hint: "Choose another folder, or leave the pictures out with --no-pictures.",
-      });
-  }
-}
-
-function toResult({ box, score, categoryId, name }: PredictedObject, image: number, file: string): CocoResult {
-  const round = (value: number, digits: number) => Number(value.toFixed(digits));
-  const [x1, y1, x2, y2] = box;
-  return {
-    image_id: image,
-    category_id: categoryId,
-    bbox: [round(x1, 3), round(y1, 3), round(x2 - x1, 3), round(y2 - y1, 3)],
-    score: round(score, 6),
-    file_name: file,
-    category_name: name,
-  };
 }
 
 /** What is told on stderr: a counter that stays on its line in a terminal, and now and then a line elsewhere. */
-function progress(total: number) {
+function progress() {
   const { stderr } = process;
   const clear = () => void (stderr.isTTY && stderr.write("\r\u001b[K"));
   let last = performance.now();
@@ -227,7 +123,7 @@ function progress(total: number) {
       clear();
       stderr.write(`${text}\n`);
     },
-    update: (done: number) => show(`${done} of ${total} images`, done < total),
+    update: (done: number, total: number) => show(`${done} of ${total} images`, done < total),
     stop: clear,
   };
 }
@@ -252,7 +148,7 @@ function table({ images, failed, undone, predictions }: PredictReport): string {
 }
 
 /** "3 tree, 1 dog", the most frequent first. */
-function counts(detections: readonly CocoResult[]): string {
+function counts(detections: PredictReport["images"][number]["detections"]): string {
   const byName = new Map<string, number>();
   for (const { category_name: name } of detections) byName.set(name, (byName.get(name) ?? 0) + 1);
   const sorted = [...byName].sort(([, a], [, b]) => b - a);

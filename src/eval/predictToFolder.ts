@@ -1,0 +1,129 @@
+// Objects in pictures, written to a folder: a COCO results file, and the pictures with boxes drawn.
+
+import { mkdir, realpath } from "node:fs/promises";
+import { join } from "node:path";
+import { drawObjects, encodePicture } from "../data/image/draw.ts";
+import { findImages, pictureNames, placeInside } from "../data/image/imagePaths.ts";
+import { UserError } from "../util/errors.ts";
+import { fileError, writeFileAtomic } from "../util/files.ts";
+import { type PredictedObject, type Prediction, type PredictOptions, predict } from "./predict.ts";
+
+export type PredictToFolderOptions = PredictOptions & {
+  /** The folder to write to. */
+  out: string;
+  /** Whether to write pictures. Default true. */
+  pictures?: boolean | undefined;
+  /** Called for each image that cannot be read. */
+  onFailed?: ((message: string) => void) | undefined;
+  /** Called when an image is done, `done` of `total`. */
+  onImages?: ((done: number, total: number) => void) | undefined;
+};
+
+/** What was found in all images. `file_name` is the image's path; `picture` is null where none was written. */
+export type PredictReport = {
+  weights: string;
+  threshold: number;
+  predictions: string;
+  images: {
+    id: number;
+    file_name: string;
+    width: number;
+    height: number;
+    picture: string | null;
+    detections: CocoResult[];
+  }[];
+  failed: { file_name: string; error: string }[];
+  /** Images that a signal left undone. */
+  undone: number;
+};
+
+type CocoResult = {
+  image_id: number;
+  category_id: number;
+  bbox: [x: number, y: number, width: number, height: number];
+  score: number;
+  file_name: string;
+  category_name: string;
+};
+
+/** Name of the results file. */
+const RESULTS = "predictions.json";
+
+/** Detect objects in images and write what was found. Throws a UserError where there is no image, or no model. */
+export async function predictToFolder(options: PredictToFolderOptions): Promise<PredictReport> {
+  const { out, pictures = true, onFailed, onImages, onStart, weights, threshold = 0.5 } = options;
+  const { paths, missing } = await findImages(options.images, { except: out });
+  if (paths.length === 0) throw missing[0]?.error ?? new UserError("--images names no image.");
+  const names = new Map(pictureNames(paths).map((name, i) => [paths[i]!, name]));
+  if (pictures) await refuseOverwriting(out, names);
+  await mkdir(out, { recursive: true }).catch((cause) => {
+    throw fileError(out, "write", cause);
+  });
+
+  const total = paths.length + missing.length;
+  const results = join(out, RESULTS);
+  const report: PredictReport = { weights, threshold, predictions: results, images: [], failed: [], undone: total };
+  const fail = (file: string, { message }: UserError) => {
+    onFailed?.(message);
+    report.failed.push({ file_name: file, error: message });
+  };
+  for (const { file, error } of missing) fail(file, error);
+  const found = predict({
+    ...options,
+    images: paths,
+    onStart: (about) => {
+      report.weights = about.model.source;
+      onStart?.(about);
+    },
+  });
+  for await (const one of found) {
+    if (one.error) fail(one.file, one.error);
+    else {
+      const picture = pictures ? await placeInside(out, names.get(one.file)!) : null;
+      if (picture !== null) await writeFileAtomic(picture, await drawn(one, picture));
+      const { imageId: id, file: file_name, image, objects } = one;
+      const detections = objects.map((object) => toResult(object, id, file_name));
+      report.images.push({ id, file_name, width: image.width, height: image.height, picture, detections });
+    }
+    onImages?.(report.images.length + report.failed.length, total);
+  }
+  report.undone = total - report.images.length - report.failed.length;
+  const rows = report.images.flatMap(({ detections }) => detections.map((row) => JSON.stringify(row)));
+  await writeFileAtomic(results, rows.length > 0 ? `[\n${rows.join(",\n")}\n]\n` : "[]\n");
+  return report;
+}
+
+async function drawn(found: Extract<Prediction, { objects: unknown }>, name: string): Promise<Uint8Array> {
+  const objects = found.objects.map(({ name: text, score, ...rest }) => ({
+    ...rest,
+    text: `${text} ${score.toFixed(2)}`,
+  }));
+  return encodePicture(await drawObjects(found.image, objects), name);
+}
+
+/** Pictures must not take the place of the images that they are made of. */
+async function refuseOverwriting(out: string, names: Map<string, string>): Promise<void> {
+  const real = (path: string) => realpath(path).catch(() => undefined);
+  const sources = new Map(await Promise.all([...names.keys()].map(async (path) => [await real(path), path] as const)));
+  for (const name of names.values()) {
+    const place = await real(join(out, name));
+    const source = place && sources.get(place);
+    if (source !== undefined)
+      throw new UserError(`--out ${out}: the picture ${join(out, name)} would take the place of the image ${source}.`, {
+        hint: "Choose another folder, or leave the pictures out with --no-pictures.",
+      });
+  }
+}
+
+function toResult({ box, score, categoryId, name }: PredictedObject, image: number, file: string): CocoResult {
+  const round = (value: number, digits: number) => Number(value.toFixed(digits));
+  const [x1, y1, x2, y2] = box;
+  return {
+    image_id: image,
+    category_id: categoryId,
+    bbox: [round(x1, 3), round(y1, 3), round(x2 - x1, 3), round(y2 - y1, 3)],
+    score: round(score, 6),
+    file_name: file,
+    category_name: name,
+  };
+}

@@ -1,0 +1,87 @@
+// Is a recipe ready to be trained? Reads recipe, data set and weights; loads no engine and trains nothing.
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Architecture } from "../architecture/variants.ts";
+import type { LoadReport } from "../checkpoint/adapt.ts";
+import { leafShapes, parameterCount } from "../checkpoint/names.ts";
+import { findPublished, publishedWeights } from "../checkpoint/published.ts";
+import type { Transplant } from "../checkpoint/transplant.ts";
+import { weightsAt } from "../checkpoint/weightsFolder.ts";
+import { epochLength } from "../data/batch/sampler.ts";
+import { loadDataset } from "../data/dataset/dataset.ts";
+import { type ScanReport, scanDataset } from "../data/dataset/scan.ts";
+import { loadRecipe } from "../recipe/load.ts";
+import type { Recipe } from "../recipe/schema.ts";
+import { closest } from "../util/closest.ts";
+import { UserError } from "../util/errors.ts";
+import { cacheDir } from "../util/files.ts";
+import { scheduleFrom } from "./optimiser/schedule.ts";
+import { recipeArchitecture } from "./recipeArchitecture.ts";
+import { outlineSchedule, type ScheduleOutline } from "./stages/schedulePlot.ts";
+import { stagePlan } from "./stages/stages.ts";
+import { type FitOptions, fitWeights } from "./startingWeights.ts";
+
+type WeightsCheck = {
+  weights: string;
+  state: "none" | "file" | "cached" | "to be downloaded";
+} & Partial<LoadReport> & {
+    transplant?: Transplant;
+  };
+
+export type CheckReport = {
+  ok: boolean;
+  recipe: Recipe;
+  parameters: number;
+  weights: WeightsCheck;
+  data: ScanReport;
+  schedule: ScheduleOutline;
+};
+
+/** Everything that a run would need, looked at. Throws UserError where recipe or weights cannot be used at all. */
+export async function checkRecipe(
+  path: string,
+  { overrides = [] }: { overrides?: string[] | undefined } = {},
+): Promise<CheckReport> {
+  const recipe = await loadRecipe(path, { overrides });
+  recipeArchitecture(recipe); // a faulty one is reported before the data set is read
+  const dataset = await loadDataset(recipe.data, { strict: false });
+  const architecture = recipeArchitecture(recipe, dataset.classes.length);
+  const images = dataset.splits.train?.samples.length ?? 0;
+  const schedule = checkSchedule(recipe, architecture, images);
+  const weights = await checkWeights(recipe.weights, architecture, {
+    seed: recipe.seed,
+    heads: recipe.heads,
+    classNames: dataset.classes.map(({ name }) => name),
+  });
+  const data = await scanDataset(dataset, { queries: architecture.numQueries });
+  return { ok: data.ok, recipe, parameters: parameterCount(architecture), weights, data, schedule };
+}
+
+/** The learning rates and the stages that training would go through; a batch size that is not known yet counts as 1. */
+function checkSchedule(recipe: Recipe, architecture: Architecture, images: number): ScheduleOutline {
+  const { stages, schedule, epochs, max_steps: most, grad_accum_steps: gradAccumSteps } = recipe.train;
+  const batchSize = recipe.data.batch_size === "auto" ? 1 : recipe.data.batch_size;
+  const shown = epochLength({ length: images, batchSize, gradAccumSteps, shuffle: recipe.data.shuffle });
+  const stepsPerEpoch = shown / (batchSize * gradAccumSteps);
+  const totalSteps = Math.min(epochs * stepsPerEpoch, most ?? Number.POSITIVE_INFINITY);
+  const plan = stagePlan(stages, leafShapes(architecture), { freezeEncoder: recipe.model.freeze_encoder });
+  return outlineSchedule(scheduleFrom(schedule), plan, { epochs, stepsPerEpoch, totalSteps });
+}
+
+/** Published weights are not downloaded for this; a file is read and fitted. */
+async function checkWeights(weights: string, architecture: Architecture, options: FitOptions): Promise<WeightsCheck> {
+  if (weights === "none") return { weights, state: "none" };
+  const published = existsSync(weights) ? undefined : findPublished(weights);
+  const path = published ? join(cacheDir(), "weights", published.file) : await weightsAt(weights);
+  if (!existsSync(path)) {
+    if (published) return { weights, state: "to be downloaded" };
+    const names = publishedWeights().map(({ name }) => name);
+    const meant = closest(weights, names);
+    throw new UserError(`weights: there is no file ${weights}.${meant ? ` Did you mean ${meant}?` : ""}`, {
+      hint: `Give a path, none, or a published name: ${names.join(", ")}.`,
+    });
+  }
+  const { report, transplant } = await fitWeights(path, architecture, options);
+  return { weights, state: published ? "cached" : "file", ...report, ...(transplant && { transplant }) };
+}
