@@ -1,11 +1,8 @@
 // The images that an export is verified on: those of the run's own validation split wherever they can be found.
 
-import { existsSync } from "node:fs";
-import { dirname, resolve } from "node:path";
 import { loadDataset } from "../data/dataset/dataset.ts";
 import type { ClassEntry, Split, SplitName } from "../data/dataset/sample.ts";
-import { loadRecipe } from "../recipe/load.ts";
-import { runFiles } from "../run/files.ts";
+import { openRunFolder, runFolderOf } from "../run/runFolder.ts";
 import { UserError } from "../util/errors.ts";
 import { packagePath } from "../util/package.ts";
 
@@ -28,7 +25,7 @@ export async function findPictures(
     if (own) return own;
   } catch (error) {
     if (data !== undefined || !(error instanceof UserError)) throw error;
-    onWarning(`The data set of ${runOf(weights)} cannot be read, so AP is not compared: ${error.message}`);
+    onWarning(`The data set of ${runFolderOf(weights)} cannot be read, so AP is not compared: ${error.message}`);
   }
   const dataset = await loadDataset({ dir: BUNDLED }, { require: ["val"] });
   return { split: dataset.splits.val!, classes: undefined, source: "the pictures of this package" };
@@ -51,20 +48,12 @@ async function ownPictures(
   weights: string,
   { data, split }: { data: string | undefined; split: SplitName },
 ): Promise<Pictures | undefined> {
-  const run = runOf(weights);
+  const run = runFolderOf(weights);
   if (data === undefined && run === undefined) return undefined;
-  const from = data === undefined ? (await loadRecipe(runFiles(run!).recipe)).data : { dir: data };
+  const from = data === undefined ? (await (await openRunFolder(run!)).resolvedRecipe()).data : { dir: data };
   const dataset = await loadDataset(from, { require: [split] });
   const source = `${data ?? dataset.description}, ${split}`;
   return { split: dataset.splits[split]!, classes: dataset.classes, source };
-}
-
-/** The folder of the run that weights lie in. */
-function runOf(weights: string): string | undefined {
-  let folder = resolve(weights);
-  for (let up = 0; up < 4; up++, folder = dirname(folder))
-    if (existsSync(runFiles(folder).recipe) && existsSync(runFiles(folder).checkpoints)) return folder;
-  return undefined;
 }
 
 /** So many samples, spread evenly over the split. */

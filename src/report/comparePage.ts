@@ -1,6 +1,6 @@
 // The page of a comparison of two runs, in the style of a run's own.
 
-import type { RunFolder } from "../run/runFolder.ts";
+import type { RunContents } from "../run/runFolder.ts";
 import { type Comparison, compareRuns, type Difference } from "./comparison.ts";
 import { type Html, html } from "./page/html.ts";
 import { chart, page, type Section } from "./page/page.ts";
@@ -12,7 +12,7 @@ import { change, score } from "./text.ts";
 const MOST_ROWS = 400;
 
 /** The page's text. */
-export async function comparePage(a: RunFolder, b: RunFolder): Promise<string> {
+export async function comparePage(a: RunContents, b: RunContents): Promise<string> {
   const comparison = compareRuns(a, b);
   const names = distinctNames(comparison);
   const all = [a, b].map((run) => runSeries(run.rows, run.log.size?.stepsPerEpoch));

@@ -1,7 +1,7 @@
 // Two runs side by side: their best evaluations, their classes, and what differs in recipe and environment.
 
 import type { ValRow } from "../run/events.ts";
-import type { RunFolder } from "../run/runFolder.ts";
+import type { RunContents } from "../run/runFolder.ts";
 import { type KeyDifference, recipeDifference } from "./recipeDifference.ts";
 
 export type ComparedRun = {
@@ -30,7 +30,7 @@ export type Comparison = {
   caveats: string[];
 };
 
-export function compareRuns(a: RunFolder, b: RunFolder): Comparison {
+export function compareRuns(a: RunContents, b: RunContents): Comparison {
   const [one, two] = [metricsOf(a), metricsOf(b)];
   return {
     a: comparedRun(a),
@@ -44,14 +44,14 @@ export function compareRuns(a: RunFolder, b: RunFolder): Comparison {
   };
 }
 
-function comparedRun({ dir, name, log, best, metric }: RunFolder): ComparedRun {
+function comparedRun({ dir, name, log, best, metric }: RunContents): ComparedRun {
   return { dir, name, status: log.status, best: best && { epoch: best.epoch, step: best.step, metric } };
 }
 
 type Values = Record<string, number | null | undefined>;
 
 /** Of the best row; with the details of its evaluation, more of them. */
-function metricsOf({ best, evaluation }: RunFolder): Values {
+function metricsOf({ best, evaluation }: RunContents): Values {
   if (!best) return {};
   const of = (name: keyof ValRow) => best[name] as number | null;
   const more = evaluation?.step === best.step ? evaluation : null;
@@ -61,7 +61,7 @@ function metricsOf({ best, evaluation }: RunFolder): Values {
   };
 }
 
-function trainingOf({ rows, best, log }: RunFolder): Values {
+function trainingOf({ rows, best, log }: RunContents): Values {
   const train = rows.filter((row) => row.split === "train");
   const end = train.slice(-Math.max(1, Math.round(train.length / 20)));
   const median = [...train.map((row) => row.images_per_second)].sort((x, y) => x - y)[train.length >> 1];
@@ -91,13 +91,13 @@ function size({ change }: Difference): number {
   return change === null ? -1 : Math.abs(change);
 }
 
-function environmentOf({ environment }: RunFolder): Record<string, unknown> {
+function environmentOf({ environment }: RunContents): Record<string, unknown> {
   if (!environment) return {};
   const { started: _, ...rest } = environment;
   return rest;
 }
 
-function caveats(a: RunFolder, b: RunFolder): string[] {
+function caveats(a: RunContents, b: RunContents): string[] {
   const [one, two] = [a, b].map(({ environment }) => environment?.dataset?.fingerprint);
   const limits = [a, b].map(({ recipe }) => (recipe.eval as { max_dets?: unknown } | undefined)?.max_dets);
   return [

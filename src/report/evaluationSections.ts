@@ -1,7 +1,7 @@
 // The parts of a run's page that show what lies behind an evaluation: classes, confusion, thresholds, pictures.
 
 import type { EvaluationRecord, RecordedPicture } from "../run/evaluation.ts";
-import type { Pictures, RunFolder } from "../run/runFolder.ts";
+import type { Pictures, RunContents } from "../run/runFolder.ts";
 import { type Html, html, raw } from "./page/html.ts";
 import { chart, type Section } from "./page/page.ts";
 import { heading, htmlTable, numberCell } from "./page/table.ts";
@@ -16,7 +16,7 @@ export function evaluationSections({
   perClass,
   pictures,
 }: {
-  run: RunFolder;
+  run: RunContents;
   evaluation: EvaluationRecord;
   perClass: EvaluationRecord["perClass"];
   pictures: Pictures;
@@ -29,11 +29,11 @@ export function evaluationSections({
   ];
 }
 
-function whichOne({ step, epoch }: EvaluationRecord, { best }: RunFolder): string {
+function whichOne({ step, epoch }: EvaluationRecord, { best }: RunContents): string {
   return `${best?.step === step ? "the best evaluation" : "the last evaluation"}, after epoch ${epoch + 1}`;
 }
 
-function classes(run: RunFolder, evaluation: EvaluationRecord, perClass: EvaluationRecord["perClass"]): Html {
+function classes(run: RunContents, evaluation: EvaluationRecord, perClass: EvaluationRecord["perClass"]): Html {
   const measured = perClass.some((row) => row["AP50:95"] !== null);
   const evaluations = run.rows.filter(({ split }) => split === "val").length;
   const rest = perClass.length - MOST_ROWS;

@@ -1,7 +1,7 @@
 // The page of one run, from its folder.
 
 import type { ValRow } from "../run/events.ts";
-import type { Pictures, RunFolder } from "../run/runFolder.ts";
+import type { Pictures, RunContents } from "../run/runFolder.ts";
 import type { RunStatus } from "../run/runLog.ts";
 import { selection } from "../run/selection.ts";
 import { evaluationSections } from "./evaluationSections.ts";
@@ -16,7 +16,7 @@ import { recipeStages, trainingSections } from "./trainingSections.ts";
 
 /** The page's text. `defaults`: the recipe as it would be if the person had given nothing, where that is known. */
 export async function runPage(
-  run: RunFolder,
+  run: RunContents,
   { pictures, defaults }: { pictures: Pictures; defaults?: Record<string, unknown> | undefined },
 ): Promise<string> {
   const { rows, log, evaluation, exported } = run;
@@ -47,18 +47,18 @@ function shownEvaluation({
   confusion,
   precisionRecall,
   perClass,
-}: NonNullable<RunFolder["evaluation"]>): ShownEvaluation {
+}: NonNullable<RunContents["evaluation"]>): ShownEvaluation {
   const ranked = [...perClass].sort((a, b) => (b["AP50:95"] ?? -1) - (a["AP50:95"] ?? -1));
   return { threshold, f1Sweep, confusion, precisionRecall, perClass: ranked };
 }
 
-function bestPoint({ best }: RunFolder, { val }: RunSeries): RunData["best"] {
+function bestPoint({ best }: RunContents, { val }: RunSeries): RunData["best"] {
   const x = best ? val.x[val.step.indexOf(best.step)] : undefined;
   const y = best?.["AP50:95"] ?? null;
   return x === undefined || y === null ? null : { x, y };
 }
 
-function header(run: RunFolder): Html {
+function header(run: RunContents): Html {
   const reload = "This page is made again after every evaluation; reload it to see more.";
   return html`<p class="eyebrow">Training run</p>
 <h1>${run.name}</h1>
@@ -75,7 +75,7 @@ const STATUS: Record<RunStatus, string> = {
 };
 
 /** "Done after 24 of 50 epochs, 528 steps, in 3 min; 2026-03-04 05:06 UTC." */
-function lead({ log, rows, environment }: RunFolder): string {
+function lead({ log, rows, environment }: RunContents): string {
   const last = rows.at(-1);
   if (!last) return `${STATUS[log.status]}. Nothing has been recorded yet.`;
   const epochs = log.size
@@ -89,7 +89,7 @@ function lead({ log, rows, environment }: RunFolder): string {
 
 type KeyFigure = { name: string; value: string; note?: string };
 
-function keyFigures(run: RunFolder): Html {
+function keyFigures(run: RunContents): Html {
   const { best, metric, rows, evaluation, environment } = run;
   const last = rows.findLast((row): row is ValRow => row.split === "val");
   const row = best ?? last;

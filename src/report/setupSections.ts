@@ -1,6 +1,6 @@
 // The parts of a run's page that show what it was made with, how to repeat it, and what happened.
 
-import type { RunFolder } from "../run/runFolder.ts";
+import type { RunContents } from "../run/runFolder.ts";
 import { type Html, html } from "./page/html.ts";
 import type { Section } from "./page/page.ts";
 import { cell, code, heading, htmlTable } from "./page/table.ts";
@@ -10,7 +10,7 @@ import { moment, plural, shellWord } from "./text.ts";
 type Recipe = Record<string, unknown>;
 
 /** Sections for the page, in order. `defaults`: the recipe as it would be if nothing had been given. */
-export function setupSections(run: RunFolder, { defaults }: { defaults?: Recipe | undefined }): Section[] {
+export function setupSections(run: RunContents, { defaults }: { defaults?: Recipe | undefined }): Section[] {
   return [
     { id: "recipe", name: "Recipe", content: recipe(run, { defaults }) },
     { id: "environment", name: "Environment", content: environment(run) },
@@ -19,7 +19,10 @@ export function setupSections(run: RunFolder, { defaults }: { defaults?: Recipe 
   ];
 }
 
-function recipe({ recipe: values, recipeText, log }: RunFolder, { defaults }: { defaults?: Recipe | undefined }): Html {
+function recipe(
+  { recipe: values, recipeText, log }: RunContents,
+  { defaults }: { defaults?: Recipe | undefined },
+): Html {
   return html`${log.facts.length > 0 && facts(log.facts)}
 ${defaults && setKeys(values, defaults)}
 <details><summary>The whole recipe, defaults filled in</summary><pre tabindex="0">${recipeText}</pre></details>`;
@@ -48,7 +51,7 @@ function setKeys(values: Recipe, defaults: Recipe): Html {
   });
 }
 
-function environment({ environment: found }: RunFolder): Html {
+function environment({ environment: found }: RunContents): Html {
   if (!found) return html`<p class="soft">environment.json is not there or cannot be read.</p>`;
   const { git, cpu, dataset } = found;
   const rows: [string, string][] = [
@@ -67,7 +70,7 @@ function environment({ environment: found }: RunFolder): Html {
   return htmlTable({ rows: rows.map(([name, value]) => [heading(name), cell(value)]) });
 }
 
-function repeat({ dir, environment: found, name }: RunFolder): Html {
+function repeat({ dir, environment: found, name }: RunContents): Html {
   const commit = found?.git?.commit;
   const commands = [
     ...(commit && /^[0-9a-f]{7,64}$/.test(commit) ? [`git checkout ${commit}`] : []),
@@ -83,7 +86,7 @@ On one CPU machine the result is the same to the byte; a GPU promises no such th
 /** More are in the log only. */
 const SHOWN_EVENTS = 60;
 
-function events({ log }: RunFolder): Html {
+function events({ log }: RunContents): Html {
   const shown = log.events.slice(-SHOWN_EVENTS);
   const left = log.events.length > shown.length;
   const items = shown.map(({ time, level, message }) => {

@@ -1,6 +1,6 @@
 // The parts of a run's page that show its training: metrics over the run, losses, learning rates and speed.
 
-import type { RunFolder } from "../run/runFolder.ts";
+import type { RunContents } from "../run/runFolder.ts";
 import { type Html, html } from "./page/html.ts";
 import { chart, type Section } from "./page/page.ts";
 import type { RunChart, StageSpan } from "./page/pageData.ts";
@@ -8,7 +8,7 @@ import { cell, heading, htmlTable, numberCell } from "./page/table.ts";
 
 /** Sections for the page, in order. `terms`: the names of all columns of training. */
 export function trainingSections(
-  run: RunFolder,
+  run: RunContents,
   { terms, stages }: { terms: readonly string[]; stages: readonly RecipeStage[] },
 ): Section[] {
   const shown = TERMS.filter(({ term }) => terms.includes(term));
@@ -19,11 +19,11 @@ export function trainingSections(
   ];
 }
 
-function hasTrained({ rows }: RunFolder): boolean {
+function hasTrained({ rows }: RunContents): boolean {
   return rows.some(({ split }) => split === "train");
 }
 
-function progress(run: RunFolder, { staged }: { staged: boolean }): Html {
+function progress(run: RunContents, { staged }: { staged: boolean }): Html {
   const { rows, metric, recipe } = run;
   const averaged = (recipe.train as { ema?: unknown } | undefined)?.ema !== "none";
   const of = averaged ? "of the moving average of the weights" : "of the weights";
@@ -64,7 +64,7 @@ export function recipeStages({ train }: Record<string, unknown>): RecipeStage[] 
   }));
 }
 
-function optimisation({ rows }: RunFolder, stages: readonly RecipeStage[]): Html {
+function optimisation({ rows }: RunContents, stages: readonly RecipeStage[]): Html {
   const has = (name: string) => rows.some((row) => name in row);
   const rates = {
     title: "Learning rates",

@@ -1,8 +1,8 @@
 // evaluation.json and evaluation-best.json: what lies behind the figures of a run's last and of its best evaluation.
 
-import { readFile } from "node:fs/promises";
 import type { MetricsRow, ValRow } from "./events.ts";
 import { runFiles } from "./files.ts";
+import { readJsonObject } from "./json.ts";
 
 /**
  * Objects by true class (rows) and by the class they were taken for (columns). The last row is background: detections
@@ -77,15 +77,21 @@ export async function readEvaluation(
   return last && known.has(last.step) ? last : null;
 }
 
+/**
+ * The pictures of the best and of the last evaluation that a run's folder has records of, and the steps that they belong
+ * to. Records of any version have these.
+ */
+export async function recordedPictures(dir: string): Promise<{ step: number; picture: RecordedPicture }[]> {
+  const files = runFiles(dir);
+  const records = await Promise.all(
+    [files.bestEvaluation, files.evaluation].map((path) => readJsonObject<Partial<EvaluationRecord>>(path)),
+  );
+  return records.flatMap((record) => (record?.pictures ?? []).map((picture) => ({ step: record?.step ?? 0, picture })));
+}
+
 /** A record that has all the parts a page shows; a later version's may not. */
 export async function readRecordAt(path: string): Promise<EvaluationRecord | null> {
-  const text = await readFile(path, "utf8").catch(() => "null");
-  let record: EvaluationRecord | null;
-  try {
-    record = JSON.parse(text) as EvaluationRecord | null;
-  } catch {
-    return null;
-  }
+  const record = await readJsonObject<EvaluationRecord>(path);
   if (record?.format !== 1) return null;
   const { perClass, confusion, precisionRecall, f1, f1Sweep, pictures, threshold } = record;
   const lists = [perClass, confusion?.classes, confusion?.counts, precisionRecall?.classes, f1Sweep, pictures];

@@ -1,7 +1,7 @@
 // export.json: what was exported into a folder, how it was verified, how fast it is.
 
-import { readFile } from "node:fs/promises";
 import { runFiles } from "./files.ts";
+import { readJsonObject } from "./json.ts";
 
 /** One file. Paths are relative to the record. */
 export type FileRecord = {
@@ -37,14 +37,10 @@ export type FileRecord = {
 
 /** What has been exported into a folder; other programs may have written the file, so only whole entries are taken. */
 export async function readExported(folder: string): Promise<FileRecord[]> {
-  try {
-    const { files } = JSON.parse(await readFile(runFiles(folder).exported, "utf8")) as { files?: unknown };
-    const isRecord = (one: unknown): one is FileRecord => {
-      const { file, bytes } = (one ?? {}) as Partial<FileRecord>;
-      return typeof file === "string" && typeof bytes === "number";
-    };
-    return Array.isArray(files) ? files.filter(isRecord) : [];
-  } catch {
-    return []; // there is none, or it cannot be read: it is written again
-  }
+  const record = await readJsonObject<{ files?: unknown }>(runFiles(folder).exported);
+  const isRecord = (one: unknown): one is FileRecord => {
+    const { file, bytes } = (one ?? {}) as Partial<FileRecord>;
+    return typeof file === "string" && typeof bytes === "number";
+  };
+  return Array.isArray(record?.files) ? record.files.filter(isRecord) : [];
 }

@@ -13,7 +13,9 @@ const NAMES = {
   bestEvaluation: "evaluation-best.json",
   pictures: "evaluation",
   tensorboard: "tensorboard",
-  wandb: "wandb.json",
+  wandbIdentity: "wandb.json",
+  /** What is kept for W&B until it is there, and runs as files for `wandb sync`. */
+  wandb: "wandb",
   onnx: "model.onnx",
   exported: "export.json",
   checkpoints: "checkpoints",

@@ -1,24 +1,48 @@
-// All that a run folder says about its run, as far as it is there: a report can be made of any run at any time.
+// A run's folder, opened: whoever reads one reads it through this, whichever version wrote it.
 
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { basename, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { parse } from "yaml";
+import { type CheckpointInfo, listCheckpoints } from "../checkpoint/store.ts";
+import { loadRecipe } from "../recipe/load.ts";
+import type { Recipe } from "../recipe/schema.ts";
 import { UserError } from "../util/errors.ts";
+import { fileError } from "../util/files.ts";
 import type { Environment } from "./environment.ts";
 import { type EvaluationRecord, readEvaluation } from "./evaluation.ts";
 import type { MetricsRow, ValRow } from "./events.ts";
 import { type FileRecord, readExported } from "./exported.ts";
-import { RUN_FILES, runFiles } from "./files.ts";
+import { type RunFiles, runFiles } from "./files.ts";
+import { readJsonObject } from "./json.ts";
 import { readMetrics } from "./metricsFile.ts";
 import { type RunLog, readLog } from "./runLog.ts";
-import { selection } from "./selection.ts";
+import { type Selection, selection } from "./selection.ts";
 
+/** An open folder. Its files are read when they are asked for; what an older version did not write is null or empty. */
 export type RunFolder = {
   dir: string;
+  /** The recipe's name, else the folder's. */
   name: string;
-  /** recipe.yaml as it is, and its values. */
+  files: RunFiles;
+  /** recipe.yaml as it is, and its values as plain data: those of another version may not be a recipe of this one. */
   recipeText: string;
   recipe: Record<string, unknown>;
+  /** How the run chooses its best evaluation. */
+  selection: Selection;
+  /** The recipe as this version checks it. Throws a UserError where it is none. */
+  resolvedRecipe(): Promise<Recipe>;
+  /** Throws a UserError where they cannot be read. */
+  rows(): Promise<MetricsRow[]>;
+  environment(): Promise<Environment | null>;
+  log(): Promise<RunLog>;
+  exported(): Promise<FileRecord[]>;
+  /** Oldest first. */
+  checkpoints(): Promise<(CheckpointInfo & { name: string })[]>;
+};
+
+/** All that a run's folder says about its run at one time: a report can be made of any run at any time. */
+export type RunContents = Pick<RunFolder, "dir" | "name" | "recipeText" | "recipe"> & {
   rows: MetricsRow[];
   environment: Environment | null;
   log: RunLog;
@@ -33,47 +57,62 @@ export type RunFolder = {
 /** Pictures of an evaluation by their file; what is not there is left out of a page. */
 export type Pictures = ReadonlyMap<string, Uint8Array>;
 
-/** Read a run folder. Throws a UserError where it is none. */
-export async function readRunFolder(dir: string): Promise<RunFolder> {
+/** Open a run's folder. Throws a UserError where it is none. */
+export async function openRunFolder(dir: string): Promise<RunFolder> {
   const files = runFiles(dir);
   const recipeText = await readFile(files.recipe, "utf8").catch((cause) => {
-    throw new UserError(`${dir} is no run: it has no ${RUN_FILES.recipe} that can be read.`, {
+    throw new UserError(`${dir} is no run. ${(fileError(files.recipe, "read", cause) as Error).message}`, {
       hint: "Name the folder that rfdetr-train wrote, such as checkpoints/trees.",
       cause,
     });
   });
-  const recipe = recipeOf(recipeText, dir);
-  const rows = await readMetrics(files.metrics);
-  const { metric, best: bestOf } = selection(recipe);
-  const best = bestOf(rows);
+  const recipe = recipeOf(recipeText, files.recipe);
   return {
-    ...{ dir, recipeText, recipe, rows, metric, best },
+    ...{ dir, files, recipeText, recipe },
     name: typeof recipe.name === "string" ? recipe.name : basename(resolve(dir)),
-    environment: await readJson<Environment>(files.environment),
-    log: await readLog(files.log),
-    evaluation: await readEvaluation(dir, { rows, best }),
-    exported: await readExported(dir),
+    selection: selection(recipe),
+    resolvedRecipe: () => loadRecipe(files.recipe),
+    rows: () => readMetrics(files.metrics),
+    environment: () => readJsonObject<Environment>(files.environment),
+    log: () => readLog(files.log),
+    exported: () => readExported(dir),
+    checkpoints: () => listCheckpoints(files.checkpoints),
   };
 }
 
-function recipeOf(text: string, dir: string): Record<string, unknown> {
+/** Read all that a run's folder says. Throws a UserError where it is none. */
+export async function readRunFolder(dir: string): Promise<RunContents> {
+  const { name, recipeText, recipe, selection, ...folder } = await openRunFolder(dir);
+  const rows = await folder.rows();
+  const best = selection.best(rows);
+  return {
+    ...{ dir, name, recipeText, recipe, rows, best },
+    metric: selection.metric,
+    environment: await folder.environment(),
+    log: await folder.log(),
+    evaluation: await readEvaluation(dir, { rows, best }),
+    exported: await folder.exported(),
+  };
+}
+
+/** The folder of the run that a path lies in, such as that of weights or a checkpoint; undefined where it lies in none. */
+export function runFolderOf(path: string): string | undefined {
+  let folder = resolve(path);
+  for (let up = 0; up < 4; up++, folder = dirname(folder)) {
+    const { recipe, checkpoints } = runFiles(folder);
+    if (existsSync(recipe) && existsSync(checkpoints)) return folder;
+  }
+  return undefined;
+}
+
+function recipeOf(text: string, path: string): Record<string, unknown> {
   let value: unknown;
   try {
     value = parse(text, { maxAliasCount: 100 });
   } catch (cause) {
-    throw new UserError(`${runFiles(dir).recipe} is not valid YAML.`, { cause });
+    throw new UserError(`${path} is not valid YAML.`, { hint: "Restore it from your records of the run.", cause });
   }
   if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new UserError(`${runFiles(dir).recipe} is not a recipe.`);
+    throw new UserError(`${path} is not a recipe.`);
   return value as Record<string, unknown>;
-}
-
-/** A JSON object, or null where there is none that can be read. */
-async function readJson<Value extends object>(path: string): Promise<Value | null> {
-  try {
-    const value: unknown = JSON.parse(await readFile(path, "utf8"));
-    return typeof value === "object" && value !== null ? (value as Value) : null;
-  } catch {
-    return null;
-  }
 }

@@ -2,8 +2,9 @@
 
 import { open } from "node:fs/promises";
 
-/** Of a longer log only the end is read. */
+/** Of a longer log only the end is read, and the first line. */
 const MOST_BYTES = 16 << 20;
+const FIRST_BYTES = 64 << 10;
 const MOST_EVENTS = 200;
 
 export type RunStatus = "done" | "interrupted" | "out-of-time" | "failed" | "running";
@@ -12,7 +13,8 @@ export type RunLog = {
   status: RunStatus;
   /** Of training, the time between a stop and a resume left out. */
   seconds: number | null;
-  /** Time of the last line, as ISO text. */
+  /** Times of the first and the last line, as ISO text. */
+  first: string | null;
   last: string | null;
   /** What the run said about weights, data, model and device when it (re)started last. */
   facts: string[];
@@ -21,6 +23,7 @@ export type RunLog = {
   events: { time: string; level: "info" | "warning" | "error"; message: string }[];
 };
 
+/** Pino's level, 30 for information; the time is empty where the line does not say. */
 type Line = { level: number; time: string; msg: string } & Record<string, unknown>;
 
 const ENDS: readonly string[] = ["done", "interrupted", "out-of-time", "failed"] satisfies RunStatus[];
@@ -28,8 +31,13 @@ const STARTS = ["started", "resumed"];
 
 /** Read a log; one that is missing or damaged tells less, and that is all. */
 export async function readLog(path: string): Promise<RunLog> {
-  const lines = parse(await readEnd(path).catch(() => ""));
-  const log: RunLog = { status: "running", seconds: null, last: null, facts: [], size: null, events: [] };
+  const { first, end } = await readEnds(path).catch(() => ({ first: "", end: "" }));
+  const lines = parse(end);
+  const timed = [...parse(first), ...lines].map(({ time }) => time).filter((time) => !Number.isNaN(Date.parse(time)));
+  const log: RunLog = {
+    ...{ status: "running", seconds: null, first: timed[0] ?? null, last: timed.at(-1) ?? null },
+    ...{ facts: [], size: null, events: [] },
+  };
   let [began, until] = [Number.NaN, Number.NaN];
   const close = () => {
     if (until > began) log.seconds = (log.seconds ?? 0) + (until - began) / 1000;
@@ -43,10 +51,10 @@ export async function readLog(path: string): Promise<RunLog> {
       if (Array.isArray(fields.facts)) log.facts = fields.facts.map(String);
       log.size = sizeOf(fields.size) ?? log.size;
     }
-    until = Date.parse(time);
-    log.last = time;
+    if (time !== "") until = Date.parse(time);
     if (ENDS.includes(msg)) log.status = msg as RunStatus;
-    if (level >= 40 || STARTS.includes(msg) || ENDS.includes(msg) || Object.keys(fields).length === 0) {
+    const isShown = level >= 40 || STARTS.includes(msg) || ENDS.includes(msg) || Object.keys(fields).length === 0;
+    if (isShown && time !== "") {
       log.events.push({
         time,
         level: level >= 50 ? "error" : level >= 40 ? "warning" : "info",
@@ -77,24 +85,27 @@ function sizeOf(value: unknown): RunLog["size"] {
 function parse(text: string): Line[] {
   return text.split("\n").flatMap((line): Line[] => {
     try {
-      const value = JSON.parse(line) as Partial<Line>;
-      return typeof value.msg === "string" && typeof value.time === "string" && typeof value.level === "number"
-        ? [value as Line]
-        : [];
+      const { level, time, msg, ...fields } = JSON.parse(line) as Partial<Line>;
+      if (typeof msg !== "string") return [];
+      const known = { level: typeof level === "number" ? level : 30, time: typeof time === "string" ? time : "" };
+      return [{ ...fields, ...known, msg }];
     } catch {
       return []; // torn by a crash, or the beginning that was cut
     }
   });
 }
 
-async function readEnd(path: string): Promise<string> {
+/** The end of a log, and the first line of one that is longer than that. */
+async function readEnds(path: string): Promise<{ first: string; end: string }> {
   const file = await open(path, "r");
   try {
     const { size } = await file.stat();
     const length = Math.min(size, MOST_BYTES);
-    const bytes = Buffer.alloc(length);
-    await file.read(bytes, 0, length, size - length);
-    return bytes.toString("utf8");
+    const end = Buffer.alloc(length);
+    await file.read(end, 0, length, size - length);
+    const begin = Buffer.alloc(size > length ? FIRST_BYTES : 0);
+    if (begin.length > 0) await file.read(begin, 0, begin.length, 0);
+    return { first: begin.toString("utf8").split("\n", 1)[0]!, end: end.toString("utf8") };
   } finally {
     await file.close();
   }

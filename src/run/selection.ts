@@ -15,7 +15,7 @@ export type Selection = {
 export function selection({ early_stopping: stopping }: { early_stopping?: unknown }): Selection {
   const named = (stopping as { metric?: unknown } | null | undefined)?.metric;
   const metric = typeof named === "string" ? named : "AP50:95";
-  const of = (row: ValRow) => measuredBy(row, metric);
+  const of = (row: ValRow) => metricIn(row, metric);
   return {
     ...{ metric, of },
     best: (rows) => {
@@ -40,8 +40,16 @@ export function classOfMetric(metric: string): string | undefined {
   return metric.startsWith("AP:") ? metric.slice("AP:".length) : undefined;
 }
 
-function measuredBy(row: ValRow, metric: string): number | null {
+/** Where a metric's value lies in an evaluation's row: key by key. */
+export function pathOfMetric(metric: string): string[] {
   const name = classOfMetric(metric);
-  const value = name === undefined ? row[metric as "AP50"] : row.per_class[name];
+  return name === undefined ? [metric] : ["per_class", name];
+}
+
+function metricIn(row: ValRow, metric: string): number | null {
+  const value = pathOfMetric(metric).reduce<unknown>(
+    (found, key) => (typeof found === "object" && found !== null ? (found as Record<string, unknown>)[key] : undefined),
+    row,
+  );
   return typeof value === "number" ? value : null;
 }

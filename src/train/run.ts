@@ -1,15 +1,15 @@
 // A recipe becomes a run: device, data, weights, the run's folder; then the loop. And a run goes on where it stopped.
 
-import { existsSync } from "node:fs";
 import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { listCheckpoints } from "../checkpoint/store.ts";
-import { loadRecipe, writeRecipe } from "../recipe/load.ts";
+import { writeRecipe } from "../recipe/load.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import type { EndStatus, MetricsRow, TrainEvent } from "../run/events.ts";
 import { runFiles } from "../run/files.ts";
 import { openLog } from "../run/log.ts";
 import { openMetricsFile } from "../run/metricsFile.ts";
+import { openRunFolder } from "../run/runFolder.ts";
 import { selection } from "../run/selection.ts";
 import { UserError } from "../util/errors.ts";
 import { fileError, writeFileAtomic } from "../util/files.ts";
@@ -102,16 +102,7 @@ export async function* resume(
 
 /** The recipe of a run folder and the checkpoint that it goes on from. */
 export async function readRun(dir: string): Promise<{ recipe: Recipe; saved: SavedProgress }> {
-  const isFolder = await stat(dir).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
-  if (!isFolder || !existsSync(runFiles(dir).recipe)) {
-    throw new UserError(`${dir} is no run: ${isFolder ? "it has no recipe.yaml" : "there is no such folder"}.`, {
-      hint: "Name the folder that rfdetr-train wrote, such as checkpoints/trees.",
-    });
-  }
-  const recipe = await loadRecipe(runFiles(dir).recipe);
+  const recipe = await (await openRunFolder(dir)).resolvedRecipe();
   const saved = await loadProgress(dir);
   const metric = selection(recipe).metric;
   if (saved.state.best && saved.state.metric !== metric) {
@@ -146,7 +137,7 @@ export async function reopen(
 ): Promise<Run> {
   const { model, ema, optimizer } = checkpoint.tensors;
   if (!model || !optimizer) {
-    throw new UserError(`The checkpoint ${join(dir, "checkpoints", "last")} lacks the optimizer's state.`, {
+    throw new UserError(`The checkpoint ${join(runFiles(dir).checkpoints, "last")} lacks the optimizer's state.`, {
       hint: "It can be evaluated or used as weights, but not be continued.",
     });
   }

@@ -1,6 +1,6 @@
 // What a page hands to its charts (charts/*.ts) as JSON: the names and types that both sides share.
 
-import type { RunFolder } from "../../run/runFolder.ts";
+import type { RunContents } from "../../run/runFolder.ts";
 import type { Difference } from "../comparison.ts";
 import type { RunSeries, Series } from "../series.ts";
 
@@ -28,7 +28,7 @@ export type ComparisonChart = "both-ap" | "both-loss" | "class-pairs";
 export type StageSpan = { number: number; from: number; to: number };
 
 export type ShownEvaluation = Pick<
-  NonNullable<RunFolder["evaluation"]>,
+  NonNullable<RunContents["evaluation"]>,
   "threshold" | "f1Sweep" | "confusion" | "precisionRecall" | "perClass"
 >;
 

@@ -11,9 +11,9 @@ import type { Detection } from "../../eval/boxMatching.ts";
 import { evaluationDetails, worstAndBest } from "../../eval/details.ts";
 import type { Evaluation } from "../../eval/evaluate.ts";
 import type { EvaluationRecord, ImageOutcome, RecordedPicture } from "../../run/evaluation.ts";
-import { readRecordAt } from "../../run/evaluation.ts";
 import type { ValRow } from "../../run/events.ts";
 import { RUN_FILES, runFiles } from "../../run/files.ts";
+import { readJsonObject } from "../../run/json.ts";
 import { isBetter, selection } from "../../run/selection.ts";
 import type { TrackedPicture } from "../../track/tracker.ts";
 import { writeFileAtomic } from "../../util/files.ts";
@@ -139,7 +139,9 @@ async function writeFolder(path: string, files: readonly { name: string; data: U
 /** Remove the pictures of evaluations that neither evaluation.json nor evaluation-best.json is about. */
 async function removeStale(dir: string): Promise<void> {
   const { evaluation, bestEvaluation, pictures } = runFiles(dir);
-  const records = await Promise.all([evaluation, bestEvaluation].map(readRecordAt));
+  const records = await Promise.all(
+    [evaluation, bestEvaluation].map((path) => readJsonObject<{ step?: unknown }>(path)),
+  );
   const needed = new Set(records.map((record) => String(record?.step)));
   for (const name of await readdir(pictures)) {
     if (!needed.has(name)) await rm(join(pictures, name), { recursive: true, force: true });

@@ -1,10 +1,10 @@
 // What a run shows of itself besides its rows: details of evaluations, report.html. Trouble with it never stops the training.
 
 import type { Evaluation } from "../../eval/evaluate.ts";
-import { loadRecipe, resolveRecipe } from "../../recipe/load.ts";
+import { resolveRecipe } from "../../recipe/load.ts";
 import { writeReport } from "../../report/writeReport.ts";
 import type { EndStatus, TrainEvent, ValRow } from "../../run/events.ts";
-import { runFiles } from "../../run/files.ts";
+import { openRunFolder } from "../../run/runFolder.ts";
 import type { Run } from "../liveRun.ts";
 import { leaveStage } from "../stages/stageChange.ts";
 import { recordEvaluation } from "./evaluationRecord.ts";
@@ -52,7 +52,8 @@ async function* keepReport(run: Run): AsyncGenerator<TrainEvent, void, undefined
 
 /** Write report.html of a run folder again, and return its path. Throws a UserError where the folder is no run. */
 export async function reportRun(dir: string): Promise<string> {
-  const recipe = await loadRecipe(runFiles(dir).recipe).catch(() => undefined); // an older one still has a report
+  const folder = await openRunFolder(dir);
+  const recipe = await folder.resolvedRecipe().catch(() => undefined); // an older one still has a report
   return writeReport(dir, { defaults: recipe && defaultsFor(recipe.model.variant) });
 }
 

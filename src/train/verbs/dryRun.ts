@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { listCheckpoints, verifyCheckpoint } from "../../checkpoint/store.ts";
 import type { Recipe } from "../../recipe/schema.ts";
 import type { TrainEvent } from "../../run/events.ts";
+import { runFiles } from "../../run/files.ts";
 import { UserError } from "../../util/errors.ts";
 import { FILE } from "../record/runExport.ts";
 import { resume, type TrainOptions, train } from "../run.ts";
@@ -71,7 +72,7 @@ export async function dryRun(
     for await (const _ of rest);
     signal?.throwIfAborted();
     if (refused !== undefined) throw new UserError(refused.replace(/ Try again with: .*/, ""));
-    const dir = join(run, "checkpoints");
+    const dir = runFiles(run).checkpoints;
     for (const { name } of await listCheckpoints(dir)) await verifyCheckpoint(join(dir, name));
     worked("verify", "the files of the checkpoints agree with their sums");
     return { parts, seconds: (performance.now() - began) / 1000 };

@@ -11,10 +11,9 @@ import {
   loadCheckpoint,
   verifyCheckpoint,
 } from "../../checkpoint/store.ts";
-import { loadRecipe } from "../../recipe/load.ts";
 import { runFiles } from "../../run/files.ts";
 import { openMetricsFile } from "../../run/metricsFile.ts";
-import { selection } from "../../run/selection.ts";
+import { openRunFolder } from "../../run/runFolder.ts";
 import { closest } from "../../util/closest.ts";
 import { UserError } from "../../util/errors.ts";
 import { syncDirectory, writeFileAtomic } from "../../util/files.ts";
@@ -50,7 +49,7 @@ export async function rollback(runDir: string, to: string): Promise<Rollback> {
     throw new UserError(`There is no checkpoint in ${dir}.`, {
       hint: "Name the folder that rfdetr-train wrote, such as checkpoints/trees.",
     });
-  const metric = selection(await loadRecipe(runFiles(runDir).recipe)).metric;
+  const metric = (await openRunFolder(runDir)).selection.metric;
   if (!target) throw noSuch(runDir, name, all, metric);
   await verifyCheckpoint(join(dir, name));
   const { state } = await loadCheckpoint(join(dir, name), []);
@@ -103,7 +102,8 @@ function noSuch(runDir: string, name: string, all: (CheckpointInfo & { name: str
 function freeNumber(runDir: string): number {
   let number = 1;
   const taken = () =>
-    existsSync(join(runDir, "checkpoints", `rolled-back-${number}`)) || existsSync(join(runDir, rowsName(number)));
+    existsSync(join(runFiles(runDir).checkpoints, `rolled-back-${number}`)) ||
+    existsSync(join(runDir, rowsName(number)));
   while (taken()) number++;
   return number;
 }

@@ -81,7 +81,7 @@ export async function writeWandbFile({ dir, out, checkpoint, project, entity }: 
     );
   }
   const { id, artifactIds } = await runIdentity(dir);
-  const home = resolve(out ?? join(dir, "wandb"));
+  const home = resolve(out ?? runFiles(dir).wandb);
   const parts = await writtenParts(home, id);
   const sent = parts.filter((part) => part.sent).map(({ covered }) => covered);
   const goesOn = sent.length > 0 || delivered !== undefined;
@@ -158,7 +158,7 @@ function pictureValues(pictures: readonly RunPicture[], step?: number): Record<s
 /** Folder of the checkpoint that `best` names, else of the last one. */
 async function bestCheckpoint(dir: string): Promise<string | undefined> {
   for (const name of ["best", "last"]) {
-    const path = await realpath(join(dir, "checkpoints", name)).catch(() => undefined);
+    const path = await realpath(join(runFiles(dir).checkpoints, name)).catch(() => undefined);
     if (path) return path;
   }
   return undefined;
@@ -185,7 +185,7 @@ async function placeCheckpoint(
   }
   const manifest = await readFile(join(source, "manifest.json"), "utf8").catch(() => "{}");
   const { epoch, step, score } = JSON.parse(manifest) as Record<string, unknown>;
-  const isBest = (await realpath(join(dir, "checkpoints", "best")).catch(() => "")) === (await realpath(source));
+  const isBest = (await realpath(join(runFiles(dir).checkpoints, "best")).catch(() => "")) === (await realpath(source));
   return {
     ...{ name: `model-${id}`, type: "model", aliases: ["latest", ...(isBest ? ["best"] : [])] },
     ...{ metadata: { checkpoint: basename(source), epoch, step, score }, files, ids },

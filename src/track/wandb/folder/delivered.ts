@@ -2,6 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { runFiles } from "../../../run/files.ts";
 import { fileError, writeFileAtomic } from "../../../util/files.ts";
 
 /**
@@ -10,7 +11,7 @@ import { fileError, writeFileAtomic } from "../../../util/files.ts";
  */
 export type Delivered = { step: number; open: boolean };
 
-const fileOf = (dir: string) => join(dir, "wandb", "delivered.json");
+const fileOf = (dir: string) => join(runFiles(dir).wandb, "delivered.json");
 
 export async function noteDelivered(dir: string, delivered: Delivered): Promise<void> {
   await writeFileAtomic(fileOf(dir), `${JSON.stringify(delivered)}\n`);

@@ -17,7 +17,7 @@ const ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789";
 
 /** The run folder's identity, which the first call makes. Throws UserError where the file is there but no identity. */
 export async function runIdentity(dir: string): Promise<RunIdentity> {
-  const path = runFiles(dir).wandb;
+  const path = runFiles(dir).wandbIdentity;
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return undefined;
     throw fileError(path, "read", error);

@@ -2,15 +2,16 @@
 
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { runFiles } from "../../../run/files.ts";
 import { writeFileAtomic } from "../../../util/files.ts";
 
 type Holder = { pid: number; began: string };
 
-const fileOf = (dir: string) => join(dir, "wandb", "sending.json");
+const fileOf = (dir: string) => join(runFiles(dir).wandb, "sending.json");
 
 /** This process sends the run in `dir` from now on. */
 export async function takeLock(dir: string): Promise<void> {
-  await mkdir(join(dir, "wandb"), { recursive: true });
+  await mkdir(runFiles(dir).wandb, { recursive: true });
   const holder: Holder = { pid: process.pid, began: await beginningOf(process.pid) };
   await writeFileAtomic(fileOf(dir), JSON.stringify(holder));
 }

@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { runFiles } from "../../../run/files.ts";
 import type { TrackedPicture } from "../../tracker.ts";
 
 /** What a row of W&B's history holds in place of a picture. `path` is where it is uploaded to, relative to the run. */
@@ -23,12 +24,12 @@ export type KeptPicture = { step: number; key: string; value: PictureValue };
 /** A picture and the file with its bytes. */
 export type PictureOnDisk = KeptPicture & { file: string };
 
-const FOLDER = join("wandb", "pictures");
-const INDEX = join("wandb", "pictures.jsonl");
+const folderOf = (dir: string) => join(runFiles(dir).wandb, "pictures");
+const indexOf = (dir: string) => join(runFiles(dir).wandb, "pictures.jsonl");
 
 /** Where the bytes of a kept picture are. */
 export function pictureFile(dir: string, { path }: Pick<PictureValue, "path">): string {
-  return join(dir, FOLDER, basename(path));
+  return join(folderOf(dir), basename(path));
 }
 
 /** Put the pictures of an evaluation into the run's folder `dir`; returns them as rows refer to them. */
@@ -37,7 +38,7 @@ export async function keepPictures(
   { step }: { step: number },
   pictures: readonly TrackedPicture[],
 ): Promise<KeptPicture[]> {
-  await mkdir(join(dir, FOLDER), { recursive: true });
+  await mkdir(folderOf(dir), { recursive: true });
   const kept: KeptPicture[] = [];
   for (const { name, caption, format, data, width, height } of pictures) {
     const sha256 = createHash("sha256").update(data).digest("hex");
@@ -61,7 +62,7 @@ export async function markSent(dir: string, paths: readonly string[]): Promise<v
 
 /** All pictures of a run, the last of each step and key, and the paths of those that have arrived at W&B. */
 export async function keptPictures(dir: string): Promise<{ pictures: KeptPicture[]; sent: Set<string> }> {
-  const text = await readFile(join(dir, INDEX), "utf8").catch((error: NodeJS.ErrnoException) => {
+  const text = await readFile(indexOf(dir), "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return "";
     throw error;
   });
@@ -78,7 +79,7 @@ export async function keptPictures(dir: string): Promise<{ pictures: KeptPicture
 async function append(dir: string, entries: readonly object[]): Promise<void> {
   if (entries.length === 0) return;
   // A line of its own first: the last one may have been torn by a crash.
-  await appendFile(join(dir, INDEX), `\n${entries.map((entry) => `${JSON.stringify(entry)}\n`).join("")}`);
+  await appendFile(indexOf(dir), `\n${entries.map((entry) => `${JSON.stringify(entry)}\n`).join("")}`);
 }
 
 /** A line of the index; undefined for one that a crash tore. */

@@ -1,6 +1,7 @@
 // Rows of metrics.jsonl as W&B wants them: one a step, flat, in order; and the summary of a run.
 
 import type { MetricsRow } from "../../../run/events.ts";
+import { pathOfMetric } from "../../../run/selection.ts";
 
 /**
  * What W&B shows of one step: `epoch`, and numbers under `train/...`, `val/...` and `val/per_class/...`. All are finite.
@@ -85,7 +86,7 @@ export function summaryOf(rows: readonly MetricsRow[], options: { metric?: strin
 
 /** The same, step by step. */
 export function openSummary({ metric = "AP50:95" }: { metric?: string } = {}) {
-  const key = metric.startsWith("AP:") ? `val/per_class/${metric.slice("AP:".length)}` : `val/${metric}`;
+  const key = ["val", ...pathOfMetric(metric)].join("/");
   const last = new Map<string, number>();
   let best: Map<string, number> | undefined;
   let highest = Number.NEGATIVE_INFINITY;
