@@ -90,7 +90,7 @@ export async function recordedPictures(dir: string): Promise<{ step: number; pic
 }
 
 /** A record that has all the parts a page shows; a later version's may not. */
-export async function readRecordAt(path: string): Promise<EvaluationRecord | null> {
+async function readRecordAt(path: string): Promise<EvaluationRecord | null> {
   const record = await readJsonObject<EvaluationRecord>(path);
   if (record?.format !== 1) return null;
   const { perClass, confusion, precisionRecall, f1, f1Sweep, pictures, threshold } = record;

@@ -4,7 +4,6 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { parse } from "yaml";
-import { type CheckpointInfo, listCheckpoints } from "../checkpoint/store.ts";
 import { loadRecipe } from "../recipe/load.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { UserError } from "../util/errors.ts";
@@ -20,7 +19,7 @@ import { type RunLog, readLog } from "./runLog.ts";
 import { type Selection, selection } from "./selection.ts";
 
 /** An open folder. Its files are read when they are asked for; what an older version did not write is null or empty. */
-export type RunFolder = {
+type RunFolder = {
   dir: string;
   /** The recipe's name, else the folder's. */
   name: string;
@@ -37,8 +36,6 @@ export type RunFolder = {
   environment(): Promise<Environment | null>;
   log(): Promise<RunLog>;
   exported(): Promise<FileRecord[]>;
-  /** Oldest first. */
-  checkpoints(): Promise<(CheckpointInfo & { name: string })[]>;
 };
 
 /** All that a run's folder says about its run at one time: a report can be made of any run at any time. */
@@ -76,7 +73,6 @@ export async function openRunFolder(dir: string): Promise<RunFolder> {
     environment: () => readJsonObject<Environment>(files.environment),
     log: () => readLog(files.log),
     exported: () => readExported(dir),
-    checkpoints: () => listCheckpoints(files.checkpoints),
   };
 }
 
