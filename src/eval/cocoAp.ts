@@ -12,7 +12,7 @@ import {
 } from "./boxMatching.ts";
 
 /** Metrics of one class: -1 where the class has no (non-crowd) annotation. */
-export type ClassMetrics = {
+type ClassMetrics = {
   id: number;
   name: string;
   "AP50:95": number;

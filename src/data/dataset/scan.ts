@@ -50,6 +50,17 @@ export type ScanOptions = {
   signal?: AbortSignal;
 };
 
+/** An image that was seen before. */
+type Twin = { split: SplitName; file: string };
+
+type ReportProblem = (
+  kind: ProblemKind,
+  severity: Problem["severity"],
+  file: string,
+  message: string,
+  annotationId?: number,
+) => void;
+
 /**
  * Open every image of a data set (read with `strict: false`). Throws only if `signal` is aborted or a folder is gone; all
  * that is wrong with the data is in the report.
@@ -60,11 +71,11 @@ export async function scanDataset(dataset: Dataset, options: ScanOptions = {}): 
   const known = new Set(problems.map((p) => `${p.split} ${p.file} ${p.kind}`));
   const present = SPLITS.flatMap((name) => dataset.splits[name] ?? []);
   const total = present.reduce((n, split) => n + split.samples.length, 0);
-  const contents = new Map<string, { split: SplitName; file: string }>();
+  const contents = new Map<string, Twin>();
   const splits: ScanReport["splits"] = {};
   let done = 0;
   for (const split of present) {
-    const report = (kind: ProblemKind, severity: Problem["severity"], file: string, message: string, id?: number) =>
+    const report: ReportProblem = (kind, severity, file, message, id) =>
       problems.push({
         kind,
         severity,
@@ -83,21 +94,9 @@ export async function scanDataset(dataset: Dataset, options: ScanOptions = {}): 
     for (const [i, look] of looks.entries()) {
       const sample = split.samples[i]!;
       if (look.fault) report(look.fault.kind, "error", sample.file, look.fault.message);
-      if (look.content !== null) {
-        const twin = contents.get(look.content);
-        if (!twin) contents.set(look.content, { split: split.name, file: sample.file });
-        else if (twin.split === split.name)
-          report(
-            "duplicate-image",
-            "warning",
-            sample.file,
-            `${sample.file} and ${twin.file} (${split.name}) are the same image.`,
-          );
-        else {
-          const message = `${sample.file} (${split.name}) is the same image as ${twin.file} (${twin.split}): what is measured there is no longer held out.`;
-          report("leak", "warning", sample.file, message);
-        }
-      }
+      const twin = look.content === null ? undefined : contents.get(look.content);
+      if (twin) reportTwin(sample, split.name, twin, report);
+      else if (look.content !== null) contents.set(look.content, { split: split.name, file: sample.file });
       const [width, height] = [look.width ?? sample.width, look.height ?? sample.height];
       if (look.width !== null && (sample.width !== look.width || sample.height !== look.height)) {
         if (sample.width !== null)
@@ -136,6 +135,15 @@ export async function scanDataset(dataset: Dataset, options: ScanOptions = {}): 
   const ok = problems.every((p) => p.severity !== "error");
   const { layout, description, classes } = dataset;
   return { ok, layout, description, classes, splits, counts, problems };
+}
+
+/** The same image twice: in one split it counts twice, in two splits what is measured is no longer held out. */
+function reportTwin({ file }: { file: string }, split: SplitName, twin: Twin, report: ReportProblem): void {
+  const message =
+    twin.split === split
+      ? `${file} and ${twin.file} (${split}) are the same image.`
+      : `${file} (${split}) is the same image as ${twin.file} (${twin.split}): what is measured there is no longer held out.`;
+  report(twin.split === split ? "duplicate-image" : "leak", "warning", file, message);
 }
 
 type Look = {

@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import pRetry, { AbortError } from "p-retry";
+import { failureReason, retryAfter } from "../../../util/http.ts";
 import type { WandbTiming } from "./timing.ts";
 
 /** The server will say the same however often it is asked. `status` is undefined where it answered, but with errors. */
@@ -213,21 +214,5 @@ function parse(text: string): unknown {
 function unanswered(error: unknown): Unanswered {
   if (error instanceof Unanswered) return error;
   const { code, message } = ((error as Error)?.cause ?? error ?? {}) as { code?: string; message?: string };
-  const reasons: Record<string, string> = {
-    ENOTFOUND: "the server's name is not known",
-    EAI_AGAIN: "the server's name cannot be looked up",
-    ECONNREFUSED: "the server refuses the connection",
-    ECONNRESET: "the connection broke",
-    UND_ERR_SOCKET: "the connection broke",
-    ENETUNREACH: "there is no network",
-    UND_ERR_CONNECT_TIMEOUT: "the server does not answer",
-  };
-  return new Unanswered(reasons[code ?? ""] ?? code ?? message ?? "the request failed", { cause: error });
-}
-
-/** Milliseconds that a Retry-After header asks for. */
-function retryAfter(header: string | null): number {
-  if (header === null) return 0;
-  const delay = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
-  return Math.max(0, delay || 0);
+  return new Unanswered(failureReason(code) ?? code ?? message ?? "the request failed", { cause: error });
 }
