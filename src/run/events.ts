@@ -60,9 +60,13 @@ export type TrainEvent =
   /** A line that was added to metrics.jsonl. */
   | { type: "row"; row: MetricsRow }
   /** Something to tell people, such as a step that was skipped. */
-  | { type: "warning"; message: string }
+  | {
+      type: "warning";
+      message: string /** Why an export was not written, without what to do about it. */;
+      refused?: string;
+    }
   /** Something that happened as it should, such as early stopping. */
-  | { type: "notice"; message: string }
+  | { type: "notice"; message: string /** The ONNX file that was exported. */; exported?: string }
   /** For those who look for a fault. */
   | { type: "debug"; message: string }
   /** Validation begins; it takes a while. */

@@ -34,8 +34,10 @@ export async function* conclude(
   yield* leaveStage(run);
   if (status === "done") {
     const pictures = { split: run.valSplit, classes: run.classes, source: "the run's validation images" };
-    for await (const { type, message } of exportRun(run.dir, run.recipe, { signal, pictures }))
-      yield type === "notice" ? notice(run, message) : warning(run, message);
+    for await (const event of exportRun(run.dir, run.recipe, { signal, pictures })) {
+      const log = event.type === "notice" ? notice : warning;
+      yield { ...log(run, event.message), ...event };
+    }
   }
   const end = run.end(status); // the log says how it ended, and the report reads the log
   yield* keepReport(run);

@@ -29,10 +29,11 @@ export async function* exportRun(
     signal?.throwIfAborted();
     const result = await exportOnnx({ weights: dir, out: join(dir, FILE), images: IMAGES, pictures, signal });
     for (const warning of result.warnings) yield { type: "warning", message: warning };
-    yield { type: "notice", message: describe(result) };
+    yield { type: "notice", message: describe(result), exported: join(dir, FILE) };
   } catch (error) {
     const why = signal?.aborted ? "it was stopped." : error instanceof Error ? error.message : String(error);
-    yield { type: "warning", message: `${FILE} was not written: ${why} Try again with: ${again}` };
+    const refused = `${FILE} was not written: ${why}`;
+    yield { type: "warning", message: `${refused} Try again with: ${again}`, refused };
   }
 }
 
@@ -49,7 +50,7 @@ async function isCurrent(dir: string): Promise<boolean> {
   return record.weights?.sha256 === sha256;
 }
 
-export const FILE = RUN_FILES.onnx;
+const FILE = RUN_FILES.onnx;
 
 /** Most images to verify on: more than the command takes, as it is little beside a training. */
 const IMAGES = 64;

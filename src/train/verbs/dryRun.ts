@@ -8,7 +8,6 @@ import type { Recipe } from "../../recipe/schema.ts";
 import type { TrainEvent } from "../../run/events.ts";
 import { runFiles } from "../../run/files.ts";
 import { UserError } from "../../util/errors.ts";
-import { FILE } from "../record/runExport.ts";
 import { resume, type TrainOptions, train } from "../run.ts";
 
 /** One thing that was tried and worked. */
@@ -65,13 +64,13 @@ export async function dryRun(
         if (event.type === "start") worked("resume", "from the checkpoint");
         watch(event);
         if (event.type === "row" && event.row.split === "val") worked("evaluation", "of the validation images");
-        if (event.type === "notice" && event.message.includes(FILE)) worked("export", event.message);
-        if (event.type === "warning" && event.message.startsWith(FILE)) refused = event.message;
+        if (event.type === "notice" && event.exported !== undefined) worked("export", event.message);
+        if (event.type === "warning") refused ??= event.refused;
       },
     });
     for await (const _ of rest);
     signal?.throwIfAborted();
-    if (refused !== undefined) throw new UserError(refused.replace(/ Try again with: .*/, ""));
+    if (refused !== undefined) throw new UserError(refused);
     const dir = runFiles(run).checkpoints;
     for (const { name } of await listCheckpoints(dir)) await verifyCheckpoint(join(dir, name));
     worked("verify", "the files of the checkpoints agree with their sums");
