@@ -2,6 +2,7 @@
 
 import type { CommandModule } from "yargs";
 import type { Comparison, Difference } from "../../report/comparison.ts";
+import { JSON_OPTION } from "../options.ts";
 
 type Arguments = { runA: string; runB: string; out?: string; json: boolean };
 
@@ -13,7 +14,7 @@ export const compareCommand: CommandModule<object, Arguments> = {
       .positional("runA", { type: "string", demandOption: true, describe: "Folder of a run" })
       .positional("runB", { type: "string", demandOption: true, describe: "Folder of the run to compare it with" })
       .option("out", { type: "string", requiresArg: true, describe: "Write a page, such as compare.html" })
-      .option("json", { type: "boolean", default: false, describe: "Print the result as JSON" }) as never,
+      .option("json", JSON_OPTION) as never,
   handler: async ({ runA, runB, out, json }) => {
     const [{ readRunFolder }, { compareRuns }] = await Promise.all([
       import("../../run/runFolder.ts"),

@@ -2,6 +2,7 @@
 
 import type { CommandModule } from "yargs";
 import { UserError } from "../../util/errors.ts";
+import { requireCount } from "../options.ts";
 import { follow, SHOWING, type Showing } from "./train.ts";
 
 type Arguments = { dir: string; epochs?: number; maxHours?: number } & Showing;
@@ -26,8 +27,7 @@ export const extendCommand: CommandModule<object, Arguments> = {
   handler: async ({ dir, epochs, maxHours, json, logLevel }) => {
     if (epochs === undefined && maxHours === undefined)
       throw new UserError("How long? --epochs N is missing.", { hint: "N counts the epochs that are done, too." });
-    if (epochs !== undefined && !(Number.isInteger(epochs) && epochs >= 1))
-      throw new UserError(`--epochs is ${epochs}, but must be a whole number of at least 1.`);
+    requireCount("epochs", epochs);
     if (maxHours !== undefined && !(maxHours > 0 && Number.isFinite(maxHours)))
       throw new UserError(`--max-hours is ${maxHours}, but must be a number above 0.`);
     const { extend } = await import("../../train/verbs/extend.ts");

@@ -1,6 +1,7 @@
 // `rollback`: an older checkpoint becomes the one that `resume` continues from.
 
 import type { CommandModule } from "yargs";
+import { JSON_OPTION } from "../options.ts";
 
 type Arguments = { dir: string; to: string; json: boolean };
 
@@ -16,7 +17,7 @@ export const rollbackCommand: CommandModule<object, Arguments> = {
         requiresArg: true,
         describe: "Name of a checkpoint, such as 0003-00000120, or best; a wrong one lists them",
       })
-      .option("json", { type: "boolean", default: false, describe: "Print the result as JSON" }),
+      .option("json", JSON_OPTION),
   handler: async ({ dir, to, json }) => {
     const { rollback } = await import("../../train/verbs/rollback.ts");
     const { basename } = await import("node:path");

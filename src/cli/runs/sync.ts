@@ -2,6 +2,7 @@
 
 import type { CommandModule } from "yargs";
 import type { WandbFile } from "../../track/wandb/file/file.ts";
+import { JSON_OPTION } from "../options.ts";
 import { STOPPED, stopSignal } from "../signals.ts";
 
 type Arguments = {
@@ -26,7 +27,7 @@ export const syncCommand: CommandModule<object, Arguments> = {
         describe: "Send nothing: write a folder that W&B's own `wandb sync` sends, with the best checkpoint",
       })
       .option("out", { type: "string", requiresArg: true, describe: "Where that folder goes [default: DIR/wandb]" })
-      .option("json", { type: "boolean", default: false, describe: "Print the result as JSON" }),
+      .option("json", JSON_OPTION),
   handler: async ({ dir, project, entity, wandbFile, out, json }) => {
     if (wandbFile) {
       const { writeWandbFile } = await import("../../track/wandb/file/file.ts");

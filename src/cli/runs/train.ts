@@ -3,6 +3,7 @@
 import type { CommandModule } from "yargs";
 import type { MetricsRow, RunSize, TrainEvent, TrainRow } from "../../run/events.ts";
 import { UserError } from "../../util/errors.ts";
+import { requireCount, requireOnce, SET_OPTION } from "../options.ts";
 import { STOPPED, stopSignal } from "../signals.ts";
 import type { DownloadView } from "../terminal/downloadView.ts";
 import type { Progress, ProgressView } from "../terminal/progress.ts";
@@ -25,7 +26,7 @@ export const trainCommand: CommandModule<object, Arguments> = {
   builder: (yargs) =>
     yargs
       .option("recipe", { type: "string", requiresArg: true, describe: "The recipe file" })
-      .option("set", { type: "string", array: true, requiresArg: true, describe: "Override a key: train.epochs=3" })
+      .option("set", SET_OPTION)
       .option("run", { type: "string", requiresArg: true, describe: "The run's folder [default: checkpoints/<name>]" })
       .option("overfit", {
         type: "number",
@@ -47,9 +48,8 @@ export const trainCommand: CommandModule<object, Arguments> = {
       throw new UserError("Which recipe? --recipe FILE is missing.", {
         hint: "List the shipped recipes with: rfdetr-train recipes. All options: rfdetr-train --help",
       });
-    if (Array.isArray(path) || Array.isArray(run)) throw new UserError("--recipe and --run can be given once only.");
-    if (overfit !== undefined && !(Number.isInteger(overfit) && overfit >= 1))
-      throw new UserError(`--overfit is ${overfit}, but must be a whole number of at least 1.`);
+    requireOnce({ recipe: path, run });
+    requireCount("overfit", overfit);
     const { loadRecipe } = await import("../../recipe/load.ts");
     const recipe = await loadRecipe(path, { overrides: device ? [...set, `device=${device}`] : set });
     if (dryRun) {

@@ -3,6 +3,7 @@
 import type { CommandModule } from "yargs";
 import type { Transplant } from "../../checkpoint/transplant.ts";
 import type { CheckReport } from "../../train/check.ts";
+import { JSON_OPTION, SET_OPTION } from "../options.ts";
 
 type Arguments = { recipe: string; set?: string[]; json: boolean };
 
@@ -14,8 +15,8 @@ export const checkCommand: CommandModule<object, Arguments> = {
   builder: (yargs) =>
     yargs
       .option("recipe", { type: "string", requiresArg: true, demandOption: true, describe: "The recipe file" })
-      .option("set", { type: "string", array: true, requiresArg: true, describe: "Override a key: train.epochs=3" })
-      .option("json", { type: "boolean", default: false, describe: "Print the result as JSON" }),
+      .option("set", SET_OPTION)
+      .option("json", JSON_OPTION),
   handler: async ({ recipe: path, set = [], json }) => {
     const [{ checkRecipe }, { plotSchedule }] = await Promise.all([
       import("../../train/check.ts"),

@@ -4,7 +4,7 @@ import type { CommandModule } from "yargs";
 import type { Benchmark } from "../../bench/result.ts";
 import type { SplitName } from "../../data/dataset/sample.ts";
 import type { DeviceChoice } from "../../engine/device.ts";
-import { UserError } from "../../util/errors.ts";
+import { JSON_OPTION, MODEL_RECIPE_OPTION, requireOnce, SPLIT_OPTION } from "../options.ts";
 
 type Arguments = {
   weights: string;
@@ -45,12 +45,7 @@ export const benchmarkCommand: CommandModule<object, Arguments> = {
         describe: "Image files, folders or patterns [those of --data, else pictures of this package]",
       })
       .option("data", { type: "string", requiresArg: true, describe: "Folder of a data set, to measure AP on as well" })
-      .option("split", {
-        type: "string",
-        default: "val",
-        choices: ["train", "val", "test"],
-        describe: "Part of the data",
-      })
+      .option("split", SPLIT_OPTION)
       .option("batch-size", {
         type: "number",
         array: true,
@@ -80,18 +75,12 @@ export const benchmarkCommand: CommandModule<object, Arguments> = {
         describe: "Where weights are computed; .onnx files run on the CPU",
       })
       .option("max-dets", { type: "number", requiresArg: true, describe: "Detections that count for AP [500]" })
-      .option("recipe", {
-        type: "string",
-        requiresArg: true,
-        describe: "The recipe of weights that do not tell their architecture",
-      })
+      .option("recipe", MODEL_RECIPE_OPTION)
       .option("seed", { type: "number", requiresArg: true, default: 0, describe: "Of the confidence interval" })
       .option("out", { type: "string", requiresArg: true, describe: "A file to write the result to, as JSON" })
-      .option("json", { type: "boolean", default: false, describe: "Print the result as JSON" }) as never,
+      .option("json", JSON_OPTION) as never,
   handler: async (args) => {
-    for (const [name, value] of Object.entries(args))
-      if (Array.isArray(value) && !["images", "batchSize", "batch-size", "threads", "_"].includes(name))
-        throw new UserError(`--${name} can be given once only.`);
+    requireOnce(args, { lists: ["images", "batchSize", "batch-size", "threads"] });
     const result = await run(args);
     const json = JSON.stringify(result, null, 2);
     if (args.out !== undefined) {

@@ -5,6 +5,7 @@ import type { SplitName } from "../../data/dataset/sample.ts";
 import type { DeviceChoice } from "../../engine/device.ts";
 import type { Measurement } from "../../eval/measure.ts";
 import { UserError } from "../../util/errors.ts";
+import { DEVICE_OPTION, JSON_OPTION, MODEL_RECIPE_OPTION, requireCount, SPLIT_OPTION } from "../options.ts";
 
 type Arguments = {
   weights?: string;
@@ -30,13 +31,8 @@ export const evaluateCommand: CommandModule<object, Arguments> = {
         describe: "Run, checkpoint, weights or .onnx file, or published name",
       })
       .option("data", { type: "string", requiresArg: true, describe: "Folder of the data set" })
-      .option("split", {
-        type: "string",
-        default: "val",
-        choices: ["train", "val", "test"],
-        describe: "Part of the data",
-      })
-      .option("recipe", { type: "string", requiresArg: true, describe: "Says the model where the weights do not" })
+      .option("split", SPLIT_OPTION)
+      .option("recipe", MODEL_RECIPE_OPTION)
       .option("predictions", { type: "string", requiresArg: true, describe: "COCO results file" })
       .option("annotations", { type: "string", requiresArg: true, describe: "COCO annotation file" })
       .option("max-dets", {
@@ -45,13 +41,8 @@ export const evaluateCommand: CommandModule<object, Arguments> = {
         describe: "Detections that count, an image and class [100; with --weights 500]",
       })
       .option("batch-size", { type: "number", default: 4, requiresArg: true, describe: "Images at a time" })
-      .option("device", {
-        type: "string",
-        default: "auto",
-        choices: ["auto", "cpu", "gpu"],
-        describe: "Where to compute",
-      })
-      .option("json", { type: "boolean", default: false, describe: "Print the result as JSON" }) as never,
+      .option("device", DEVICE_OPTION)
+      .option("json", JSON_OPTION) as never,
   handler: async (args) => {
     const report = await measure(args);
     const { metricsOf } = await import("../../eval/metricsRow.ts");
@@ -62,10 +53,8 @@ export const evaluateCommand: CommandModule<object, Arguments> = {
 
 async function measure(args: Arguments): Promise<Measurement> {
   const { weights, data, predictions, annotations, maxDets, batchSize } = args;
-  for (const [name, value] of Object.entries({ "max-dets": maxDets, "batch-size": batchSize })) {
-    if (value !== undefined && !(Number.isInteger(value) && value > 0))
-      throw new UserError(`--${name} must be a whole number from 1.`);
-  }
+  requireCount("max-dets", maxDets);
+  requireCount("batch-size", batchSize);
   const fromFile = predictions !== undefined || annotations !== undefined;
   if (fromFile && (weights !== undefined || data !== undefined)) {
     throw new UserError("evaluate takes either --weights and --data or --predictions and --annotations, not both.");

@@ -6,6 +6,7 @@ import type { SplitName } from "../../data/dataset/sample.ts";
 import type { ExportResult } from "../../export/exportOnnx.ts";
 import type { ExportOptions } from "../../export/options.ts";
 import { UserError } from "../../util/errors.ts";
+import { JSON_OPTION, MODEL_RECIPE_OPTION, requireOnce, SPLIT_OPTION } from "../options.ts";
 import { STOPPED, stopSignal } from "../signals.ts";
 
 type Arguments = {
@@ -72,19 +73,12 @@ export const exportCommand: CommandModule<object, Arguments> = {
         describe: "Side of the input, if not the model's own",
       })
       .option("data", { type: "string", requiresArg: true, describe: "Data set to verify on [the run's own]" })
-      .option("split", {
-        type: "string",
-        requiresArg: true,
-        default: "val",
-        choices: ["train", "val", "test"],
-        describe: "Part of the data",
-      })
+      .option("split", SPLIT_OPTION)
       .option("images", { type: "number", requiresArg: true, default: 16, describe: "Images to verify on, at most" })
-      .option("recipe", { type: "string", requiresArg: true, describe: "Says the model where the weights do not" })
-      .option("json", { type: "boolean", default: false, describe: "Print the result as JSON" }) as never,
+      .option("recipe", MODEL_RECIPE_OPTION)
+      .option("json", JSON_OPTION) as never,
   handler: async (args) => {
-    for (const name of ["weights", "out", "batch", "data", "recipe"] as const)
-      if (Array.isArray(args[name])) throw new UserError(`--${name} can be given once only.`);
+    requireOnce(args);
     const result = await run(args);
     if (result === undefined) return;
     for (const warning of result.warnings) process.stderr.write(`Warning: ${warning}\n`);

@@ -3,7 +3,7 @@
 import type { CommandModule } from "yargs";
 import type { DeviceChoice } from "../../engine/device.ts";
 import type { PredictReport } from "../../eval/predictToFolder.ts";
-import { UserError } from "../../util/errors.ts";
+import { DEVICE_OPTION, JSON_OPTION, MODEL_RECIPE_OPTION, requireOnce } from "../options.ts";
 import { STOPPED, stopSignal } from "../signals.ts";
 
 type Arguments = {
@@ -54,22 +54,12 @@ export const predictCommand: CommandModule<object, Arguments> = {
       })
       .option("max-dets", { type: "number", requiresArg: true, describe: "Most detections an image" })
       .option("batch-size", { type: "number", requiresArg: true, default: 4, describe: "Images a forward pass" })
-      .option("device", {
-        choices: ["auto", "cpu", "gpu"],
-        requiresArg: true,
-        default: "auto",
-        describe: "Where to compute",
-      })
-      .option("recipe", {
-        type: "string",
-        requiresArg: true,
-        describe: "The recipe of weights that do not tell their architecture",
-      })
+      .option("device", DEVICE_OPTION)
+      .option("recipe", MODEL_RECIPE_OPTION)
       .option("pictures", { type: "boolean", default: true, describe: "Write pictures; --no-pictures leaves them out" })
-      .option("json", { type: "boolean", default: false, describe: "Print the result as JSON" }) as never,
+      .option("json", JSON_OPTION) as never,
   handler: async (args) => {
-    for (const name of ["weights", "out", "threshold", "maxDets", "batchSize", "recipe"] as const)
-      if (Array.isArray(args[name])) throw new UserError(`--${name} can be given once only.`);
+    requireOnce(args, { lists: ["images"] });
     const report = await run(args);
     process.stdout.write(`${args.json ? JSON.stringify(report) : table(report)}\n`);
     if (report.failed.length > 0 && process.exitCode === undefined) process.exitCode = 2;
