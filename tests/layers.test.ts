@@ -92,7 +92,6 @@ const KNOWN: Record<string, string[]> = {
     "src/checkpoint/adapt.test.ts -> model/init.ts",
     "src/loss/criterion.test.ts -> checkpoint/safetensors.ts",
     "src/model/rfdetr.test.ts -> checkpoint/names.ts",
-    "src/detector/onnx.test.ts -> export/graph/graph.ts",
   ],
   circles: [],
 };
