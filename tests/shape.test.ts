@@ -17,7 +17,7 @@ const LONG_FUNCTIONS = [
 
 /** What does not hold yet. It may shrink, never grow. */
 const KNOWN: Record<string, string[]> = {
-  names: ["Comparison", "Found", "Level", "Pictures", "Progress", "Stage", "duration", "follow"],
+  names: ["Comparison", "Found", "Progress", "Stage", "duration", "follow"],
   passedOn: [],
   folders: [],
   files: [],

@@ -8,7 +8,7 @@ import { writeDraft } from "./file.ts";
 import { permute } from "./graph/host.ts";
 import { buildGraph } from "./graph/rfdetr.ts";
 import type { ExportOptions } from "./options.ts";
-import { type Pictures, spread } from "./pictures.ts";
+import { type ExportPictures, spread } from "./pictures.ts";
 import { type Range, type Ranges, rangeRecorder } from "./quantise.ts";
 
 /** Images that are looked at; more change the ranges little. */
@@ -20,7 +20,7 @@ const IMAGES = 32;
  */
 export async function calibrate(
   model: HostModel,
-  pictures: Pictures,
+  pictures: ExportPictures,
   { out, signal, onProgress }: Pick<ExportOptions, "out" | "signal" | "onProgress">,
 ): Promise<{ ranges: Ranges; images: number }> {
   const recorder = rangeRecorder();

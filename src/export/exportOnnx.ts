@@ -17,7 +17,7 @@ import { labelRange } from "./graph/decode.ts";
 import { buildGraph } from "./graph/rfdetr.ts";
 import { latencies } from "./latency.ts";
 import type { ExportOptions } from "./options.ts";
-import { findPictures, findTrainingPictures, type Pictures } from "./pictures.ts";
+import { type ExportPictures, findPictures, findTrainingPictures } from "./pictures.ts";
 import { type Planned, plannedFiles } from "./plan.ts";
 import type { Ranges } from "./quantise.ts";
 import { recordExport } from "./record.ts";
@@ -79,7 +79,7 @@ type Job = {
   sha256: string;
   onnxruntime: string | null;
   trainer: Trainer | undefined;
-  pictures: Pictures | undefined;
+  pictures: ExportPictures | undefined;
   calibrated: Calibrated | undefined;
   warnings: string[];
 };

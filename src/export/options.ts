@@ -2,7 +2,7 @@
 
 import type { SplitName } from "../data/dataset/sample.ts";
 import type { LoadModelOptions } from "../detector/loadModel.ts";
-import type { Pictures } from "./pictures.ts";
+import type { ExportPictures } from "./pictures.ts";
 
 export type ExportOptions = LoadModelOptions & {
   /** A run folder, a checkpoint folder, a .safetensors or .pth file, or a published name. */
@@ -29,7 +29,7 @@ export type ExportOptions = LoadModelOptions & {
   data?: string | undefined;
   split?: SplitName | undefined;
   /** The images to verify on, instead of finding them. */
-  pictures?: Pictures | undefined;
+  pictures?: ExportPictures | undefined;
   /** How many of them. Default 16. */
   images?: number | undefined;
   /** Ends the export between two images; its reason is thrown. */

@@ -7,7 +7,7 @@ import { UserError } from "../util/errors.ts";
 import { packagePath } from "../util/package.ts";
 
 /** Images to verify on. `classes`: the data set's own; undefined where the labels are not the model's. */
-export type Pictures = { split: Split; classes: ClassEntry[] | undefined; source: string };
+export type ExportPictures = { split: Split; classes: ClassEntry[] | undefined; source: string };
 
 /** The pictures that come with this package. */
 const BUNDLED = packagePath("datasets/trees");
@@ -19,7 +19,7 @@ const BUNDLED = packagePath("datasets/trees");
 export async function findPictures(
   weights: string,
   { data, split, onWarning }: { data: string | undefined; split: SplitName; onWarning: (message: string) => void },
-): Promise<Pictures> {
+): Promise<ExportPictures> {
   try {
     const own = await ownPictures(weights, { data, split });
     if (own) return own;
@@ -35,7 +35,10 @@ export async function findPictures(
  * The training images of `data`, else of the run that the weights lie in; undefined where there is neither, or they cannot
  * be read.
  */
-export async function findTrainingPictures(weights: string, data: string | undefined): Promise<Pictures | undefined> {
+export async function findTrainingPictures(
+  weights: string,
+  data: string | undefined,
+): Promise<ExportPictures | undefined> {
   const pictures = await ownPictures(weights, { data, split: "train" }).catch((error) => {
     if (error instanceof UserError) return undefined;
     throw error;
@@ -47,7 +50,7 @@ export async function findTrainingPictures(weights: string, data: string | undef
 async function ownPictures(
   weights: string,
   { data, split }: { data: string | undefined; split: SplitName },
-): Promise<Pictures | undefined> {
+): Promise<ExportPictures | undefined> {
   const run = runFolderOf(weights);
   if (data === undefined && run === undefined) return undefined;
   const from = data === undefined ? (await (await openRunFolder(run!)).resolvedRecipe()).data : { dir: data };

@@ -8,7 +8,7 @@ import { selectDevice } from "../engine/device.ts";
 import { categoryOfLabel } from "../eval/evaluate.ts";
 import { UserError } from "../util/errors.ts";
 import type { ExportOptions } from "./options.ts";
-import { type Pictures, spread } from "./pictures.ts";
+import { type ExportPictures, spread } from "./pictures.ts";
 import { fault, TOLERANCE, type Verification, verify } from "./verify.ts";
 
 /** The model with the trainer's own forward. `exact`: not on a GPU, which multiplies with fewer digits. */
@@ -35,7 +35,7 @@ export async function verifyFile(
     signal,
     onProgress,
   }: Pick<ExportOptions, "images" | "signal" | "onProgress"> & {
-    pictures: Pictures;
+    pictures: ExportPictures;
     exact: boolean;
     name: string;
   },

@@ -16,7 +16,7 @@ import {
   split,
   transpose,
 } from "./layers.ts";
-import type { Level } from "./projector.ts";
+import type { FeatureLevel } from "./projector.ts";
 import { type Boxes, boxPositions, moved, propose } from "./proposals.ts";
 
 const EPSILON = 1e-5;
@@ -25,7 +25,7 @@ const EPSILON = 1e-5;
 export type Detections = Boxes & { logits: Value };
 
 /** levels: one [batch, side, side, dim] each. `images` is the graph's input: its first axis is the batch. */
-export function detect(b: Builder, levels: readonly Level[], images: Value): Detections {
+export function detect(b: Builder, levels: readonly FeatureLevel[], images: Value): Detections {
   const { graph, architecture } = b;
   const { hiddenDim: dim, numQueries: queries, decLayers } = architecture;
   const tokens = levels.reduce((sum, { side }) => sum + side * side, 0);
@@ -62,7 +62,7 @@ function normAt(b: Builder, x: Value, path: string): Value {
 function valuesOfLayers(
   b: Builder,
   memory: Value,
-  { levels, tokens }: { levels: readonly Level[]; tokens: number },
+  { levels, tokens }: { levels: readonly FeatureLevel[]; tokens: number },
 ): Value[][] {
   const { graph, architecture } = b;
   const { hiddenDim: dim, decLayers, caNheads: heads } = architecture;
@@ -83,7 +83,7 @@ function valuesOfLayers(
   });
 }
 
-type LayerInputs = { position: Value; references: Boxes; maps: readonly Value[]; levels: readonly Level[] };
+type LayerInputs = { position: Value; references: Boxes; maps: readonly Value[]; levels: readonly FeatureLevel[] };
 
 /** One decoder layer. x: [batch * queries, dim]; undefined for the first, whose queries are the learned ones. */
 function layer(b: Builder, x: Value | undefined, index: number, inputs: LayerInputs): Value {

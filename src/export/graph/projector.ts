@@ -8,14 +8,14 @@ import { type Builder, linear, linearAt, norm, project, reshape, silu, split, tr
 const EPSILON = 1e-6;
 
 /** A map on one level of the pyramid: [batch, side, side, width]. */
-export type Level = { value: Value; side: number };
+export type FeatureLevel = { value: Value; side: number };
 
 /** maps: [batch * windows^2, inner^2, width of the encoder] each -> one [batch, side, side, dim] a level. */
-export function projector(b: Builder, maps: readonly Value[]): Level[] {
+export function projector(b: Builder, maps: readonly Value[]): FeatureLevel[] {
   const { graph, architecture } = b;
   const { projectorScale: scales, encoder, hiddenDim: dim } = architecture;
   const made = scales.filter((scale) => scale !== "P6");
-  const levels = made.map((scale, i): Level => {
+  const levels = made.map((scale, i): FeatureLevel => {
     const path = `projector.levels.${i}`;
     return graph.within(path, () => {
       if (scale === "P4") {
@@ -42,7 +42,7 @@ export function projector(b: Builder, maps: readonly Value[]): Level[] {
 }
 
 /** Cross-stage partial block after its first layer, and the level's norm. */
-function fuse(b: Builder, path: string, { value, side }: Level): Level {
+function fuse(b: Builder, path: string, { value, side }: FeatureLevel): FeatureLevel {
   const { graph, architecture } = b;
   const dim = architecture.hiddenDim;
   const parts = split(graph, value, 3, 2);
@@ -87,7 +87,7 @@ function joinWindows({ graph, architecture }: Builder, x: Value, width: number):
 }
 
 /** Transposed convolution of kernel and stride 2: every cell becomes 2 x 2 cells of half the width. */
-function doubled(b: Builder, map: Value, path: string): Level & { width: number } {
+function doubled(b: Builder, map: Value, path: string): FeatureLevel & { width: number } {
   const { graph, architecture } = b;
   const { side, windows, inner } = windowsOf(architecture);
   const { weight, bias } = linearAt(b, path); // [in, 2, 2, out]
@@ -103,7 +103,7 @@ function doubled(b: Builder, map: Value, path: string): Level & { width: number 
 }
 
 /** Strided convolution, norm and ReLU: half the side. */
-function halved(b: Builder, map: Value, path: string): Level & { width: number } {
+function halved(b: Builder, map: Value, path: string): FeatureLevel & { width: number } {
   const { graph, architecture } = b;
   const width = architecture.encoder.hiddenSize;
   const whole = joinWindows(b, map, width);
@@ -112,7 +112,7 @@ function halved(b: Builder, map: Value, path: string): Level & { width: number }
 }
 
 /** Pooling with kernel 1 and stride 2. */
-function everySecond({ graph }: Builder, { value, side }: Level): Level {
+function everySecond({ graph }: Builder, { value, side }: FeatureLevel): FeatureLevel {
   const ends = graph.ints(side, side);
   const inputs = [value, graph.ints(0, 0), ends, graph.ints(1, 2), graph.ints(2, 2)];
   return { value: graph.op("Slice", inputs), side: Math.ceil(side / 2) };

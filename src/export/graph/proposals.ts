@@ -16,7 +16,7 @@ import {
   slice,
   split,
 } from "./layers.ts";
-import type { Level } from "./projector.ts";
+import type { FeatureLevel } from "./projector.ts";
 
 const EPSILON = 1e-5;
 
@@ -36,7 +36,7 @@ export function moved({ graph }: Builder, delta: Value, { centre, extent }: Boxe
 export function propose(
   b: Builder,
   memory: Value,
-  { levels, tokens, images }: { levels: readonly Level[]; tokens: number; images: Value },
+  { levels, tokens, images }: { levels: readonly FeatureLevel[]; tokens: number; images: Value },
 ): Boxes {
   const { graph, architecture, leaf } = b;
   const { hiddenDim: dim, numQueries: queries } = architecture;

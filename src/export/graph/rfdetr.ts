@@ -8,7 +8,7 @@ import { addDecoding, type LabelRange } from "./decode.ts";
 import { detect } from "./decoder.ts";
 import { createGraph, type Graph } from "./graph.ts";
 import { type Builder, cast } from "./layers.ts";
-import { type Level, projector } from "./projector.ts";
+import { type FeatureLevel, projector } from "./projector.ts";
 
 export type GraphSettings = {
   /** Version of the standard's operations. */
@@ -63,7 +63,7 @@ export function buildGraph(
   return graph;
 }
 
-function addMemory({ graph, architecture }: Builder, maps: readonly Level[], images: number | string): void {
+function addMemory({ graph, architecture }: Builder, maps: readonly FeatureLevel[], images: number | string): void {
   for (const [i, { value, side }] of maps.entries()) {
     const copy = graph.op("Cast", [value], { to: 1 });
     graph.output(copy, `memory.${i}`, "float32", [images, side, side, architecture.hiddenDim]);

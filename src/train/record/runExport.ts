@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { weightsAt } from "../../checkpoint/weightsFolder.ts";
 import { type ExportResult, exportOnnx } from "../../export/exportOnnx.ts";
-import type { Pictures } from "../../export/pictures.ts";
+import type { ExportPictures } from "../../export/pictures.ts";
 import type { Recipe } from "../../recipe/schema.ts";
 import type { TrainEvent } from "../../run/events.ts";
 import { readExported } from "../../run/exported.ts";
@@ -14,7 +14,7 @@ import { sha256File } from "../../util/files.ts";
 export type RunExportOptions = {
   signal?: AbortSignal | undefined;
   /** The images to verify on, where they are at hand; else the recipe's data set is read. */
-  pictures?: Pictures | undefined;
+  pictures?: ExportPictures | undefined;
 };
 
 /** Export a run's best weights where its recipe says so. */
