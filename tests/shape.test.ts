@@ -4,8 +4,7 @@ import { describe, expect, test } from "vitest";
 import { exportsOf, filesIn, functionsAbove, linesOf, textOf } from "./support/sources.ts";
 
 /** Functions that may be longer than 80 lines; ARCHITECTURE.md says why of each. */
-const LONG_FUNCTIONS = [
-  "checkpoint/names.ts nameTable",
+const LONG_FUNCTIONS: readonly string[] = [
   "export/graph/graph.ts createGraph",
   "track/tensorboard/appender.ts openAppender",
   "track/wandb/client/session.ts openSession",

@@ -1,7 +1,7 @@
 // A detector small enough to train in a test, with pictures it can learn from.
 
 import { type Architecture, VARIANTS } from "../src/architecture/variants.ts";
-import { referenceKeys } from "../src/checkpoint/names.ts";
+import { referenceKeys } from "../src/architecture/weights/table.ts";
 import type { Batch } from "../src/data/batch/loader.ts";
 import { initialise } from "../src/model/init.ts";
 import { createLearner, type Learner, type LearnerSettings } from "../src/train/step/learner.ts";

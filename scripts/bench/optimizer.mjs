@@ -3,7 +3,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { VARIANTS } from "../../src/architecture/variants.ts";
-import { leafShapes, nameTable } from "../../src/checkpoint/names.ts";
+import { leafShapes, nameTable } from "../../src/architecture/weights/table.ts";
 import { loadBackend } from "../../src/engine/backend.ts";
 import { adamW, clipFactor, globalNorm, updateWeights } from "../../src/train/optimiser/adamw.ts";
 import { ema, updateEma } from "../../src/train/optimiser/ema.ts";

@@ -3,7 +3,7 @@
 
 import { createInterface } from "node:readline";
 import { VARIANTS } from "../../src/architecture/variants.ts";
-import { referenceKeys } from "../../src/checkpoint/names.ts";
+import { referenceKeys } from "../../src/architecture/weights/table.ts";
 import { loadBackend } from "../../src/engine/backend.ts";
 import { initialise } from "../../src/model/init.ts";
 import { createLearner } from "../../src/train/step/learner.ts";

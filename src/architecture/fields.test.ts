@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { referenceKeys } from "../checkpoint/names.ts";
+import { referenceKeys } from "../architecture/weights/table.ts";
 import { toFields, variantOfShapes, withFields } from "./fields.ts";
 import { VARIANTS, type VariantName } from "./variants.ts";
 

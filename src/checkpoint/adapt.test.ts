@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { type Architecture, VARIANTS } from "../architecture/variants.ts";
+import { referenceKeys } from "../architecture/weights/table.ts";
 import { initialise } from "../model/init.ts";
 import { fromFloat32, type StateDict, size, toFloat32 } from "../util/hostTensor.ts";
 import { adaptWeights } from "./adapt.ts";
-import { referenceKeys } from "./names.ts";
 
 const model: Architecture = {
   ...VARIANTS.nano,

@@ -2,10 +2,10 @@
 // embeddings, as the reference does on loading (rfdetr/models/weights.py), and says what it did.
 
 import type { Architecture } from "../architecture/variants.ts";
+import { isIgnoredName, referenceKeys } from "../architecture/weights/table.ts";
 import { bicubicWeights } from "../util/bicubic.ts";
 import { UserError } from "../util/errors.ts";
 import { fromFloat32, type HostTensor, type StateDict, size, toFloat32 } from "../util/hostTensor.ts";
-import { isIgnoredName, referenceKeys } from "./names.ts";
 
 /** What became of the tensors of a weights file; names are the reference's. */
 export type LoadReport = {

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { VARIANTS } from "../architecture/variants.ts";
+import { leafShapes, nameTable, referenceKeys } from "../architecture/weights/table.ts";
 import { fromFloat32, type StateDict, size, toFloat32 } from "../util/hostTensor.ts";
 import { rngFromSeed } from "../util/rng.ts";
-import { fromLeaves, leafShapes, nameTable, referenceKeys, toLeaves } from "./names.ts";
+import { fromLeaves, toLeaves } from "./names.ts";
 
 const small = {
   ...VARIANTS["large-deprecated"],

@@ -5,7 +5,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { TINY, tinyWeights } from "../../tests/tinyModel.ts";
 import { toFields } from "../architecture/fields.ts";
-import { referenceKeys } from "../checkpoint/names.ts";
+import { referenceKeys } from "../architecture/weights/table.ts";
 import { linkCheckpoint, saveCheckpoint } from "../checkpoint/store.ts";
 import { toText, type WeightsMetadata, writeWeightsFile } from "../checkpoint/weightsFile.ts";
 import { loadBackend } from "../engine/backend.ts";

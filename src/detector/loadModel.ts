@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import type { Architecture, VariantName } from "../architecture/variants.ts";
 import { adaptWeights } from "../checkpoint/adapt.ts";
-import { type Leaf, toLeaves } from "../checkpoint/names.ts";
+import { toLeaves } from "../checkpoint/names.ts";
 import { fetchPublished, findPublished, publishedWeights } from "../checkpoint/published.ts";
 import { readWeightsFile, type WeightsMetadata } from "../checkpoint/weightsFile.ts";
 import { weightsAt } from "../checkpoint/weightsFolder.ts";
@@ -15,6 +15,7 @@ import { uploadWeights } from "../model/weights.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { closest } from "../util/closest.ts";
 import { UserError } from "../util/errors.ts";
+import type { Leaf } from "../util/hostTensor.ts";
 import { flatten } from "../util/tree.ts";
 import { architectureIn } from "./fileArchitecture.ts";
 

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { tinyDataset } from "../../tests/support/tinyRun.ts";
 import { TINY, tinyWeights } from "../../tests/tinyModel.ts";
 import { toFields } from "../architecture/fields.ts";
-import { referenceKeys } from "../checkpoint/names.ts";
+import { referenceKeys } from "../architecture/weights/table.ts";
 import { writeWeightsFile } from "../checkpoint/weightsFile.ts";
 import { openOnnxDetector } from "../detector/onnx.ts";
 import { openDetector } from "../detector/open.ts";

@@ -1,6 +1,7 @@
 // Windowed DINOv2 vision transformer (rfdetr/models/backbone/dinov2_with_windowed_attn.py).
 
 import * as tf from "@tensorflow/tfjs-core";
+import { EPSILON } from "../architecture/facts.ts";
 import type { Architecture } from "../architecture/variants.ts";
 import { gelu } from "../ops/activation.ts";
 import { type Attention, attention } from "../ops/attention.ts";
@@ -32,8 +33,6 @@ export type Backbone = {
   blocks: Block[];
   norm: Norm;
 };
-
-const EPSILON = 1e-6;
 
 /** Blocks whose attention stays inside the windows, 0-based. The others see the whole image. */
 export function windowedBlocks({ outFeatureIndexes }: Architecture): Set<number> {
@@ -81,7 +80,7 @@ export function backbone(
       else x = recomputeBlocks ? recompute(run, { inputs: [before], constants: masks }, one) : run(before, ...masks);
       if (outFeatureIndexes.includes(i + 1)) {
         const after = x;
-        const tap = () => toMap(layerNorm(weights.norm, after, EPSILON), grid);
+        const tap = () => toMap(layerNorm(weights.norm, after, EPSILON.encoder), grid);
         maps.push(i < frozenBlocks && isFrozen(weights.norm) ? offTape(tap) : tap());
       }
     }
@@ -109,12 +108,12 @@ function block(
 ): tf.Tensor {
   const [windows, tokens, width] = x.shape as [number, number, number];
   return tf.tidy(() => {
-    const normalised = layerNorm(norm1, x, EPSILON);
+    const normalised = layerNorm(norm1, x, EPSILON.encoder);
     const joined = sequences === undefined ? normalised : tf.reshape(normalised, [sequences, -1, width]);
     const attended = attention(weights, { queryKey: joined, value: joined }, heads);
     const first = tf.mul(tf.reshape(attended, [windows, tokens, width]), layerScale1);
     const y = tf.add(x, keep[0] ? tf.mul(first, keep[0]) : first);
-    const hidden = gelu(linear(mlp.fc1, layerNorm(norm2, y, EPSILON)));
+    const hidden = gelu(linear(mlp.fc1, layerNorm(norm2, y, EPSILON.encoder)));
     const second = tf.mul(linear(mlp.fc2, hidden), layerScale2);
     return tf.add(y, keep[1] ? tf.mul(second, keep[1]) : second);
   });

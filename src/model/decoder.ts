@@ -2,6 +2,7 @@
 // (rfdetr/models/transformer.py, TransformerDecoder with lite_refpoint_refine).
 
 import * as tf from "@tensorflow/tfjs-core";
+import { EPSILON, SINE_ORDER, sineFrequency } from "../architecture/facts.ts";
 import type { Architecture } from "../architecture/variants.ts";
 import { type Attention, attention } from "../ops/attention.ts";
 import { broadcastTo } from "../ops/broadcast.ts";
@@ -41,8 +42,6 @@ export type Memory = {
   validRatios?: tf.Tensor | undefined;
 };
 
-const EPSILON = 1e-5;
-
 /**
  * Normalised output of every layer. features: [batch, groups * queries, dim]; references: [batch, groups * queries, 4]
  * cxcywh; queries of different groups do not see each other -> [batch, groups * queries, dim] a layer.
@@ -67,7 +66,7 @@ export function decoder(
     let x: tf.Tensor = features;
     for (const layer of weights.layers) {
       x = decoderLayer(layer, x, position, reading, { groups, heads: saNheads, run });
-      outputs.push(layerNorm(weights.norm, x, EPSILON));
+      outputs.push(layerNorm(weights.norm, x, EPSILON.decoder));
     }
     return outputs;
   });
@@ -98,17 +97,17 @@ function decoderLayer(
     const attend = (queries: tf.Tensor, where: tf.Tensor) => {
       const inputs = { queryKey: byGroup(tf.add(queries, where)), value: byGroup(queries) };
       const attended = tf.reshape(attention(selfAttention, inputs, heads), x.shape);
-      return layerNorm(norm1, tf.add(queries, attended), EPSILON);
+      return layerNorm(norm1, tf.add(queries, attended), EPSILON.decoder);
     };
     const read = (queries: tf.Tensor, where: tf.Tensor, at: tf.Tensor, source: tf.Tensor, picture?: tf.Tensor) => {
       const options = { ...sampling, keep: picture };
       const found = deformableAttention(crossAttention, tf.add(queries, where), at, source, options);
-      return layerNorm(norm2, tf.add(queries, found), EPSILON);
+      return layerNorm(norm2, tf.add(queries, found), EPSILON.decoder);
     };
     const y = run(attend as Block, { inputs: [x, here] }, { selfAttention, norm1 });
     const constants = keep ? [keep] : [];
     const z = run(read as Block, { inputs: [y, here, boxes, memory], constants }, { crossAttention, norm2 });
-    return layerNorm(norm3, tf.add(z, feedForward(linear1, linear2, z, run)), EPSILON);
+    return layerNorm(norm3, tf.add(z, feedForward(linear1, linear2, z, run)), EPSILON.decoder);
   });
 }
 
@@ -144,10 +143,10 @@ export function sineEmbedding(boxes: tf.Tensor, dim: number): tf.Tensor {
   // One matrix holds every frequency in its coordinate's row; a cosine is a sine a quarter turn ahead.
   const frequencies = new Float32Array(4 * 4 * dim);
   const phases = new Float32Array(4 * dim);
-  for (const [place, coordinate] of [1, 0, 2, 3].entries()) {
+  for (const [place, coordinate] of SINE_ORDER.entries()) {
     for (let i = 0; i < dim; i++) {
       const column = place * dim + i;
-      frequencies[coordinate * 4 * dim + column] = (2 * Math.PI) / 10000 ** ((2 * Math.floor(i / 2)) / dim);
+      frequencies[coordinate * 4 * dim + column] = sineFrequency(Math.floor(i / 2), dim);
       phases[column] = i % 2 === 0 ? 0 : Math.PI / 2;
     }
   }

@@ -2,71 +2,49 @@
 // (dinov2_with_windowed_attn.py _init_weights, transformer.py and ms_deform_attn.py _reset_parameters, lwdetr.py).
 
 import type { Architecture } from "../architecture/variants.ts";
+import type { NameEntry } from "../architecture/weights/entry.ts";
+import { isIgnoredName, nameTable } from "../architecture/weights/table.ts";
 import { fromFloat32, type HostTensor, type StateDict, size } from "../util/hostTensor.ts";
 import { type Rng, rngFromSeed } from "../util/rng.ts";
-
-type Sampling = Pick<Architecture, "caNheads" | "decNPoints">;
-
-/** Initial bias of the class heads: every class starts at a probability of 0.01. */
-const PRIOR_BIAS = -Math.log(99);
 
 /**
  * Draw every tensor. `keys`: the reference's names and shapes. A tensor depends on the seed and its own name only, so that
  * a part that is loaded does not change the rest. Deep copies in the reference are alike here too: the two-stage heads of
- * all groups, and the biases of the decoder's layers.
+ * all groups, and the biases of the decoder's layers. Throws where a name is not in the architecture's weight table.
  */
-export function initialise(keys: Map<string, number[]>, seed: number, sampling: Sampling): StateDict {
+export function initialise(keys: Map<string, number[]>, seed: number, architecture: Architecture): StateDict {
+  const entries = new Map(nameTable(architecture).map((entry) => [entry.reference, entry]));
   const tensors: StateDict = new Map();
-  for (const [name, shape] of keys) tensors.set(name, draw(name, shape, keys, seed, sampling));
+  for (const [name, shape] of keys) {
+    const entry = entries.get(name);
+    if (entry) tensors.set(name, draw(entry, shape, seed, architecture));
+    else if (isIgnoredName(name)) tensors.set(name, { dtype: "BOOL", shape, bytes: new Uint8Array(0) });
+    else throw new Error(`no weight of the network is called ${name}`);
+  }
   return tensors;
 }
 
-function draw(
-  name: string,
-  shape: number[],
-  keys: Map<string, number[]>,
-  seed: number,
-  sampling: Sampling,
-): HostTensor {
-  if (name === "_kp_active_mask") return { dtype: "BOOL", shape, bytes: new Uint8Array(0) };
-  const original = copiedFrom(name, shape);
-  const rng = rngFromSeed(seed, hash(original));
-  const fill = (value: (i: number) => number) =>
-    fromFloat32(
-      Float32Array.from({ length: size(shape) }, (_, i) => value(i)),
-      shape,
-    );
-  const constant = (value: number) => fill(() => value);
+function draw({ reference, copyOf, init }: NameEntry, shape: number[], seed: number, sampling: Sampling): HostTensor {
+  const rng = rngFromSeed(seed, hash(copyOf ?? reference));
+  const fill = (value: () => number) => fromFloat32(Float32Array.from({ length: size(shape) }, value), shape);
   const uniform = (bound: number) => fill(() => (2 * rng.uniform() - 1) * bound);
-  const xavier = () => uniform(Math.sqrt(6 / (shape[0]! + shape[1]!)));
-  const isBias = name.endsWith("bias");
-  // fan-in of the layer this weight or bias belongs to
-  const fanIn = () => size((isBias ? keys.get(name.replace(/bias$/, "weight"))! : shape).slice(1));
-  const torchDefault = () => uniform(1 / Math.sqrt(fanIn()));
-
-  if (/norm|\.bn\.|projector\.stages\.\d+\.1\./.test(name)) return constant(isBias ? 0 : 1);
-  if (name.startsWith("backbone.0.encoder.")) {
-    if (name.endsWith("lambda1")) return constant(1);
-    if (isBias || name.endsWith("mask_token")) return constant(0);
-    return fill(() => truncatedNormal(rng, 0.02));
+  switch (init.kind) {
+    case "constant":
+      return fill(() => init.value);
+    case "normal":
+      return fill(() => rng.normal());
+    case "truncatedNormal":
+      return fill(() => truncatedNormal(rng, 0.02));
+    case "xavier":
+      return uniform(Math.sqrt(6 / (shape[0]! + shape[1]!)));
+    case "uniform":
+      return uniform(1 / Math.sqrt(init.fanIn));
+    case "offsetGrid":
+      return offsetGrid(shape, sampling);
   }
-  if (name.startsWith("backbone.0.projector.")) return torchDefault();
-  if (name === "refpoint_embed.weight") return constant(0);
-  if (name === "query_feat.weight") return fill(() => rng.normal());
-  if (name.includes("class_embed")) return isBias ? constant(PRIOR_BIAS) : torchDefault();
-  if (name.includes("bbox_embed")) return name.includes("layers.2") ? constant(0) : torchDefault();
-  if (name.includes("sampling_offsets")) return isBias ? offsetGrid(shape, sampling) : constant(0);
-  if (name.includes("attention_weights")) return constant(0);
-  if (!isBias && !name.endsWith("in_proj_bias")) return xavier();
-  if (/self_attn|value_proj|output_proj/.test(name)) return constant(0);
-  return torchDefault();
 }
 
-/** The tensor that the reference makes this one from by a deep copy, or itself. */
-function copiedFrom(name: string, shape: number[]): string {
-  const head = name.replace(/^transformer\.enc_out_(class|bbox)_embed\.\d+\./, "$1_embed.");
-  return shape.length === 1 ? head.replace(/decoder\.layers\.\d+/, "decoder.layers.0") : head;
-}
+type Sampling = Pick<Architecture, "caNheads" | "decNPoints">;
 
 /** Normal with the given deviation, cut at an absolute value of 2 as torch's trunc_normal_ is by default. */
 function truncatedNormal(rng: Rng, deviation: number): number {

@@ -1,6 +1,7 @@
 // Multi-scale projector: fuses the encoder's feature maps into one map a level (rfdetr/models/backbone/projector.py).
 
 import * as tf from "@tensorflow/tfjs-core";
+import { EPSILON } from "../architecture/facts.ts";
 import type { Architecture } from "../architecture/variants.ts";
 import { relu, silu } from "../ops/activation.ts";
 import { conv, doubleResolution } from "../ops/conv.ts";
@@ -19,14 +20,12 @@ type Level = {
 
 export type Projector = { levels: Level[] };
 
-const EPSILON = 1e-6;
-
 /** maps: [batch, height, width, width of the encoder] each -> one [batch, rows, columns, dim] a level, fine to coarse. */
 export function projector(weights: Projector, { projectorScale }: Architecture, maps: tf.Tensor4D[]): tf.Tensor4D[] {
   return tf.tidy(() => {
     const levels = weights.levels.map(({ sampling, fuse, norm }) => {
       const sampled = maps.map((map, i) => (sampling ? resample(sampling[i]!, map) : map));
-      return layerNorm(norm, fuseMaps(fuse, tf.concat(sampled, 3)), EPSILON) as tf.Tensor4D;
+      return layerNorm(norm, fuseMaps(fuse, tf.concat(sampled, 3)), EPSILON.projector) as tf.Tensor4D;
     });
     const coarsest = levels[levels.length - 1]!;
     if (projectorScale.includes("P6")) levels.push(tf.maxPool(coarsest, 1, 2, "valid"));
@@ -35,7 +34,8 @@ export function projector(weights: Projector, { projectorScale }: Architecture, 
 }
 
 function resample(weights: Linear | ConvNorm, map: tf.Tensor4D): tf.Tensor4D {
-  if ("conv" in weights) return relu(layerNorm(weights.norm, conv(weights.conv, map, 2), EPSILON)) as tf.Tensor4D;
+  if ("conv" in weights)
+    return relu(layerNorm(weights.norm, conv(weights.conv, map, 2), EPSILON.projector)) as tf.Tensor4D;
   return doubleResolution(weights, map);
 }
 
@@ -48,5 +48,5 @@ function fuseMaps({ input, output, bottlenecks }: Level["fuse"], x: tf.Tensor4D)
 }
 
 function convNormSilu({ conv: filter, norm }: ConvNorm, x: tf.Tensor4D): tf.Tensor4D {
-  return silu(layerNorm(norm, conv(filter, x), EPSILON)) as tf.Tensor4D;
+  return silu(layerNorm(norm, conv(filter, x), EPSILON.projector)) as tf.Tensor4D;
 }

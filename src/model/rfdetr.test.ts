@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
 import { random } from "../../tests/support/gradients.ts";
 import { type Architecture, VARIANTS } from "../architecture/variants.ts";
-import { leafShapes } from "../checkpoint/names.ts";
+import { leafShapes } from "../architecture/weights/table.ts";
 import { loadBackend } from "../engine/backend.ts";
 import { valueAndGradients } from "../ops/differentiable.ts";
 import { size } from "../util/hostTensor.ts";

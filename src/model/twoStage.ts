@@ -2,6 +2,7 @@
 // (rfdetr/models/transformer.py, gen_encoder_output_proposals and the group selection).
 
 import * as tf from "@tensorflow/tfjs-core";
+import { EPSILON, PROPOSAL } from "../architecture/facts.ts";
 import type { MapSize } from "../ops/deformable.ts";
 import { offTape } from "../ops/differentiable.ts";
 import { gatherRows } from "../ops/gather.ts";
@@ -12,8 +13,6 @@ import { applyDelta, groupedMlp, type Heads } from "./heads.ts";
 
 /** Every leaf stacks one tensor a group on its leading axis. */
 export type TwoStage = { output: Linear; norm: Norm };
-
-const EPSILON = 1e-5;
 
 /**
  * One square proposal a token, in the middle of its cell, 0.05 * 2^level wide; all zeros where it lies too near the border
@@ -33,13 +32,13 @@ export function proposalGrid(
     for (const [level, [height, width]] of mapSizes.entries()) {
       const rows = padding?.rows[image]?.[level] ?? height;
       const columns = padding?.columns[image]?.[level] ?? width;
-      const side = 0.05 * 2 ** level;
+      const side = PROPOSAL.side * 2 ** level;
       for (let y = 0; y < height; y++) {
         for (let x = 0; x < width; x++, token++) {
           const box = [x + 0.5, y + 0.5, side, side].map(Math.fround) as [number, number, number, number];
           box[0] = Math.fround(box[0] / columns);
           box[1] = Math.fround(box[1] / rows);
-          if (padding?.keep[token] === 0 || box.some((v) => !(v > LOW && v < HIGH))) continue;
+          if (padding?.keep[token] === 0 || box.some((v) => !(v > PROPOSAL.low && v < PROPOSAL.high))) continue;
           proposals.set(box, token * 4);
           valid[token] = 1;
         }
@@ -48,9 +47,6 @@ export function proposalGrid(
   }
   return { proposals, valid };
 }
-
-const LOW = Math.fround(0.01);
-const HIGH = Math.fround(0.99);
 
 /**
  * Select the `count` best proposals of every group. memory: [batch, tokens, dim], zeros where a proposal is invalid;
@@ -69,7 +65,7 @@ export function selectProposals(
   const hiddenOf = (x: tf.Tensor) => {
     const { weight, bias } = weights.norm;
     const norm = { weight: tf.expandDims(weight, 1), bias: tf.expandDims(bias, 1) }; // [groups, 1, dim]
-    return layerNorm(norm, groupedLinear(weights.output, x as tf.Tensor3D), EPSILON) as tf.Tensor3D;
+    return layerNorm(norm, groupedLinear(weights.output, x as tf.Tensor3D), EPSILON.decoder) as tf.Tensor3D;
   };
   const flat = tf.reshape(memory, [batch * tokens, dim]) as tf.Tensor2D;
   // Ranking is not differentiable, so it runs off the tape; only what was selected is computed again on it.

@@ -1,7 +1,7 @@
 // Between a weight tree on the device and its leaves in host memory.
 
 import * as tf from "@tensorflow/tfjs-core";
-import type { Leaf } from "../checkpoint/names.ts";
+import type { Leaf } from "../util/hostTensor.ts";
 import { flatten } from "../util/tree.ts";
 import type { RfdetrWeights } from "./rfdetr.ts";
 

@@ -3,8 +3,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Architecture } from "../architecture/variants.ts";
+import { leafShapes, parameterCount } from "../architecture/weights/table.ts";
 import type { LoadReport } from "../checkpoint/adapt.ts";
-import { leafShapes, parameterCount } from "../checkpoint/names.ts";
 import { findPublished, publishedWeights } from "../checkpoint/published.ts";
 import type { Transplant } from "../checkpoint/transplant.ts";
 import { weightsAt } from "../checkpoint/weightsFolder.ts";

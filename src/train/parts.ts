@@ -3,7 +3,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { toFields } from "../architecture/fields.ts";
 import type { Architecture } from "../architecture/variants.ts";
-import { leafShapes } from "../checkpoint/names.ts";
+import { leafShapes } from "../architecture/weights/table.ts";
 import { toText } from "../checkpoint/weightsFile.ts";
 import { evaluationLoader } from "../data/batch/evaluationLoader.ts";
 import { createLoader, type Loader } from "../data/batch/loader.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { TINY, tinyWeights } from "../../tests/tinyModel.ts";
-import { referenceKeys } from "../checkpoint/names.ts";
+import { referenceKeys } from "../architecture/weights/table.ts";
 import { writeWeightsFile } from "../checkpoint/weightsFile.ts";
 import { initialise } from "../model/init.ts";
 import { UserError } from "../util/errors.ts";

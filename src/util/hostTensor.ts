@@ -22,6 +22,9 @@ export type HostTensor = { dtype: DType; shape: number[]; bytes: Uint8Array };
 /** Tensors by name, in file order. */
 export type StateDict = Map<string, HostTensor>;
 
+/** A leaf of our weight tree in host memory, row-major. */
+export type Leaf = { shape: number[]; data: Float32Array };
+
 export function size(shape: readonly number[]): number {
   return shape.reduce((a, b) => a * b, 1);
 }

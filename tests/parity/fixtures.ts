@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { type Architecture, VARIANTS, type VariantName } from "../../src/architecture/variants.ts";
-import { referenceKeys } from "../../src/checkpoint/names.ts";
+import { referenceKeys } from "../../src/architecture/weights/table.ts";
 import { readSafetensors } from "../../src/checkpoint/safetensors.ts";
 import { type HostTensor, type StateDict, toFloat32 } from "../../src/util/hostTensor.ts";
 import { generatedWeights, type ImageSpec } from "./generatedWeights.ts";

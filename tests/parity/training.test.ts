@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { fromLeaves, type Leaf, leafShapes } from "../../src/checkpoint/names.ts";
+import { leafShapes } from "../../src/architecture/weights/table.ts";
+import { fromLeaves } from "../../src/checkpoint/names.ts";
 import { loadBackend } from "../../src/engine/backend.ts";
 import type { Target } from "../../src/instance/instance.ts";
 import { rfdetr } from "../../src/model/rfdetr.ts";
@@ -16,6 +17,7 @@ import {
 } from "../../src/train/step/learner.ts";
 import { multiScaleSides, sideOfStep } from "../../src/train/step/multiScale.ts";
 import { trainStep } from "../../src/train/step/step.ts";
+import type { Leaf } from "../../src/util/hostTensor.ts";
 import { type StateDict, size, toFloat32 } from "../../src/util/hostTensor.ts";
 import { lossOf } from "../support/loss.ts";
 import {

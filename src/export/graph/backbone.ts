@@ -1,11 +1,10 @@
 // The encoder as operations: windows are cut out once, and global attention merely counts more tokens to a sequence.
 
+import { EPSILON } from "../../architecture/facts.ts";
 import { windowedBlocks } from "../../model/backbone.ts";
 import type { Constant, Value } from "./graph.ts";
 import { permute, resizeGrid, rows } from "./host.ts";
 import { attend, type Builder, gelu, linear, linearAt, norm, reshape, scaled, slice, transpose } from "./layers.ts";
-
-const EPSILON = 1e-6;
 
 /** Sizes of the grid of patches and of its windows. */
 export type Windows = {
@@ -45,7 +44,7 @@ export function backbone(b: Builder, images: Value): Value[] {
       const before = x;
       maps.push(
         graph.within(`${path}/map`, () => {
-          const all = reshape(graph, norm(b, before, "backbone.norm", EPSILON), -1, tokens, width);
+          const all = reshape(graph, norm(b, before, "backbone.norm", EPSILON.encoder), -1, tokens, width);
           return slice(graph, all, 1, 1, 1 + inner * inner);
         }),
       );
@@ -109,7 +108,7 @@ function block(
   const scale = 1 / Math.sqrt(sizes.width / sizes.heads);
   const [first, second] = [leaf(`${path}.layerScale1`).data, leaf(`${path}.layerScale2`).data];
 
-  const normalised = norm(b, x, `${path}.norm1`, EPSILON);
+  const normalised = norm(b, x, `${path}.norm1`, EPSILON.encoder);
   const [queryName, query] = at("attention.query");
   const attended = attend(
     b,
@@ -136,7 +135,7 @@ function block(
     x,
   ]);
 
-  const hidden = gelu(b, linear(b, norm(b, y, `${path}.norm2`, EPSILON), ...at("mlp.fc1")));
+  const hidden = gelu(b, linear(b, norm(b, y, `${path}.norm2`, EPSILON.encoder), ...at("mlp.fc1")));
   const [name, layer] = at("mlp.fc2");
   return graph.op("Add", [
     linear(

@@ -1,5 +1,6 @@
 // Decoder and heads as operations; only the first group of queries is in the file.
 
+import { BOX_HEAD_LAYERS, EPSILON } from "../../architecture/facts.ts";
 import type { Value } from "./graph.ts";
 import { affine, joinColumns, rows } from "./host.ts";
 import {
@@ -18,8 +19,6 @@ import {
 } from "./layers.ts";
 import type { FeatureLevel } from "./projector.ts";
 import { type Boxes, boxPositions, moved, propose } from "./proposals.ts";
-
-const EPSILON = 1e-5;
 
 /** logits: [batch, queries, classes + 1]; centre, extent: [batch, queries, 2]. All float32. */
 export type Detections = Boxes & { logits: Value };
@@ -43,7 +42,7 @@ export function detect(b: Builder, levels: readonly FeatureLevel[], images: Valu
   return graph.within("heads", () => {
     const hidden = normAt(b, x!, "decoder.norm");
     const logits = cast(graph, linear(b, hidden, "heads.class", linearAt(b, "heads.class")), "float32");
-    const layers = [0, 1, 2].map((i) => linearAt(b, `heads.box.${i}`));
+    const layers = Array.from({ length: BOX_HEAD_LAYERS }, (_, i) => linearAt(b, `heads.box.${i}`));
     const delta = cast(graph, mlp(b, hidden, "heads.box", layers), "float32");
     const classes = architecture.numClasses + 1;
     return {
@@ -55,7 +54,7 @@ export function detect(b: Builder, levels: readonly FeatureLevel[], images: Valu
 
 function normAt(b: Builder, x: Value, path: string): Value {
   const [weight, bias] = [b.leaf(`${path}.weight`), b.leaf(`${path}.bias`)];
-  return normOf(b.graph, x, path, { weight, bias, epsilon: EPSILON });
+  return normOf(b.graph, x, path, { weight, bias, epsilon: EPSILON.decoder });
 }
 
 /** What each decoder layer reads: for every level a map [batch * heads, channels, side, side]. One product for all layers. */

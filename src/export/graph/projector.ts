@@ -1,11 +1,10 @@
 // The projector as operations, channels last; only convolutions see channels first.
 
+import { EPSILON } from "../../architecture/facts.ts";
 import { windowsOf } from "./backbone.ts";
 import type { Value } from "./graph.ts";
 import { permute } from "./host.ts";
 import { type Builder, linear, linearAt, norm, project, reshape, silu, split, transpose } from "./layers.ts";
-
-const EPSILON = 1e-6;
 
 /** A map on one level of the pyramid: [batch, side, side, width]. */
 export type FeatureLevel = { value: Value; side: number };
@@ -51,7 +50,7 @@ function fuse(b: Builder, path: string, { value, side }: FeatureLevel): FeatureL
     parts.push(convNorm(b, first, `${path}.fuse.bottlenecks.${i}.1`));
   }
   const all = reshape(graph, graph.op("Concat", parts, { axis: 3 }), -1, (5 * dim) / 2);
-  const out = norm(b, cellwise(b, all, `${path}.fuse.output`), `${path}.norm`, EPSILON);
+  const out = norm(b, cellwise(b, all, `${path}.fuse.output`), `${path}.norm`, EPSILON.projector);
   return { value: reshape(graph, out, -1, side, side, dim), side };
 }
 
@@ -59,12 +58,12 @@ function fuse(b: Builder, path: string, { value, side }: FeatureLevel): FeatureL
 function cellwise(b: Builder, x: Value, path: string): Value {
   const { shape, data } = b.leaf(`${path}.conv`); // [1, 1, in, out]
   const weight = { shape: shape.slice(2), data };
-  return silu(b, norm(b, project(b, x, `${path}.conv`, weight), `${path}.norm`, EPSILON));
+  return silu(b, norm(b, project(b, x, `${path}.conv`, weight), `${path}.norm`, EPSILON.projector));
 }
 
 /** A convolution of kernel 3, norm and SiLU. x: [batch, side, side, in] -> [batch, side, side, out]. */
 function convNorm(b: Builder, x: Value, path: string): Value {
-  return silu(b, norm(b, convolution(b, x, `${path}.conv`, 1), `${path}.norm`, EPSILON));
+  return silu(b, norm(b, convolution(b, x, `${path}.conv`, 1), `${path}.norm`, EPSILON.projector));
 }
 
 /** A convolution of kernel 3 with a cell of padding, channels last on both sides. */
@@ -107,7 +106,9 @@ function halved(b: Builder, map: Value, path: string): FeatureLevel & { width: n
   const { graph, architecture } = b;
   const width = architecture.encoder.hiddenSize;
   const whole = joinWindows(b, map, width);
-  const value = graph.op("Relu", [norm(b, convolution(b, whole, `${path}.conv`, 2), `${path}.norm`, EPSILON)]);
+  const value = graph.op("Relu", [
+    norm(b, convolution(b, whole, `${path}.conv`, 2), `${path}.norm`, EPSILON.projector),
+  ]);
   return { value, side: Math.ceil(windowsOf(architecture).side / 2), width };
 }
 

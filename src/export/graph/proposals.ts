@@ -1,5 +1,6 @@
 // Where the decoder looks first: the encoder's best proposals, moved by the learned reference points, and their embedding.
 
+import { BOX_HEAD_LAYERS, EPSILON, sineFrequency } from "../../architecture/facts.ts";
 import { proposalGrid } from "../../model/twoStage.ts";
 import type { Constant, Value } from "./graph.ts";
 import { rows } from "./host.ts";
@@ -17,8 +18,6 @@ import {
   split,
 } from "./layers.ts";
 import type { FeatureLevel } from "./projector.ts";
-
-const EPSILON = 1e-5;
 
 /** Boxes as centre and extent, [batch, queries, 2] each, in float32 whatever the rest of the graph is in. */
 export type Boxes = { centre: Value; extent: Value };
@@ -58,7 +57,7 @@ export function propose(
         dim,
       );
   const output = linear(b, valid, "decoder.twoStage.output", at("decoder.twoStage.output"));
-  const norm = { ...at("decoder.twoStage.norm"), epsilon: EPSILON };
+  const norm = { ...at("decoder.twoStage.norm"), epsilon: EPSILON.decoder };
   const hidden = normOf(graph, output, "decoder.twoStage.norm", norm);
   const logits = cast(graph, linear(b, hidden, "heads.twoStageClass", at("heads.twoStageClass")), "float32");
   const best =
@@ -69,7 +68,7 @@ export function propose(
 
   const each = reshape(graph, index!, -1, count, 1);
   const chosen = graph.op("GatherND", [reshape(graph, hidden, -1, tokens, dim), each], { batch_dims: 1 });
-  const boxHead = [0, 1, 2].map((i) => at(`heads.twoStageBox.${i}`));
+  const boxHead = Array.from({ length: BOX_HEAD_LAYERS }, (_, i) => at(`heads.twoStageBox.${i}`));
   const delta = cast(graph, mlp(b, reshape(graph, chosen, -1, dim), "heads.twoStageBox", boxHead), "float32");
   const anchors = { shape: [tokens, 4], data: grid.proposals };
   const anchor = graph.op("Gather", [graph.weights("twoStage.anchors", anchors, "float32"), index!]);
@@ -125,7 +124,7 @@ export function boxPositions(b: Builder, { centre, extent }: Boxes): Value {
   const { hiddenDim, numQueries: queries } = architecture;
   const dim = hiddenDim / 2; // numbers a coordinate
   const pairs = dim / 2;
-  const frequencies = Float32Array.from({ length: pairs }, (_, i) => (2 * Math.PI) / 10000 ** ((2 * i) / dim));
+  const frequencies = Float32Array.from({ length: pairs }, (_, i) => sineFrequency(i, dim));
   const boxes = reshape(graph, graph.op("Concat", [centre, extent], { axis: 2 }), -1, queries, 4, 1);
   const frequency = graph.weights("frequencies", { shape: [pairs], data: frequencies }, "float32");
   const angles = graph.op("Mul", [boxes, frequency]);

@@ -1,7 +1,7 @@
 // The whole detector as an ONNX graph, from its weights in host memory.
 
 import type { Architecture } from "../../architecture/variants.ts";
-import type { Leaf } from "../../checkpoint/names.ts";
+import type { Leaf } from "../../util/hostTensor.ts";
 import type { Quantiser } from "../quantise.ts";
 import { backbone } from "./backbone.ts";
 import { addDecoding, type LabelRange } from "./decode.ts";

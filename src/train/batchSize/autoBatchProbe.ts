@@ -1,7 +1,7 @@
 // The process that tries a batch size: a few whole steps on made-up images, with all that a step of the run does.
 
 import { writeFileSync } from "node:fs";
-import { leafShapes, referenceKeys } from "../../checkpoint/names.ts";
+import { leafShapes, referenceKeys } from "../../architecture/weights/table.ts";
 import type { Batch } from "../../data/batch/loader.ts";
 import { selectDevice } from "../../engine/device.ts";
 import { initialise } from "../../model/init.ts";

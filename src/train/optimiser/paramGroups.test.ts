@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { VARIANTS } from "../../architecture/variants.ts";
-import { nameTable } from "../../checkpoint/names.ts";
+import { nameTable } from "../../architecture/weights/table.ts";
 import { groupRates, hyperparameters, type ParamGroup, paramGroups } from "./paramGroups.ts";
 
 const { nanoGroups } = JSON.parse(readFileSync("tests/fixtures/train/reference.json", "utf8")) as {
@@ -37,7 +37,9 @@ test("every leaf of every variant lies in exactly one group", () => {
 });
 
 test("layer scales of the encoder are decayed, its norms, biases and embeddings are not", () => {
-  const decay = (name: string) => hyperparameters(`backbone.0.encoder.encoder.${name}`, settings).weightDecay;
+  const table = new Map(nameTable(VARIANTS.nano).map((entry) => [entry.reference, entry]));
+  const decay = (name: string) =>
+    hyperparameters(table.get(`backbone.0.encoder.encoder.${name}`)!, settings).weightDecay;
   expect(decay("encoder.layer.3.layer_scale1.lambda1")).toBe(1e-4);
   expect(decay("encoder.layer.3.mlp.fc1.weight")).toBe(1e-4);
   expect(decay("encoder.layer.3.mlp.fc1.bias")).toBe(0);

@@ -1,6 +1,8 @@
 // Learning rate and weight decay of every weight, by its name in the reference.
 // Source: training/param_groups.py and models/backbone/backbone.py of rfdetr.
 
+import type { NameEntry } from "../../architecture/weights/entry.ts";
+
 export type ParamGroupSettings = {
   lr: number;
   lrEncoder: number;
@@ -14,12 +16,11 @@ export type ParamGroupSettings = {
 /** Weights that share a learning rate and a weight decay. */
 export type ParamGroup = { lr: number; weightDecay: number; paths: string[]; references: string[] };
 
-/** A weight of ours and its name in the reference, as `nameTable` lists them. */
-type Named = { path: string; reference: string };
+/** What decides on a weight's group. */
+type Named = Pick<NameEntry, "path" | "reference" | "decays">;
 
 const ENCODER = "backbone.0.encoder";
 const DECODER = "transformer.decoder";
-const UNDECAYED = ["gamma", "pos_embed", "rel_pos", "bias", "norm", "embeddings"];
 
 /**
  * Parameter groups in the reference's order: everything else, encoder, decoder; equal settings share a group. A leaf of
@@ -30,8 +31,9 @@ export function paramGroups(weights: readonly Named[], settings: ParamGroupSetti
   const decoder = weights.filter(({ reference }) => reference.includes(DECODER));
   const other = weights.filter((weight) => !encoder.includes(weight) && !decoder.includes(weight));
   const groups = new Map<string, { lr: number; weightDecay: number; paths: Set<string>; references: Set<string> }>();
-  for (const { path, reference } of [...other, ...encoder, ...decoder]) {
-    const { lr, weightDecay } = hyperparameters(reference, settings);
+  for (const entry of [...other, ...encoder, ...decoder]) {
+    const { path, reference } = entry;
+    const { lr, weightDecay } = hyperparameters(entry, settings);
     const key = `${lr} ${weightDecay}`;
     const group = groups.get(key) ?? { lr, weightDecay, paths: new Set(), references: new Set() };
     groups.set(key, group);
@@ -67,21 +69,19 @@ function commonPart(paths: string[]): string {
   return common.length > 0 ? common.join(".") : [...new Set(paths.map((path) => path.split(".")[0]!))].join(", ");
 }
 
-/** Learning rate (before the schedule) and weight decay of the reference's tensor of this name. */
-export function hyperparameters(reference: string, settings: ParamGroupSettings): { lr: number; weightDecay: number } {
-  const { lr, weightDecay } = settings;
+/** Learning rate (before the schedule) and weight decay of one of the reference's tensors. */
+export function hyperparameters(
+  { reference, decays }: Pick<Named, "reference" | "decays">,
+  settings: ParamGroupSettings,
+): { lr: number; weightDecay: number } {
+  const { lr, lrEncoder, lrVitLayerDecay, lrComponentDecay } = settings;
+  const weightDecay = decays ? settings.weightDecay : 0;
   if (reference.startsWith(ENCODER)) {
     const layers = settings.outFeatureIndexes.at(-1)! + 1;
-    return {
-      lr:
-        settings.lrEncoder *
-        settings.lrVitLayerDecay ** (layers + 1 - layerOf(reference, layers)) *
-        settings.lrComponentDecay ** 2,
-      weightDecay: UNDECAYED.some((part) => reference.includes(part)) ? 0 : weightDecay,
-    };
+    const depth = layers + 1 - layerOf(reference, layers);
+    return { lr: lrEncoder * lrVitLayerDecay ** depth * lrComponentDecay ** 2, weightDecay };
   }
-  if (reference.includes(DECODER)) return { lr: lr * settings.lrComponentDecay, weightDecay };
-  return { lr, weightDecay };
+  return { lr: reference.includes(DECODER) ? lr * lrComponentDecay : lr, weightDecay };
 }
 
 /** 0 for the embeddings, 1 for the first block, ...; what comes after the blocks counts as the last layer. */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { VARIANTS } from "../../architecture/variants.ts";
-import { leafShapes } from "../../checkpoint/names.ts";
+import { leafShapes } from "../../architecture/weights/table.ts";
 import type { Schedule } from "../optimiser/schedule.ts";
 import { outlineSchedule, plotSchedule } from "./schedulePlot.ts";
 import { type Stage, stagePlan } from "./stages.ts";

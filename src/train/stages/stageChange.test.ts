@@ -5,7 +5,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { collect, expectSameRun, rowsOf, tinyDataset, tinyRecipe } from "../../../tests/support/tinyRun.ts";
 import { noiseBatch, SETTINGS, TINY, tinyLearner, tinyWeights } from "../../../tests/tinyModel.ts";
-import { leafShapes } from "../../checkpoint/names.ts";
+import { leafShapes } from "../../architecture/weights/table.ts";
 import { loadBackend } from "../../engine/backend.ts";
 import type { TrainEvent, TrainRow } from "../../run/events.ts";
 import { UserError } from "../../util/errors.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { VARIANTS } from "../../architecture/variants.ts";
-import { leafShapes, parameterCount } from "../../checkpoint/names.ts";
+import { leafShapes, parameterCount } from "../../architecture/weights/table.ts";
 import { resolveRecipe } from "../../recipe/load.ts";
 import { UserError } from "../../util/errors.ts";
 import { describeStage, matcher, stageAt, stagePlan } from "./stages.ts";

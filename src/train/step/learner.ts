@@ -3,7 +3,8 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { Architecture } from "../../architecture/variants.ts";
-import { fromLeaves, nameTable, toLeaves } from "../../checkpoint/names.ts";
+import { nameTable } from "../../architecture/weights/table.ts";
+import { fromLeaves, toLeaves } from "../../checkpoint/names.ts";
 import type { RfdetrWeights } from "../../model/rfdetr.ts";
 import { downloadWeights, uploadWeights } from "../../model/weights.ts";
 import { fromFloat32, type StateDict, size, toFloat32 } from "../../util/hostTensor.ts";

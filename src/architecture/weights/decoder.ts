@@ -1,0 +1,82 @@
+// The weights of the decoder: its layers, the two-stage proposals, the queries.
+
+import type { Architecture } from "../variants.ts";
+import { linear, type NameEntry, norm, tensor, XAVIER, ZEROS } from "./entry.ts";
+
+export function decoderWeights(architecture: Architecture): NameEntry[] {
+  const { hiddenDim: dim, decLayers, groupDetr: of } = architecture;
+  const groups = Array.from({ length: of }, (_, index) => ({ index, of }));
+  const locate = "transformer.decoder.ref_point_head.layers";
+  return [
+    ...Array.from({ length: decLayers }, (_, i) => i).flatMap((i) => layer(i, architecture)),
+    ...norm("decoder.norm", "transformer.decoder.norm", dim),
+    ...linear("decoder.referencePointHead.0", `${locate}.0`, [dim, 2 * dim], { weight: XAVIER }),
+    ...linear("decoder.referencePointHead.1", `${locate}.1`, [dim, dim], { weight: XAVIER }),
+    ...groups.flatMap((stack) =>
+      linear("decoder.twoStage.output", `transformer.enc_output.${stack.index}`, [dim, dim], { weight: XAVIER, stack }),
+    ),
+    ...groups.flatMap((stack) =>
+      norm("decoder.twoStage.norm", `transformer.enc_output_norm.${stack.index}`, dim, { stack }),
+    ),
+  ];
+}
+
+export function queryWeights({ hiddenDim, groupDetr, numQueries }: Architecture): NameEntry[] {
+  const queries = groupDetr * numQueries;
+  return [
+    tensor("decoder.queries.referencePoints", "refpoint_embed.weight", [queries, 4], ZEROS),
+    tensor("decoder.queries.features", "query_feat.weight", [queries, hiddenDim], { kind: "normal" }),
+  ];
+}
+
+/** In the reference the layers are deep copies of the first one whose matrices are drawn again: their biases are alike. */
+function layer(i: number, architecture: Architecture): NameEntry[] {
+  const { hiddenDim: dim, dimFeedforward, caNheads, projectorScale, decNPoints } = architecture;
+  const points = caNheads * projectorScale.length * decNPoints;
+  const path = `decoder.layers.${i}`;
+  const reference = `transformer.decoder.layers.${i}`;
+  const drawn = { weight: XAVIER, bias: ZEROS };
+  const constant = { weight: ZEROS, bias: ZEROS };
+  const entries = [
+    ...packed(`${path}.selfAttention`, `${reference}.self_attn`, dim),
+    ...linear(`${path}.selfAttention.output`, `${reference}.self_attn.out_proj`, [dim, dim], drawn),
+    ...norm(`${path}.norm1`, `${reference}.norm1`, dim),
+    ...linear(`${path}.crossAttention.samplingOffsets`, `${reference}.cross_attn.sampling_offsets`, [2 * points, dim], {
+      weight: ZEROS,
+      bias: { kind: "offsetGrid" },
+    }),
+    ...linear(
+      `${path}.crossAttention.attentionWeights`,
+      `${reference}.cross_attn.attention_weights`,
+      [points, dim],
+      constant,
+    ),
+    ...linear(`${path}.crossAttention.value`, `${reference}.cross_attn.value_proj`, [dim, dim], drawn),
+    ...linear(`${path}.crossAttention.output`, `${reference}.cross_attn.output_proj`, [dim, dim], drawn),
+    ...linear(`${path}.linear1`, `${reference}.linear1`, [dimFeedforward, dim], { weight: XAVIER }),
+    ...linear(`${path}.linear2`, `${reference}.linear2`, [dim, dimFeedforward], { weight: XAVIER }),
+    ...norm(`${path}.norm2`, `${reference}.norm2`, dim),
+    ...norm(`${path}.norm3`, `${reference}.norm3`, dim),
+  ];
+  return entries.map((entry) =>
+    entry.shape.length > 1
+      ? entry
+      : { ...entry, copyOf: entry.reference.replace(reference, "transformer.decoder.layers.0") },
+  );
+}
+
+/** Queries, keys and values, which the reference packs into one tensor. */
+function packed(path: string, reference: string, dim: number): NameEntry[] {
+  const rows = ["query", "key", "value"].map((name, j) => [name, { start: j * dim, count: dim }] as const);
+  return [
+    ...rows.map(([name, some]) =>
+      tensor(`${path}.${name}.weight`, `${reference}.in_proj_weight`, [3 * dim, dim], XAVIER, {
+        layout: "linear",
+        rows: some,
+      }),
+    ),
+    ...rows.map(([name, some]) =>
+      tensor(`${path}.${name}.bias`, `${reference}.in_proj_bias`, [3 * dim], ZEROS, { rows: some }),
+    ),
+  ];
+}

@@ -1,0 +1,78 @@
+// A line of the weight table, and the layers whose lines are alike.
+
+/** How a tensor lies on disk: as ours, or `[out, in]`, `[out, in, height, width]`, `[in, out, height, width]`. */
+export type Layout = "same" | "linear" | "conv" | "convTranspose";
+
+/**
+ * How a tensor is drawn from scratch: a constant, normal, normal of deviation 0.02 cut at 2, uniform as Xavier and as torch's
+ * linear layers and convolutions by default (of this fan-in), or the decoder's grid of sampling offsets.
+ */
+export type Init =
+  | { kind: "constant"; value: number }
+  | { kind: "normal" }
+  | { kind: "truncatedNormal" }
+  | { kind: "xavier" }
+  | { kind: "uniform"; fanIn: number }
+  | { kind: "offsetGrid" };
+
+/** One reference tensor (or some rows of it) and the leaf of our tree (or the slice of it) that holds the same numbers. */
+export type NameEntry = {
+  /** Path in our weight tree, e.g. `decoder.layers.0.selfAttention.query.weight`. */
+  path: string;
+  /** Name in the reference's state dict. */
+  reference: string;
+  /** The complete shape of the reference's tensor. */
+  shape: number[];
+  layout: Layout;
+  init: Init;
+  /** The reference's tensor that this one is a deep copy of when it is drawn; itself where it is left out. */
+  copyOf?: string;
+  /** Whether weight decay applies. */
+  decays: boolean;
+  /** Our leaf stacks `of` reference tensors on a leading axis; this one is at `index`. */
+  stack?: { index: number; of: number };
+  /** Our leaf holds only the rows from `start` of the reference's tensor, `count` of them. */
+  rows?: { start: number; count: number };
+};
+
+type Rest = Partial<Pick<NameEntry, "stack" | "rows" | "copyOf" | "layout">>;
+
+export const ZEROS: Init = { kind: "constant", value: 0 };
+export const ONES: Init = { kind: "constant", value: 1 };
+export const XAVIER: Init = { kind: "xavier" };
+
+/** Any tensor that weight decay applies to. */
+export function tensor(path: string, reference: string, shape: number[], init: Init, rest: Rest = {}): NameEntry {
+  return { path, reference, shape, layout: "same", init, decays: true, ...rest };
+}
+
+/** What a layer's tensors are drawn from; torch's default where it is left out. */
+type Drawn = { weight?: Init; bias?: Init };
+
+/** `[out, in]` and `[out]`. */
+export function linear(
+  path: string,
+  reference: string,
+  [out, input]: [out: number, input: number],
+  { weight, bias, ...rest }: Drawn & Rest = {},
+): NameEntry[] {
+  const byDefault: Init = { kind: "uniform", fanIn: input };
+  const { copyOf, ...others } = rest;
+  const copy = (part: string) => (copyOf === undefined ? {} : { copyOf: `${copyOf}.${part}` });
+  return [
+    tensor(`${path}.weight`, `${reference}.weight`, [out, input], weight ?? byDefault, {
+      ...others,
+      ...copy("weight"),
+      layout: "linear",
+    }),
+    tensor(`${path}.bias`, `${reference}.bias`, [out], bias ?? byDefault, { ...others, ...copy("bias") }),
+  ];
+}
+
+/** Weight and bias of a layer norm, `[width]` each. */
+export function norm(path: string, reference: string, width: number, rest: Rest = {}): NameEntry[] {
+  return [
+    tensor(`${path}.weight`, `${reference}.weight`, [width], ONES, rest),
+    tensor(`${path}.bias`, `${reference}.bias`, [width], ZEROS, rest),
+  ];
+}
