@@ -10,7 +10,7 @@ import { type DeformableAttention, deformableAttention, type MapSize } from "../
 import { type Linear, linear } from "../ops/linear.ts";
 import { layerNorm, type Norm } from "../ops/norm.ts";
 import { type Block, keepAll, type recompute } from "../ops/recompute.ts";
-import { mlp } from "./heads.ts";
+import { mlp } from "./heads/layers.ts";
 import type { TwoStage } from "./twoStage.ts";
 
 type DecoderLayer = {

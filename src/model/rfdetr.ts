@@ -5,11 +5,11 @@ import type { Architecture } from "../architecture/variants.ts";
 import { broadcastTo } from "../ops/broadcast.ts";
 import type { MapSize } from "../ops/deformable.ts";
 import { offTape } from "../ops/differentiable.ts";
-import { linear } from "../ops/linear.ts";
-import { type Block, keepAll, recompute } from "../ops/recompute.ts";
+import { keepAll, recompute } from "../ops/recompute.ts";
 import { type Backbone, backbone } from "./backbone.ts";
 import { type Decoder, decoder } from "./decoder.ts";
-import { applyDelta, type Heads, mlp } from "./heads.ts";
+import { applyDelta, type Heads } from "./heads/layers.ts";
+import { HEADS } from "./heads/list.ts";
 import { type Padding, readPadding } from "./padding.ts";
 import { type Projector, projector } from "./projector.ts";
 import { proposalGrid, selectProposals } from "./twoStage.ts";
@@ -17,7 +17,10 @@ import { proposalGrid, selectProposals } from "./twoStage.ts";
 /** The weight tree. A tf.Variable trains, a tf.Tensor is frozen. */
 export type RfdetrWeights = { backbone: Backbone; projector: Projector; decoder: Decoder; heads: Heads };
 
-/** logits: [batch, queries, classes + 1]; boxes: [batch, queries, 4], normalised cxcywh, neither clipped nor squashed. */
+/**
+ * logits: [batch, queries, classes + 1]; boxes: [batch, queries, 4], normalised cxcywh, neither clipped nor squashed. What further
+ * heads give stands beside them under its own name.
+ */
 export type Outputs = { logits: tf.Tensor3D; boxes: tf.Tensor3D };
 
 /** `layers`: one a decoder layer, the last is the prediction. `encoder`: the two-stage proposals, maybe fewer queries. */
@@ -113,14 +116,12 @@ function detect(
     { groups, run },
   );
   const stacked = tf.stack(hidden); // [layers, batch, groups * queries, dim]
-  const logits = tf.unstack(linear(weights.heads.class, stacked));
-  const box = (x: tf.Tensor) => mlp(weights.heads.box, x);
-  const deltas = run(box as Block, { inputs: [stacked] }, weights.heads.box);
-  const boxes = tf.unstack(applyDelta(deltas, tf.expandDims(references, 0)));
-  const layers = Array.from({ length: decLayers }, (_, i) => ({
-    logits: logits[i] as tf.Tensor3D,
-    boxes: boxes[i] as tf.Tensor3D,
-  }));
+  const outputs = Object.assign({}, ...HEADS.map((head) => head(weights.heads, { hidden: stacked, references, run })));
+  const byLayer = Object.entries<tf.Tensor>(outputs).map(([name, output]) => [name, tf.unstack(output)] as const);
+  const layers = Array.from(
+    { length: decLayers },
+    (_, i) => Object.fromEntries(byLayer.map(([name, output]) => [name, output[i]])) as Outputs,
+  );
   return { layers, encoder };
 }
 

@@ -9,7 +9,7 @@ import { gatherRows } from "../ops/gather.ts";
 import { groupedLinear, type Linear } from "../ops/linear.ts";
 import { layerNorm, type Norm } from "../ops/norm.ts";
 import { type Block, keepAll, type recompute } from "../ops/recompute.ts";
-import { applyDelta, groupedMlp, type Heads } from "./heads.ts";
+import { applyDelta, groupedMlp, type Heads } from "./heads/layers.ts";
 
 /** Every leaf stacks one tensor a group on its leading axis. */
 export type TwoStage = { output: Linear; norm: Norm };

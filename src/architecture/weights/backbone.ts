@@ -1,7 +1,7 @@
 // The weights of the encoder. Weight decay leaves its embeddings, norms and biases alone.
 
 import type { Architecture } from "../variants.ts";
-import { type Init, linear, type NameEntry, norm, ONES, tensor, ZEROS } from "./entry.ts";
+import { type Init, linearEntries, type NameEntry, normEntries, ONES, tensorEntry, ZEROS } from "./entry.ts";
 
 const DRAWN: Init = { kind: "truncatedNormal" };
 const ROOT = "backbone.0.encoder.encoder";
@@ -15,14 +15,14 @@ export function backboneWeights(architecture: Architecture): NameEntry[] {
   const positions = [1, positionalEncodingSize ** 2 + 1, width];
   return [
     ...undecayed([
-      tensor(`${ours}.classToken`, `${theirs}.cls_token`, [1, 1, width], DRAWN),
-      tensor(`${ours}.maskToken`, `${theirs}.mask_token`, [1, width], ZEROS),
-      tensor(`${ours}.positionEmbeddings`, `${theirs}.position_embeddings`, positions, DRAWN),
-      tensor(`${ours}.patch.weight`, `${projection}.weight`, [width, 3, patch, patch], DRAWN, { layout: "conv" }),
-      tensor(`${ours}.patch.bias`, `${projection}.bias`, [width], ZEROS),
+      tensorEntry(`${ours}.classToken`, `${theirs}.cls_token`, [1, 1, width], DRAWN),
+      tensorEntry(`${ours}.maskToken`, `${theirs}.mask_token`, [1, width], ZEROS),
+      tensorEntry(`${ours}.positionEmbeddings`, `${theirs}.position_embeddings`, positions, DRAWN),
+      tensorEntry(`${ours}.patch.weight`, `${projection}.weight`, [width, 3, patch, patch], DRAWN, { layout: "conv" }),
+      tensorEntry(`${ours}.patch.bias`, `${projection}.bias`, [width], ZEROS),
     ]),
     ...Array.from({ length: encoder.numHiddenLayers }, (_, i) => i).flatMap((i) => block(i, encoder)),
-    ...undecayed(norm("backbone.norm", `${ROOT}.layernorm`, width)),
+    ...undecayed(normEntries("backbone.norm", `${ROOT}.layernorm`, width)),
   ];
 }
 
@@ -30,20 +30,23 @@ function block(i: number, { hiddenSize: width, mlpRatio }: Architecture["encoder
   const path = `backbone.blocks.${i}`;
   const reference = `${ROOT}.encoder.layer.${i}`;
   const layer = (ours: string, theirs: string, size: [out: number, input: number]) => {
-    const [weight, bias] = linear(`${path}.${ours}`, `${reference}.${theirs}`, size, { weight: DRAWN, bias: ZEROS });
+    const [weight, bias] = linearEntries(`${path}.${ours}`, `${reference}.${theirs}`, size, {
+      weight: DRAWN,
+      bias: ZEROS,
+    });
     return [weight!, ...undecayed([bias!])];
   };
   return [
-    ...undecayed(norm(`${path}.norm1`, `${reference}.norm1`, width)),
+    ...undecayed(normEntries(`${path}.norm1`, `${reference}.norm1`, width)),
     ...["query", "key", "value"].flatMap((name) =>
       layer(`attention.${name}`, `attention.attention.${name}`, [width, width]),
     ),
     ...layer("attention.output", "attention.output.dense", [width, width]),
-    tensor(`${path}.layerScale1`, `${reference}.layer_scale1.lambda1`, [width], ONES),
-    ...undecayed(norm(`${path}.norm2`, `${reference}.norm2`, width)),
+    tensorEntry(`${path}.layerScale1`, `${reference}.layer_scale1.lambda1`, [width], ONES),
+    ...undecayed(normEntries(`${path}.norm2`, `${reference}.norm2`, width)),
     ...layer("mlp.fc1", "mlp.fc1", [width * mlpRatio, width]),
     ...layer("mlp.fc2", "mlp.fc2", [width, width * mlpRatio]),
-    tensor(`${path}.layerScale2`, `${reference}.layer_scale2.lambda1`, [width], ONES),
+    tensorEntry(`${path}.layerScale2`, `${reference}.layer_scale2.lambda1`, [width], ONES),
   ];
 }
 

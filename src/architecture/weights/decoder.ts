@@ -1,7 +1,7 @@
 // The weights of the decoder: its layers, the two-stage proposals, the queries.
 
 import type { Architecture } from "../variants.ts";
-import { linear, type NameEntry, norm, tensor, XAVIER, ZEROS } from "./entry.ts";
+import { linearEntries, type NameEntry, normEntries, tensorEntry, XAVIER, ZEROS } from "./entry.ts";
 
 export function decoderWeights(architecture: Architecture): NameEntry[] {
   const { hiddenDim: dim, decLayers, groupDetr: of } = architecture;
@@ -9,14 +9,17 @@ export function decoderWeights(architecture: Architecture): NameEntry[] {
   const locate = "transformer.decoder.ref_point_head.layers";
   return [
     ...Array.from({ length: decLayers }, (_, i) => i).flatMap((i) => layer(i, architecture)),
-    ...norm("decoder.norm", "transformer.decoder.norm", dim),
-    ...linear("decoder.referencePointHead.0", `${locate}.0`, [dim, 2 * dim], { weight: XAVIER }),
-    ...linear("decoder.referencePointHead.1", `${locate}.1`, [dim, dim], { weight: XAVIER }),
+    ...normEntries("decoder.norm", "transformer.decoder.norm", dim),
+    ...linearEntries("decoder.referencePointHead.0", `${locate}.0`, [dim, 2 * dim], { weight: XAVIER }),
+    ...linearEntries("decoder.referencePointHead.1", `${locate}.1`, [dim, dim], { weight: XAVIER }),
     ...groups.flatMap((stack) =>
-      linear("decoder.twoStage.output", `transformer.enc_output.${stack.index}`, [dim, dim], { weight: XAVIER, stack }),
+      linearEntries("decoder.twoStage.output", `transformer.enc_output.${stack.index}`, [dim, dim], {
+        weight: XAVIER,
+        stack,
+      }),
     ),
     ...groups.flatMap((stack) =>
-      norm("decoder.twoStage.norm", `transformer.enc_output_norm.${stack.index}`, dim, { stack }),
+      normEntries("decoder.twoStage.norm", `transformer.enc_output_norm.${stack.index}`, dim, { stack }),
     ),
   ];
 }
@@ -24,8 +27,8 @@ export function decoderWeights(architecture: Architecture): NameEntry[] {
 export function queryWeights({ hiddenDim, groupDetr, numQueries }: Architecture): NameEntry[] {
   const queries = groupDetr * numQueries;
   return [
-    tensor("decoder.queries.referencePoints", "refpoint_embed.weight", [queries, 4], ZEROS),
-    tensor("decoder.queries.features", "query_feat.weight", [queries, hiddenDim], { kind: "normal" }),
+    tensorEntry("decoder.queries.referencePoints", "refpoint_embed.weight", [queries, 4], ZEROS),
+    tensorEntry("decoder.queries.features", "query_feat.weight", [queries, hiddenDim], { kind: "normal" }),
   ];
 }
 
@@ -39,24 +42,29 @@ function layer(i: number, architecture: Architecture): NameEntry[] {
   const constant = { weight: ZEROS, bias: ZEROS };
   const entries = [
     ...packed(`${path}.selfAttention`, `${reference}.self_attn`, dim),
-    ...linear(`${path}.selfAttention.output`, `${reference}.self_attn.out_proj`, [dim, dim], drawn),
-    ...norm(`${path}.norm1`, `${reference}.norm1`, dim),
-    ...linear(`${path}.crossAttention.samplingOffsets`, `${reference}.cross_attn.sampling_offsets`, [2 * points, dim], {
-      weight: ZEROS,
-      bias: { kind: "offsetGrid" },
-    }),
-    ...linear(
+    ...linearEntries(`${path}.selfAttention.output`, `${reference}.self_attn.out_proj`, [dim, dim], drawn),
+    ...normEntries(`${path}.norm1`, `${reference}.norm1`, dim),
+    ...linearEntries(
+      `${path}.crossAttention.samplingOffsets`,
+      `${reference}.cross_attn.sampling_offsets`,
+      [2 * points, dim],
+      {
+        weight: ZEROS,
+        bias: { kind: "offsetGrid" },
+      },
+    ),
+    ...linearEntries(
       `${path}.crossAttention.attentionWeights`,
       `${reference}.cross_attn.attention_weights`,
       [points, dim],
       constant,
     ),
-    ...linear(`${path}.crossAttention.value`, `${reference}.cross_attn.value_proj`, [dim, dim], drawn),
-    ...linear(`${path}.crossAttention.output`, `${reference}.cross_attn.output_proj`, [dim, dim], drawn),
-    ...linear(`${path}.linear1`, `${reference}.linear1`, [dimFeedforward, dim], { weight: XAVIER }),
-    ...linear(`${path}.linear2`, `${reference}.linear2`, [dim, dimFeedforward], { weight: XAVIER }),
-    ...norm(`${path}.norm2`, `${reference}.norm2`, dim),
-    ...norm(`${path}.norm3`, `${reference}.norm3`, dim),
+    ...linearEntries(`${path}.crossAttention.value`, `${reference}.cross_attn.value_proj`, [dim, dim], drawn),
+    ...linearEntries(`${path}.crossAttention.output`, `${reference}.cross_attn.output_proj`, [dim, dim], drawn),
+    ...linearEntries(`${path}.linear1`, `${reference}.linear1`, [dimFeedforward, dim], { weight: XAVIER }),
+    ...linearEntries(`${path}.linear2`, `${reference}.linear2`, [dim, dimFeedforward], { weight: XAVIER }),
+    ...normEntries(`${path}.norm2`, `${reference}.norm2`, dim),
+    ...normEntries(`${path}.norm3`, `${reference}.norm3`, dim),
   ];
   return entries.map((entry) =>
     entry.shape.length > 1
@@ -70,13 +78,13 @@ function packed(path: string, reference: string, dim: number): NameEntry[] {
   const rows = ["query", "key", "value"].map((name, j) => [name, { start: j * dim, count: dim }] as const);
   return [
     ...rows.map(([name, some]) =>
-      tensor(`${path}.${name}.weight`, `${reference}.in_proj_weight`, [3 * dim, dim], XAVIER, {
+      tensorEntry(`${path}.${name}.weight`, `${reference}.in_proj_weight`, [3 * dim, dim], XAVIER, {
         layout: "linear",
         rows: some,
       }),
     ),
     ...rows.map(([name, some]) =>
-      tensor(`${path}.${name}.bias`, `${reference}.in_proj_bias`, [3 * dim], ZEROS, { rows: some }),
+      tensorEntry(`${path}.${name}.bias`, `${reference}.in_proj_bias`, [3 * dim], ZEROS, { rows: some }),
     ),
   ];
 }

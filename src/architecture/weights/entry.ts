@@ -42,7 +42,7 @@ export const ONES: Init = { kind: "constant", value: 1 };
 export const XAVIER: Init = { kind: "xavier" };
 
 /** Any tensor that weight decay applies to. */
-export function tensor(path: string, reference: string, shape: number[], init: Init, rest: Rest = {}): NameEntry {
+export function tensorEntry(path: string, reference: string, shape: number[], init: Init, rest: Rest = {}): NameEntry {
   return { path, reference, shape, layout: "same", init, decays: true, ...rest };
 }
 
@@ -50,7 +50,7 @@ export function tensor(path: string, reference: string, shape: number[], init: I
 type Drawn = { weight?: Init; bias?: Init };
 
 /** `[out, in]` and `[out]`. */
-export function linear(
+export function linearEntries(
   path: string,
   reference: string,
   [out, input]: [out: number, input: number],
@@ -60,19 +60,19 @@ export function linear(
   const { copyOf, ...others } = rest;
   const copy = (part: string) => (copyOf === undefined ? {} : { copyOf: `${copyOf}.${part}` });
   return [
-    tensor(`${path}.weight`, `${reference}.weight`, [out, input], weight ?? byDefault, {
+    tensorEntry(`${path}.weight`, `${reference}.weight`, [out, input], weight ?? byDefault, {
       ...others,
       ...copy("weight"),
       layout: "linear",
     }),
-    tensor(`${path}.bias`, `${reference}.bias`, [out], bias ?? byDefault, { ...others, ...copy("bias") }),
+    tensorEntry(`${path}.bias`, `${reference}.bias`, [out], bias ?? byDefault, { ...others, ...copy("bias") }),
   ];
 }
 
 /** Weight and bias of a layer norm, `[width]` each. */
-export function norm(path: string, reference: string, width: number, rest: Rest = {}): NameEntry[] {
+export function normEntries(path: string, reference: string, width: number, rest: Rest = {}): NameEntry[] {
   return [
-    tensor(`${path}.weight`, `${reference}.weight`, [width], ONES, rest),
-    tensor(`${path}.bias`, `${reference}.bias`, [width], ZEROS, rest),
+    tensorEntry(`${path}.weight`, `${reference}.weight`, [width], ONES, rest),
+    tensorEntry(`${path}.bias`, `${reference}.bias`, [width], ZEROS, rest),
   ];
 }

@@ -3,7 +3,7 @@
 
 import { BOX_HEAD_LAYERS } from "../facts.ts";
 import type { Architecture } from "../variants.ts";
-import { type Init, linear, type NameEntry, ZEROS } from "./entry.ts";
+import { type Init, linearEntries, type NameEntry, ZEROS } from "./entry.ts";
 
 /** Weights of a head: those that the proposals of each query group have of their own come before all others. */
 export type HeadWeights = {
@@ -19,19 +19,24 @@ const groupsOf = ({ groupDetr: of }: Architecture) => Array.from({ length: of },
 const classes: HeadWeights = {
   twoStage: (a) =>
     groupsOf(a).flatMap((stack) =>
-      linear("heads.twoStageClass", `transformer.enc_out_class_embed.${stack.index}`, [a.numClasses + 1, a.hiddenDim], {
-        stack,
-        bias: PRIOR,
-        copyOf: "class_embed",
-      }),
+      linearEntries(
+        "heads.twoStageClass",
+        `transformer.enc_out_class_embed.${stack.index}`,
+        [a.numClasses + 1, a.hiddenDim],
+        {
+          stack,
+          bias: PRIOR,
+          copyOf: "class_embed",
+        },
+      ),
     ),
-  own: (a) => linear("heads.class", "class_embed", [a.numClasses + 1, a.hiddenDim], { bias: PRIOR }),
+  own: (a) => linearEntries("heads.class", "class_embed", [a.numClasses + 1, a.hiddenDim], { bias: PRIOR }),
 };
 
 function boxHead(path: string, reference: string, dim: number, rest: { stack?: NameEntry["stack"]; copyOf?: string }) {
   return Array.from({ length: BOX_HEAD_LAYERS }, (_, i) => i).flatMap((i) => {
     const last = i === BOX_HEAD_LAYERS - 1;
-    return linear(`${path}.${i}`, `${reference}.layers.${i}`, [last ? 4 : dim, dim], {
+    return linearEntries(`${path}.${i}`, `${reference}.layers.${i}`, [last ? 4 : dim, dim], {
       ...rest,
       ...(rest.copyOf !== undefined && { copyOf: `${rest.copyOf}.layers.${i}` }),
       ...(last && { weight: ZEROS, bias: ZEROS }),

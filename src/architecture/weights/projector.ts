@@ -2,7 +2,7 @@
 
 import { BOTTLENECKS } from "../facts.ts";
 import type { Architecture, ProjectorScale } from "../variants.ts";
-import { type NameEntry, norm, tensor } from "./entry.ts";
+import { type NameEntry, normEntries, tensorEntry } from "./entry.ts";
 
 /** Resampling factor of each level relative to the encoder's feature maps. */
 const SCALE_FACTOR: Record<ProjectorScale, number> = { P3: 2, P4: 1, P5: 0.5, P6: 0.25 };
@@ -34,8 +34,8 @@ function sampling(
   const shape = [width, width / 2, 2, 2];
   const init = { kind: "uniform", fanIn: (width / 2) * 4 } as const;
   return [
-    tensor(`${path}.weight`, `${reference}.weight`, shape, init, { layout: "convTranspose" }),
-    tensor(`${path}.bias`, `${reference}.bias`, [width / 2], init),
+    tensorEntry(`${path}.weight`, `${reference}.weight`, shape, init, { layout: "convTranspose" }),
+    tensorEntry(`${path}.bias`, `${reference}.bias`, [width / 2], init),
   ];
 }
 
@@ -54,7 +54,7 @@ function fusion(i: number, dim: number, input: number): NameEntry[] {
         }),
       ),
     ),
-    ...norm(`${path}.norm`, `${reference}.1`, dim),
+    ...normEntries(`${path}.norm`, `${reference}.1`, dim),
   ];
 }
 
@@ -65,7 +65,7 @@ function convNorm(
 ): NameEntry[] {
   const init = { kind: "uniform", fanIn: input * kernel * kernel } as const;
   return [
-    tensor(`${path}.conv`, `${reference}.conv.weight`, [out, input, kernel, kernel], init, { layout: "conv" }),
-    ...norm(`${path}.norm`, `${reference}.bn`, out),
+    tensorEntry(`${path}.conv`, `${reference}.conv.weight`, [out, input, kernel, kernel], init, { layout: "conv" }),
+    ...normEntries(`${path}.norm`, `${reference}.bn`, out),
   ];
 }

@@ -1,8 +1,8 @@
-// Class and box heads, and how a box head's output moves a reference box (rfdetr/models/lwdetr.py).
+// What heads are made of: their weights, perceptrons, and how a box head's output moves a reference box (rfdetr/models/lwdetr.py).
 
 import * as tf from "@tensorflow/tfjs-core";
-import { relu } from "../ops/activation.ts";
-import { groupedLinear, type Linear, linear } from "../ops/linear.ts";
+import { relu } from "../../ops/activation.ts";
+import { groupedLinear, type Linear, linear } from "../../ops/linear.ts";
 
 export type Heads = {
   class: Linear;

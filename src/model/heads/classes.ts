@@ -1,0 +1,7 @@
+// The class head.
+
+import { linear } from "../../ops/linear.ts";
+import type { Head } from "./head.ts";
+
+/** `logits`: [layers, batch, queries, classes + 1]. */
+export const classHead: Head = (weights, { hidden }) => ({ logits: linear(weights.class, hidden) });
