@@ -1,11 +1,14 @@
 // Which detections of a class find an object, at each IoU threshold and size range: COCO's greedy matching, as in
 // pycocotools' COCOeval.evaluateImg.
 
-/** An annotated box. bbox: x, y, width, height in pixels. */
-export type GroundTruth = {
+import { boxIou, type CocoBox } from "../instance/boxes.ts";
+import type { Shape } from "../instance/instance.ts";
+
+/** An annotated object. */
+export type GroundTruth = Shape & {
   imageId: number;
   categoryId: number;
-  bbox: readonly [x: number, y: number, width: number, height: number];
+  bbox: CocoBox;
   /** What decides on small, medium and large; width * height if not given. */
   area?: number;
   /** A region of many objects: matches any number of detections, which then count neither way. */
@@ -14,11 +17,11 @@ export type GroundTruth = {
   id?: number;
 };
 
-/** A predicted box. bbox: x, y, width, height in pixels. */
-export type Detection = {
+/** A predicted object. */
+export type Detection = Shape & {
   imageId: number;
   categoryId: number;
-  bbox: readonly [x: number, y: number, width: number, height: number];
+  bbox: CocoBox;
   score: number;
 };
 
@@ -60,11 +63,13 @@ export function* matchClasses({
   detections,
   classes,
   limit,
+  similarity = boxSimilarity,
 }: {
   groundTruths: readonly GroundTruth[];
   detections: readonly Detection[];
   classes: readonly Category[];
   limit: number;
+  similarity?: Similarity;
 }): Generator<[place: number, ranked: RankedMatches]> {
   const imageIds = new Set<number>();
   for (const list of [groundTruths, detections]) for (const { imageId } of list) imageIds.add(imageId);
@@ -74,7 +79,8 @@ export function* matchClasses({
   const found = group(detections, classOf, ({ categoryId }) => categoryId);
   for (const place of classes.keys()) {
     const inImages = group(truths(place), images, byImage);
-    yield [place, matchClass(inImages, group(found(place), images, byImage), images.size, limit)];
+    const options = { images: images.size, limit, similarity };
+    yield [place, matchClass(inImages, group(found(place), images, byImage), options)];
   }
 }
 
@@ -108,8 +114,7 @@ function group<Item>(
 function matchClass(
   truthsOf: (image: number) => GroundTruth[],
   detectionsOf: (image: number) => Detection[],
-  images: number,
-  limit: number,
+  { images, limit, similarity }: { images: number; limit: number; similarity: Similarity },
 ): RankedMatches {
   const best = Array.from({ length: images }, (_, image) => bestFirst(detectionsOf(image)).slice(0, limit));
   const total = best.reduce((sum, { length }) => sum + length, 0);
@@ -121,7 +126,7 @@ function matchClass(
   let start = 0;
   for (const [image, detections] of best.entries()) {
     const truths = truthsOf(image);
-    const ious = overlaps(detections, truths);
+    const ious = similarities(detections, truths, similarity);
     for (const [a, { from, to }] of AREAS.entries()) {
       const outside = (area: number) => area < from || area > to;
       const ignore = truths.map(({ isCrowd, bbox, area = bbox[2] * bbox[3] }) => isCrowd === true || outside(area));
@@ -153,22 +158,18 @@ function bestFirst(detections: readonly Detection[]): Detection[] {
   return [...detections].sort((a, b) => b.score - a.score);
 }
 
-/** IoU [detections, truths]; with a crowd: the part of the detection that lies in it. */
-function overlaps(detections: Detection[], truths: GroundTruth[]): Float64Array {
-  const ious = new Float64Array(detections.length * truths.length);
+/** How much a detection has in common with an object, 0 to 1; with a crowd: how much of the detection lies in it. */
+export type Similarity = (detection: Detection, truth: GroundTruth) => number;
+
+export const boxSimilarity: Similarity = (detection, truth) =>
+  boxIou(detection.bbox, truth.bbox, { ofFirst: truth.isCrowd === true });
+
+/** [detections, truths]. */
+function similarities(detections: Detection[], truths: GroundTruth[], similarity: Similarity): Float64Array {
+  const values = new Float64Array(detections.length * truths.length);
   let i = 0;
-  for (const { bbox: d } of detections) {
-    for (const { bbox: g, isCrowd } of truths) {
-      const width = Math.min(d[0] + d[2], g[0] + g[2]) - Math.max(d[0], g[0]);
-      const height = Math.min(d[1] + d[3], g[1] + g[3]) - Math.max(d[1], g[1]);
-      if (width > 0 && height > 0) {
-        const both = width * height;
-        ious[i] = both / (isCrowd ? d[2] * d[3] : d[2] * d[3] + g[2] * g[3] - both);
-      }
-      i++;
-    }
-  }
-  return ious;
+  for (const detection of detections) for (const truth of truths) values[i++] = similarity(detection, truth);
+  return values;
 }
 
 /**

@@ -1,6 +1,7 @@
 // What lies behind the figures of an evaluation, for pages and pictures: which classes are taken for which, precision
 // against recall, and how well each image came out. No tensors.
 
+import { boxIou, sharedArea } from "../instance/boxes.ts";
 import type { Confusion, ImageOutcome, PrecisionRecall } from "../run/evaluation.ts";
 import { type Category, type Detection, type GroundTruth, IOU_THRESHOLDS } from "./boxMatching.ts";
 import { RECALLS } from "./cocoAp.ts";
@@ -76,7 +77,7 @@ function matchImage(all: readonly GroundTruth[], detections: readonly Detection[
     } else left.push(detection);
   }
   const across = left
-    .flatMap((detection) => [...open].map((truth) => ({ truth, detection, iou: overlap(truth.bbox, detection.bbox) })))
+    .flatMap((detection) => [...open].map((truth) => ({ truth, detection, iou: boxIou(truth.bbox, detection.bbox) })))
     .filter(({ iou }) => iou >= IOU)
     .sort((a, b) => b.iou - a.iou);
   const alone = new Set(left);
@@ -94,29 +95,16 @@ function matchImage(all: readonly GroundTruth[], detections: readonly Detection[
 function closest(truths: readonly GroundTruth[], { bbox }: Detection): { truth: GroundTruth; iou: number } | undefined {
   let best: { truth: GroundTruth; iou: number } | undefined;
   for (const truth of truths) {
-    const iou = overlap(truth.bbox, bbox);
+    const iou = boxIou(truth.bbox, bbox);
     if (iou >= IOU && iou > (best?.iou ?? 0)) best = { truth, iou };
   }
   return best;
 }
 
-type Box = GroundTruth["bbox"];
-
-function intersection(a: Box, b: Box): number {
-  const width = Math.min(a[0] + a[2], b[0] + b[2]) - Math.max(a[0], b[0]);
-  const height = Math.min(a[1] + a[3], b[1] + b[3]) - Math.max(a[1], b[1]);
-  return Math.max(0, width) * Math.max(0, height);
-}
-
-function overlap(a: Box, b: Box): number {
-  const both = intersection(a, b);
-  return both === 0 ? 0 : both / (a[2] * a[3] + b[2] * b[3] - both);
-}
-
 function inCrowd(truths: readonly GroundTruth[], { bbox, categoryId }: Detection): boolean {
   return truths.some(
     (truth) =>
-      truth.isCrowd && truth.categoryId === categoryId && intersection(truth.bbox, bbox) >= IOU * bbox[2] * bbox[3],
+      truth.isCrowd && truth.categoryId === categoryId && sharedArea(truth.bbox, bbox) >= IOU * bbox[2] * bbox[3],
   );
 }
 

@@ -89,9 +89,11 @@ export function categoryOfLabel(
 /** What there is to find: boxes as annotated, those without area left out as in training. Sizes are judged by `area`. */
 function toGroundTruths(samples: readonly Sample[]): GroundTruth[] {
   return samples.flatMap(({ imageId, annotations }) =>
-    annotations.flatMap(({ categoryId, box: [x1, y1, x2, y2], area, crowd }): GroundTruth[] =>
-      x2 > x1 && y2 > y1 ? [{ imageId, categoryId, bbox: [x1, y1, x2 - x1, y2 - y1], area, isCrowd: crowd }] : [],
-    ),
+    annotations.flatMap(({ categoryId, box: [x1, y1, x2, y2], area, crowd, mask, keypoints }): GroundTruth[] => {
+      if (!(x2 > x1 && y2 > y1)) return [];
+      const shape = { ...(mask && { mask }), ...(keypoints && { keypoints }) };
+      return [{ imageId, categoryId, bbox: [x1, y1, x2 - x1, y2 - y1], area, isCrowd: crowd, ...shape }];
+    }),
   );
 }
 

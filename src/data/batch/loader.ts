@@ -5,7 +5,7 @@ import type { Target } from "../../instance/instance.ts";
 import { rngFromSeed } from "../../util/rng.ts";
 import { createThreadPool, type ThreadPool } from "../../util/threadPool.ts";
 import type { Augment } from "../augment/augment.ts";
-import type { Split } from "../dataset/sample.ts";
+import type { Sample, Split } from "../dataset/sample.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 import { imageWeights, type Resampling } from "./resample.ts";
 import { epochLength, epochOrder } from "./sampler.ts";
@@ -97,7 +97,7 @@ export function createLoader(options: LoaderOptions): Loader {
     const parts = await Promise.all(
       chosen.map(async (sample, i) => {
         const words: [number, ...number[]] = [seed, epoch, start + i];
-        const task = { sample, folder: split.images, resolution: sides[i]!, augment, words };
+        const task = { sample: boxesOf(sample), folder: split.images, resolution: sides[i]!, augment, words };
         return place(await pool.run(task, { signal }), i);
       }),
     );
@@ -152,4 +152,9 @@ function paddingOf(sides: readonly number[], side: number): Uint8Array {
   for (const [i, own] of sides.entries())
     for (let y = 0; y < side; y++) mask.fill(1, (i * side + y) * side + (y < own ? own : 0), (i * side + y + 1) * side);
   return mask;
+}
+
+/** What a thread is sent of a sample: no mask or keypoint is made into a target yet, and polygons can be many. */
+function boxesOf(sample: Sample): Sample {
+  return { ...sample, annotations: sample.annotations.map(({ mask: _, keypoints: __, ...annotation }) => annotation) };
 }
