@@ -16,12 +16,12 @@ const LONG_FUNCTIONS: readonly string[] = [
 
 /** What does not hold yet. It may shrink, never grow. */
 const KNOWN: Record<string, string[]> = {
-  names: ["Comparison", "Found", "Progress", "Stage", "duration", "follow"],
+  names: [],
   passedOn: [],
   folders: [],
   files: [],
   functions: [],
-  weight: ["train"],
+  weight: [],
 };
 
 const files = filesIn("src", /\.ts$/)

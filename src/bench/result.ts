@@ -4,7 +4,7 @@ import type { Detector } from "../detector/detector.ts";
 import { rngFromSeed } from "../util/rng.ts";
 import type { Accuracy } from "./accuracy.ts";
 import type { BenchmarkEnvironment } from "./environment.ts";
-import { STAGES, type Stage, type Turn } from "./rounds.ts";
+import { type PipelineStage, STAGES, type Turn } from "./rounds.ts";
 import { type Ratio, ratioOfMedians, type Summary, summarise, type Verdict, verdictOf } from "./statistics.ts";
 
 /** Which of the two: `a` is `weights`, `b` is `against`. */
@@ -17,7 +17,7 @@ export type Setting = { batch_size: number; threads: number | null; prefetch: bo
 export type Timing = Setting & {
   subject: SubjectName;
   total: Summary;
-  stages: Partial<Record<Stage, Summary>>;
+  stages: Partial<Record<PipelineStage, Summary>>;
   /** The forward pass's, of all threads together; null where images are fetched ahead. */
   processor: Summary | null;
   images_per_second: number;

@@ -9,7 +9,7 @@ import { createThreadPool, type ThreadPool } from "../util/threadPool.ts";
  * the model computes; these three are stages of their own only where nothing is fetched ahead.
  */
 export const STAGES = ["read", "decode", "resize", "forward", "postprocess", "wait"] as const;
-export type Stage = (typeof STAGES)[number];
+export type PipelineStage = (typeof STAGES)[number];
 
 /** A model as the loop sees it; it may be in any runtime. */
 export type Timed = Pick<Detector, "resolution" | "forward" | "select">;
@@ -18,7 +18,7 @@ export type Timed = Pick<Detector, "resolution" | "forward" | "select">;
  * Milliseconds of one batch from files to detections. `processor`: those that all threads of this process computed in the
  * forward pass together, which other programs change little; absent where an image thread was at work meanwhile.
  */
-export type Turn = { total: number; stages: Partial<Record<Stage, number>>; processor?: number };
+export type Turn = { total: number; stages: Partial<Record<PipelineStage, number>>; processor?: number };
 
 export type RoundsOptions = {
   /** Image files; a round takes the next ones, from the beginning again after the last. */
@@ -116,7 +116,7 @@ async function compute(model: Timed, { pixels, sizes }: PreparedImages, clock: S
   return (user + system) / 1000;
 }
 
-type Stopwatch = { lap(stage: Stage): void; stop(): Turn };
+type Stopwatch = { lap(stage: PipelineStage): void; stop(): Turn };
 
 function stopwatch(): Stopwatch {
   const begin = performance.now();

@@ -161,7 +161,7 @@ function bestFirst(detections: readonly Detection[]): Detection[] {
 /** How much a detection has in common with an object, 0 to 1; with a crowd: how much of the detection lies in it. */
 export type Similarity = (detection: Detection, truth: GroundTruth) => number;
 
-export const boxSimilarity: Similarity = (detection, truth) =>
+const boxSimilarity: Similarity = (detection, truth) =>
   boxIou(detection.bbox, truth.bbox, { ofFirst: truth.isCrowd === true });
 
 /** [detections, truths]. */

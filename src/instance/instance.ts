@@ -1,7 +1,7 @@
 // What an object is, wherever it is on its way: from the annotation to the target of a loss, to a detection, to a metric.
 
 /** `[x1, y1, x2, y2]` in pixels of the original image. */
-export type Corners = [x1: number, y1: number, x2: number, y2: number];
+type Corners = [x1: number, y1: number, x2: number, y2: number];
 
 /**
  * The region that an object covers, as the file had it: polygons `[x, y, x, y, ...]` in pixels, or COCO's run lengths (column by

@@ -1,7 +1,7 @@
 // The page of a comparison of two runs, in the style of a run's own.
 
 import type { RunContents } from "../run/runFolder.ts";
-import { type Comparison, compareRuns, type Difference } from "./comparison.ts";
+import { compareRuns, type Difference, type RunComparison } from "./comparison.ts";
 import { type Html, html } from "./page/html.ts";
 import { chart, page, type Section } from "./page/page.ts";
 import { cell, code, heading, htmlTable, numberCell } from "./page/table.ts";
@@ -33,14 +33,14 @@ export async function comparePage(a: RunContents, b: RunContents): Promise<strin
   });
 }
 
-function header({ a, b, caveats }: Comparison, names: Names): Html {
+function header({ a, b, caveats }: RunComparison, names: Names): Html {
   return html`<p class="eyebrow">Comparison of two runs</p>
 <h1>${names[0]} and ${names[1]}</h1>
 <p class="lead">${a.dir} · ${b.dir}</p>
 ${caveats.map((text) => html`<p class="warning">${text}</p>`)}`;
 }
 
-function sections(comparison: Comparison, names: Names): Section[] {
+function sections(comparison: RunComparison, names: Names): Section[] {
   const { recipe, environment } = comparison;
   const same = "The runs were made in the same environment.";
   return [
@@ -55,12 +55,12 @@ function sections(comparison: Comparison, names: Names): Section[] {
 type Names = [string, string];
 
 /** The runs' names, or their folders where they share a name. */
-function distinctNames({ a, b }: Comparison): Names {
+function distinctNames({ a, b }: RunComparison): Names {
   return a.name === b.name ? [a.dir, b.dir] : [a.name, b.name];
 }
 
-function metrics({ a, b, metrics, training }: Comparison, names: Names): Html {
-  const at = ({ best }: Comparison["a"]) => (best ? `epoch ${best.epoch + 1}, by ${best.metric}` : "none");
+function metrics({ a, b, metrics, training }: RunComparison, names: Names): Html {
+  const at = ({ best }: RunComparison["a"]) => (best ? `epoch ${best.epoch + 1}, by ${best.metric}` : "none");
   return html`<p class="soft">Of the best evaluation of each run (${at(a)}; ${at(b)}).</p>
 ${pairs(metrics, { names, shown: score, judged: true })}
 <h3 style="margin-top: 1.8rem">Training</h3>
@@ -97,7 +97,7 @@ ${chart("both-loss", { title: "Training loss", note: "Faint: as recorded. Bold: 
 </div>`;
 }
 
-function classes({ classes }: Comparison, names: Names): Html {
+function classes({ classes }: RunComparison, names: Names): Html {
   const rest = classes.length - MOST_ROWS;
   return html`<p class="soft">AP50:95 of each class at the best evaluation of each run, largest change first.</p>
 <div class="grid">${chart("class-pairs", { title: "AP50:95 by class", wide: true })}</div>

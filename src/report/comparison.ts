@@ -4,7 +4,7 @@ import type { ValRow } from "../run/events.ts";
 import type { RunContents } from "../run/runFolder.ts";
 import { type KeyDifference, recipeDifference } from "./recipeDifference.ts";
 
-export type ComparedRun = {
+type ComparedRun = {
   dir: string;
   name: string;
   status: string;
@@ -14,7 +14,7 @@ export type ComparedRun = {
 
 export type Difference = { name: string; a: number | null; b: number | null; change: number | null };
 
-export type Comparison = {
+export type RunComparison = {
   a: ComparedRun;
   b: ComparedRun;
   /** Of the best evaluation of each run. */
@@ -30,7 +30,7 @@ export type Comparison = {
   caveats: string[];
 };
 
-export function compareRuns(a: RunContents, b: RunContents): Comparison {
+export function compareRuns(a: RunContents, b: RunContents): RunComparison {
   const [one, two] = [metricsOf(a), metricsOf(b)];
   return {
     a: comparedRun(a),

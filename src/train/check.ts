@@ -18,7 +18,7 @@ import { UserError } from "../util/errors.ts";
 import { cacheDir } from "../util/files.ts";
 import { scheduleFrom } from "./optimiser/schedule.ts";
 import { recipeArchitecture } from "./recipeArchitecture.ts";
-import { outlineSchedule, type ScheduleOutline } from "./stages/schedulePlot.ts";
+import { outlineSchedule, type ScheduleOutline } from "./stages/scheduleOutline.ts";
 import { stagePlan } from "./stages/stages.ts";
 import { type FitOptions, fitWeights } from "./startingWeights.ts";
 

@@ -1,7 +1,7 @@
 // A line of the weight table, and the layers whose lines are alike.
 
 /** How a tensor lies on disk: as ours, or `[out, in]`, `[out, in, height, width]`, `[in, out, height, width]`. */
-export type Layout = "same" | "linear" | "conv" | "convTranspose";
+type Layout = "same" | "linear" | "conv" | "convTranspose";
 
 /**
  * How a tensor is drawn from scratch: a constant, normal, normal of deviation 0.02 cut at 2, uniform as Xavier and as torch's

@@ -1,7 +1,7 @@
 // `compare`: two runs side by side, as a table, as JSON, or as a page.
 
 import type { CommandModule } from "yargs";
-import type { Comparison, Difference } from "../../report/comparison.ts";
+import type { Difference, RunComparison } from "../../report/comparison.ts";
 import { JSON_OPTION } from "../options.ts";
 
 type Arguments = { runA: string; runB: string; out?: string; json: boolean };
@@ -39,11 +39,20 @@ export const compareCommand: CommandModule<object, Arguments> = {
 const MOST_CLASSES = 30;
 const LONGEST = 60;
 
-async function asText({ a, b, metrics, classes, training, recipe, environment, caveats }: Comparison): Promise<string> {
+async function asText({
+  a,
+  b,
+  metrics,
+  classes,
+  training,
+  recipe,
+  environment,
+  caveats,
+}: RunComparison): Promise<string> {
   const { shownValue } = await import("../../report/recipeDifference.ts");
-  const at = ({ best }: Comparison["a"]) =>
+  const at = ({ best }: RunComparison["a"]) =>
     best ? `best at epoch ${best.epoch + 1} by ${best.metric}` : "not evaluated";
-  const keys = (rows: Comparison["recipe"]) =>
+  const keys = (rows: RunComparison["recipe"]) =>
     rows.map(({ key, a, b }) => [key, clip(shownValue(a)), clip(shownValue(b))]);
   const scores = (rows: Difference[]) => rows.map((row) => cells(row, (value) => value.toFixed(4)));
   const numbers = (rows: Difference[]) =>

@@ -3,7 +3,7 @@
 import type { CommandModule } from "yargs";
 import { UserError } from "../../util/errors.ts";
 import { requireCount } from "../options.ts";
-import { follow, SHOWING, type Showing } from "./train.ts";
+import { SHOWING, type Showing, showProgress } from "./train.ts";
 
 type Arguments = { dir: string; epochs?: number; maxHours?: number } & Showing;
 
@@ -31,6 +31,6 @@ export const extendCommand: CommandModule<object, Arguments> = {
     if (maxHours !== undefined && !(maxHours > 0 && Number.isFinite(maxHours)))
       throw new UserError(`--max-hours is ${maxHours}, but must be a number above 0.`);
     const { extend } = await import("../../train/verbs/extend.ts");
-    await follow({ json, logLevel }, (options) => extend(dir, { epochs, maxHours, ...options }));
+    await showProgress({ json, logLevel }, (options) => extend(dir, { epochs, maxHours, ...options }));
   },
 };

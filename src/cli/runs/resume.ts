@@ -1,7 +1,7 @@
 // `resume`: continues an interrupted run where it stopped.
 
 import type { CommandModule } from "yargs";
-import { follow, SHOWING, type Showing } from "./train.ts";
+import { SHOWING, type Showing, showProgress } from "./train.ts";
 
 type Arguments = { dir: string } & Showing;
 
@@ -14,6 +14,6 @@ export const resumeCommand: CommandModule<object, Arguments> = {
       .options(SHOWING) as never,
   handler: async ({ dir, json, logLevel }) => {
     const { resume } = await import("../../train/run.ts");
-    await follow({ json, logLevel }, (options) => resume(dir, options));
+    await showProgress({ json, logLevel }, (options) => resume(dir, options));
   },
 };

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { MetricsRow, TrainEvent, TrainRow, ValRow } from "../../run/events.ts";
-import { follow } from "./train.ts";
+import { showProgress } from "./train.ts";
 
 let out: string;
 let err: string;
@@ -48,7 +48,7 @@ function run(status: "done" | "interrupted") {
 }
 
 it("without a terminal a run is a plain line for its first and last step, and what else happens", async () => {
-  await follow({ json: false }, run("done"));
+  await showProgress({ json: false }, run("done"));
   expect(out.split("\n")).toEqual([
     "Device: cpu",
     "Run: checkpoints/x",
@@ -65,7 +65,7 @@ it("without a terminal a run is a plain line for its first and last step, and wh
 });
 
 it("with --json standard output holds one object and nothing else", async () => {
-  await follow({ json: true }, run("done"));
+  await showProgress({ json: true }, run("done"));
   expect(JSON.parse(out)).toEqual({
     ...{ status: "done", run: "checkpoints/x", step: 2, best: 0.123, metric: "AP50:95" },
     metrics: evaluation,
@@ -74,7 +74,7 @@ it("with --json standard output holds one object and nothing else", async () => 
 });
 
 it("a run that was stopped says how to go on, with exit code 3", async () => {
-  await follow({ json: false }, run("interrupted"));
+  await showProgress({ json: false }, run("interrupted"));
   expect(out).toContain("Stopped after step 2. Continue with: rfdetr-train resume checkpoints/x");
   expect(process.exitCode).toBe(3);
 });

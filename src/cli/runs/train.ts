@@ -6,7 +6,7 @@ import { UserError } from "../../util/errors.ts";
 import { requireCount, requireOnce, SET_OPTION } from "../options.ts";
 import { STOPPED, stopSignal } from "../signals.ts";
 import type { DownloadView } from "../terminal/downloadView.ts";
-import type { Progress, ProgressView } from "../terminal/progress.ts";
+import type { ProgressView, ShownProgress } from "../terminal/progress.ts";
 import type { Level, TerminalLog } from "../terminal/terminalLog.ts";
 
 type Arguments = {
@@ -58,7 +58,7 @@ export const trainCommand: CommandModule<object, Arguments> = {
       return;
     }
     const { train } = await import("../../train/run.ts");
-    await follow({ json, logLevel }, (options) => train(recipe, { run, overfit, ...options }));
+    await showProgress({ json, logLevel }, (options) => train(recipe, { run, overfit, ...options }));
   },
 };
 
@@ -78,7 +78,7 @@ export type Showing = { json: boolean; logLevel?: Level | undefined };
 type Follow = { signal: AbortSignal; onEvent: (event: TrainEvent) => void };
 
 /** Run a training to its end, drawing its events; sets the exit code 3 where it was stopped. */
-export async function follow(
+export async function showProgress(
   { json, logLevel }: Showing,
   start: (options: Follow) => AsyncIterable<MetricsRow>,
 ): Promise<void> {
@@ -174,7 +174,7 @@ function shower({
   };
 }
 
-function progressOf(row: TrainRow, size: RunSize, ap: number | null, secondsLeft: number): Progress {
+function progressOf(row: TrainRow, size: RunSize, ap: number | null, secondsLeft: number): ShownProgress {
   return {
     epoch: row.epoch + 1,
     epochs: size.epochs,

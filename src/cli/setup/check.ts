@@ -20,7 +20,7 @@ export const checkCommand: CommandModule<object, Arguments> = {
   handler: async ({ recipe: path, set = [], json }) => {
     const [{ checkRecipe }, { plotSchedule }] = await Promise.all([
       import("../../train/check.ts"),
-      import("../../train/stages/schedulePlot.ts"),
+      import("../terminal/schedulePlot.ts"),
     ]);
     const report = await checkRecipe(String(path), { overrides: set });
     const text = () => table(String(path), report, plotSchedule(report.schedule));

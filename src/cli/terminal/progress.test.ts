@@ -1,8 +1,8 @@
 import { Writable } from "node:stream";
 import { describe, expect, it } from "vitest";
-import { barLine, duration, type Progress, plainLine, progressView, stepClock } from "./progress.ts";
+import { barLine, clockTime, plainLine, progressView, type ShownProgress, stepClock } from "./progress.ts";
 
-const progress: Progress = {
+const progress: ShownProgress = {
   ...{ epoch: 3, epochs: 50, step: 120, steps: 1000, loss: 7.43219, learningRate: 1e-4, imagesPerSecond: 12.345 },
   ...{ dataWait: 0.021, memoryBytes: 1.24e9, secondsLeft: 725, ap: 0.2541 },
 };
@@ -33,7 +33,7 @@ describe("the progress line", () => {
 });
 
 it("durations read well at every length", () => {
-  expect([0, 59.6, 61, 3599, 3600, 90_000, -1].map(duration)).toEqual([
+  expect([0, 59.6, 61, 3599, 3600, 90_000, -1].map(clockTime)).toEqual([
     "0s",
     "1m 00s",
     "1m 01s",

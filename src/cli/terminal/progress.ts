@@ -3,7 +3,7 @@
 import { SingleBar } from "cli-progress";
 
 /** Where a run is. Steps and epochs count from 1 here, as people do. */
-export type Progress = {
+export type ShownProgress = {
   epoch: number;
   epochs: number;
   step: number;
@@ -20,14 +20,14 @@ export type Progress = {
 };
 
 /** One plain line for a step. */
-export function plainLine(progress: Progress): string {
+export function plainLine(progress: ShownProgress): string {
   return fields(progress)
     .map(({ long }) => long)
     .join("  ");
 }
 
 /** The bar's line, at most `width` characters: what matters least is left out first. */
-export function barLine(progress: Progress, width: number): string {
+export function barLine(progress: ShownProgress, width: number): string {
   const all = fields(progress);
   const least = Math.max(...all.map(({ rank }) => rank));
   const share = Math.min(1, progress.step / Math.max(1, progress.steps));
@@ -49,7 +49,7 @@ function bar(share: number, width: number): string {
 }
 
 /** The fields in the order they are shown. Rank 1 is left out last. */
-function fields(p: Progress): { rank: number; long: string; short: string }[] {
+function fields(p: ShownProgress): { rank: number; long: string; short: string }[] {
   const field = (rank: number, long: string, short = long) => ({ rank, long, short });
   return [
     field(2, `epoch ${p.epoch}/${p.epochs}`, `e${p.epoch}/${p.epochs}`),
@@ -60,7 +60,7 @@ function fields(p: Progress): { rank: number; long: string; short: string }[] {
     field(5, `${significant(p.imagesPerSecond, 3)} img/s`),
     field(6, `wait ${Math.round(p.dataWait * 100)}%`),
     field(7, bytes(p.memoryBytes)),
-    field(3, `${duration(p.secondsLeft)} left`, duration(p.secondsLeft)),
+    field(3, `${clockTime(p.secondsLeft)} left`, clockTime(p.secondsLeft)),
   ];
 }
 
@@ -74,7 +74,7 @@ function bytes(value: number): string {
 }
 
 /** "42s", "12m 05s", "3h 04m", "2d 03h"; "-" where it is not known. */
-export function duration(seconds: number): string {
+export function clockTime(seconds: number): string {
   if (!Number.isFinite(seconds) || seconds < 0) return "-";
   const s = Math.round(seconds);
   const pad = (n: number) => String(Math.floor(n)).padStart(2, "0");
@@ -105,7 +105,7 @@ export function stepClock(now: () => number = () => performance.now() / 1000) {
 }
 
 export type ProgressView = {
-  update(progress: Progress): void;
+  update(progress: ShownProgress): void;
   /** A message on lines of its own, above the bar. */
   print(text: string): void;
   stop(): void;
@@ -124,7 +124,7 @@ export function progressView(
   const print = (text: string) => void stream.write(`${text}\n`);
   if (!stream.isTTY) {
     let due = Number.NEGATIVE_INFINITY;
-    const update = (progress: Progress) => {
+    const update = (progress: ShownProgress) => {
       if (now() < due && progress.step < progress.steps) return;
       print(plainLine(progress));
       due = now() + PLAIN_LINE_EVERY_SECONDS;
@@ -132,7 +132,7 @@ export function progressView(
     return { update, print, stop: () => {} };
   }
   let shown: SingleBar | undefined;
-  const draw = (progress: Progress) => {
+  const draw = (progress: ShownProgress) => {
     if (!shown) {
       shown = new SingleBar({
         stream,
@@ -141,7 +141,7 @@ export function progressView(
         gracefulExit: false, // signals belong to the command
         linewrap: null,
         clearOnComplete: true,
-        format: (_options, _params, payload: { progress: Progress }) =>
+        format: (_options, _params, payload: { progress: ShownProgress }) =>
           barLine(payload.progress, (stream.columns || 80) - 1),
       });
       shown.start(progress.steps, progress.step, { progress });

@@ -3,7 +3,7 @@
 import pino from "pino";
 import pretty from "pino-pretty";
 
-export const LEVELS = ["debug", "info", "warn", "error"] as const;
+const LEVELS = ["debug", "info", "warn", "error"] as const;
 export type Level = (typeof LEVELS)[number];
 
 export type TerminalLog = Record<"debug" | "info" | "warn", (message: string) => void>;

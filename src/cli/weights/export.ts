@@ -122,7 +122,7 @@ async function run(args: Arguments): Promise<ExportResult | undefined> {
 }
 
 /** What was written, file by file. */
-export function table(
+function table(
   { files, record, seconds }: Pick<ExportResult, "files" | "record" | "seconds">,
   folder: string,
 ): string {

@@ -4,7 +4,7 @@ import type * as tf from "@tensorflow/tfjs-core";
 import type { recompute } from "../../ops/recompute.ts";
 import type { Heads } from "./layers.ts";
 
-export type HeadInputs = {
+type HeadInputs = {
   /** [layers, batch, queries, dim]. */
   hidden: tf.Tensor;
   /** Reference boxes [batch, queries, 4], normalised cxcywh. */

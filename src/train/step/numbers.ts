@@ -3,7 +3,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { termPlaces } from "../../loss/criterion.ts";
 import { globalNorm } from "../optimiser/adamw.ts";
-import type { Found } from "./reduce.ts";
+import type { StepSums } from "./reduce.ts";
 
 /** `problem` is null, or says what was not finite in which images. */
 export type StepNumbers = {
@@ -20,7 +20,7 @@ export type StepNumbers = {
  * step; otherwise they are averaged, as errors are in either case.
  */
 export async function readNumbers(
-  { gradients, tables }: Found,
+  { gradients, tables }: StepSums,
   { files, layers, whole }: { files: readonly (readonly string[])[]; layers: number; whole: boolean },
 ): Promise<StepNumbers> {
   const norm = globalNorm([...gradients.values()]);

@@ -4,8 +4,8 @@ import type * as tf from "@tensorflow/tfjs-core";
 import type { Gradients } from "./backward.ts";
 
 /** What a step has found: gradients, and of each batch its loss and terms. */
-export type Found = { gradients: Gradients; tables: tf.Tensor[] };
+export type StepSums = { gradients: Gradients; tables: tf.Tensor[] };
 
-export function reduce(found: Found): Found {
+export function reduce(found: StepSums): StepSums {
   return found;
 }

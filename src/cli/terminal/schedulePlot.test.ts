@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
 import { VARIANTS } from "../../architecture/variants.ts";
 import { leafShapes } from "../../architecture/weights/table.ts";
-import type { Schedule } from "../optimiser/schedule.ts";
-import { outlineSchedule, plotSchedule } from "./schedulePlot.ts";
-import { type Stage, stagePlan } from "./stages.ts";
+import type { Schedule } from "../../train/optimiser/schedule.ts";
+import { outlineSchedule } from "../../train/stages/scheduleOutline.ts";
+import { type Stage, stagePlan } from "../../train/stages/stages.ts";
+import { plotSchedule } from "./schedulePlot.ts";
 
 const COSINE: Schedule = { name: "cosine", warmupEpochs: 1, minFactor: 0.1, lrDrop: 100 };
 const SHAPES = leafShapes(VARIANTS.nano);

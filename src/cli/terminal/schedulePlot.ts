@@ -1,40 +1,12 @@
-// The learning rates of a run before it begins: numbers for programs, and a plot of text for people. No tensors.
+// The learning rates of a run before it begins, as a plot of text.
 
-import { type RunLength, type Schedule, scheduleFactor } from "../optimiser/schedule.ts";
-import { millions, type Stage, stageAt } from "./stages.ts";
+import type { ScheduleOutline } from "../../train/stages/scheduleOutline.ts";
+import { millions } from "../../train/stages/stages.ts";
 
 const WIDTH = 80;
 const LABEL = 7; // "  1.00 "
 const COLUMNS = WIDTH - LABEL - 2;
 const ROWS = 9;
-
-/** `factor` multiplies every learning rate of the recipe: the schedule's times the stage's. */
-export type ScheduleOutline = {
-  epochs: number;
-  stepsPerEpoch: number;
-  totalSteps: number;
-  points: { epoch: number; factor: number }[];
-  stages: (Pick<Stage, "fromEpoch" | "lrFactor" | "matches" | "trainable" | "frozen"> & { reached: boolean })[];
-};
-
-/** The factor over the run at evenly spread steps, and its stages. `totalSteps` may be fewer than the epochs have. */
-export function outlineSchedule(
-  schedule: Schedule,
-  plan: readonly Stage[],
-  { epochs, stepsPerEpoch, totalSteps }: RunLength & { totalSteps: number },
-): ScheduleOutline {
-  const count = Math.max(1, Math.min(COLUMNS, totalSteps));
-  const points = Array.from({ length: count }, (_, i) => {
-    const step = count === 1 ? 0 : Math.round((i * (totalSteps - 1)) / (count - 1));
-    const epoch = step / stepsPerEpoch;
-    const factor = scheduleFactor(schedule, step, { epochs, stepsPerEpoch }) * stageAt(plan, epoch).lrFactor;
-    return { epoch, factor };
-  });
-  const stages = plan.map(({ fromEpoch, lrFactor, matches, trainable, frozen }) => {
-    return { fromEpoch, lrFactor, matches, trainable, frozen, reached: fromEpoch * stepsPerEpoch < totalSteps };
-  });
-  return { epochs, stepsPerEpoch, totalSteps, points, stages };
-}
 
 /** Lines of at most 80 characters: epochs from left to right, the factor upwards, stages below where they begin. */
 export function plotSchedule({ points, stages, stepsPerEpoch, totalSteps }: ScheduleOutline): string {
