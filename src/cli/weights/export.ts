@@ -122,10 +122,7 @@ async function run(args: Arguments): Promise<ExportResult | undefined> {
 }
 
 /** What was written, file by file. */
-function table(
-  { files, record, seconds }: Pick<ExportResult, "files" | "record" | "seconds">,
-  folder: string,
-): string {
+function table({ files, record, seconds }: Pick<ExportResult, "files" | "record" | "seconds">, folder: string): string {
   const lines = files.flatMap(
     ({ file, kind, outputs, bytes, operations, opset, calibration, verified, latency_ms: latency }) => {
       const facts = [`${(bytes / 1e6).toFixed(1)} MB`, `${operations} operations`, `opset ${opset}`];

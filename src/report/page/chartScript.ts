@@ -18,7 +18,7 @@ export function chartScript(): Promise<string> {
 }
 
 /** The files of charts/ as one script that leaves nothing in the page's global scope. It checks no types. */
-async function compileCharts(folder: string): Promise<string> {
+export async function compileCharts(folder: string): Promise<string> {
   const { default: typescript } = await import("typescript"); // not there where the package is only used
   const texts = await Promise.all(PARTS.map((name) => readFile(join(folder, `${name}.ts`), "utf8")));
   const { outputText } = typescript.transpileModule(`(() => {\n${texts.join("")}})();\n`, {

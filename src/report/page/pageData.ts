@@ -19,7 +19,7 @@ export type RunChart =
   | EvaluationChart;
 
 /** Charts of one evaluation of a run. */
-type EvaluationChart = "per-class" | "confusion" | "precision-recall" | "f1";
+export type EvaluationChart = "per-class" | "confusion" | "precision-recall" | "f1";
 
 /** Charts of a comparison of two runs. */
 export type ComparisonChart = "both-ap" | "both-loss" | "class-pairs";
@@ -40,7 +40,7 @@ export type RunData = RunSeries & {
   best: { x: number; y: number } | null;
 };
 
-type ComparisonData = {
+export type ComparisonData = {
   /** Two runs, each with columns of its own. */
   runs: readonly { name: string; train: Series; val: Series }[];
   /** AP50:95 by class. */
