@@ -1,5 +1,6 @@
 // Average precision and recall of boxes as COCO defines them, equal to pycocotools' COCOeval (iouType "bbox").
 
+import type { SummaryMetric } from "../instance/metrics.ts";
 import {
   AREAS,
   type Category,
@@ -15,12 +16,8 @@ import {
 type ClassMetrics = {
   id: number;
   name: string;
-  "AP50:95": number;
-  AP50: number;
-  AP75: number;
-  AR: number;
   annotations: number;
-};
+} & Record<SummaryMetric, number>;
 
 export type CocoMetrics = {
   /** Means over the classes that have annotations, -1 if none has: AP50:95, AP50, AP75, APs, APm, APl, AR (at the largest of maxDets), AR<n> for each of maxDets, ARs, ARm, ARl. */

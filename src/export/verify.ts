@@ -6,6 +6,7 @@ import type { Model } from "../detector/loadModel.ts";
 import type { OnnxDetector, OnnxOutputs } from "../detector/onnx.ts";
 import { evaluateModel } from "../eval/evaluate.ts";
 import { type ImageDetections, rank, toPixels } from "../instance/detections.ts";
+import { MAIN_METRIC } from "../instance/metrics.ts";
 import { type RawOutputs, rawOutputs } from "../model/detect.ts";
 import { type LabelRange, labelRange } from "./graph/decode.ts";
 
@@ -102,7 +103,7 @@ export async function verify(
     const stored = found.map(({ batch }) => batch as Batch);
     const detect = (batch: Batch) => known.get(batch)!;
     const evaluation = { detect, batches: iterate(stored), samples, classes: entries, categoryOf };
-    return (await evaluateModel({ ...evaluation, ...(maxDets && { maxDets }) })).metrics["AP50:95"]!;
+    return (await evaluateModel({ ...evaluation, ...(maxDets && { maxDets }) })).metrics[MAIN_METRIC]!;
   };
   const measured = labels ? { trainer: await apOf("ours"), file: await apOf("theirs") } : null;
   const ap = measured && measured.trainer >= 0 ? measured : null; // -1: these images have no boxes

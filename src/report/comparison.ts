@@ -1,6 +1,6 @@
 // Two runs side by side: their best evaluations, their classes, and what differs in recipe and environment.
 
-import type { ValRow } from "../run/events.ts";
+import { bySummary } from "../instance/metrics.ts";
 import type { RunContents } from "../run/runFolder.ts";
 import { type KeyDifference, recipeDifference } from "./recipeDifference.ts";
 
@@ -53,10 +53,9 @@ type Values = Record<string, number | null | undefined>;
 /** Of the best row; with the details of its evaluation, more of them. */
 function metricsOf({ best, evaluation }: RunContents): Values {
   if (!best) return {};
-  const of = (name: keyof ValRow) => best[name] as number | null;
   const more = evaluation?.step === best.step ? evaluation : null;
   return {
-    ...{ "AP50:95": of("AP50:95"), AP50: of("AP50"), AP75: of("AP75"), AR: of("AR") },
+    ...bySummary((name) => best[name]),
     ...(more && { APs: more.metrics.APs, APm: more.metrics.APm, APl: more.metrics.APl, F1: more.f1.f1 }),
   };
 }

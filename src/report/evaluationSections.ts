@@ -1,5 +1,6 @@
 // The parts of a run's page that show what lies behind an evaluation: classes, confusion, thresholds, pictures.
 
+import { MAIN_METRIC, SUMMARY } from "../instance/metrics.ts";
 import type { EvaluationRecord, RecordedPicture } from "../run/evaluation.ts";
 import type { Pictures, RunContents } from "../run/runFolder.ts";
 import { type Html, html, raw } from "./page/html.ts";
@@ -34,7 +35,7 @@ function whichOne({ step, epoch }: EvaluationRecord, { best }: RunContents): str
 }
 
 function classes(run: RunContents, evaluation: EvaluationRecord, perClass: EvaluationRecord["perClass"]): Html {
-  const measured = perClass.some((row) => row["AP50:95"] !== null);
+  const measured = perClass.some((row) => row[MAIN_METRIC] !== null);
   const evaluations = run.rows.filter(({ split }) => split === "val").length;
   const rest = perClass.length - MOST_ROWS;
   return html`<p class="soft">From here to the pictures: ${whichOne(evaluation, run)}, on ${plural(evaluation.images, "image")}.</p>
@@ -56,10 +57,10 @@ ${evaluations > 1 && chart("class-curves", { title: "AP50:95 by class over the r
 
 function classTable(perClass: EvaluationRecord["perClass"]): Html {
   return htmlTable({
-    columns: ["Class", ...["AP50:95", "AP50", "AP75", "AR", "Objects"].map((number) => ({ number }))],
+    columns: ["Class", ...[...SUMMARY, "Objects"].map((number) => ({ number }))],
     rows: perClass.map((row) => [
       heading(row.name),
-      ...[row["AP50:95"], row.AP50, row.AP75, row.AR].map((value) => numberCell(score(value))),
+      ...SUMMARY.map((name) => numberCell(score(row[name]))),
       numberCell(row.annotations.toLocaleString("en")),
     ]),
   });

@@ -1,5 +1,6 @@
 // The page of one run, from its folder.
 
+import { MAIN_METRIC, SUMMARY } from "../instance/metrics.ts";
 import type { ValRow } from "../run/events.ts";
 import type { Pictures, RunContents } from "../run/runFolder.ts";
 import type { RunStatus } from "../run/runLog.ts";
@@ -48,13 +49,13 @@ function shownEvaluation({
   precisionRecall,
   perClass,
 }: NonNullable<RunContents["evaluation"]>): ShownEvaluation {
-  const ranked = [...perClass].sort((a, b) => (b["AP50:95"] ?? -1) - (a["AP50:95"] ?? -1));
+  const ranked = [...perClass].sort((a, b) => (b[MAIN_METRIC] ?? -1) - (a[MAIN_METRIC] ?? -1));
   return { threshold, f1Sweep, confusion, precisionRecall, perClass: ranked };
 }
 
 function bestPoint({ best }: RunContents, { val }: RunSeries): RunData["best"] {
   const x = best ? val.x[val.step.indexOf(best.step)] : undefined;
-  const y = best?.["AP50:95"] ?? null;
+  const y = best?.[MAIN_METRIC] ?? null;
   return x === undefined || y === null ? null : { x, y };
 }
 
@@ -98,10 +99,7 @@ function keyFigures(run: RunContents): Html {
     metric.startsWith("AP:") && row ? [{ name: metric, value: score(selection(run.recipe).of(row)), note: at }] : [];
   const figures: KeyFigure[] = [
     ...ofClass,
-    { name: "AP50:95", value: score(row?.["AP50:95"]), note: at },
-    { name: "AP50", value: score(row?.AP50) },
-    { name: "AP75", value: score(row?.AP75) },
-    { name: "AR", value: score(row?.AR) },
+    ...SUMMARY.map((name, i) => ({ name, value: score(row?.[name]), ...(i === 0 && { note: at }) })),
     ...(evaluation
       ? [{ name: "F1", value: score(evaluation.f1.f1), note: `confidence ${evaluation.f1.threshold.toFixed(2)}` }]
       : []),

@@ -1,5 +1,6 @@
 // Rows of metrics.jsonl as the columns that charts draw: few enough points, however long the run was.
 
+import { SUMMARY } from "../instance/metrics.ts";
 import type { MetricsRow, TrainRow, ValRow } from "../run/events.ts";
 
 /** Points of a curve of training; more rows are averaged. */
@@ -35,9 +36,7 @@ export function runSeries(rows: readonly MetricsRow[], stepsPerEpoch = stepsOfEp
     val: {
       ...{ x: val.map(({ step }) => precise(toX(step))!), step: val.map(({ step }) => step) },
       epoch: val.map(({ epoch }) => epoch),
-      values: Object.fromEntries(
-        (["AP50:95", "AP50", "AP75", "AR"] as const).map((name) => [name, val.map((row) => precise(row[name]))]),
-      ),
+      values: Object.fromEntries(SUMMARY.map((name) => [name, val.map((row) => precise(row[name]))])),
     },
     perClass: Object.fromEntries(
       [...classes].map((name) => [name, val.map(({ per_class }) => precise(per_class[name]))]),

@@ -1,5 +1,6 @@
 // The parts of a run's page that show its training: metrics over the run, losses, learning rates and speed.
 
+import { MAIN_METRIC } from "../instance/metrics.ts";
 import type { RunContents } from "../run/runFolder.ts";
 import { type Html, html } from "./page/html.ts";
 import { chart, type Section } from "./page/page.ts";
@@ -27,7 +28,7 @@ function progress(run: RunContents, { staged }: { staged: boolean }): Html {
   const { rows, metric, recipe } = run;
   const averaged = (recipe.train as { ema?: unknown } | undefined)?.ema !== "none";
   const of = averaged ? "of the moving average of the weights" : "of the weights";
-  const choice = metric === "AP50:95" ? "" : `; the best is chosen by ${metric}`;
+  const choice = metric === MAIN_METRIC ? "" : `; the best is chosen by ${metric}`;
   const shading = staged ? " Shading marks the stages of the training." : "";
   const ap = { title: "Average precision", note: "The ring marks the best evaluation." };
   const loss = { title: "Training loss", note: "Faint: as recorded. Bold: smoothed." };

@@ -1,5 +1,6 @@
 // evaluation.json and evaluation-best.json: what lies behind the figures of a run's last and of its best evaluation.
 
+import type { SummaryMetric } from "../instance/metrics.ts";
 import type { MetricsRow, ValRow } from "./events.ts";
 import { runFiles } from "./files.ts";
 import { readJsonObject } from "./json.ts";
@@ -54,13 +55,11 @@ export type EvaluationRecord = {
   confusion: Confusion;
   precisionRecall: PrecisionRecall;
   metrics: Record<string, number | null>;
-  perClass: ({ name: string; annotations: number } & Record<MetricName, number | null>)[];
+  perClass: ({ name: string; annotations: number } & Record<SummaryMetric, number | null>)[];
   f1: F1;
   f1Sweep: F1[];
   pictures: RecordedPicture[];
 };
-
-type MetricName = "AP50:95" | "AP50" | "AP75" | "AR";
 
 /**
  * The record of the best evaluation, or of the last one where that is not there. Records of evaluations that metrics.jsonl no

@@ -1,5 +1,7 @@
 // What a training run says about itself while it goes: rows of metrics.jsonl, and what else a program around it may show.
 
+import type { SummaryMetric } from "../instance/metrics.ts";
+
 /**
  * One optimizer update. The losses are those of its images, under the reference's names (loss_ce, loss_bbox, loss_giou,
  * the same with _0, _1, ... and _enc). `grad_norm` is the norm before clipping, `lr` and `lr_encoder` the recipe's rates
@@ -29,12 +31,8 @@ export type ValRow = {
   step: number;
   epoch: number;
   split: "val";
-  "AP50:95": number | null;
-  AP50: number | null;
-  AP75: number | null;
-  AR: number | null;
   per_class: Record<string, number | null>;
-};
+} & Record<SummaryMetric, number | null>;
 
 /** A line of metrics.jsonl. */
 export type MetricsRow = TrainRow | ValRow;

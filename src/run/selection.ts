@@ -1,5 +1,6 @@
 // Which evaluation of a run is the best: the one rule, for typed recipes and for those of any version as plain data.
 
+import { MAIN_METRIC } from "../instance/metrics.ts";
 import type { MetricsRow, ValRow } from "./events.ts";
 
 export type Selection = {
@@ -14,7 +15,7 @@ export type Selection = {
 /** How a recipe chooses. */
 export function selection({ early_stopping: stopping }: { early_stopping?: unknown }): Selection {
   const named = (stopping as { metric?: unknown } | null | undefined)?.metric;
-  const metric = typeof named === "string" ? named : "AP50:95";
+  const metric = typeof named === "string" ? named : MAIN_METRIC;
   const of = (row: ValRow) => metricIn(row, metric);
   return {
     ...{ metric, of },

@@ -1,6 +1,7 @@
 // `rfdetr-train --recipe FILE`: trains, and draws what the run says about itself.
 
 import type { CommandModule } from "yargs";
+import { MAIN_METRIC, SUMMARY } from "../../instance/metrics.ts";
 import type { MetricsRow, RunSize, TrainEvent, TrainRow } from "../../run/events.ts";
 import { UserError } from "../../util/errors.ts";
 import { requireCount, requireOnce, SET_OPTION } from "../options.ts";
@@ -147,7 +148,7 @@ function shower({
         break;
       case "row":
         if (event.row.split === "train") break;
-        ap = event.row["AP50:95"];
+        ap = event.row[MAIN_METRIC];
         log.info(evaluationLine(event.row));
         clock.skip();
         break;
@@ -191,7 +192,7 @@ function progressOf(row: TrainRow, size: RunSize, ap: number | null, secondsLeft
 }
 
 function evaluationLine(row: Exclude<MetricsRow, TrainRow>): string {
-  const metrics = (["AP50:95", "AP50", "AP75", "AR"] as const).map((name) => `${name} ${row[name]?.toFixed(3) ?? "-"}`);
+  const metrics = SUMMARY.map((name) => `${name} ${row[name]?.toFixed(3) ?? "-"}`);
   return `Epoch ${row.epoch + 1}, step ${row.step}: ${metrics.join("  ")}`;
 }
 

@@ -2,8 +2,9 @@
 
 import { type Benchmark, describeSetting, type SubjectFacts, type SubjectName } from "../../bench/result.ts";
 import { COLUMNS, type Ratio, type Summary, type Verdict } from "../../bench/statistics.ts";
+import { SUMMARY } from "../../instance/metrics.ts";
 
-const METRICS = ["AP50:95", "AP50", "AP75", "AR", "F1"] as const;
+const METRICS = [...SUMMARY, "F1"] as const;
 const NAME = 16;
 
 const PROCESSOR = "processor: what all threads computed in the forward pass, which other programs disturb less.";

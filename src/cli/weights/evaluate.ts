@@ -4,6 +4,7 @@ import type { CommandModule } from "yargs";
 import type { SplitName } from "../../data/dataset/sample.ts";
 import type { DeviceChoice } from "../../engine/device.ts";
 import type { Measurement } from "../../eval/measure.ts";
+import { SUMMARY } from "../../instance/metrics.ts";
 import { UserError } from "../../util/errors.ts";
 import { DEVICE_OPTION, JSON_OPTION, MODEL_RECIPE_OPTION, requireCount, SPLIT_OPTION } from "../options.ts";
 
@@ -98,7 +99,7 @@ function table({ metrics, perClass, f1, facts }: Measurement): string {
   const show = (value: number) => (value < 0 ? "-" : value.toFixed(4)).padStart(9);
   const width = Math.max(9, ...Object.keys(metrics).map(({ length }) => length + 2));
   const nameWidth = Math.max(7, ...perClass.map(({ name }) => name.length + 2));
-  const columns = ["AP50:95", "AP50", "AP75", "AR"] as const;
+  const columns = SUMMARY;
   return [
     ...facts,
     "",

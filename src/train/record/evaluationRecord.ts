@@ -10,6 +10,7 @@ import { pairPicture } from "../../data/image/pairPicture.ts";
 import type { Detection } from "../../eval/boxMatching.ts";
 import { evaluationDetails, worstAndBest } from "../../eval/details.ts";
 import type { Evaluation } from "../../eval/evaluate.ts";
+import { bySummary, measured } from "../../instance/metrics.ts";
 import type { EvaluationRecord, ImageOutcome, RecordedPicture } from "../../run/evaluation.ts";
 import type { ValRow } from "../../run/events.ts";
 import { RUN_FILES, runFiles } from "../../run/files.ts";
@@ -49,15 +50,8 @@ export async function recordEvaluation(
   const written: EvaluationRecord = {
     ...{ format: 1, step: row.step, epoch: row.epoch, images: evaluation.images },
     metrics: Object.fromEntries(Object.entries(evaluation.metrics).map(([name, value]) => [name, measured(value)])),
-    perClass: evaluation.perClass.map(({ name, annotations, AP50, AP75, AR, "AP50:95": ap }) => {
-      return {
-        name,
-        "AP50:95": measured(ap),
-        AP50: measured(AP50),
-        AP75: measured(AP75),
-        AR: measured(AR),
-        annotations,
-      };
+    perClass: evaluation.perClass.map(({ name, annotations, ...of }) => {
+      return { name, ...bySummary((metric) => measured(of[metric])), annotations };
     }),
     ...{ f1: evaluation.f1, f1Sweep: evaluation.f1Sweep, ...details },
     pictures: drawn.map(({ name, facts }) => ({ ...facts, file: `${RUN_FILES.pictures}/${row.step}/${name}.jpg` })),
@@ -69,11 +63,6 @@ export async function recordEvaluation(
   }
   await removeStale(dir);
   return drawn.map(({ facts: _, ...picture }) => picture);
-}
-
-/** COCO says -1 where there was nothing to measure. */
-function measured(value: number): number | null {
-  return value >= 0 ? value : null;
 }
 
 type Drawn = TrackedPicture & { facts: Omit<RecordedPicture, "file"> };

@@ -11,6 +11,7 @@ import {
   pruneCheckpoints,
   saveCheckpoint,
 } from "../../checkpoint/store.ts";
+import { MAIN_METRIC } from "../../instance/metrics.ts";
 import type { Recipe } from "../../recipe/schema.ts";
 import type { TrainEvent } from "../../run/events.ts";
 import { runFiles } from "../../run/files.ts";
@@ -86,7 +87,7 @@ export async function loadProgress(runDir: string): Promise<SavedProgress> {
     });
   }
   const checkpoint = await loadCheckpoint(join(dir, name));
-  const state = { ...BEGINNING, metric: "AP50:95", ...checkpoint.state } as RunState; // older ones lack some fields
+  const state = { ...BEGINNING, metric: MAIN_METRIC, ...checkpoint.state } as RunState; // older ones lack some fields
   await mendBest(dir, state);
   return { checkpoint, state };
 }

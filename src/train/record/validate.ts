@@ -4,6 +4,7 @@ import { type DetectInput, detectWith } from "../../detector/detector.ts";
 import { detectingWith } from "../../detector/weights.ts";
 import { type Evaluation, evaluateModel } from "../../eval/evaluate.ts";
 import { metricsOf } from "../../eval/metricsRow.ts";
+import { bySummary, MAIN_METRIC, measured } from "../../instance/metrics.ts";
 import type { ValRow } from "../../run/events.ts";
 import type { Run } from "../liveRun.ts";
 import { averagedWeights } from "../step/learner.ts";
@@ -25,21 +26,13 @@ export async function validate(run: Run, epoch: number): Promise<{ row: ValRow; 
     step: progress.step,
     epoch,
     split: "val",
-    "AP50:95": measured(metrics["AP50:95"]),
-    AP50: measured(metrics.AP50),
-    AP75: measured(metrics.AP75),
-    AR: measured(metrics.AR),
+    ...bySummary((name) => measured(metrics[name])),
     per_class: Object.fromEntries(
       Object.entries(per_class as Record<string, Record<string, number>>).map(([name, values]) => [
         name,
-        measured(values["AP50:95"]),
+        measured(values[MAIN_METRIC]),
       ]),
     ),
   };
   return { row, result };
-}
-
-/** COCO says -1 where there was nothing to measure; a row says null. */
-function measured(value: unknown): number | null {
-  return typeof value === "number" && value >= 0 ? value : null;
 }

@@ -1,5 +1,6 @@
 // Rows of metrics.jsonl as W&B wants them: one a step, flat, in order; and the summary of a run.
 
+import { MAIN_METRIC } from "../../../instance/metrics.ts";
 import type { MetricsRow } from "../../../run/events.ts";
 import { pathOfMetric } from "../../../run/selection.ts";
 
@@ -85,7 +86,7 @@ export function summaryOf(rows: readonly MetricsRow[], options: { metric?: strin
 }
 
 /** The same, step by step. */
-export function openSummary({ metric = "AP50:95" }: { metric?: string } = {}) {
+export function openSummary({ metric = MAIN_METRIC }: { metric?: string } = {}) {
   const key = ["val", ...pathOfMetric(metric)].join("/");
   const last = new Map<string, number>();
   let best: Map<string, number> | undefined;
