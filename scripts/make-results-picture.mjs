@@ -5,8 +5,8 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
-import { decodeFile } from "../dist/data/decode.js";
-import { drawObjects } from "../dist/data/draw.js";
+import { decodeFile } from "../dist/data/image/decode.js";
+import { drawObjects } from "../dist/data/image/draw.js";
 import { predict } from "../dist/index.js";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
