@@ -1,7 +1,7 @@
 // Which detections of a class find an object, at each IoU threshold and size range: COCO's greedy matching, as in
 // pycocotools' COCOeval.evaluateImg.
 
-import { boxIou, type CocoBox } from "../instance/boxes.ts";
+import { boxIou, type CocoBox, coveredShare } from "../instance/boxes.ts";
 import type { Shape } from "../instance/instance.ts";
 
 /** An annotated object. */
@@ -162,7 +162,7 @@ function bestFirst(detections: readonly Detection[]): Detection[] {
 export type Similarity = (detection: Detection, truth: GroundTruth) => number;
 
 const boxSimilarity: Similarity = (detection, truth) =>
-  boxIou(detection.bbox, truth.bbox, { ofFirst: truth.isCrowd === true });
+  truth.isCrowd ? coveredShare(detection.bbox, truth.bbox) : boxIou(detection.bbox, truth.bbox);
 
 /** [detections, truths]. */
 function similarities(detections: Detection[], truths: GroundTruth[], similarity: Similarity): Float64Array {

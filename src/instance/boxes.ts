@@ -10,9 +10,14 @@ export function sharedArea(a: CocoBox, b: CocoBox): number {
   return width > 0 && height > 0 ? width * height : 0;
 }
 
-/** Intersection over union; with `ofFirst`, the part of the first box that lies in the second. */
-export function boxIou(a: CocoBox, b: CocoBox, { ofFirst = false }: { ofFirst?: boolean } = {}): number {
+/** Intersection over union. */
+export function boxIou(a: CocoBox, b: CocoBox): number {
   const both = sharedArea(a, b);
-  if (both === 0) return 0;
-  return both / (ofFirst ? a[2] * a[3] : a[2] * a[3] + b[2] * b[3] - both);
+  return both === 0 ? 0 : both / (a[2] * a[3] + b[2] * b[3] - both);
+}
+
+/** The part of a box that lies in another. */
+export function coveredShare(box: CocoBox, by: CocoBox): number {
+  const both = sharedArea(box, by);
+  return both === 0 ? 0 : both / (box[2] * box[3]);
 }

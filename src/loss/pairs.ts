@@ -17,9 +17,8 @@ export type Matched = {
   layerRows: tf.Tensor;
   /** Places in the flat logits, [pairs]. */
   entries: tf.Tensor;
-  /** The target's boxes, normalised cxcywh [pairs, 4], and which of its image's targets it is [pairs]. */
+  /** The target's boxes, normalised cxcywh [pairs, 4]. */
   boxes: tf.Tensor;
-  which: tf.Tensor;
   /** 1, or 0 for padding, [pairs]. */
   valid: tf.Tensor;
   /** IoU of the predicted and the target's box, [pairs]. */
@@ -45,7 +44,9 @@ export function matchTargets(
   const inLayers = all - queries.at(-1)!;
   const width = batch * groups * bucket(Math.max(...targets.map(({ labels }) => labels.length)));
   const size = matches.length * width;
-  const [rows, layerRows, entries, which] = [0, 1, 2, 3].map(() => new Int32Array(size)) as Four;
+  const rows = new Int32Array(size);
+  const layerRows = new Int32Array(size);
+  const entries = new Int32Array(size);
   const boxes = new Float32Array(size * 4).fill(0.5);
   const valid = new Float32Array(size);
   let start = 0;
@@ -55,7 +56,6 @@ export function matchTargets(
       const target = targets[image]!;
       for (const [i, query] of found.queries.entries()) {
         const one = found.targets[i]!;
-        which[pair] = one;
         rows[pair] = image * all + start + query;
         layerRows[pair] = image * inLayers + start + query;
         entries[pair] = rows[pair]! * classes + target.labels[one]!;
@@ -71,15 +71,12 @@ export function matchTargets(
     layerRows: tf.tensor1d(layerRows.subarray(0, size - width)),
     entries: tf.tensor1d(entries),
     boxes: tf.tensor2d(boxes, [size, 4]),
-    which: tf.tensor1d(which),
     valid: tf.tensor1d(valid),
     ofLastLayer: tf.scalar(Math.max(1, counts.at(-2)!)),
     targets: tf.tensor2d(targets.map(({ labels }) => [labels.length])),
   };
   return { ...pairs, iou: tf.tidy(() => boxTerms(matchedBoxes(predicted, pairs), pairs.boxes).iou) };
 }
-
-type Four = [Int32Array, Int32Array, Int32Array, Int32Array];
 
 /** The predicted boxes of the pairs, [pairs, 4]; of padding the target's own, so that nothing comes from it. */
 export function matchedBoxes(boxes: tf.Tensor, pairs: Pick<Matched, "rows" | "valid" | "boxes">): tf.Tensor {

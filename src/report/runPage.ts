@@ -4,7 +4,7 @@ import { MAIN_METRIC, SUMMARY } from "../instance/metrics.ts";
 import type { ValRow } from "../run/events.ts";
 import type { Pictures, RunContents } from "../run/runFolder.ts";
 import type { RunStatus } from "../run/runLog.ts";
-import { selection } from "../run/selection.ts";
+import { classOfMetric, selection } from "../run/selection.ts";
 import { evaluationSections } from "./evaluationSections.ts";
 import { exportSection } from "./exportSection.ts";
 import { type Html, html } from "./page/html.ts";
@@ -96,7 +96,9 @@ function keyFigures(run: RunContents): Html {
   const row = best ?? last;
   const at = row ? `${best ? "best" : "last"}, epoch ${row.epoch + 1}` : "not evaluated yet";
   const ofClass =
-    metric.startsWith("AP:") && row ? [{ name: metric, value: score(selection(run.recipe).of(row)), note: at }] : [];
+    classOfMetric(metric) !== undefined && row
+      ? [{ name: metric, value: score(selection(run.recipe).of(row)), note: at }]
+      : [];
   const figures: KeyFigure[] = [
     ...ofClass,
     ...SUMMARY.map((name, i) => ({ name, value: score(row?.[name]), ...(i === 0 && { note: at }) })),

@@ -5,9 +5,11 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Batch } from "../../data/batch/loader.ts";
 import { normaliser } from "../../loss/criterion.ts";
-import { matchTargets } from "../../loss/pairs.ts";
+import type { StackedOutputs } from "../../loss/outputs.ts";
+import { type Matched, matchTargets } from "../../loss/pairs.ts";
 import { dropPathMasks } from "../../model/dropPath.ts";
 import type { Checkpointing } from "../../model/rfdetr.ts";
+import type { Recording } from "../../ops/differentiable.ts";
 import type { Histogram } from "../../track/tracker.ts";
 import { rngFromSeed } from "../../util/rng.ts";
 import type { EmaSettings } from "../optimiser/ema.ts";
@@ -62,7 +64,7 @@ export async function computeStep(
   for (const [i, batch] of batches.entries()) {
     const { scalars, ...inputs } = batchInputs(learner, settings, { batches, step, batch, place: i });
     const recording = forward(learner, inputs, { checkpointing });
-    const matched = matchTargets(recording.result, batch.targets, { groups });
+    const matched = matchOrDiscard(recording, batch, groups);
     const found = backward(learner, recording, matched, scalars);
     gradients = accumulate(gradients, found.gradients);
     tables.push(found.table);
@@ -80,6 +82,16 @@ export async function computeStep(
     gradients: reduced.gradients,
     dispose: () => tf.dispose([...reduced.gradients.values()]),
   };
+}
+
+/** Match what was recorded; where that throws, nothing of the recording stays on the device. */
+function matchOrDiscard(recording: Recording<StackedOutputs>, { targets }: Batch, groups: number): Matched {
+  try {
+    return matchTargets(recording.result, targets, { groups });
+  } catch (error) {
+    recording.discard();
+    throw error;
+  }
 }
 
 /** Keeps the random stream of what is dropped apart from others of the same seed. */
