@@ -1,21 +1,17 @@
-import { readdirSync } from "node:fs";
-import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { lossOf } from "../../tests/support/loss.ts";
-import { readSafetensors } from "../checkpoint/safetensors.ts";
+import { lossFixtures, lossOf, readLossFixture } from "../../tests/support/loss.ts";
 import { loadBackend } from "../engine/backend.ts";
 import type { Target } from "../instance/instance.ts";
 import type { Detections } from "../model/rfdetr.ts";
 import { type StateDict, toFloat32 } from "../util/hostTensor.ts";
 import { match } from "./matcher.ts";
 
-const FOLDER = join(import.meta.dirname, "../../tests/fixtures/loss");
-const NAMES = readdirSync(FOLDER).map((file) => file.replace(".safetensors", ""));
+const NAMES = lossFixtures();
 
 /** What the reference computed in one case; made by scripts/fixtures/make-loss-fixtures.py. */
 async function load(name: string) {
-  const { tensors } = await readSafetensors(join(FOLDER, `${name}.safetensors`));
+  const { tensors } = await readLossFixture(name);
   const [groups, layers, batch] = toFloat32(tensors.get("meta")!) as unknown as [number, number, number];
   const outputs = [...Array.from({ length: layers }, (_, i) => `out${i}`), "enc"];
   const targets = Array.from({ length: batch }, (_, i): Target => {

@@ -1,12 +1,24 @@
-// The loss of detections in one call, for tests: matched, then all terms by their names, each a scalar.
+// The loss of detections in one call, for tests, and what the reference computed in some cases.
 
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
+import { readSafetensors } from "../../src/checkpoint/safetensors.ts";
 import type { Target } from "../../src/instance/instance.ts";
 import { criterion, normaliser, termPlaces } from "../../src/loss/criterion.ts";
 import { stack } from "../../src/loss/outputs.ts";
 import { matchTargets } from "../../src/loss/pairs.ts";
 import type { Detections } from "../../src/model/rfdetr.ts";
 
+const FOLDER = join(import.meta.dirname, "../fixtures/loss");
+
+/** Cases that scripts/fixtures/make-loss-fixtures.py made. */
+export const lossFixtures = () => readdirSync(FOLDER).map((file) => file.replace(".safetensors", ""));
+
+/** What the reference was given in a case, and what it computed. */
+export const readLossFixture = (name: string) => readSafetensors(join(FOLDER, `${name}.safetensors`));
+
+/** Matched, then all terms by their names, each a scalar. */
 export function lossOf(
   detections: Detections,
   targets: Target[],

@@ -60,8 +60,11 @@ export type Graph = {
 /** Operations that the standard does not have. */
 const CONTRIB_OPERATIONS = new Set(["MultiHeadAttention", "Gelu", "SkipLayerNormalization", "QuickGelu", "DynamicQuantizeMatMul", "MatMulIntegerToFloat"]); // biome-ignore format: one line
 
+/** An operation: its domain ("" is the standard), what it reads and makes, and its encoded attributes. */
+type Node = { name: string; domain: string; type: string; inputs: Value[]; outputs: Value[]; rest: Encoded };
+
 export function createGraph({ opset, floats }: GraphOptions): Graph {
-  const nodes: { name: string; place: string; type: string; inputs: Value[]; outputs: Value[]; rest: Encoded }[] = [];
+  const nodes: Node[] = [];
   const constants: Encoded[] = [];
   const inputs: Encoded[] = [];
   const outputs: Encoded[] = [];
@@ -105,12 +108,12 @@ export function createGraph({ opset, floats }: GraphOptions): Graph {
     ops: (type, from, attributes, count) => {
       const name = unique([...places, type].join("/"));
       const to = count === 1 ? [unique(`${name}:0`)] : Array.from({ length: count }, (_, i) => unique(`${name}:${i}`));
-      const domain = CONTRIB_OPERATIONS.has(type) ? CONTRIB : undefined;
+      const domain = CONTRIB_OPERATIONS.has(type) ? CONTRIB : "";
       const rest = message(
         ...Object.entries(attributes).map(([key, value]) => embed(5, text(1, key), ...attribute(value))),
-        domain === undefined ? undefined : text(7, domain),
+        domain === "" ? undefined : text(7, domain),
       );
-      nodes.push({ name, place: domain ?? "", type, inputs: [...from], outputs: [...to], rest });
+      nodes.push({ name, domain, type, inputs: [...from], outputs: [...to], rest });
       return to;
     },
     weights: (name, { shape, data }, as = floats) => constant(name, as, shape, stored(data, as)),
@@ -132,43 +135,51 @@ export function createGraph({ opset, floats }: GraphOptions): Graph {
     get size() {
       return nodes.length;
     },
-    encode: ({ name, version, metadata }) => {
-      const body = embed(
-        7,
-        ...nodes.map((node) =>
-          embed(
-            1,
-            ...node.inputs.map((value) => text(1, value)),
-            ...node.outputs.map((value) => text(2, value)),
-            text(3, node.name),
-            text(4, node.type),
-            node.rest,
-          ),
-        ),
-        text(2, name),
-        ...constants,
-        ...inputs,
-        ...outputs,
-      );
-      const contrib = nodes.some(({ place }) => place === CONTRIB);
-      const encoded = message(
-        int(1, IR_VERSION),
-        text(2, "rfdetr-train"),
-        text(3, version),
-        body,
-        embed(8, text(1, ""), int(2, opset)),
-        contrib ? embed(8, text(1, CONTRIB), int(2, 1)) : undefined,
-        ...Object.entries(metadata).map(([key, value]) => embed(14, text(1, key), text(2, value))),
-      );
-      const length = byteLength(encoded);
-      if (length > MOST_BYTES)
-        throw new UserError(`The ONNX file would have ${(length / 1e9).toFixed(1)} GB; the format allows 2.1.`, {
-          hint: "Choose a smaller encoder or fewer decoder layers.",
-        });
-      return encoded;
-    },
+    encode: (about) => encodeModel({ nodes, constants, inputs, outputs, opset }, about),
   };
   return graph;
+}
+
+/** The parts of a model as the file's ModelProto. Throws a UserError where it would be larger than the format allows. */
+function encodeModel(
+  {
+    nodes,
+    constants,
+    inputs,
+    outputs,
+    opset,
+  }: Record<"constants" | "inputs" | "outputs", Encoded[]> & {
+    nodes: readonly Node[];
+    opset: number;
+  },
+  { name, version, metadata }: Parameters<Graph["encode"]>[0],
+): Encoded {
+  const operations = nodes.map((node) =>
+    embed(
+      1,
+      ...node.inputs.map((value) => text(1, value)),
+      ...node.outputs.map((value) => text(2, value)),
+      text(3, node.name),
+      text(4, node.type),
+      node.rest,
+    ),
+  );
+  const contrib = nodes.some(({ domain }) => domain === CONTRIB);
+  const encoded = message(
+    int(1, IR_VERSION),
+    text(2, "rfdetr-train"),
+    text(3, version),
+    embed(7, ...operations, text(2, name), ...constants, ...inputs, ...outputs),
+    embed(8, text(1, ""), int(2, opset)),
+    contrib ? embed(8, text(1, CONTRIB), int(2, 1)) : undefined,
+    ...Object.entries(metadata).map(([key, value]) => embed(14, text(1, key), text(2, value))),
+  );
+  const length = byteLength(encoded);
+  if (length > MOST_BYTES)
+    throw new UserError(`The ONNX file would have ${(length / 1e9).toFixed(1)} GB; the format allows 2.1.`, {
+      hint: "Choose a smaller encoder or fewer decoder layers.",
+    });
+  return encoded;
 }
 
 /** What opset 17 and 18 came with. */

@@ -1,0 +1,37 @@
+// What a run trains, in which order, on which device: lines for people.
+
+import type { Architecture } from "../architecture/variants.ts";
+import { describeResampling } from "../data/batch/resample.ts";
+import type { Split } from "../data/dataset/sample.ts";
+import type { DeviceInfo } from "../engine/device.ts";
+import type { Recipe } from "../recipe/schema.ts";
+import { describeStage, millions, type Stage } from "./stages/stages.ts";
+
+/** The model, its optimizer, its stages. */
+export function describeModel({ model, train, data }: Recipe, { resolution }: Architecture, plan: Stage[]): string[] {
+  const { trainable, frozen } = plan[0]!;
+  const share =
+    train.stages !== null
+      ? `trained in ${plan.length} stage${plan.length === 1 ? "" : "s"}`
+      : frozen === 0
+        ? "all of them train"
+        : `${millions(trainable)} train, the encoder is frozen`;
+  const { grad_accum_steps: accumulated, schedule } = train;
+  const images = `${data.batch_size}${accumulated > 1 ? ` x ${accumulated} accumulated` : ""} images an update`;
+  return [
+    `Model: ${model.variant} at ${resolution} x ${resolution}, ${millions(trainable + frozen)} parameters, ${share}`,
+    `Optimizer: AdamW, ${images}, learning rates ${train.lr} and ${train.lr_encoder} (encoder), ${schedule.name} schedule`,
+    ...(train.stages === null ? [] : plan.map((stage) => describeStage(stage, plan))),
+  ];
+}
+
+/** How images are sampled, where it is not once each. */
+export function describeOrder({ data: { resample } }: Recipe, { samples }: Split, overfit: number | null): string[] {
+  return resample === "none" || overfit !== null ? [] : [describeResampling(resample, samples)];
+}
+
+/** The device, and a warning where a better one is idle. */
+export function describeDevice({ kind, name, tensorflow, warning }: DeviceInfo): string[] {
+  const line = `Device: ${kind === "gpu" ? "GPU" : "CPU"} (${name}), libtensorflow ${tensorflow}`;
+  return warning ? [line, warning] : [line];
+}
