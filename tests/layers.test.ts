@@ -37,7 +37,9 @@ const MAY_IMPORT: Record<string, string[]> = {
     "util",
   ],
   doctor: ["onnx", "engine", "util"],
+  step: ["loss", "model", "ops", "engine", "architecture", "instance", "data", "checkpoint", "recipe", "util"],
   train: [
+    "step",
     "export",
     "report",
     "track",
@@ -59,6 +61,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   cli: [
     "doctor",
     "train",
+    "step",
     "bench",
     "export",
     "report",
@@ -79,7 +82,7 @@ const MAY_IMPORT: Record<string, string[]> = {
 };
 
 /** Where TensorFlow.js may be imported; the backend package only by the engine. */
-const MAY_USE_TENSORS = ["ops", "model", "loss", "train", "engine"];
+const MAY_USE_TENSORS = ["ops", "model", "loss", "step", "train", "engine"];
 
 /** Where set-up's parts that a package carries along may be used. */
 const MAY_USE_SETUP = ["engine/device.ts", "doctor/diagnose.ts"];

@@ -44,8 +44,8 @@ const sizeTerm: Term = {
 
 const { gatherRows } = await import("../src/ops/gather.ts");
 const { loadBackend } = await import("../src/engine/backend.ts");
-const { disposeLearner, learnerTensors } = await import("../src/train/step/learner.ts");
-const { trainStep } = await import("../src/train/step/step.ts");
+const { disposeLearner, learnerTensors } = await import("../src/step/learner.ts");
+const { trainStep } = await import("../src/step/step.ts");
 const { noiseBatch, tinyLearner } = await import("./tinyModel.ts");
 
 loadBackend();

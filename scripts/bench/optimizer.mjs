@@ -5,9 +5,9 @@ import * as tf from "@tensorflow/tfjs-core";
 import { VARIANTS } from "../../src/architecture/variants.ts";
 import { leafShapes, nameTable } from "../../src/architecture/weights/table.ts";
 import { loadBackend } from "../../src/engine/backend.ts";
-import { adamW, clipFactor, globalNorm, updateWeights } from "../../src/train/optimiser/adamw.ts";
-import { ema, updateEma } from "../../src/train/optimiser/ema.ts";
-import { paramGroups } from "../../src/train/optimiser/paramGroups.ts";
+import { adamW, clipFactor, globalNorm, updateWeights } from "../../src/step/optimiser/adamw.ts";
+import { ema, updateEma } from "../../src/step/optimiser/ema.ts";
+import { paramGroups } from "../../src/step/optimiser/paramGroups.ts";
 
 loadBackend();
 const backend = tf.backend();

@@ -6,8 +6,8 @@ import { VARIANTS } from "../../src/architecture/variants.ts";
 import { referenceKeys } from "../../src/architecture/weights/table.ts";
 import { loadBackend } from "../../src/engine/backend.ts";
 import { initialise } from "../../src/model/init.ts";
-import { createLearner } from "../../src/train/step/learner.ts";
-import { trainStep } from "../../src/train/step/step.ts";
+import { createLearner } from "../../src/step/learner.ts";
+import { trainStep } from "../../src/step/step.ts";
 import { rngFromSeed } from "../../src/util/rng.ts";
 
 const [batch, resolution] = process.argv.slice(2, 4).map(Number);

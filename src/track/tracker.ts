@@ -2,6 +2,7 @@
 
 import type { Environment } from "../run/environment.ts";
 import type { EndStatus, MetricsRow } from "../run/events.ts";
+import type { Histogram } from "../util/histogram.ts";
 
 /**
  * A place that a run is shown in. No method throws or waits for anything: trouble is told through `onNotice`, and
@@ -26,17 +27,6 @@ export type TrackedPicture = {
   data: Uint8Array;
   width: number;
   height: number;
-};
-
-/** `counts[i]` values lie above `limits[i - 1]` and at most at `limits[i]`, as TensorBoard has it. */
-export type Histogram = {
-  min: number;
-  max: number;
-  num: number;
-  sum: number;
-  sumSquares: number;
-  limits: number[];
-  counts: number[];
 };
 
 export type TrackerOptions = {

@@ -7,12 +7,12 @@ import type { Environment } from "../run/environment.ts";
 import type { EndStatus, RunSize, TrainEvent } from "../run/events.ts";
 import type { Log } from "../run/log.ts";
 import type { MetricsFile } from "../run/metricsFile.ts";
+import type { Learner } from "../step/learner.ts";
+import type { Schedule } from "../step/optimiser/schedule.ts";
+import type { StepSettings } from "../step/step.ts";
 import type { Tracker } from "../track/tracker.ts";
-import type { Schedule } from "./optimiser/schedule.ts";
 import type { Progress } from "./progress.ts";
 import type { Staging } from "./stages/stages.ts";
-import type { Learner } from "./step/learner.ts";
-import type { StepSettings } from "./step/step.ts";
 
 /** What a recipe comes to on this machine. */
 export type Parts = {

@@ -2,18 +2,18 @@
 
 import type { TrainEvent } from "../run/events.ts";
 import { isBetter, selection } from "../run/selection.ts";
+import { scheduleFactor } from "../step/optimiser/schedule.ts";
+import { computeStep } from "../step/step.ts";
+import { update } from "../step/update.ts";
+import { windows } from "../step/windows.ts";
 import type { Run } from "./liveRun.ts";
-import { scheduleFactor } from "./optimiser/schedule.ts";
+import { diverged, MOST_SKIPPED } from "./record/divergence.ts";
 import { afterEvaluation, isExhausted } from "./record/earlyStopping.ts";
 import { notice, record, recordResults, trainRow, warning } from "./record/record.ts";
 import { conclude, keepEvaluation } from "./record/report.ts";
 import { finished, saveProgress } from "./record/saving.ts";
 import { validate } from "./record/validate.ts";
 import { enterStage } from "./stages/stageChange.ts";
-import { diverged, MOST_SKIPPED } from "./step/divergence.ts";
-import { computeStep } from "./step/step.ts";
-import { update } from "./step/update.ts";
-import { windows } from "./step/windows.ts";
 
 /** Train from where `run.progress` stands to the end, or until the signal; `run.progress` and the run's folder follow. */
 export async function* loop(run: Run, signal: AbortSignal | undefined): AsyncGenerator<TrainEvent, void, undefined> {

@@ -12,18 +12,18 @@ import { selectDevice } from "../engine/device.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { describeEnvironment } from "../run/environment.ts";
 import type { TrainEvent } from "../run/events.ts";
+import { createLearner, disposeLearner } from "../step/learner.ts";
+import { multiScale } from "../step/multiScale.ts";
+import { scheduleFrom } from "../step/optimiser/schedule.ts";
 import type { StateDict } from "../util/hostTensor.ts";
 import { describeDevice, describeModel, describeOrder } from "./describeRun.ts";
 import type { Parts } from "./liveRun.ts";
-import { scheduleFrom } from "./optimiser/schedule.ts";
 import { recipeArchitecture } from "./recipeArchitecture.ts";
 import { batchSize, chooseSplits, loaders } from "./runData.ts";
 import { learnerSettings, stepSettings } from "./settings.ts";
 import { stepMeter } from "./stages/meter.ts";
 import { stageAt, stagePlan } from "./stages/stages.ts";
 import { startingWeights } from "./startingWeights.ts";
-import { createLearner, disposeLearner } from "./step/learner.ts";
-import { multiScale } from "./step/multiScale.ts";
 
 export type AssembleOptions = {
   overfit: number | null;

@@ -11,6 +11,7 @@ import { openLog } from "../run/log.ts";
 import { openMetricsFile } from "../run/metricsFile.ts";
 import { openRunFolder } from "../run/runFolder.ts";
 import { selection } from "../run/selection.ts";
+import { restoreLearner } from "../step/learner.ts";
 import { UserError } from "../util/errors.ts";
 import { fileError, writeFileAtomic } from "../util/files.ts";
 import { withBatchSize } from "./batchSize/autoBatch.ts";
@@ -23,7 +24,6 @@ import { reportRun } from "./record/report.ts";
 import { exportMissing } from "./record/runExport.ts";
 import { finished, loadProgress, type SavedProgress, saveProgress } from "./record/saving.ts";
 import { openTrackers } from "./record/trackers.ts";
-import { restoreLearner } from "./step/learner.ts";
 
 export type TrainOptions = {
   /** Stops the run after the step that is under way, with a checkpoint. */

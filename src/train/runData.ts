@@ -5,9 +5,9 @@ import { createLoader, type Loader } from "../data/batch/loader.ts";
 import type { Dataset } from "../data/dataset/dataset.ts";
 import type { Sample, Split } from "../data/dataset/sample.ts";
 import type { Recipe } from "../recipe/schema.ts";
+import type { MultiScale } from "../step/multiScale.ts";
 import { UserError } from "../util/errors.ts";
 import { requireMetric } from "./record/earlyStopping.ts";
-import type { MultiScale } from "./step/multiScale.ts";
 
 /** The images to train and to evaluate on: all, the first that have boxes, or a handful. */
 export function chooseSplits(

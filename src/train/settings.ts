@@ -2,9 +2,9 @@
 
 import type { Architecture } from "../architecture/variants.ts";
 import type { Recipe } from "../recipe/schema.ts";
-import { blockRates } from "./step/dropPath.ts";
-import type { LearnerSettings } from "./step/learner.ts";
-import type { StepSettings } from "./step/step.ts";
+import { blockRates } from "../step/dropPath.ts";
+import type { LearnerSettings } from "../step/learner.ts";
+import type { StepSettings } from "../step/step.ts";
 
 /** `trains`: paths of the leaves that train at first. */
 export function learnerSettings({ train, model }: Recipe, trains: ReadonlySet<string>): LearnerSettings {

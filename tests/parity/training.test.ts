@@ -7,16 +7,10 @@ import type { Target } from "../../src/instance/instance.ts";
 import { rfdetr } from "../../src/model/rfdetr.ts";
 import { valueAndGradients } from "../../src/ops/differentiable.ts";
 import { resizeBilinear } from "../../src/ops/resize.ts";
-import { type Schedule, scheduleFactor } from "../../src/train/optimiser/schedule.ts";
-import {
-  createLearner,
-  disposeLearner,
-  type Learner,
-  learnerTensors,
-  trainable,
-} from "../../src/train/step/learner.ts";
-import { multiScaleSides, sideOfStep } from "../../src/train/step/multiScale.ts";
-import { trainStep } from "../../src/train/step/step.ts";
+import { createLearner, disposeLearner, type Learner, learnerTensors, trainable } from "../../src/step/learner.ts";
+import { multiScaleSides, sideOfStep } from "../../src/step/multiScale.ts";
+import { type Schedule, scheduleFactor } from "../../src/step/optimiser/schedule.ts";
+import { trainStep } from "../../src/step/step.ts";
 import type { Leaf } from "../../src/util/hostTensor.ts";
 import { type StateDict, size, toFloat32 } from "../../src/util/hostTensor.ts";
 import { lossOf } from "../support/loss.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { nameTable, parameterCount, referenceKeys } from "../../src/architecture/weights/table.ts";
-import { paramGroups } from "../../src/train/optimiser/paramGroups.ts";
+import { paramGroups } from "../../src/step/optimiser/paramGroups.ts";
 import { type ArchitectureName, architectureOf, readFixture, readGroups, readKeys } from "./fixtures.ts";
 import { checksum, generatedImages, generatedTensor, type ImageSpec } from "./generatedWeights.ts";
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { VARIANTS } from "../../architecture/variants.ts";
 import { leafShapes } from "../../architecture/weights/table.ts";
-import type { Schedule } from "../../train/optimiser/schedule.ts";
+import type { Schedule } from "../../step/optimiser/schedule.ts";
 import { outlineSchedule } from "../../train/stages/scheduleOutline.ts";
 import { type Stage, stagePlan } from "../../train/stages/stages.ts";
 import { plotSchedule } from "./schedulePlot.ts";

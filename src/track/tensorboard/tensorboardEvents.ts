@@ -1,6 +1,7 @@
 // The messages of TensorBoard's event files, and what of them tells how far a file has come.
 // Field numbers: tensorboard/compat/proto/{event,summary,histogram,tensor}.proto
 
+import type { Histogram } from "../../util/histogram.ts";
 import {
   bytes,
   double,
@@ -13,7 +14,7 @@ import {
   readFields,
   text,
 } from "../../util/protobuf.ts";
-import type { Histogram, TrackedPicture } from "../tracker.ts";
+import type { TrackedPicture } from "../tracker.ts";
 
 /** One named value of a step. */
 export type SummaryValue = Encoded;

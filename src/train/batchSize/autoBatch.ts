@@ -5,10 +5,10 @@ import { availableMemory } from "node:process";
 import type { Architecture } from "../../architecture/variants.ts";
 import { loadDataset } from "../../data/dataset/dataset.ts";
 import type { Recipe } from "../../recipe/schema.ts";
+import { multiScaleSides } from "../../step/multiScale.ts";
 import { UserError } from "../../util/errors.ts";
 import { fromThrown, startProcess, type Thrown } from "../../util/thread.ts";
 import { recipeArchitecture } from "../recipeArchitecture.ts";
-import { multiScaleSides } from "../step/multiScale.ts";
 import { gigabytes, type ProbeResult, searchBatchSize } from "./batchSearch.ts";
 
 /** What a probing process is told. */

@@ -5,13 +5,13 @@ import { leafShapes, referenceKeys } from "../../architecture/weights/table.ts";
 import type { Batch } from "../../data/batch/loader.ts";
 import { selectDevice } from "../../engine/device.ts";
 import { initialise } from "../../model/init.ts";
+import { createLearner } from "../../step/learner.ts";
+import { trainStep } from "../../step/step.ts";
 import { rngFromSeed } from "../../util/rng.ts";
 import { toThrown } from "../../util/thread.ts";
 import { learnerSettings, stepSettings } from "../settings.ts";
 import { stepMeter } from "../stages/meter.ts";
 import { stagePlan } from "../stages/stages.ts";
-import { createLearner } from "../step/learner.ts";
-import { trainStep } from "../step/step.ts";
 import type { ProbeAnswer, ProbeTask } from "./autoBatch.ts";
 
 /** Steps after the first, which allocates the optimizer's moments; fewer where they are slow. */

@@ -4,10 +4,10 @@ import type { MetricsRow, TrainEvent, TrainRow } from "../../run/events.ts";
 import { runFiles } from "../../run/files.ts";
 import { readMetrics } from "../../run/metricsFile.ts";
 import { resultsCsv } from "../../run/resultsCsv.ts";
+import type { StepResult } from "../../step/step.ts";
+import type { Window } from "../../step/windows.ts";
 import { writeFileAtomic } from "../../util/files.ts";
 import type { Run } from "../liveRun.ts";
-import type { StepResult } from "../step/step.ts";
-import type { Window } from "../step/windows.ts";
 
 /** The row of the step that has just been done. */
 export function trainRow(

@@ -16,11 +16,11 @@ import type { Recipe } from "../../recipe/schema.ts";
 import type { TrainEvent } from "../../run/events.ts";
 import { runFiles } from "../../run/files.ts";
 import { selection } from "../../run/selection.ts";
+import { learnerTensors } from "../../step/learner.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Run } from "../liveRun.ts";
 import { BEGINNING, type Progress } from "../progress.ts";
-import { refuseNotFinite } from "../step/divergence.ts";
-import { learnerTensors } from "../step/learner.ts";
+import { refuseNotFinite } from "./divergence.ts";
 import { isExhausted } from "./earlyStopping.ts";
 
 /**

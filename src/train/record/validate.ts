@@ -6,8 +6,8 @@ import { type Evaluation, evaluateModel } from "../../eval/evaluate.ts";
 import { metricsOf } from "../../eval/metricsRow.ts";
 import { bySummary, MAIN_METRIC, measured } from "../../instance/metrics.ts";
 import type { ValRow } from "../../run/events.ts";
+import { averagedWeights } from "../../step/learner.ts";
 import type { Run } from "../liveRun.ts";
-import { averagedWeights } from "../step/learner.ts";
 
 /** Evaluate on the run's validation images: the row for metrics.jsonl, and all that it was made of. */
 export async function validate(run: Run, epoch: number): Promise<{ row: ValRow; result: Evaluation }> {

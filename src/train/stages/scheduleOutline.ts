@@ -1,6 +1,6 @@
 // The learning rates of a run before it begins, as numbers. No tensors.
 
-import { type RunLength, type Schedule, scheduleFactor } from "../optimiser/schedule.ts";
+import { type RunLength, type Schedule, scheduleFactor } from "../../step/optimiser/schedule.ts";
 import { type Stage, stageAt } from "./stages.ts";
 
 /** Points of the outline at most: as many as a line of text has columns. */

@@ -8,10 +8,6 @@ import { noiseBatch, SETTINGS, TINY, tinyLearner, tinyWeights } from "../../../t
 import { leafShapes } from "../../architecture/weights/table.ts";
 import { loadBackend } from "../../engine/backend.ts";
 import type { TrainEvent, TrainRow } from "../../run/events.ts";
-import { UserError } from "../../util/errors.ts";
-import type { StateDict } from "../../util/hostTensor.ts";
-import { toFloat32 } from "../../util/hostTensor.ts";
-import { resume, train } from "../run.ts";
 import {
   createLearner,
   disposeLearner,
@@ -20,8 +16,12 @@ import {
   restoreLearner,
   setTrainable,
   trainable,
-} from "../step/learner.ts";
-import { type StepSettings, trainStep } from "../step/step.ts";
+} from "../../step/learner.ts";
+import { type StepSettings, trainStep } from "../../step/step.ts";
+import { UserError } from "../../util/errors.ts";
+import type { StateDict } from "../../util/hostTensor.ts";
+import { toFloat32 } from "../../util/hostTensor.ts";
+import { resume, train } from "../run.ts";
 import { stagePlan } from "./stages.ts";
 
 const settings: StepSettings = { clipMaxNorm: 0.1, ema: { decay: 0.9, tau: 2 }, accumulation: "whole" };

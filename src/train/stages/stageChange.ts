@@ -1,10 +1,10 @@
 // From one stage of a run to the next: what trains, what it cost, and the learning rates that follow.
 
 import type { TrainEvent } from "../../run/events.ts";
+import { setTrainable } from "../../step/learner.ts";
+import { groupRates } from "../../step/optimiser/paramGroups.ts";
+import { scheduleFactor } from "../../step/optimiser/schedule.ts";
 import type { Run } from "../liveRun.ts";
-import { groupRates } from "../optimiser/paramGroups.ts";
-import { scheduleFactor } from "../optimiser/schedule.ts";
-import { setTrainable } from "../step/learner.ts";
 import type { Cost } from "./meter.ts";
 import { describeStage, type Stage, stageAt } from "./stages.ts";
 

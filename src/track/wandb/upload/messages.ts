@@ -1,6 +1,7 @@
 // What goes between a training and the thread that sends it to W&B: settings and orders to it, reports from it.
 
-import type { Histogram, TrackedPicture } from "../../tracker.ts";
+import type { Histogram } from "../../../util/histogram.ts";
+import type { TrackedPicture } from "../../tracker.ts";
 import type { WandbTiming } from "../client/timing.ts";
 import type { PictureOnDisk } from "../folder/pictures.ts";
 

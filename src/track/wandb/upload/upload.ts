@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { runFiles } from "../../../run/files.ts";
-import type { Histogram } from "../../tracker.ts";
+import type { Histogram } from "../../../util/histogram.ts";
 import { apiKeyOf, baseUrlOf } from "../client/credentials.ts";
 import { openSession, type Session } from "../client/session.ts";
 import { openTransport, Refused, type Transport } from "../client/transport.ts";

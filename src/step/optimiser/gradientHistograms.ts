@@ -1,7 +1,7 @@
 // How the gradient of each weight is distributed, in the buckets that TensorBoard's own histograms have.
 
 import type * as tf from "@tensorflow/tfjs-core";
-import type { Histogram } from "../../track/tracker.ts";
+import type { Histogram } from "../../util/histogram.ts";
 
 /** Upper edges of the buckets: a tenth more from one to the next, from 1e-12 to 1e20, mirrored below zero. */
 const LIMITS: Float64Array = (() => {

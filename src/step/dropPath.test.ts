@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { VARIANTS } from "../../architecture/variants.ts";
+import { VARIANTS } from "../architecture/variants.ts";
 import { blockRates } from "./dropPath.ts";
 
 test("rates rise from nothing in the first block to the whole rate in the last", () => {

@@ -1,8 +1,8 @@
 // The numbers of a step, read from the device once, and what among them is not finite.
 
 import * as tf from "@tensorflow/tfjs-core";
-import { termPlaces } from "../../loss/criterion.ts";
-import { globalNorm } from "../optimiser/adamw.ts";
+import { termPlaces } from "../loss/criterion.ts";
+import { globalNorm } from "./optimiser/adamw.ts";
 import type { StepSums } from "./reduce.ts";
 
 /** `problem` is null, or says what was not finite in which images. */

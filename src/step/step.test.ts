@@ -1,9 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
-import { noiseBatch, part, SETTINGS, TINY, tinyLearner } from "../../../tests/tinyModel.ts";
-import { loadBackend } from "../../engine/backend.ts";
-import type { StateDict } from "../../util/hostTensor.ts";
-import { toFloat32 } from "../../util/hostTensor.ts";
+import { noiseBatch, part, SETTINGS, TINY, tinyLearner } from "../../tests/tinyModel.ts";
+import { loadBackend } from "../engine/backend.ts";
+import type { StateDict } from "../util/hostTensor.ts";
+import { toFloat32 } from "../util/hostTensor.ts";
 import { blockRates } from "./dropPath.ts";
 import { createLearner, disposeLearner, type Learner, learnerTensors, restoreLearner, trainable } from "./learner.ts";
 import { type StepSettings, trainStep } from "./step.ts";

@@ -1,10 +1,10 @@
 // The third stage of a step: the loss of the matched outputs, and its gradient for every weight that trains.
 
 import * as tf from "@tensorflow/tfjs-core";
-import { criterion } from "../../loss/criterion.ts";
-import type { StackedOutputs } from "../../loss/outputs.ts";
-import type { Matched } from "../../loss/pairs.ts";
-import { type Recording, valueAndGradients } from "../../ops/differentiable.ts";
+import { criterion } from "../loss/criterion.ts";
+import type { StackedOutputs } from "../loss/outputs.ts";
+import type { Matched } from "../loss/pairs.ts";
+import { type Recording, valueAndGradients } from "../ops/differentiable.ts";
 import { type Learner, trainable } from "./learner.ts";
 
 /** Gradients by the path of the weight; one that the loss does not reach has none. */

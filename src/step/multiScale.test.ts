@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { VARIANTS } from "../../architecture/variants.ts";
+import { VARIANTS } from "../architecture/variants.ts";
 import { multiScaleSides, sideOfStep } from "./multiScale.ts";
 
 test("the sides are the reference's: five windows of patches each way, at least two windows long", () => {

@@ -2,13 +2,13 @@
 // memory under the reference's names, as checkpoints hold it.
 
 import * as tf from "@tensorflow/tfjs-core";
-import type { Architecture } from "../../architecture/variants.ts";
-import { nameTable } from "../../architecture/weights/table.ts";
-import { fromLeaves, toLeaves } from "../../checkpoint/names.ts";
-import type { RfdetrWeights } from "../../model/rfdetr.ts";
-import { downloadWeights, uploadWeights } from "../../model/weights.ts";
-import { fromFloat32, type StateDict, size, toFloat32 } from "../../util/hostTensor.ts";
-import { flatten, mapTree } from "../../util/tree.ts";
+import type { Architecture } from "../architecture/variants.ts";
+import { nameTable } from "../architecture/weights/table.ts";
+import { fromLeaves, toLeaves } from "../checkpoint/names.ts";
+import type { RfdetrWeights } from "../model/rfdetr.ts";
+import { downloadWeights, uploadWeights } from "../model/weights.ts";
+import { fromFloat32, type StateDict, size, toFloat32 } from "../util/hostTensor.ts";
+import { flatten, mapTree } from "../util/tree.ts";
 import {
   type AdamW,
   adamW,
@@ -17,9 +17,9 @@ import {
   type HostMoments,
   readMoments,
   writeMoments,
-} from "../optimiser/adamw.ts";
-import { disposeEma, type Ema, ema, readAverage, setAverage } from "../optimiser/ema.ts";
-import { type ParamGroup, type ParamGroupSettings, paramGroups } from "../optimiser/paramGroups.ts";
+} from "./optimiser/adamw.ts";
+import { disposeEma, type Ema, ema, readAverage, setAverage } from "./optimiser/ema.ts";
+import { type ParamGroup, type ParamGroupSettings, paramGroups } from "./optimiser/paramGroups.ts";
 
 /** What a step reads and changes. A leaf of `weights` that is a tf.Variable trains. `ema` is null where none is kept. */
 export type Learner = {

@@ -1,9 +1,9 @@
 // The last stage of a step: clipping, AdamW, moving average.
 
-import { applyUpdates, clipFactor, type Update, updateInputs } from "../optimiser/adamw.ts";
-import { type EmaSettings, emaRate, moveAverages } from "../optimiser/ema.ts";
 import type { Gradients } from "./backward.ts";
 import { averagedLeaves, type Learner, trainable } from "./learner.ts";
+import { applyUpdates, clipFactor, type Update, updateInputs } from "./optimiser/adamw.ts";
+import { type EmaSettings, emaRate, moveAverages } from "./optimiser/ema.ts";
 
 /**
  * Change weights, moments and averages by the gradients, whose norm before clipping is `gradNorm`; learning rates are

@@ -1,8 +1,8 @@
 // Multi-scale training: which sides images may have, and which one a step trains at (rfdetr/datasets/coco.py and
 // rfdetr/training/module_model.py).
 
-import type { Architecture } from "../../architecture/variants.ts";
-import { pythonChoice } from "../../util/mersenne.ts";
+import type { Architecture } from "../architecture/variants.ts";
+import { pythonChoice } from "../util/mersenne.ts";
 
 /** Windows of patches that a side may be shorter or longer than the model's own. */
 const MOST_OFFSET = 5;

@@ -1,11 +1,11 @@
 // The first stage of a step: the network on a batch, under a tape.
 
 import * as tf from "@tensorflow/tfjs-core";
-import type { Batch } from "../../data/batch/loader.ts";
-import { type StackedOutputs, stack } from "../../loss/outputs.ts";
-import { type Checkpointing, rfdetr } from "../../model/rfdetr.ts";
-import { type Recording, recorded } from "../../ops/differentiable.ts";
-import { resizeBilinear } from "../../ops/resize.ts";
+import type { Batch } from "../data/batch/loader.ts";
+import { type StackedOutputs, stack } from "../loss/outputs.ts";
+import { type Checkpointing, rfdetr } from "../model/rfdetr.ts";
+import { type Recording, recorded } from "../ops/differentiable.ts";
+import { resizeBilinear } from "../ops/resize.ts";
 import type { Learner } from "./learner.ts";
 
 export type ForwardInputs = {

@@ -6,11 +6,11 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { noiseBatch, TINY, tinyLearner, tinyWeights } from "../../../tests/tinyModel.ts";
 import { linkCheckpoint, saveCheckpoint } from "../../checkpoint/store.ts";
 import { loadBackend } from "../../engine/backend.ts";
+import { disposeLearner, type Learner, learnerTensors } from "../../step/learner.ts";
+import { type StepSettings, trainStep } from "../../step/step.ts";
 import type { UserError } from "../../util/errors.ts";
 import { fromFloat32, type StateDict, toFloat32 } from "../../util/hostTensor.ts";
 import { diverged, refuseNotFinite } from "./divergence.ts";
-import { disposeLearner, type Learner, learnerTensors } from "./learner.ts";
-import { type StepSettings, trainStep } from "./step.ts";
 
 const settings: StepSettings = { clipMaxNorm: 0.1, ema: { decay: 0.99, tau: 10 }, accumulation: "whole" };
 

@@ -3,22 +3,22 @@
 // which are what `match` is there for.
 
 import * as tf from "@tensorflow/tfjs-core";
-import type { Batch } from "../../data/batch/loader.ts";
-import { normaliser } from "../../loss/criterion.ts";
-import type { StackedOutputs } from "../../loss/outputs.ts";
-import { type Matched, matchTargets } from "../../loss/pairs.ts";
-import { dropPathMasks } from "../../model/dropPath.ts";
-import type { Checkpointing } from "../../model/rfdetr.ts";
-import type { Recording } from "../../ops/differentiable.ts";
-import type { Histogram } from "../../track/tracker.ts";
-import { rngFromSeed } from "../../util/rng.ts";
-import type { EmaSettings } from "../optimiser/ema.ts";
-import { gradientHistograms } from "../optimiser/gradientHistograms.ts";
+import type { Batch } from "../data/batch/loader.ts";
+import { normaliser } from "../loss/criterion.ts";
+import type { StackedOutputs } from "../loss/outputs.ts";
+import { type Matched, matchTargets } from "../loss/pairs.ts";
+import { dropPathMasks } from "../model/dropPath.ts";
+import type { Checkpointing } from "../model/rfdetr.ts";
+import type { Recording } from "../ops/differentiable.ts";
+import type { Histogram } from "../util/histogram.ts";
+import { rngFromSeed } from "../util/rng.ts";
 import { accumulate, backward, type Gradients } from "./backward.ts";
 import { forward, uploadImages } from "./forward.ts";
 import type { Learner } from "./learner.ts";
 import { sideOfStep } from "./multiScale.ts";
 import { readNumbers, type StepNumbers } from "./numbers.ts";
+import type { EmaSettings } from "./optimiser/ema.ts";
+import { gradientHistograms } from "./optimiser/gradientHistograms.ts";
 import { reduce } from "./reduce.ts";
 import { update } from "./update.ts";
 

@@ -3,9 +3,9 @@
 
 import { linkedCheckpoint } from "../../checkpoint/store.ts";
 import { runFiles } from "../../run/files.ts";
+import type { LearnerTensors } from "../../step/learner.ts";
 import { UserError } from "../../util/errors.ts";
 import { toFloat32 } from "../../util/hostTensor.ts";
-import type { LearnerTensors } from "./learner.ts";
 
 /** Steps in a row that may be skipped because something was not a finite number. */
 export const MOST_SKIPPED = 5;
