@@ -6,7 +6,7 @@ import type { Batch } from "../src/data/batch/loader.ts";
 import { initialise } from "../src/model/init.ts";
 import { createLearner, type Learner, type LearnerSettings } from "../src/step/learner.ts";
 import type { StateDict } from "../src/util/hostTensor.ts";
-import { rngFromSeed } from "../src/util/rng.ts";
+import { rngFromSeed } from "../src/util/random/rng.ts";
 
 export const TINY: Architecture = {
   ...VARIANTS.nano,

@@ -6,7 +6,7 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { assign } from "../../src/loss/assignment.ts";
-import { rngFromSeed } from "../../src/util/rng.ts";
+import { rngFromSeed } from "../../src/util/random/rng.ts";
 
 const { values } = parseArgs({ options: { against: { type: "string" } } });
 const other = values.against ? await import(pathToFileURL(resolve(values.against)).href) : undefined;

@@ -8,7 +8,7 @@ import { loadBackend } from "../../src/engine/backend.ts";
 import { initialise } from "../../src/model/init.ts";
 import { createLearner } from "../../src/step/learner.ts";
 import { trainStep } from "../../src/step/step.ts";
-import { rngFromSeed } from "../../src/util/rng.ts";
+import { rngFromSeed } from "../../src/util/random/rng.ts";
 
 const [batch, resolution] = process.argv.slice(2, 4).map(Number);
 const mode = process.argv[4] ?? "none";

@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import { ratioOfMedians } from "../../src/bench/statistics.ts";
 import { loadRecipe } from "../../src/recipe/load.ts";
 import { train } from "../../src/train/run.ts";
-import { rngFromSeed } from "../../src/util/rng.ts";
+import { rngFromSeed } from "../../src/util/random/rng.ts";
 
 const { values } = parseArgs({
   options: { rounds: { type: "string", default: "8" }, steps: { type: "string", default: "40" } },

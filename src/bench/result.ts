@@ -1,7 +1,7 @@
 // What a benchmark gives: plain data, the same for programs and for `--json`.
 
 import type { Detector } from "../detector/detector.ts";
-import { rngFromSeed } from "../util/rng.ts";
+import { rngFromSeed } from "../util/random/rng.ts";
 import type { Accuracy } from "./accuracy.ts";
 import type { BenchmarkEnvironment } from "./environment.ts";
 import { type PipelineStage, STAGES, type Turn } from "./rounds.ts";

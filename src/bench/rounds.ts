@@ -2,7 +2,7 @@
 
 import { decodeAll, type PreparedImages, type prepareAll, readAll, resizeAll } from "../data/image/forPrediction.ts";
 import type { Detector } from "../detector/detector.ts";
-import { createThreadPool, type ThreadPool } from "../util/threadPool.ts";
+import { createThreadPool, type ThreadPool } from "../util/threads/threadPool.ts";
 
 /**
  * The way of an image, in its order. `wait`: for the next images, which another thread reads, decodes and resizes while

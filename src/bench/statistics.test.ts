@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { rngFromSeed } from "../util/rng.ts";
+import { rngFromSeed } from "../util/random/rng.ts";
 import { quantile, ratioOfMedians, summarise, verdictOf } from "./statistics.ts";
 
 it("gives the quantiles that numpy gives, whatever the order of the times", () => {

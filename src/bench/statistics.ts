@@ -1,6 +1,6 @@
 // What is said of a list of times: percentiles, and how sure one may be that two lists differ.
 
-import type { Rng } from "../util/rng.ts";
+import type { Rng } from "../util/random/rng.ts";
 
 /** Of times in milliseconds; `std` is that of a sample. */
 export type Summary = {

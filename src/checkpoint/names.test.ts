@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { VARIANTS } from "../architecture/variants.ts";
 import { leafShapes, nameTable, referenceKeys } from "../architecture/weights/table.ts";
 import { fromFloat32, type StateDict, size, toFloat32 } from "../util/hostTensor.ts";
-import { rngFromSeed } from "../util/rng.ts";
+import { rngFromSeed } from "../util/random/rng.ts";
 import { fromLeaves, toLeaves } from "./names.ts";
 
 const small = {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { UserError } from "../util/errors.ts";
 import { BYTES, type DType, type StateDict, size } from "../util/hostTensor.ts";
-import { rngFromSeed } from "../util/rng.ts";
+import { rngFromSeed } from "../util/random/rng.ts";
 import { readSafetensors, writeSafetensors } from "./safetensors.ts";
 import { readPth } from "./torch/pth.ts";
 import { readWeightsFile, type WeightsMetadata, writeWeightsFile } from "./weightsFile.ts";

@@ -5,7 +5,7 @@ import { basename, dirname } from "node:path";
 import type { Architecture, VariantName } from "../architecture/variants.ts";
 import { adaptWeights } from "../checkpoint/adapt.ts";
 import { toLeaves } from "../checkpoint/names.ts";
-import { fetchPublished, findPublished, publishedWeights } from "../checkpoint/published.ts";
+import { fetchPublished, findPublished, publishedWeights } from "../checkpoint/published/published.ts";
 import { readWeightsFile, type WeightsMetadata } from "../checkpoint/weightsFile.ts";
 import { weightsAt } from "../checkpoint/weightsFolder.ts";
 import { classTable } from "../data/dataset/cocoNames.ts";

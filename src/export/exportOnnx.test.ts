@@ -14,7 +14,7 @@ import { evaluate } from "../eval/measure.ts";
 import { openOnnx } from "../onnx/session.ts";
 import { UserError } from "../util/errors.ts";
 import { fromFloat32, type StateDict, toFloat32 } from "../util/hostTensor.ts";
-import { rngFromSeed } from "../util/rng.ts";
+import { rngFromSeed } from "../util/random/rng.ts";
 import { exportOnnx } from "./exportOnnx.ts";
 
 let dir: string;

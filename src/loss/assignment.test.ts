@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { rngFromSeed } from "../util/rng.ts";
+import { rngFromSeed } from "../util/random/rng.ts";
 import { assign } from "./assignment.ts";
 
 function dense(matrix: number[][]) {

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import { loadBackend } from "../engine/backend.ts";
-import { rngFromSeed } from "../util/rng.ts";
+import { rngFromSeed } from "../util/random/rng.ts";
 import { boxTerms, boxTermsGradient } from "./terms/boxLoss.ts";
 import { classTerms, classTermsGradient } from "./terms/classLoss.ts";
 

@@ -2,7 +2,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { Architecture } from "../architecture/variants.ts";
-import type { Rng } from "../util/rng.ts";
+import type { Rng } from "../util/random/rng.ts";
 
 /**
  * For each block what the windows of its two residuals are multiplied by: 0, or 1 over the chance to stay; [windows, 1, 1]

@@ -5,7 +5,7 @@ import type { Architecture } from "../architecture/variants.ts";
 import type { NameEntry } from "../architecture/weights/entry.ts";
 import { isIgnoredName, nameTable } from "../architecture/weights/table.ts";
 import { fromFloat32, type HostTensor, type StateDict, size } from "../util/hostTensor.ts";
-import { type Rng, rngFromSeed } from "../util/rng.ts";
+import { type Rng, rngFromSeed } from "../util/random/rng.ts";
 
 /**
  * Draw every tensor. `keys`: the reference's names and shapes. A tensor depends on the seed and its own name only, so that

@@ -6,7 +6,7 @@ import { leafShapes } from "../architecture/weights/table.ts";
 import { loadBackend } from "../engine/backend.ts";
 import { valueAndGradients } from "../ops/differentiable.ts";
 import { size } from "../util/hostTensor.ts";
-import { rngFromSeed } from "../util/rng.ts";
+import { rngFromSeed } from "../util/random/rng.ts";
 import { flatten } from "../util/tree.ts";
 import { dropPathMasks } from "./dropPath.ts";
 import { type ForwardOptions, type RfdetrWeights, rfdetr } from "./rfdetr.ts";

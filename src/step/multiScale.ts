@@ -2,7 +2,7 @@
 // rfdetr/training/module_model.py).
 
 import type { Architecture } from "../architecture/variants.ts";
-import { pythonChoice } from "../util/mersenne.ts";
+import { pythonChoice } from "../util/random/mersenne.ts";
 
 /** Windows of patches that a side may be shorter or longer than the model's own. */
 const MOST_OFFSET = 5;

@@ -11,7 +11,7 @@ import { dropPathMasks } from "../model/dropPath.ts";
 import type { Checkpointing } from "../model/rfdetr.ts";
 import type { Recording } from "../ops/differentiable.ts";
 import type { Histogram } from "../util/histogram.ts";
-import { rngFromSeed } from "../util/rng.ts";
+import { rngFromSeed } from "../util/random/rng.ts";
 import { accumulate, backward, type Gradients } from "./backward.ts";
 import { forward, uploadImages } from "./forward.ts";
 import type { Learner } from "./learner.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Architecture } from "../architecture/variants.ts";
 import { leafShapes, parameterCount } from "../architecture/weights/table.ts";
 import type { LoadReport } from "../checkpoint/adapt.ts";
-import { findPublished, publishedWeights } from "../checkpoint/published.ts";
+import { findPublished, publishedWeights } from "../checkpoint/published/published.ts";
 import type { Transplant } from "../checkpoint/transplant.ts";
 import { weightsAt } from "../checkpoint/weightsFolder.ts";
 import { epochLength } from "../data/batch/sampler.ts";

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import type { Architecture } from "../architecture/variants.ts";
 import { referenceKeys } from "../architecture/weights/table.ts";
 import { adaptWeights, type LoadReport } from "../checkpoint/adapt.ts";
-import { type FetchOptions, fetchPublished } from "../checkpoint/published.ts";
+import { type FetchOptions, fetchPublished } from "../checkpoint/published/published.ts";
 import { type Transplant, transplantHeads } from "../checkpoint/transplant.ts";
 import { readWeightsFile } from "../checkpoint/weightsFile.ts";
 import { weightsAt } from "../checkpoint/weightsFolder.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { halfBits } from "./half.ts";
 import { toFloat32 } from "./hostTensor.ts";
-import { rngFromSeed } from "./rng.ts";
+import { rngFromSeed } from "./random/rng.ts";
 
 function back(bits: number): number {
   return toFloat32({ dtype: "F16", shape: [1], bytes: new Uint8Array(Uint16Array.of(bits).buffer) })[0]!;

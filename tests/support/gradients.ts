@@ -3,7 +3,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { expect } from "vitest";
 import { valueAndGradients } from "../../src/ops/differentiable.ts";
-import { rngFromSeed } from "../../src/util/rng.ts";
+import { rngFromSeed } from "../../src/util/random/rng.ts";
 
 /** Normal numbers from a seed, as a tensor. */
 export function random(shape: number[], seed: number, scale = 1): tf.Tensor {

@@ -12,7 +12,7 @@ import type { Recipe, RecipeInput } from "../../src/recipe/schema.ts";
 import type { MetricsRow, TrainRow, ValRow } from "../../src/run/events.ts";
 import { BEGINNING } from "../../src/train/progress.ts";
 import { recordEvaluation } from "../../src/train/record/evaluationRecord.ts";
-import { type Rng, rngFromSeed } from "../../src/util/rng.ts";
+import { type Rng, rngFromSeed } from "../../src/util/random/rng.ts";
 
 export type LongRunOptions = {
   epochs?: number;

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { threadId } from "node:worker_threads";
 import { UserError } from "../../src/util/errors.ts";
-import { carryOut } from "../../src/util/threadPool.ts";
+import { carryOut } from "../../src/util/threads/threadPool.ts";
 
 export type Lesson = { say?: number[]; wait?: number; fail?: "user" | "bug" | "crash" | "no data" };
 

@@ -8,7 +8,7 @@ import { resolveRecipe } from "../../src/recipe/load.ts";
 import type { RecipeInput } from "../../src/recipe/schema.ts";
 import type { MetricsRow, TrainEvent } from "../../src/run/events.ts";
 import { TIMING_FIELDS } from "../../src/run/metricsFile.ts";
-import { rngFromSeed } from "../../src/util/rng.ts";
+import { rngFromSeed } from "../../src/util/random/rng.ts";
 
 /** A data set of 7 training and 3 validation images in a folder. */
 export async function tinyDataset(folder: string): Promise<void> {

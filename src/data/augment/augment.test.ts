@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { rngFromSeed } from "../../util/rng.ts";
+import { rngFromSeed } from "../../util/random/rng.ts";
 import { toTarget } from "../dataset/sample.ts";
 import type { Rgb } from "../image/decode.ts";
 import { normalise } from "../image/resize.ts";

@@ -1,6 +1,6 @@
 // The random changes to training images, in their order: the reference's default pipeline in square mode.
 
-import type { Rng } from "../../util/rng.ts";
+import type { Rng } from "../../util/random/rng.ts";
 import { horizontalFlip } from "./horizontalFlip.ts";
 import { scaleJitter } from "./scaleJitter.ts";
 import { type Change, type Size, type Step, sizeAfter } from "./step.ts";

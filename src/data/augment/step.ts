@@ -1,6 +1,6 @@
 // What an augmentation is: a step that draws a change, and the changes that there are.
 
-import type { Rng } from "../../util/rng.ts";
+import type { Rng } from "../../util/random/rng.ts";
 import type { Rgb } from "../image/decode.ts";
 
 /** Width and height in pixels. */

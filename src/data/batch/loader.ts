@@ -2,8 +2,8 @@
 
 import { setMaxListeners } from "node:events";
 import type { Target } from "../../instance/instance.ts";
-import { rngFromSeed } from "../../util/rng.ts";
-import { createThreadPool, type ThreadPool } from "../../util/threadPool.ts";
+import { rngFromSeed } from "../../util/random/rng.ts";
+import { createThreadPool, type ThreadPool } from "../../util/threads/threadPool.ts";
 import type { Augment } from "../augment/augment.ts";
 import type { Sample, Split } from "../dataset/sample.ts";
 import { type Prepared, prepare } from "./prepare.ts";

@@ -1,7 +1,7 @@
 // One image from its file to what the model and the loss take. A pure function of its task, so any thread may run it.
 
 import type { Target } from "../../instance/instance.ts";
-import { rngFromSeed } from "../../util/rng.ts";
+import { rngFromSeed } from "../../util/random/rng.ts";
 import { changeBoxes, changeImage } from "../augment/apply.ts";
 import { type Augment, drawChanges } from "../augment/augment.ts";
 import { type Sample, toTarget, trainingBoxes } from "../dataset/sample.ts";

@@ -1,6 +1,6 @@
 // The thread that prepares images: tasks come in, pixels go out without being copied.
 
-import { carryOut } from "../../util/threadPool.ts";
+import { carryOut } from "../../util/threads/threadPool.ts";
 import { prepare } from "./prepare.ts";
 
 carryOut(prepare, { transfer: ({ pixels }) => [pixels] });

@@ -1,6 +1,6 @@
 // Which image comes when: a pure function of seed and epoch, with the reference's padding (`training/module_data.py`).
 
-import { type Rng, rngFromSeed } from "../../util/rng.ts";
+import { type Rng, rngFromSeed } from "../../util/random/rng.ts";
 
 /** Fewer optimizer steps than this an epoch, and the images are drawn with replacement to make as many. */
 const MIN_STEPS = 5;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { rngFromSeed } from "../../util/rng.ts";
+import { rngFromSeed } from "../../util/random/rng.ts";
 import { histogram } from "./gradientHistograms.ts";
 
 test("every number is counted once, between the edges of its bucket", () => {

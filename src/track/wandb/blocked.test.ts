@@ -4,7 +4,7 @@ import { pathToFileURL } from "node:url";
 import { expect, it, onTestFinished } from "vitest";
 import { rowsOf, scene } from "../../../tests/support/wandbRun.ts";
 import type { ServerRequest } from "../../../tests/support/wandbServer.ts";
-import { startThread } from "../../util/thread.ts";
+import { startThread } from "../../util/threads/thread.ts";
 
 const SUPPORT = pathToFileURL(`${import.meta.dirname}/../../../tests/support/wandbRun.ts`).href;
 

@@ -7,7 +7,7 @@ import { loadDataset } from "../../data/dataset/dataset.ts";
 import type { Recipe } from "../../recipe/schema.ts";
 import { multiScaleSides } from "../../step/multiScale.ts";
 import { UserError } from "../../util/errors.ts";
-import { fromThrown, startProcess, type Thrown } from "../../util/thread.ts";
+import { fromThrown, startProcess, type Thrown } from "../../util/threads/thread.ts";
 import { recipeArchitecture } from "../recipeArchitecture.ts";
 import { gigabytes, type ProbeResult, searchBatchSize } from "./batchSearch.ts";
 

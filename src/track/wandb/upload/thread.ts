@@ -1,7 +1,7 @@
 // The thread that sends a run to W&B, seen from outside: orders go in, reports come out, and its end is bounded.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { startThread } from "../../../util/thread.ts";
+import { startThread } from "../../../util/threads/thread.ts";
 import { releaseLock } from "../folder/lock.ts";
 import type { UploadOrder, UploadReport, UploadSettings } from "./messages.ts";
 

@@ -1,10 +1,10 @@
 import { pathToFileURL } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
-import type { learn } from "../../tests/support/pupilThread.ts";
-import { UserError } from "./errors.ts";
+import type { learn } from "../../../tests/support/pupilThread.ts";
+import { UserError } from "../errors.ts";
 import { createThreadPool, type ThreadPool } from "./threadPool.ts";
 
-const SUPPORT = pathToFileURL(`${import.meta.dirname}/../../tests/support/pupils.ts`).href;
+const SUPPORT = pathToFileURL(`${import.meta.dirname}/../../../tests/support/pupils.ts`).href;
 
 function poolOf(threads: number): ThreadPool<typeof learn> {
   const pool = createThreadPool<typeof learn>({ module: "pupilThread", from: SUPPORT, threads, name: "A pupil" });

@@ -2,10 +2,10 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { closest } from "../util/closest.ts";
-import { UserError } from "../util/errors.ts";
-import { cacheDir } from "../util/files.ts";
-import { packagePath } from "../util/package.ts";
+import { closest } from "../../util/closest.ts";
+import { UserError } from "../../util/errors.ts";
+import { cacheDir } from "../../util/files.ts";
+import { packagePath } from "../../util/package.ts";
 import { type DownloadOptions, download } from "./download.ts";
 
 /** A published file. `variant` names the architecture; `file` is how the reference calls it on disk. */

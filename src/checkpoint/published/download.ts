@@ -6,9 +6,9 @@ import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "nod
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pRetry, { AbortError } from "p-retry";
-import { UserError } from "../util/errors.ts";
-import { fileError, syncDirectory } from "../util/files.ts";
-import { failureReason, isOffline, retryAfter } from "../util/http.ts";
+import { UserError } from "../../util/errors.ts";
+import { fileError, syncDirectory } from "../../util/files.ts";
+import { failureReason, isOffline, retryAfter } from "../../util/http.ts";
 
 export type DownloadOptions = {
   /** Called as bytes come in; `total` is undefined where the server does not say. */

@@ -4,7 +4,7 @@ import { type ChildProcess, type ForkOptions, fork } from "node:child_process";
 import { createRequire } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { Worker, type WorkerOptions } from "node:worker_threads";
-import { UserError } from "./errors.ts";
+import { UserError } from "../errors.ts";
 
 /** Start a thread with the module `name` (without its ending) beside the module at the address `from`. */
 export function startThread(name: string, from: string, options: WorkerOptions = {}): Worker {
