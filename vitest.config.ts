@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     pool: "forks",
     maxWorkers: 2,
+    env: { ORT_DISABLE_TELEMETRY: "1" }, // for tests that load onnxruntime by themselves
     include: ["src/**/*.test.ts", "tests/**/*.test.ts", "scripts/**/*.test.mjs", "setup/**/*.test.mjs"],
     testTimeout: 120_000,
     hookTimeout: 120_000,

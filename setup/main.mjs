@@ -34,7 +34,8 @@ export async function setUp(options = {}) {
 /** Run a script's main function; what the user can fix ends in one message and exit code 2. */
 export async function runScript(main) {
   try {
-    process.exitCode = (await main()) ?? 0;
+    const code = await main();
+    if (code) process.exitCode = code; // a success says nothing: what runs next may tell an unset code from 0
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
     say(`\nerror: ${error.message}`);

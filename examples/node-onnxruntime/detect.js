@@ -2,9 +2,11 @@
 // Usage: node detect.js MODEL.onnx PICTURE [OUT.png]
 
 import { readFile } from "node:fs/promises";
-import { InferenceSession, Tensor } from "onnxruntime-node";
 import sharp from "sharp";
 import { describeModel, toDetections, toInput } from "../detector.js";
+
+process.env.ORT_DISABLE_TELEMETRY ||= "1"; // before it is loaded: else it queues the model's metadata for its maker
+const { InferenceSession, Tensor } = await import("onnxruntime-node");
 
 const [model, picture, out] = process.argv.slice(2);
 if (!picture) {

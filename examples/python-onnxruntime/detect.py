@@ -4,11 +4,14 @@ Usage: python detect.py MODEL.onnx PICTURE [OUT.png]
 """
 
 import json
+import os
 import sys
 
 import numpy as np
-import onnxruntime
 from PIL import Image, ImageDraw
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before it is loaded: else it may report to its maker
+import onnxruntime  # noqa: E402
 
 
 def to_input(pixels, side, mean, std):

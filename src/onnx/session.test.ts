@@ -1,7 +1,9 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { join, relative } from "node:path";
+import { pathToFileURL } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { embed, int, message, text, toBytes } from "../util/protobuf.ts";
 import { INSTALL_ONNXRUNTIME, onnxruntimeVersion, openOnnx } from "./session.ts";
 
@@ -62,4 +64,56 @@ test("the version in the hint is that of package.json", async () => {
   );
   expect(INSTALL_ONNXRUNTIME.split("@")[1]).toBe(optionalDependencies["onnxruntime-node"]);
   expect(onnxruntimeVersion()).toBe(optionalDependencies["onnxruntime-node"]);
+});
+
+describe("nothing is queued for the maker of onnxruntime", () => {
+  const session = JSON.stringify(join(import.meta.dirname, "session.ts"));
+  const file = () => JSON.stringify(join(folder, "quiet.onnx"));
+  const use = (address: string) =>
+    `import(${address}).then(async ({ openOnnx }) => { await (await openOnnx(${file()})).close(); console.log("used"); })`;
+
+  /** Run a script as a user with a home of his own and no switch set; what it printed, and what it left in that home. */
+  async function inFreshHome(script: string, env: NodeJS.ProcessEnv = {}) {
+    await writeFile(join(folder, "quiet.onnx"), doubling());
+    const home = await mkdtemp(join(folder, "home-"));
+    const cache = join(home, ".cache");
+    await mkdir(cache);
+    const { ORT_DISABLE_TELEMETRY: _, ...rest } = process.env;
+    const own = { ...rest, HOME: home, XDG_CACHE_HOME: cache, TSX_DISABLE_CACHE: "1", ...env };
+    const { stdout, stderr } = spawnSync(process.execPath, ["--import", import.meta.resolve("tsx"), "-e", script], {
+      env: own,
+      encoding: "utf8",
+    });
+    return { said: stdout.trim() || stderr, left: (await readdir(home, { recursive: true })).sort() };
+  }
+
+  test("in a process", async () => {
+    expect(await inFreshHome(use(session))).toEqual({ said: "used", left: [".cache"] });
+  });
+
+  test("in a thread that this program starts", async () => {
+    await writeFile(join(folder, "opener.ts"), `${use(session)};\n`);
+    const thread = JSON.stringify(join(import.meta.dirname, "..", "util", "threads", "thread.ts"));
+    const from = JSON.stringify(pathToFileURL(join(import.meta.dirname, "x.ts")).href);
+    const name = JSON.stringify(relative(import.meta.dirname, join(folder, "opener")));
+    const script = `import(${thread}).then(({ startThread }) => startThread(${name}, ${from}))`;
+    expect(await inFreshHome(script)).toEqual({ said: "used", left: [".cache"] });
+  });
+
+  test("a thread of somebody else's, in which it cannot be switched off, does not load it", async () => {
+    const tsx = JSON.stringify(import.meta.resolve("tsx/esm/api"));
+    const inThread = `import(${tsx}).then((tsx) => { tsx.register(); return ${use(session)}; }).catch((e) => console.log(e.message))`;
+    const script = (options: string) =>
+      `const w = require("node:worker_threads"); new w.Worker(${JSON.stringify(inThread)}, { eval: true, execArgv: []${options} })`;
+    const refused = await inFreshHome(script(""));
+    expect(refused).toEqual({ said: expect.stringMatching(/lacks ORT_DISABLE_TELEMETRY=1/), left: [".cache"] });
+    expect(await inFreshHome(script(", env: w.SHARE_ENV"))).toEqual({ said: "used", left: [".cache"] });
+    expect(await inFreshHome(script(""), { ORT_DISABLE_TELEMETRY: "1" })).toEqual({ said: "used", left: [".cache"] });
+  });
+
+  test("where it is not switched off, it is queued there: the tests above would see it", async () => {
+    const loud = `const { InferenceSession } = require("onnxruntime-node"); InferenceSession.create(${file()}).then(() => console.log("used"))`;
+    const { left } = await inFreshHome(loud);
+    expect(left.length).toBeGreaterThan(1);
+  });
 });

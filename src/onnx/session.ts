@@ -5,6 +5,7 @@ import { availableParallelism } from "node:os";
 import type * as ort from "onnxruntime-node";
 import { UserError } from "../util/errors.ts";
 import { fileError } from "../util/files.ts";
+import { disableTelemetry, isTelemetryDisabled, TELEMETRY_SWITCH } from "../util/telemetry.ts";
 
 /** A tensor in host memory, row-major. */
 export type OnnxTensor = {
@@ -89,6 +90,11 @@ let loaded: typeof ort | undefined;
 
 function onnxruntime(): typeof ort {
   if (loaded) return loaded;
+  disableTelemetry();
+  if (!isTelemetryDisabled())
+    throw new UserError(`onnxruntime would report to its maker: this thread's process lacks ${TELEMETRY_SWITCH}=1.`, {
+      hint: `Set ${TELEMETRY_SWITCH}=1 before the program starts, or start the thread with the option env: SHARE_ENV.`,
+    });
   try {
     loaded = createRequire(import.meta.url)("onnxruntime-node") as typeof ort;
   } catch (cause) {

@@ -1,10 +1,10 @@
-import { execFile } from "node:child_process";
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { TINY, weightsOf } from "../../../tests/parity/fixtures.ts";
+import { launch } from "../../../tests/support/launcher.ts";
 import { toFields } from "../../architecture/fields.ts";
 import { writeWeightsFile } from "../../checkpoint/weightsFile.ts";
 import type { PredictReport } from "../../eval/predictToFolder.ts";
@@ -22,15 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-function run(...words: string[]): Promise<{ code: number; out: string; err: string }> {
-  const { resolve } = import.meta;
-  const command = ["--import", resolve("tsx"), join(process.cwd(), "src/cli/main.ts"), "predict"];
-  return new Promise((done) => {
-    const child = execFile(process.execPath, [...command, ...words], { cwd: folder }, (_error, out, err) => {
-      done({ code: child.exitCode ?? -1, out, err });
-    });
-  });
-}
+const run = (...words: string[]) => launch(["predict", ...words], { cwd: folder });
 
 const BASE = ["--weights", "tiny.pth", "--device", "cpu"];
 

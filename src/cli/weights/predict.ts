@@ -62,7 +62,7 @@ export const predictCommand: CommandModule<object, Arguments> = {
     requireOnce(args, { lists: ["images"] });
     const report = await run(args);
     process.stdout.write(`${args.json ? JSON.stringify(report) : table(report)}\n`);
-    if (report.failed.length > 0 && process.exitCode === undefined) process.exitCode = 2;
+    if (report.failed.length > 0 && !process.exitCode) process.exitCode = 2;
   },
 };
 

@@ -5,9 +5,11 @@ import { createRequire } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { Worker, type WorkerOptions } from "node:worker_threads";
 import { UserError } from "../errors.ts";
+import { disableTelemetry } from "../telemetry.ts";
 
 /** Start a thread with the module `name` (without its ending) beside the module at the address `from`. */
 export function startThread(name: string, from: string, options: WorkerOptions = {}): Worker {
+  disableTelemetry();
   if (!from.endsWith(".ts")) return new Worker(new URL(`./${name}.js`, from), options);
   // From the sources (development, tests): a thread has to ask for the loader that reads TypeScript by itself.
   const tsx = pathToFileURL(createRequire(fileURLToPath(from)).resolve("tsx/package.json"));
