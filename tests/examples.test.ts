@@ -11,7 +11,7 @@ import { toFields } from "../src/architecture/fields.ts";
 import { VARIANTS } from "../src/architecture/variants.ts";
 import { convertWeights } from "../src/checkpoint/convert.ts";
 import { writeWeightsFile } from "../src/checkpoint/weightsFile.ts";
-import { predict } from "../src/eval/predict.ts";
+import { predict } from "../src/eval/predict/predict.ts";
 import { weightsOf } from "./parity/fixtures.ts";
 import { findChromium, launchBrowser, NO_CHROMIUM } from "./support/browser.ts";
 import { CLASSES, writeTinyOnnx } from "./support/onnxFile.ts";

@@ -20,7 +20,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   report: ["run", "recipe", "instance", "util"],
   onnx: ["data", "checkpoint", "util"],
   detector: ["onnx", "model", "ops", "engine", "architecture", "instance", "data", "checkpoint", "recipe", "util"],
-  eval: ["detector", "engine", "run", "instance", "data", "recipe", "util"],
+  eval: ["detector", "engine", "run", "instance", "data", "checkpoint", "recipe", "util"],
   export: [
     "eval",
     "detector",

@@ -123,15 +123,21 @@ export async function linkedCheckpoint(dir: string, link: Link): Promise<string 
   return readlink(join(dir, link)).catch(() => undefined);
 }
 
+/** What a checkpoint's folder says of itself; undefined where it has no readable manifest. */
+export async function checkpointInfo(path: string): Promise<CheckpointInfo | undefined> {
+  const manifest = await readManifest(path).catch(() => undefined);
+  if (!manifest) return undefined;
+  const { epoch, step, epochEnd, score } = manifest;
+  return { epoch, step, epochEnd, score };
+}
+
 /** The checkpoints below a run's `checkpoints` folder, oldest first; folders without a readable manifest are left out. */
 export async function listCheckpoints(dir: string): Promise<(CheckpointInfo & { name: string })[]> {
   const names = (await readdir(dir).catch(() => [])).filter((name) => NAME.test(name));
   const found = [];
   for (const name of names) {
-    const manifest = await readManifest(join(dir, name)).catch(() => undefined);
-    if (!manifest) continue;
-    const { epoch, step, epochEnd, score } = manifest;
-    found.push({ name, epoch, step, epochEnd, score });
+    const info = await checkpointInfo(join(dir, name));
+    if (info) found.push({ name, ...info });
   }
   return found.sort((a, b) => a.step - b.step || a.name.localeCompare(b.name, "en", { numeric: true }));
 }

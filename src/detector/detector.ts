@@ -27,6 +27,8 @@ export type Detector<Outputs = unknown> = Detecting<Outputs> & {
   nativeResolution: number;
   /** The labels that mean something; a detection with any other label is of no class. */
   classes: ClassEntry[];
+  /** The score from which detections shall count, where the file itself says it. */
+  threshold: number | undefined;
   /** Where the weights are from, for people. */
   source: string;
   /** The file that was loaded. */

@@ -48,7 +48,7 @@ export async function openOnnxDetector(
     return {
       ...{ kind: "onnx", source: path, file: path, metadata, loadMs },
       ...{ resolution: about.resolution, nativeResolution: about.resolution, classes: about.classes },
-      ...{ batch: about.batch, decoded: about.decoded },
+      ...{ batch: about.batch, decoded: about.decoded, threshold: about.threshold },
       runtime: `onnxruntime ${onnxruntimeVersion()}`,
       device: { kind: "cpu", name, warning: undefined },
       threads: session.threads,
@@ -62,7 +62,7 @@ export async function openOnnxDetector(
   }
 }
 
-type About = Pick<OnnxDetector, "resolution" | "batch" | "decoded" | "classes"> & { numSelect: number };
+type About = Pick<OnnxDetector, "resolution" | "batch" | "decoded" | "classes" | "threshold"> & { numSelect: number };
 
 function describe(session: OnnxSession, metadata: Record<string, string>): About {
   const { path } = session;
@@ -84,9 +84,9 @@ function describe(session: OnnxSession, metadata: Record<string, string>): About
     );
   }
   const logits = raw ? outputs.get("labels")![2] : undefined;
-  const { classes, numSelect } = fromMetadata(metadata, typeof logits === "number" ? logits : undefined);
+  const { classes, numSelect, threshold } = fromMetadata(metadata, typeof logits === "number" ? logits : undefined);
   const batch = typeof images === "number" ? images : undefined;
-  return { resolution: height, batch, decoded, classes, numSelect };
+  return { resolution: height, batch, decoded, classes, numSelect, threshold };
 }
 
 function detectingIn(

@@ -29,7 +29,7 @@ export async function openWeights(weights: string, options: OpenDetectorOptions)
   const detecting = detectingWith(model.weights, { ...model.architecture, resolution });
   return {
     ...{ kind: "weights", resolution, nativeResolution, threads, loadMs },
-    ...{ classes: model.classes, source: model.source, file: model.path },
+    ...{ classes: model.classes, source: model.source, file: model.path, threshold: undefined },
     runtime: `libtensorflow ${device.tensorflow}`,
     device: { kind: device.kind, name: device.name, warning: device.warning },
     ...detecting,

@@ -4,6 +4,7 @@ import { cpus } from "node:os";
 import { basename, dirname } from "node:path";
 import { toFields, withFields } from "../architecture/fields.ts";
 import { type HostModel, readModel } from "../detector/loadModel.ts";
+import { recordedThreshold } from "../eval/predict/threshold.ts";
 import { isOnnx } from "../onnx/format.ts";
 import { toMetadata } from "../onnx/metadata.ts";
 import { onnxruntimeVersion } from "../onnx/session.ts";
@@ -52,7 +53,17 @@ export async function exportOnnx(options: ExportOptions): Promise<ExportResult> 
   const files: Written[] = [];
   try {
     const calibrated = onnxruntime === null ? undefined : await calibration(model, options);
-    const job: Job = { options, model, sha256, onnxruntime, trainer, pictures, calibrated, warnings };
+    const job: Job = {
+      threshold: await recordedThreshold(model.path),
+      options,
+      model,
+      sha256,
+      onnxruntime,
+      trainer,
+      pictures,
+      calibrated,
+      warnings,
+    };
     for (const planned of plannedFiles(options, calibrated?.ranges)) files.push(await write(planned, job));
     for (const file of files) await verifyWritten(file, job);
     if (onnxruntime !== null) {
@@ -74,6 +85,7 @@ export async function exportOnnx(options: ExportOptions): Promise<ExportResult> 
 
 /** What is the same for all files of an export. `trainer` and `pictures` are there where there is an onnxruntime. */
 type Job = {
+  threshold: number | undefined;
   options: ExportOptions;
   model: HostModel;
   sha256: string;
@@ -95,7 +107,10 @@ async function calibration(model: HostModel, options: ExportOptions): Promise<Ca
 
 type Written = { planned: Planned; draft: Draft; record: FileRecord };
 
-async function write(planned: Planned, { options, model, sha256, onnxruntime, calibrated }: Job): Promise<Written> {
+async function write(
+  planned: Planned,
+  { options, model, sha256, onnxruntime, calibrated, threshold }: Job,
+): Promise<Written> {
   const { opset = 18, batch = "dynamic", decode = false, signal, onProgress } = options;
   const { path, kind, settings } = planned;
   const file = basename(path);
@@ -103,7 +118,7 @@ async function write(planned: Planned, { options, model, sha256, onnxruntime, ca
   onProgress?.(`writing ${file}`, 0, 1);
   const common = { opset, batch, ...(decode && { decode: labelRange(model.classes) }) };
   const graph = buildGraph(model.leaves, model.architecture, { ...common, ...settings });
-  const draft = await writeDraft(path, graph.encode(describe(model, { sha256, kind, decode })));
+  const draft = await writeDraft(path, graph.encode(describe(model, { sha256, kind, decode, threshold })));
   const record: FileRecord = {
     ...{ file, kind, opset, batch },
     outputs: decode ? "decoded" : "raw",
@@ -170,7 +185,9 @@ function withResolution(model: HostModel, resolution: number): HostModel {
   return { ...model, architecture: withFields(model.architecture, fields, "export") };
 }
 
-function describe(model: HostModel, { sha256, kind, decode }: { sha256: string; kind: string; decode: boolean }) {
+type About = { sha256: string; kind: string; decode: boolean; threshold: number | undefined };
+
+function describe(model: HostModel, { sha256, kind, decode, threshold }: About) {
   const { metadata, architecture, classes, source } = model;
   const run = metadata.extra?.run;
   const version = programVersion();
@@ -178,7 +195,7 @@ function describe(model: HostModel, { sha256, kind, decode }: { sha256: string; 
     name: typeof run === "string" ? run : "rfdetr",
     version,
     metadata: toMetadata({
-      ...{ classes, version, weights: { source, sha256 }, epoch: metadata.epoch },
+      ...{ classes, version, weights: { source, sha256 }, epoch: metadata.epoch, threshold },
       resolution: architecture.resolution,
       numSelect: architecture.numSelect,
       precision: kind === "fp16" || kind === "int8" ? kind : "fp32",

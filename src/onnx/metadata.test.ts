@@ -16,11 +16,12 @@ const FACTS: DetectorFacts = {
   weights: { source: "here", sha256: "00" },
   run: "trees",
   epoch: 4,
+  threshold: 0.35,
 };
 
 test("classes and the number of detections survive the way into a file and out of it", () => {
   const metadata = toMetadata(FACTS);
-  expect(fromMetadata(metadata, 4)).toEqual({ classes: FACTS.classes, numSelect: 20 });
+  expect(fromMetadata(metadata, 4)).toEqual({ classes: FACTS.classes, numSelect: 20, threshold: 0.35 });
   expect(Object.values(metadata).every((value) => typeof value === "string")).toBe(true);
   expect(JSON.parse(metadata.names!)).toEqual(JSON.parse('{"0":"ä, \\"b\\"","2":"__proto__"}'));
   expect(metadata).toMatchObject({
@@ -34,7 +35,12 @@ test("classes and the number of detections survive the way into a file and out o
 });
 
 test("what a run does not have is left out", () => {
-  expect(Object.keys(toMetadata({ ...FACTS, run: undefined, epoch: undefined }))).not.toContain("run");
+  const keys = Object.keys(toMetadata({ ...FACTS, run: undefined, epoch: undefined, threshold: undefined }));
+  expect(keys.filter((key) => ["run", "epoch", "threshold"].includes(key))).toEqual([]);
+});
+
+test.each(["2", "-1", "null", "much"])("a threshold of %s in a file counts for nothing", (threshold) => {
+  expect(fromMetadata({ ...toMetadata(FACTS), threshold }, 4).threshold).toBeUndefined();
 });
 
 test.each([

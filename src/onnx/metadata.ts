@@ -19,11 +19,13 @@ export type DetectorFacts = {
   weights: { source: string; sha256: string };
   run: string | undefined;
   epoch: number | undefined;
+  /** The score from which detections shall count: that of the best F1 of the run's evaluation. */
+  threshold: number | undefined;
 };
 
 /** The entries of the file. `rfdetr_notes` is the one key that the reference's own export has. */
 export function toMetadata(facts: DetectorFacts): Record<string, string> {
-  const { classes, resolution, weights, run, epoch, outputs } = facts;
+  const { classes, resolution, weights, run, epoch, outputs, threshold } = facts;
   const entries: Record<string, unknown> = {
     rfdetr_notes: { trainer: "rfdetr-train", version: facts.version, ...(run !== undefined && { run }) },
     names: Object.fromEntries(classes.map(({ label, name }) => [label, name])),
@@ -45,6 +47,7 @@ export function toMetadata(facts: DetectorFacts): Record<string, string> {
     weights_sha256: weights.sha256,
     ...(run !== undefined && { run }),
     ...(epoch !== undefined && { epoch }),
+    ...(threshold !== undefined && { threshold }),
   };
   return Object.fromEntries(
     Object.entries(entries).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
@@ -52,15 +55,17 @@ export function toMetadata(facts: DetectorFacts): Record<string, string> {
 }
 
 /**
- * The classes that a file names, and how many detections to keep. A file of another program says nothing of it: then COCO's
+ * The classes that a file names, how many detections to keep, and from which score they count. A file of another program says nothing of it: then COCO's
  * classes where it has 91 logits, else classes by their number.
  */
 export function fromMetadata(
   metadata: Record<string, string>,
   logits: number | undefined,
-): { classes: ClassEntry[]; numSelect: number } {
+): { classes: ClassEntry[]; numSelect: number; threshold: number | undefined } {
   const select = parse(metadata.num_select);
   const numSelect = typeof select === "number" && Number.isInteger(select) && select > 0 ? select : 300;
+  const score = parse(metadata.threshold);
+  const threshold = typeof score === "number" && score >= 0 && score <= 1 ? score : undefined;
   const entries = parse(metadata.classes);
   const isEntry = (one: unknown): one is { label: number; name: string; category_id: number } => {
     const { label, name, category_id: id } = (one ?? {}) as Record<string, unknown>;
@@ -68,9 +73,9 @@ export function fromMetadata(
   };
   if (Array.isArray(entries) && entries.length > 0 && entries.every(isEntry)) {
     const classes = entries.map(({ label, name, category_id: categoryId }) => ({ label, name, categoryId }));
-    return { classes, numSelect };
+    return { classes, numSelect, threshold };
   }
-  return { classes: logits === undefined ? [] : classTable({}, Math.max(1, logits - 1)), numSelect };
+  return { classes: logits === undefined ? [] : classTable({}, Math.max(1, logits - 1)), numSelect, threshold };
 }
 
 function parse(text: string | undefined): unknown {

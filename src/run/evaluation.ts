@@ -77,6 +77,17 @@ export async function readEvaluation(
 }
 
 /**
+ * The threshold of the best F1 on the validation images after `step` updates, where that was the best or the last
+ * evaluation of the run and it found anything.
+ */
+export async function bestThreshold(dir: string, step: number): Promise<number | undefined> {
+  const files = runFiles(dir);
+  const records = await Promise.all([files.bestEvaluation, files.evaluation].map(readRecordAt));
+  const f1 = records.find((record) => record?.step === step)?.f1;
+  return f1 && f1.f1 > 0 && f1.threshold >= 0 && f1.threshold <= 1 ? f1.threshold : undefined;
+}
+
+/**
  * The pictures of the best and of the last evaluation that a run's folder has records of, and the steps that they belong
  * to. Records of any version have these.
  */

@@ -29,13 +29,16 @@ const OWN: WeightsMetadata = {
 };
 
 /** The same weights as an ONNX file. */
-export async function writeTinyOnnx(path: string, seed = 11): Promise<void> {
+export async function writeTinyOnnx(
+  path: string,
+  { seed = 11, threshold }: { seed?: number; threshold?: number } = {},
+): Promise<void> {
   const leaves = toLeaves(weightsOf(TINY, seed), TINY);
   const graph = buildGraph(leaves, TINY, { opset: 18, batch: "dynamic", fused: false, floats: "float32" });
   const metadata = toMetadata({
     ...{ classes: CLASSES, resolution: TINY.resolution, numSelect: TINY.numSelect },
     ...{ precision: "float32", outputs: "raw", architecture: toFields(TINY), version: "0" },
-    ...{ weights: { source: "generated", sha256: "" }, run: undefined, epoch: undefined },
+    ...{ weights: { source: "generated", sha256: "" }, run: undefined, epoch: undefined, threshold },
   });
   await writeFile(path, toBytes(graph.encode({ name: "tiny", version: "0", metadata })));
 }

@@ -13,8 +13,8 @@ const [onnx, other] = [join(folder, "a.onnx"), join(folder, "b.onnx")];
 const PHOTO = "tests/fixtures/images/photo.jpg";
 
 beforeAll(async () => {
-  await writeTinyOnnx(onnx, 11);
-  await writeTinyOnnx(other, 12);
+  await writeTinyOnnx(onnx);
+  await writeTinyOnnx(other, { seed: 12 });
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 

@@ -5,9 +5,10 @@ import sharp from "sharp";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { TINY, weightsOf } from "../../../tests/parity/fixtures.ts";
 import { launch } from "../../../tests/support/launcher.ts";
+import { writeTinyOnnx } from "../../../tests/support/onnxFile.ts";
 import { toFields } from "../../architecture/fields.ts";
 import { writeWeightsFile } from "../../checkpoint/weightsFile.ts";
-import type { PredictReport } from "../../eval/predictToFolder.ts";
+import type { PredictReport } from "../../eval/predict/predictToFolder.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -87,12 +88,29 @@ it("writes results and pictures, names what cannot be read, and touches nothing 
   expect(again.out).toMatch(/\n2 images: \d+ [a-e].*\nResults: photos\/found\/predictions\.json\n$/);
 }, 60_000);
 
+it("takes the threshold that is recorded with the weights, and says what lies just below it", async () => {
+  await writeTinyOnnx(join(folder, "tiny.onnx"), { threshold: 0.9 });
+  const words = ["--weights", "tiny.onnx", "--images", "photos/one", "--out", "found", "--no-pictures"];
+  const found = await run(...words);
+  expect(found.err).toContain("Threshold: 0.9, the best F1 of the run's own evaluation\n");
+  const all = JSON.parse((await run(...words, "--threshold", "0.45", "--json")).out) as PredictReport;
+  const scores = all.images.flatMap(({ detections }) => detections.map(({ score }) => score));
+  const below = scores.filter((score) => score <= 0.9).length;
+  expect(below).toBeGreaterThan(0);
+  expect(found.out).toContain(`Just below the threshold: ${below} more from 0.45 on (--threshold 0.45)\n`);
+  expect(all).toMatchObject({ threshold: 0.45, threshold_from: "given" });
+}, 60_000);
+
 it("refuses to write over the images, and says what is wrong in one message", async () => {
   const cases: [string[], string][] = [
     [["--images", "photos/one/x.jpg", "--out", "photos/one"], "would take the place of the image photos/one/x.jpg"],
     [["--images", "phots", "--out", "o"], "There is no file or folder phots."],
     [["--images", "photos", "--out", "tiny.pth"], "Cannot write tiny.pth"],
     [["--images", "photos", "--out", "o", "--threshold", "2"], "threshold is 2; it must lie from 0 to 1."],
+    [
+      ["--images", "photos", "--out", "o", "--threshold", "much"],
+      '--threshold is "much"; it must be auto, or a number',
+    ],
     [["--images", "photos", "--out", "o", "--weights", "x.pth"], "--weights can be given once only."],
   ];
   for (const [words, message] of cases) {

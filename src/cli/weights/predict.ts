@@ -2,7 +2,8 @@
 
 import type { CommandModule } from "yargs";
 import type { DeviceChoice } from "../../engine/device.ts";
-import type { PredictReport } from "../../eval/predictToFolder.ts";
+import type { PredictReport } from "../../eval/predict/predictToFolder.ts";
+import { UserError } from "../../util/errors.ts";
 import { DEVICE_OPTION, JSON_OPTION, MODEL_RECIPE_OPTION, requireOnce } from "../options.ts";
 import { STOPPED, stopSignal } from "../signals.ts";
 
@@ -10,7 +11,7 @@ type Arguments = {
   weights: string;
   images: string[];
   out: string;
-  threshold: number;
+  threshold: string;
   maxDets?: number;
   batchSize: number;
   device: string;
@@ -19,6 +20,11 @@ type Arguments = {
   json: boolean;
 };
 
+const CHOSEN: Record<PredictReport["threshold_from"], string> = {
+  given: "as given",
+  run: "the best F1 of the run's own evaluation",
+  default: "as nothing is recorded with these weights",
+};
 const MOST_SHOWN = 20;
 const MOST_CLASSES = 8;
 
@@ -47,10 +53,10 @@ export const predictCommand: CommandModule<object, Arguments> = {
         describe: "Folder for predictions.json and the pictures",
       })
       .option("threshold", {
-        type: "number",
+        type: "string",
         requiresArg: true,
-        default: 0.5,
-        describe: "Leave out what scores no more than this",
+        default: "auto",
+        describe: "Leave out what scores no more than this; auto: what the run found best (else 0.5)",
       })
       .option("max-dets", { type: "number", requiresArg: true, describe: "Most detections an image" })
       .option("batch-size", { type: "number", requiresArg: true, default: 4, describe: "Images a forward pass" })
@@ -68,10 +74,13 @@ export const predictCommand: CommandModule<object, Arguments> = {
 
 async function run({ pictures, ...args }: Arguments): Promise<PredictReport> {
   const [{ predictToFolder }, { downloadView }] = await Promise.all([
-    import("../../eval/predictToFolder.ts"),
+    import("../../eval/predict/predictToFolder.ts"),
     import("../terminal/downloadView.ts"),
   ]);
-  const { weights, images, out, threshold, maxDets, batchSize } = args;
+  const { weights, images, out, maxDets, batchSize } = args;
+  const threshold = args.threshold === "auto" ? "auto" : Number(args.threshold);
+  if (Number.isNaN(threshold))
+    throw new UserError(`--threshold is "${args.threshold}"; it must be auto, or a number from 0 to 1.`);
   const recipe = args.recipe ? await (await import("../../recipe/load.ts")).loadRecipe(args.recipe) : undefined;
   const view = progress();
   const download = downloadView(process.stderr, weights);
@@ -80,8 +89,9 @@ async function run({ pictures, ...args }: Arguments): Promise<PredictReport> {
     const report = await predictToFolder({
       ...{ weights, images, out, threshold, maxDets, batchSize, pictures, recipe, signal },
       device: args.device as DeviceChoice,
-      onStart: ({ model, device }) => {
+      onStart: ({ model, device, threshold }) => {
         view.print(`Weights: ${model.source}`);
+        view.print(`Threshold: ${short(threshold.value)}, ${CHOSEN[threshold.from]}`);
         view.print(`Device: ${device.kind === "gpu" ? "GPU" : "CPU"} (${device.name})`);
         if (device.warning) view.print(`Warning: ${device.warning}`);
       },
@@ -118,7 +128,7 @@ function progress() {
   };
 }
 
-function table({ images, failed, undone, predictions }: PredictReport): string {
+function table({ images, failed, undone, predictions, threshold, below }: PredictReport): string {
   const shown = images.slice(0, MOST_SHOWN);
   const width = Math.max(...shown.map(({ file_name }) => file_name.length), 0) + 2;
   const lines = shown.map(({ file_name, width: w, height: h, detections }) => {
@@ -128,13 +138,20 @@ function table({ images, failed, undone, predictions }: PredictReport): string {
   if (images.length > shown.length) lines.push(`... and ${images.length - shown.length} more images`);
   const all = images.flatMap(({ detections }) => detections);
   const total = `${images.length} image${images.length === 1 ? "" : "s"}: ${counts(all) || "nothing found"}`;
-  lines.push("", total, `Results: ${predictions}`);
+  lines.push("", total);
+  const lower = short(threshold / 2);
+  if (below > 0) lines.push(`Just below the threshold: ${below} more from ${lower} on (--threshold ${lower})`);
+  lines.push(`Results: ${predictions}`);
   const first = images[0]?.picture;
   if (first) lines.push(`Pictures: ${first}${images.length > 1 ? " and so on" : ""}`);
   if (failed.length > 0)
     lines.push(`${failed.length} could not be read: ${failed.map((one) => one.file_name).join(", ")}`);
   if (undone > 0) lines.push(`Stopped: ${undone} images were not looked at`);
   return lines.join("\n");
+}
+
+function short(threshold: number): number {
+  return Number(threshold.toFixed(3));
 }
 
 /** "3 tree, 1 dog", the most frequent first. */

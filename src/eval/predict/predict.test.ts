@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { writeTinyWeights } from "../../tests/support/onnxFile.ts";
-import { loadBackend } from "../engine/backend.ts";
+import { writeTinyWeights } from "../../../tests/support/onnxFile.ts";
+import { loadBackend } from "../../engine/backend.ts";
 import { type Prediction, type PredictOptions, predict } from "./predict.ts";
 
 type Expected = {

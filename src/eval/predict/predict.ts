@@ -1,23 +1,27 @@
 // Objects in pictures: each image as the reference's predict prepares it, through the model, in pixels of the original.
 
-import { decodeFile, type Rgb } from "../data/image/decode.ts";
-import { resizeAll } from "../data/image/forPrediction.ts";
-import { findImages } from "../data/image/imagePaths.ts";
-import type { Detector } from "../detector/detector.ts";
-import type { DownloadWatch } from "../detector/loadModel.ts";
-import { openDetector } from "../detector/open.ts";
-import type { DeviceChoice } from "../engine/device.ts";
-import type { ImageDetections } from "../instance/detections.ts";
-import type { Recipe } from "../recipe/schema.ts";
-import { UserError } from "../util/errors.ts";
+import { decodeFile, type Rgb } from "../../data/image/decode.ts";
+import { resizeAll } from "../../data/image/forPrediction.ts";
+import { findImages } from "../../data/image/imagePaths.ts";
+import type { Detector } from "../../detector/detector.ts";
+import type { DownloadWatch } from "../../detector/loadModel.ts";
+import { openDetector } from "../../detector/open.ts";
+import type { DeviceChoice } from "../../engine/device.ts";
+import type { ImageDetections } from "../../instance/detections.ts";
+import type { Recipe } from "../../recipe/schema.ts";
+import { UserError } from "../../util/errors.ts";
+import { chooseThreshold, type Threshold } from "./threshold.ts";
 
 export type PredictOptions = {
   /** A run folder, a checkpoint folder, a .safetensors, .pth or .onnx file, or a published name. */
   weights: string;
   /** Image files, folders (with the folders in them) and patterns such as "photos/*.jpg". */
   images: readonly string[];
-  /** Detections of a higher score than this are kept. Default 0.5. */
-  threshold?: number | undefined;
+  /**
+   * Detections of a higher score than this are kept. `auto` (default): the threshold of the best F1 that the run itself
+   * found with these weights, or that an exported file has; 0.5 where there is none.
+   */
+  threshold?: number | "auto" | undefined;
   /** The most detections an image. Default: the model's own number. */
   maxDets?: number | undefined;
   /** Images a forward pass. Default 4. */
@@ -28,7 +32,9 @@ export type PredictOptions = {
   /** Ends the iteration before the next batch. */
   signal?: AbortSignal | undefined;
   /** Called once the model is there, before the first image. */
-  onStart?: ((about: { model: Detector; device: Detector["device"]; images: number }) => void) | undefined;
+  onStart?:
+    | ((about: { model: Detector; device: Detector["device"]; images: number; threshold: Threshold }) => void)
+    | undefined;
   onDownload?: DownloadWatch | undefined;
 };
 
@@ -41,9 +47,12 @@ export type PredictedObject = {
   name: string;
 };
 
-/** What was found in one image, in falling order of score; or why it could not be read. `imageId` counts from 1. */
+/**
+ * What was found in one image, in falling order of score; or why it could not be read. `imageId` counts from 1. `below`: how many
+ * objects more score at least half of the threshold.
+ */
 export type Prediction =
-  | { imageId: number; file: string; image: Rgb; objects: PredictedObject[]; error?: undefined }
+  | { imageId: number; file: string; image: Rgb; objects: PredictedObject[]; below: number; error?: undefined }
   | { imageId: number; file: string; error: UserError };
 
 /**
@@ -52,8 +61,18 @@ export type Prediction =
  * Throws a UserError where there is no image at all, or the model cannot be loaded.
  */
 export async function* predict(options: PredictOptions): AsyncGenerator<Prediction, void, undefined> {
-  const { weights, images, threshold = 0.5, maxDets, batchSize = 4, device = "auto", signal, onStart } = options;
-  if (!(threshold >= 0 && threshold <= 1)) throw new UserError(`threshold is ${threshold}; it must lie from 0 to 1.`);
+  const {
+    weights,
+    images,
+    threshold: asked = "auto",
+    maxDets,
+    batchSize = 4,
+    device = "auto",
+    signal,
+    onStart,
+  } = options;
+  if (asked !== "auto" && !(asked >= 0 && asked <= 1))
+    throw new UserError(`threshold is ${asked}; it must lie from 0 to 1.`);
   for (const [name, value] of Object.entries({ maxDets, batchSize }))
     if (value !== undefined && !(Number.isInteger(value) && value >= 1))
       throw new UserError(`${name} is ${value}; it must be a whole number from 1.`);
@@ -63,7 +82,8 @@ export async function* predict(options: PredictOptions): AsyncGenerator<Predicti
   const { recipe, onDownload } = options;
   const model = await openDetector(weights, { device, recipe, onDownload });
   try {
-    onStart?.({ model, device: model.device, images: paths.length + missing.length });
+    const threshold = await chooseThreshold(asked, model);
+    onStart?.({ model, device: model.device, images: paths.length + missing.length, threshold });
     let imageId = 0;
     for (const { file, error } of missing) yield { imageId: ++imageId, file, error };
     const read = (from: number) => Promise.all(paths.slice(from, from + batchSize).map(load));
@@ -80,7 +100,11 @@ export async function* predict(options: PredictOptions): AsyncGenerator<Predicti
       for (const { file, image, error } of batch) {
         imageId++;
         if (!image) yield { imageId, file, error };
-        else yield { imageId, file, image, objects: toObjects(found.shift()!, model, threshold).slice(0, maxDets) };
+        else {
+          const near = toObjects(found.shift()!, model, threshold.value / 2);
+          const objects = near.filter(({ score }) => score > threshold.value);
+          yield { imageId, file, image, objects: objects.slice(0, maxDets), below: near.length - objects.length };
+        }
       }
     }
   } finally {

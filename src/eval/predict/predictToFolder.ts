@@ -2,11 +2,12 @@
 
 import { mkdir, realpath } from "node:fs/promises";
 import { join } from "node:path";
-import { drawObjects, encodePicture } from "../data/image/draw.ts";
-import { findImages, pictureNames, placeInside } from "../data/image/imagePaths.ts";
-import { UserError } from "../util/errors.ts";
-import { fileError, writeFileAtomic } from "../util/files.ts";
+import { drawObjects, encodePicture } from "../../data/image/draw.ts";
+import { findImages, pictureNames, placeInside } from "../../data/image/imagePaths.ts";
+import { UserError } from "../../util/errors.ts";
+import { fileError, writeFileAtomic } from "../../util/files.ts";
 import { type PredictedObject, type Prediction, type PredictOptions, predict } from "./predict.ts";
+import type { Threshold } from "./threshold.ts";
 
 export type PredictToFolderOptions = PredictOptions & {
   /** The folder to write to. */
@@ -23,6 +24,10 @@ export type PredictToFolderOptions = PredictOptions & {
 export type PredictReport = {
   weights: string;
   threshold: number;
+  /** Who chose the threshold: the caller, the run that the weights are of, or nobody (0.5). */
+  threshold_from: Threshold["from"];
+  /** Objects more in all images that score above half of the threshold. */
+  below: number;
   predictions: string;
   images: {
     id: number;
@@ -51,7 +56,7 @@ const RESULTS = "predictions.json";
 
 /** Detect objects in images and write what was found. Throws a UserError where there is no image, or no model. */
 export async function predictToFolder(options: PredictToFolderOptions): Promise<PredictReport> {
-  const { out, pictures = true, onFailed, onImages, onStart, weights, threshold = 0.5 } = options;
+  const { out, pictures = true, onFailed, onImages, onStart, weights } = options;
   const { paths, missing } = await findImages(options.images, { except: out });
   if (paths.length === 0) throw missing[0]?.error ?? new UserError("--images names no image.");
   const names = new Map(pictureNames(paths).map((name, i) => [paths[i]!, name]));
@@ -62,7 +67,16 @@ export async function predictToFolder(options: PredictToFolderOptions): Promise<
 
   const total = paths.length + missing.length;
   const results = join(out, RESULTS);
-  const report: PredictReport = { weights, threshold, predictions: results, images: [], failed: [], undone: total };
+  const report: PredictReport = {
+    weights,
+    threshold: 0,
+    threshold_from: "default",
+    below: 0,
+    predictions: results,
+    images: [],
+    failed: [],
+    undone: total,
+  };
   const fail = (file: string, { message }: UserError) => {
     onFailed?.(message);
     report.failed.push({ file_name: file, error: message });
@@ -73,6 +87,8 @@ export async function predictToFolder(options: PredictToFolderOptions): Promise<
     images: paths,
     onStart: (about) => {
       report.weights = about.model.source;
+      report.threshold = about.threshold.value;
+      report.threshold_from = about.threshold.from;
       onStart?.(about);
     },
   });
@@ -82,6 +98,7 @@ export async function predictToFolder(options: PredictToFolderOptions): Promise<
       const picture = pictures ? await placeInside(out, names.get(one.file)!) : null;
       if (picture !== null) await writeFileAtomic(picture, await drawn(one, picture));
       const { imageId: id, file: file_name, image, objects } = one;
+      report.below += one.below;
       const detections = objects.map((object) => toResult(object, id, file_name));
       report.images.push({ id, file_name, width: image.width, height: image.height, picture, detections });
     }
