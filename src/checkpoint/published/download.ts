@@ -1,14 +1,15 @@
 // One file over HTTP into a folder: retried, resumed, checked, and there whole or not at all; any number of processes may do it at once.
 
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { mkdir, open, readFile, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pRetry, { AbortError } from "p-retry";
 import { UserError } from "../../util/errors.ts";
 import { fileError, syncDirectory } from "../../util/files.ts";
-import { failureReason, isOffline, retryAfter } from "../../util/http.ts";
+import { namedProxies, networkFailure, request, retryAfter } from "../../util/network.ts";
+import { claimPart, discardPart, releasePart, validatorOf } from "./part.ts";
 
 export type DownloadOptions = {
   /** Called as bytes come in; `total` is undefined where the server does not say. */
@@ -18,8 +19,11 @@ export type DownloadOptions = {
   signal?: AbortSignal;
   /** Attempts after the first. */
   retries?: number;
-  /** Milliseconds without a byte after which a connection is given up. */
+  /** Milliseconds without a byte, or with less than `LEAST_RATE`, after which a connection is given up. */
   stallTimeout?: number;
+  /** Bytes of the file where they are known, and the most that are taken where they are not. */
+  bytes?: number;
+  mostBytes?: number;
   /** Milliseconds before the second attempt; doubles from there, with jitter. */
   minDelay?: number;
 };
@@ -40,6 +44,12 @@ class Retryable extends Error {
 }
 
 const MAX_RETRY_AFTER = 60_000;
+
+/** The largest file that is taken where its size is not known: published weights are far smaller. */
+const MOST_BYTES = 4e9;
+
+/** Bytes a second. Below it a connection is given up: the file would take days. */
+const LEAST_RATE = 1000;
 
 /** Attempts where there seems to be no network. */
 const OFFLINE_ATTEMPTS = 3;
@@ -87,7 +97,7 @@ export async function download(url: string, path: string, md5: string, options: 
       const tries = attempts > 1 ? ` (tried ${attempts} times)` : "";
       throw new UserError(`Cannot download ${url}: ${cause.message}${tries}.`, { hint: byHand, cause });
     }
-    if (cause instanceof UserError) throw new UserError(cause.message, { hint: byHand, cause });
+    if (cause instanceof UserError) throw new UserError(cause.message, { hint: cause.hint ?? byHand, cause });
     throw fileError(path, "write", cause);
   }
 }
@@ -98,53 +108,72 @@ async function attempt(
   part: string,
   md5: string,
   wrong: string[],
-  { onProgress, signal, stallTimeout = 30_000 }: DownloadOptions,
+  { onProgress, signal, stallTimeout = 30_000, bytes, mostBytes = MOST_BYTES }: DownloadOptions,
 ) {
-  const stall = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  const alive = () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => stall.abort(new Error("stalled")), stallTimeout);
-  };
-  alive();
+  const pace = watchPace(stallTimeout);
   try {
     const have = (await stat(part).catch(() => undefined))?.size ?? 0;
     const validator = await readFile(validatorOf(part), "utf8").catch(() => "");
     const resumable = have > 0 && validator !== "";
-    const response = await fetch(url, {
+    const response = await request(url, {
       // No compression: ranges and lengths would then count other bytes than those that are kept.
       headers: { "accept-encoding": "identity", ...(resumable && { range: `bytes=${have}-`, "if-range": validator }) },
-      signal: AbortSignal.any([stall.signal, ...(signal ? [signal] : [])]),
+      signal: AbortSignal.any([pace.signal, ...(signal ? [signal] : [])]),
     });
     if (response.status === 416) {
       await response.body?.cancel();
       if ((await md5Of(part)) === md5) return;
-      await discard(part);
+      await discardPart(part);
       throw new Retryable("the server has no more of the file than we have, and that is not right");
     }
     checkStatus(response);
     const continues = response.status === 206 && rangeStart(response) === have && resumable;
     if (response.status === 206 && !continues) {
       await response.body?.cancel();
-      await discard(part);
+      await discardPart(part);
       throw new Retryable("the server sent another range than asked for");
     }
-    await receive(response, part, continues ? have : 0, alive, onProgress);
-    clearTimeout(timer);
+    const limits = { bytes, mostBytes };
+    await receive(response, part, { start: continues ? have : 0, limits, onBytes: pace.count, onProgress });
+    pace.end();
     const found = await md5Of(part);
     if (found === md5) return;
-    await discard(part);
+    await discardPart(part);
     if (wrong.includes(found ?? ""))
       throw new UserError(`Cannot download ${url}: ${wrongSum(found, md5)}, again and again.`);
     wrong.push(found ?? "");
     throw new Retryable(wrongSum(found, md5));
   } catch (cause) {
     if (signal?.aborted) throw new AbortError(cause as Error);
-    if (stall.signal.aborted) throw new Retryable(`nothing came for ${stallTimeout / 1000} seconds`, { cause });
+    if (pace.signal.aborted) throw new Retryable(withProxies((pace.signal.reason as Error).message), { cause });
     throw networkError(cause);
   } finally {
-    clearTimeout(timer);
+    pace.end();
   }
+}
+
+/** Gives a signal that is raised, with the reason in words, where nothing or too little comes for `patience` milliseconds. */
+function watchPace(patience: number) {
+  const slow = new AbortController();
+  const least = (LEAST_RATE * patience) / 1000;
+  let came = 0;
+  const timer = setInterval(() => {
+    const what = came === 0 ? "nothing" : `only ${came} bytes`;
+    if (came < least) slow.abort(new Error(`${what} came for ${patience / 1000} seconds`));
+    came = 0;
+  }, patience);
+  return {
+    signal: slow.signal,
+    count: (bytes: number) => {
+      came += bytes;
+    },
+    end: () => clearInterval(timer),
+  };
+}
+
+function withProxies(reason: string): string {
+  const proxies = namedProxies();
+  return proxies ? `${reason} (${proxies})` : reason;
 }
 
 function wrongSum(found: string | undefined, md5: string): string {
@@ -167,25 +196,70 @@ function rangeStart(response: Response): number | undefined {
   return found ? Number(found[1]) : undefined;
 }
 
-async function receive(
-  response: Response,
-  part: string,
-  start: number,
-  alive: () => void,
-  onProgress: DownloadOptions["onProgress"],
-): Promise<void> {
+type Receiving = {
+  /** Bytes that are there already. */
+  start: number;
+  limits: { bytes: number | undefined; mostBytes: number };
+  onBytes: (count: number) => void;
+  onProgress: DownloadOptions["onProgress"];
+};
+
+async function receive(response: Response, part: string, { start, limits, onBytes, onProgress }: Receiving) {
   const validator = response.headers.get("etag") ?? response.headers.get("last-modified") ?? "";
   const strong = validator.startsWith("W/") ? "" : validator; // a weak one does not promise the same bytes
-  await writeFile(validatorOf(part), strong);
   const length = Number(response.headers.get("content-length") ?? Number.NaN);
   const total = Number.isFinite(length) ? start + length : undefined;
+  await checkSize(response, part, total, limits).catch(async (cause) => {
+    await response.body?.cancel().catch(() => {});
+    throw cause;
+  });
+  await writeFile(validatorOf(part), strong);
+  await writeBody(response, part, {
+    start,
+    most: total ?? limits.bytes ?? limits.mostBytes,
+    total,
+    onBytes,
+    onProgress,
+  });
+}
+
+/** What the server announces is the size that is known, below the limit, and fits on the disk. */
+async function checkSize(
+  response: Response,
+  part: string,
+  total: number | undefined,
+  { bytes, mostBytes }: Receiving["limits"],
+): Promise<void> {
+  if (total === undefined) return;
+  const refuse = (why: string, hint?: string) =>
+    new UserError(`Cannot download ${response.url}: ${why}.`, hint === undefined ? {} : { hint });
+  if (bytes !== undefined && total !== bytes) throw refuse(`the server's file has ${total} bytes, not ${bytes}`);
+  if (total > mostBytes) throw refuse(`the server announces ${total} bytes, and at most ${mostBytes} are taken`);
+  const { bavail, bsize } = await statfs(dirname(part));
+  const have = (await stat(part).catch(() => undefined))?.size ?? 0;
+  if (total - have <= bavail * bsize) return;
+  throw refuse(
+    `it takes ${total} bytes, and the disk of ${dirname(part)} has ${bavail * bsize} free`,
+    "Free some space, or set RFDETR_CACHE to a folder on another disk.",
+  );
+}
+
+async function writeBody(
+  response: Response,
+  part: string,
+  { start, most, total, onBytes, onProgress }: Omit<Receiving, "limits"> & { most: number; total: number | undefined },
+): Promise<void> {
   const file = await open(part, start > 0 ? "r+" : "w");
   try {
     let at = start;
     onProgress?.(at, total);
     for await (const chunk of response.body ?? []) {
-      alive();
       const bytes = chunk as Uint8Array;
+      if (at + bytes.length > most) {
+        await discardPart(part); // what never ends is not to fill the disk, and is no use later
+        throw new UserError(`Cannot download ${response.url}: more than ${most} bytes came.`);
+      }
+      onBytes(bytes.length);
       await file.write(bytes, 0, bytes.length, at);
       at += bytes.length;
       onProgress?.(at, total);
@@ -201,11 +275,8 @@ async function receive(
 /** Errors of fetch are TypeErrors whose cause has the code; a broken body is one, too. Errors of files stay what they are. */
 function networkError(cause: unknown): unknown {
   if (!(cause instanceof TypeError)) return cause;
-  const inner = cause.cause as { code?: string; message?: string } | undefined;
-  const known = failureReason(inner?.code);
-  const nameless = inner?.code === "ENOTFOUND" || inner?.code === "EAI_AGAIN";
-  const reason = known ? `${known}${nameless ? " (is there a network?)" : ""}` : (inner?.message ?? cause.message);
-  return new Retryable(reason, { cause, offline: isOffline(inner?.code) });
+  const { reason, offline } = networkFailure(cause);
+  return new Retryable(reason, { cause, offline });
 }
 
 async function md5Of(path: string): Promise<string | undefined> {
@@ -217,44 +288,4 @@ async function md5Of(path: string): Promise<string | undefined> {
     throw cause;
   }
   return hash.digest("hex");
-}
-
-// A part file belongs to the one process that renamed it to a name of its own, so two never write one file. Beside it lies
-// the server's validator (an ETag). One that nobody has written to for a while is an orphan of a killed process.
-
-const ORPHAN_AGE = 600_000; // far beyond the longest pause of a live download
-
-function validatorOf(part: string): string {
-  return `${part}.etag`;
-}
-
-async function claimPart(path: string): Promise<string> {
-  const own = `${path}.${randomBytes(4).toString("hex")}.part`;
-  const prefix = `${basename(path)}.`;
-  for (const name of await readdir(dirname(path))) {
-    if (!name.startsWith(prefix) || !name.endsWith(".part")) continue;
-    const found = join(dirname(path), name);
-    const age = Date.now() - ((await stat(found).catch(() => undefined))?.mtimeMs ?? Date.now());
-    if (name !== `${prefix}left.part` && age < ORPHAN_AGE) continue;
-    try {
-      await rename(found, own);
-      await rename(validatorOf(found), validatorOf(own)).catch(() => {});
-      return own;
-    } catch {
-      // Another process was quicker.
-    }
-  }
-  return own;
-}
-
-/** Leave what came for the next run. */
-async function releasePart(part: string, path: string): Promise<void> {
-  const left = `${path}.left.part`;
-  await rename(validatorOf(part), validatorOf(left)).catch(() => {});
-  await rename(part, left).catch(() => {});
-}
-
-async function discard(part: string): Promise<void> {
-  await rm(part, { force: true });
-  await rm(validatorOf(part), { force: true });
 }

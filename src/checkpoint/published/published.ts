@@ -8,8 +8,8 @@ import { cacheDir } from "../../util/files.ts";
 import { packagePath } from "../../util/package.ts";
 import { type DownloadOptions, download } from "./download.ts";
 
-/** A published file. `variant` names the architecture; `file` is how the reference calls it on disk. */
-export type Published = { name: string; variant: string; file: string; url: string; md5: string };
+/** A published file. `variant` names the architecture; `file` is how the reference calls it on disk; `bytes` where it is known. */
+export type Published = { name: string; variant: string; file: string; url: string; md5: string; bytes?: number };
 
 let list: Published[] | undefined;
 
@@ -49,6 +49,7 @@ export async function fetchPublished(name: string, options: FetchOptions = {}): 
   }
   const path = join(cacheFolder, entry.file);
   const { pathname } = new URL(entry.url);
-  await download(baseUrl ? `${baseUrl.replace(/\/$/, "")}${pathname}` : entry.url, path, entry.md5, rest);
+  const url = baseUrl ? `${baseUrl.replace(/\/$/, "")}${pathname}` : entry.url;
+  await download(url, path, entry.md5, { ...(entry.bytes !== undefined && { bytes: entry.bytes }), ...rest });
   return path;
 }

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, expect, it } from "vitest";
+import { afterEach, expect, it, vi } from "vitest";
 import { FAST } from "../../../../tests/support/wandbRun.ts";
 import { openTransport, Refused, type TransportOptions } from "./transport.ts";
 
@@ -9,6 +9,7 @@ type Answer = (response: ServerResponse, request: IncomingMessage) => void;
 
 let server: Server | undefined;
 afterEach(() => {
+  vi.unstubAllEnvs();
   server?.closeAllConnections();
   server?.close();
 });
@@ -179,4 +180,21 @@ it("a server that cannot be reached is named by what is wrong", async () => {
   transport.stop();
   await expect(posted).rejects.toThrow("stopped");
   expect(heard).toEqual(["the server refuses the connection"]);
+});
+
+it("requests go by the proxy that the environment names; one that cannot be used is said at once", async () => {
+  const asked: string[] = [];
+  const { baseUrl } = await answering((response, request) => {
+    asked.push(`${request.method} ${request.url}`);
+    json({ data: { a: 1 } })(response, request);
+  });
+  vi.stubEnv("http_proxy", baseUrl);
+  expect(await open("http://wandb.invalid").graphql("query Q { a }", {})).toEqual({ a: 1 });
+  expect(asked).toEqual(["POST http://wandb.invalid/graphql"]);
+  vi.stubEnv("http_proxy", "ftp://proxy.invalid");
+  const refused = await open("http://wandb.invalid")
+    .graphql("query Q { a }", {})
+    .catch((error) => error);
+  expect(refused).toBeInstanceOf(Refused);
+  expect(refused.message).toMatch(/http_proxy names no proxy/);
 });

@@ -2,7 +2,8 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import pRetry, { AbortError } from "p-retry";
-import { failureReason, retryAfter } from "../../../util/http.ts";
+import { UserError } from "../../../util/errors.ts";
+import { networkFailure, request, retryAfter } from "../../../util/network.ts";
 import type { WandbTiming } from "./timing.ts";
 
 /** The server will say the same however often it is asked. `status` is undefined where it answered, but with errors. */
@@ -129,6 +130,7 @@ export function openTransport({ baseUrl, apiKey, timing, onSilent, onGiveUp, onA
       return await attempt(controller.signal);
     } catch (error) {
       if (error instanceof Refused) throw new AbortError(error);
+      if (error instanceof UserError) throw new AbortError(new Refused(error.message)); // a proxy that cannot be used
       if (error instanceof Unanswered) throw error;
       if (controller.signal.aborted) throw unanswered(controller.signal.reason);
       throw unanswered(error);
@@ -137,8 +139,8 @@ export function openTransport({ baseUrl, apiKey, timing, onSilent, onGiveUp, onA
       underWay.delete(controller);
     }
   };
-  const request = async (url: string, init: RequestInit, signal: AbortSignal): Promise<string> => {
-    const response = await fetch(url, { ...init, signal, redirect: "manual" });
+  const exchange = async (url: string, init: RequestInit, signal: AbortSignal): Promise<string> => {
+    const response = await request(url, { ...init, signal, redirect: "manual" });
     const text = await response.text();
     if (response.ok) return text;
     const answer = [`HTTP ${response.status}`, reasonIn(text)].filter(Boolean).join(": ");
@@ -147,7 +149,7 @@ export function openTransport({ baseUrl, apiKey, timing, onSilent, onGiveUp, onA
     throw new Refused(answer, response.status);
   };
   const postJson = (path: string, body: unknown, signal: AbortSignal) =>
-    request(
+    exchange(
       `${baseUrl}${path}`,
       { method: "POST", headers: { "content-type": "application/json", authorization }, body: JSON.stringify(body) },
       signal,
@@ -178,7 +180,7 @@ export function openTransport({ baseUrl, apiKey, timing, onSilent, onGiveUp, onA
       persist(
         async (signal) => {
           if (!URL.canParse(url)) throw new Refused("an address for an upload that is none");
-          await request(url, { method: "PUT", headers, body: bytes as Uint8Array<ArrayBuffer> }, signal);
+          await exchange(url, { method: "PUT", headers, body: bytes as Uint8Array<ArrayBuffer> }, signal);
         },
         { retries: UPLOAD_RETRIES },
       ),
@@ -210,9 +212,6 @@ function parse(text: string): unknown {
   }
 }
 
-/** Errors of fetch have their code in the cause. */
 function unanswered(error: unknown): Unanswered {
-  if (error instanceof Unanswered) return error;
-  const { code, message } = ((error as Error)?.cause ?? error ?? {}) as { code?: string; message?: string };
-  return new Unanswered(failureReason(code) ?? code ?? message ?? "the request failed", { cause: error });
+  return error instanceof Unanswered ? error : new Unanswered(networkFailure(error).reason, { cause: error });
 }
