@@ -196,5 +196,5 @@ it("requests go by the proxy that the environment names; one that cannot be used
     .graphql("query Q { a }", {})
     .catch((error) => error);
   expect(refused).toBeInstanceOf(Refused);
-  expect(refused.message).toMatch(/http_proxy names no proxy/);
+  expect((refused as Error).message).toMatch(/http_proxy names no proxy/);
 });
