@@ -1,4 +1,5 @@
-// Is a recipe ready to be trained? Reads recipe, data set and weights; loads no engine and trains nothing.
+// Is a recipe ready to be trained? Reads recipe, data set and weights; nothing is trained here, and no engine is loaded: a step is
+// measured in a process of its own, where that is asked for.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -17,6 +18,7 @@ import { scheduleFrom } from "../step/optimiser/schedule.ts";
 import { closest } from "../util/closest.ts";
 import { UserError } from "../util/errors.ts";
 import { cacheDir } from "../util/files.ts";
+import { type CostReport, estimateCost, type NoCost } from "./cost.ts";
 import { recipeArchitecture } from "./recipeArchitecture.ts";
 import { outlineSchedule, type ScheduleOutline } from "./stages/scheduleOutline.ts";
 import { stagePlan } from "./stages/stages.ts";
@@ -36,12 +38,25 @@ export type CheckReport = {
   weights: WeightsCheck;
   data: ScanReport;
   schedule: ScheduleOutline;
+  /** Images that an epoch shows, those shown again included. */
+  shown: number;
+  /** What the run will cost on this machine; null where that was not asked for, or the data set is in error. */
+  cost: CostReport | NoCost | null;
+};
+
+export type CheckOptions = {
+  /** `key=value` in place of what the recipe says. */
+  overrides?: string[] | undefined;
+  /** Measure a step, which takes some seconds and needs the engine. Default false. */
+  cost?: boolean | undefined;
+  /** Ends the measuring with its reason. */
+  signal?: AbortSignal | undefined;
 };
 
 /** Everything that a run would need, looked at. Throws UserError where recipe or weights cannot be used at all. */
 export async function checkRecipe(
   path: string,
-  { overrides = [] }: { overrides?: string[] | undefined } = {},
+  { overrides = [], cost: measured = false, signal }: CheckOptions = {},
 ): Promise<CheckReport> {
   const recipe = await loadRecipe(path, { overrides });
   recipeArchitecture(recipe); // a faulty one is reported before the data set is read
@@ -55,18 +70,27 @@ export async function checkRecipe(
     classNames: dataset.classes.map(({ name }) => name),
   });
   const data = await scanDataset(dataset, { queries: architecture.numQueries });
-  return { ok: data.ok, recipe, parameters: parameterCount(architecture), weights, data, schedule };
+  const cost = measured && data.ok ? await estimateCost(recipe, { dataset, signal }) : null;
+  const shown = imagesShown(recipe, images);
+  return { ok: data.ok, recipe, parameters: parameterCount(architecture), weights, data, schedule, shown, cost };
 }
 
 /** The learning rates and the stages that training would go through; a batch size that is not known yet counts as 1. */
 function checkSchedule(recipe: Recipe, architecture: Architecture, images: number): ScheduleOutline {
   const { stages, schedule, epochs, max_steps: most, grad_accum_steps: gradAccumSteps } = recipe.train;
-  const batchSize = recipe.data.batch_size === "auto" ? 1 : recipe.data.batch_size;
-  const shown = epochLength({ length: images, batchSize, gradAccumSteps, shuffle: recipe.data.shuffle });
-  const stepsPerEpoch = shown / (batchSize * gradAccumSteps);
+  const stepsPerEpoch = imagesShown(recipe, images) / (batchSizeOr1(recipe) * gradAccumSteps);
   const totalSteps = Math.min(epochs * stepsPerEpoch, most ?? Number.POSITIVE_INFINITY);
   const plan = stagePlan(stages, leafShapes(architecture), { freezeEncoder: recipe.model.freeze_encoder });
   return outlineSchedule(scheduleFrom(schedule), plan, { epochs, stepsPerEpoch, totalSteps });
+}
+
+function imagesShown(recipe: Recipe, length: number): number {
+  const { grad_accum_steps: gradAccumSteps } = recipe.train;
+  return epochLength({ length, batchSize: batchSizeOr1(recipe), gradAccumSteps, shuffle: recipe.data.shuffle });
+}
+
+function batchSizeOr1({ data }: Recipe): number {
+  return data.batch_size === "auto" ? 1 : data.batch_size;
 }
 
 /** Published weights are not downloaded for this; a file is read and fitted. */

@@ -2,6 +2,7 @@
 
 import type { Architecture } from "../architecture/variants.ts";
 import { describeResampling } from "../data/batch/resample.ts";
+import { describePadding } from "../data/batch/sampler.ts";
 import type { Split } from "../data/dataset/sample.ts";
 import type { DeviceInfo } from "../engine/device.ts";
 import type { Recipe } from "../recipe/schema.ts";
@@ -25,9 +26,14 @@ export function describeModel({ model, train, data }: Recipe, { resolution }: Ar
   ];
 }
 
-/** How images are sampled, where it is not once each. */
-export function describeOrder({ data: { resample } }: Recipe, { samples }: Split, overfit: number | null): string[] {
-  return resample === "none" || overfit !== null ? [] : [describeResampling(resample, samples)];
+/** How images are sampled, where it is not once each; an epoch shows `shown`. */
+export function describeOrder(
+  { data: { resample } }: Recipe,
+  { samples }: Split,
+  { shown, overfit }: { shown: number; overfit: number | null },
+): string[] {
+  const order = resample === "none" || overfit !== null ? [] : [describeResampling(resample, samples)];
+  return [...order, ...describePadding(shown, samples.length)];
 }
 
 /** The device, and a warning where a better one is idle. */

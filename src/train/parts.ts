@@ -76,7 +76,7 @@ export async function assemble(
       ...start.facts,
       ...describeModel(recipe, architecture, plan),
       ...scales.facts,
-      ...describeOrder(recipe, splits.train, overfit),
+      ...describeOrder(recipe, splits.train, { shown: trainLoader.batches * batchSize(recipe), overfit }),
       ...describeDevice(device),
     ],
     environment: await describeEnvironment(

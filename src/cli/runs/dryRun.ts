@@ -13,7 +13,10 @@ export async function runDry(
   print(`Dry run of ${path}: one batch, two validation images, a scratch folder`);
   const signal = stopSignal((name) => print(`${name}: stopping after this step. Once more stops at once.`));
   let started = false;
-  const { dryRun } = await import("../../train/verbs/dryRun.ts");
+  const [{ dryRun }, { describeCost, estimateCost }] = await Promise.all([
+    import("../../train/verbs/dryRun.ts"),
+    import("../../train/cost.ts"),
+  ]);
   try {
     const { parts, seconds } = await dryRun(recipe, {
       ...{ overfit, signal },
@@ -24,8 +27,10 @@ export async function runDry(
         if (event.type === "warning") print(`Warning: ${event.message}`);
       },
     });
+    const cost = await estimateCost(recipe, { signal });
+    for (const line of describeCost(cost)) print(`      The run: ${line}`);
     print(`All of it works (${seconds.toFixed(1)} s). Nothing was kept. Train with: rfdetr-train --recipe ${path}`);
-    if (json) process.stdout.write(`${JSON.stringify({ ok: true, seconds, parts })}\n`);
+    if (json) process.stdout.write(`${JSON.stringify({ ok: true, seconds, parts, cost })}\n`);
   } catch (error) {
     if (error !== signal.reason) throw error;
     process.exitCode = STOPPED;

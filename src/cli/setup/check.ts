@@ -2,10 +2,11 @@
 
 import type { CommandModule } from "yargs";
 import type { Transplant } from "../../checkpoint/transplant.ts";
+import { describePadding } from "../../data/batch/sampler.ts";
 import type { CheckReport } from "../../train/check.ts";
 import { JSON_OPTION, SET_OPTION } from "../options.ts";
 
-type Arguments = { recipe: string; set?: string[]; json: boolean };
+type Arguments = { recipe: string; set?: string[]; cost: boolean; json: boolean };
 
 const MOST_SHOWN = 20;
 
@@ -16,20 +17,35 @@ export const checkCommand: CommandModule<object, Arguments> = {
     yargs
       .option("recipe", { type: "string", requiresArg: true, demandOption: true, describe: "The recipe file" })
       .option("set", SET_OPTION)
+      .option("cost", {
+        type: "boolean",
+        default: true,
+        describe: "Measure a step: what the run will take in time and memory; --no-cost leaves it out",
+      })
       .option("json", JSON_OPTION),
-  handler: async ({ recipe: path, set = [], json }) => {
-    const [{ checkRecipe }, { plotSchedule }] = await Promise.all([
+  handler: async ({ recipe: path, set = [], cost, json }) => {
+    const [{ checkRecipe }, { describeCost }, { plotSchedule }] = await Promise.all([
       import("../../train/check.ts"),
+      import("../../train/cost.ts"),
       import("../terminal/schedulePlot.ts"),
     ]);
-    const report = await checkRecipe(String(path), { overrides: set });
-    const text = () => table(String(path), report, plotSchedule(report.schedule));
+    if (cost && process.stderr.isTTY) process.stderr.write("Measuring a step (--no-cost leaves it out) ...\n");
+    const report = await checkRecipe(String(path), { overrides: set, cost });
+    const text = () =>
+      table(String(path), report, {
+        plot: plotSchedule(report.schedule),
+        cost: report.cost ? describeCost(report.cost) : [],
+      });
     process.stdout.write(`${json ? JSON.stringify(report) : text()}\n`);
     if (!report.ok) process.exitCode = 2;
   },
 };
 
-function table(path: string, { ok, recipe, parameters, weights, data, schedule }: CheckReport, plot: string): string {
+function table(
+  path: string,
+  { ok, recipe, parameters, weights, data, schedule, shown }: CheckReport,
+  { plot, cost }: { plot: string; cost: string[] },
+): string {
   const { state, loaded, reshaped = [], missing = [], unexpected = [] } = weights;
   const fitted = `${loaded} tensors fit, ${reshaped.length} reshaped, ${missing.length} missing, ${unexpected.length} not used`;
   const lines = [
@@ -54,6 +70,9 @@ function table(path: string, { ok, recipe, parameters, weights, data, schedule }
     `factor on the learning rates (${recipe.train.schedule.name}), ${epochs} epochs of ${stepsPerEpoch} steps, ${totalSteps} steps in all`,
     plot,
   );
+  const images = data.splits.train?.images ?? 0;
+  lines.push(...describePadding(shown, images));
+  if (cost.length > 0) lines.push("", ...cost.map((line, i) => `${i === 0 ? "cost" : ""}`.padEnd(10) + line));
   for (const severity of ["error", "warning"] as const) {
     const problems = data.problems.filter((problem) => problem.severity === severity);
     if (problems.length > 0) lines.push("", `${problems.length} ${severity}${problems.length === 1 ? "" : "s"}:`);

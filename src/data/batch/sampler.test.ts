@@ -1,5 +1,5 @@
-import { describe, expect, it } from "vitest";
-import { epochLength, epochOrder } from "./sampler.ts";
+import { describe, expect, it, test } from "vitest";
+import { describePadding, epochLength, epochOrder } from "./sampler.ts";
 
 describe("the order of an epoch", () => {
   const large = { length: 53, batchSize: 4, gradAccumSteps: 2, shuffle: true };
@@ -51,4 +51,12 @@ describe("the order of an epoch", () => {
   it("keeps the order of the files where shuffling is off", () => {
     expect(epochOrder(7, 2, { ...large, length: 3, shuffle: false }).slice(0, 7)).toEqual([0, 1, 2, 0, 1, 2, 0]);
   });
+});
+
+test("an epoch that shows images again says so", () => {
+  expect(describePadding(88, 86)).toEqual(["An epoch shows 88 images: 2 of the 86 twice, to fill the last step"]);
+  expect(describePadding(80, 20)).toEqual([
+    "An epoch shows 80 images: each of the 20 about 4 times, as an epoch has 5 steps or more",
+  ]);
+  expect(describePadding(80, 80)).toEqual([]);
 });

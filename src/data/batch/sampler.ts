@@ -21,6 +21,13 @@ export function epochLength({ length, batchSize, gradAccumSteps }: OrderOptions)
   return Math.max(MIN_STEPS, Math.ceil(length / effective)) * effective;
 }
 
+/** What an epoch shows, where that is more than there is; for people. */
+export function describePadding(shown: number, images: number): string[] {
+  if (images === 0 || shown <= images) return [];
+  const what = shown < 1.5 * images ? `${shown - images} of the ${images} twice, to fill the last step` : `each of the ${images} about ${Math.round(shown / images)} times, as an epoch has ${MIN_STEPS} steps or more`; // biome-ignore format: one line
+  return [`An epoch shows ${shown} images: ${what}`];
+}
+
 /**
  * Image indices of a training epoch. Shuffled: every image once, padded with random repeats to whole optimizer steps; a
  * set too small for MIN_STEPS is drawn from with replacement. Not shuffled: in order, starting again at the end. With

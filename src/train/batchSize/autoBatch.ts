@@ -2,34 +2,18 @@
 // but itself, and so that each shows the peak of its own memory.
 
 import { availableMemory } from "node:process";
-import type { Architecture } from "../../architecture/variants.ts";
 import { loadDataset } from "../../data/dataset/dataset.ts";
 import type { Recipe } from "../../recipe/schema.ts";
-import { multiScaleSides } from "../../step/multiScale.ts";
 import { UserError } from "../../util/errors.ts";
-import { fromThrown, startProcess, type Thrown } from "../../util/threads/thread.ts";
 import { recipeArchitecture } from "../recipeArchitecture.ts";
-import { gigabytes, type ProbeResult, searchBatchSize } from "./batchSearch.ts";
-
-/** What a probing process is told. */
-export type ProbeTask = {
-  recipe: Recipe;
-  architecture: Architecture;
-  batchSize: number;
-  /** Side of the images and boxes of each: the most that the run can meet. */
-  side: number;
-  boxes: number;
-};
-
-/** What it answers: `failed` where memory ran out, `fault` for anything else that went wrong. */
-export type ProbeAnswer = (ProbeResult & { kind: "cpu" | "gpu" }) | { failed: string } | { fault: Thrown };
+import { gigabytes, searchBatchSize } from "./batchSearch.ts";
+import { heaviest, runProbe } from "./probe.ts";
 
 /** Share of the memory that is free now which a step may take; and of the batch that just fits on a GPU. */
 const MEMORY_SHARE = 0.8;
 const GPU_SHARE = 0.9;
 const MOST = 64;
 const SECONDS = 60;
-const MOST_SECONDS_A_PROBE = 180;
 
 /**
  * The recipe with a number for `data.batch_size: auto`, and lines that say why that one. Throws a UserError where not even
@@ -43,8 +27,7 @@ export async function withBatchSize(
   const dataset = await loadDataset(recipe.data);
   const architecture = recipeArchitecture(recipe, dataset.classes.length);
   const { samples } = dataset.splits.train!;
-  const boxes = samples.reduce((max, { annotations }) => Math.max(max, annotations.filter((a) => !a.crowd).length), 0);
-  const side = recipe.data.multi_scale === "off" ? architecture.resolution : multiScaleSides(architecture).at(-1)!;
+  const { side, boxes } = heaviest(recipe, architecture, samples);
   const task = { recipe, architecture, side, boxes };
 
   const first = await runProbe({ ...task, batchSize: 1 }, signal);
@@ -73,35 +56,4 @@ function tooLarge(reason: string, side: number): UserError {
   return new UserError(`data.batch_size is auto, but not even one image of ${side} x ${side} pixels fits: ${reason}.`, {
     hint: "Set train.gradient_checkpointing to all, lower model.resolution, take a smaller variant, or set data.multi_scale to off.",
   });
-}
-
-/** One probe in a process of its own. Throws what is wrong with anything but memory. */
-async function runProbe(
-  task: ProbeTask,
-  signal: AbortSignal | undefined,
-): Promise<(Exclude<ProbeResult, { failed: string }> & { kind: "cpu" | "gpu" }) | { failed: string }> {
-  const trial = `A trial of batch size ${task.batchSize}`;
-  const answer = await new Promise<ProbeAnswer>((resolve, reject) => {
-    const child = startProcess("autoBatchProbe", import.meta.url, { stdio: ["ignore", "ignore", "ignore", "ipc"] });
-    const stop = () => child.kill("SIGKILL");
-    const timer = setTimeout(stop, 1000 * MOST_SECONDS_A_PROBE);
-    let answer: ProbeAnswer | undefined;
-    signal?.addEventListener("abort", stop, { once: true });
-    child.on("message", (message: ProbeAnswer) => {
-      answer = message;
-    });
-    child.on("error", reject);
-    child.on("exit", (code, killedBy) => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", stop);
-      if (signal?.aborted) reject(signal.reason);
-      else if (answer) resolve(answer);
-      else if (killedBy) resolve({ failed: `the system ended it (${killedBy})` });
-      else reject(new Error(`${trial}: the process ended with code ${code}`));
-    });
-    child.send(task);
-  });
-  if (!("fault" in answer)) return answer;
-  const { fault } = answer;
-  throw fault.user ? fromThrown(fault) : new Error(`${trial}: ${fault.stack ?? fault.message}`);
 }

@@ -3,16 +3,18 @@
 import { writeFileSync } from "node:fs";
 import { leafShapes, referenceKeys } from "../../architecture/weights/table.ts";
 import type { Batch } from "../../data/batch/loader.ts";
+import { detectWith } from "../../detector/detector.ts";
+import { detectingWith } from "../../detector/weights.ts";
 import { selectDevice } from "../../engine/device.ts";
 import { initialise } from "../../model/init.ts";
-import { createLearner } from "../../step/learner.ts";
+import { averagedWeights, createLearner, type Learner } from "../../step/learner.ts";
 import { trainStep } from "../../step/step.ts";
 import { rngFromSeed } from "../../util/random/rng.ts";
 import { toThrown } from "../../util/threads/thread.ts";
 import { learnerSettings, stepSettings } from "../settings.ts";
 import { stepMeter } from "../stages/meter.ts";
 import { stagePlan } from "../stages/stages.ts";
-import type { ProbeAnswer, ProbeTask } from "./autoBatch.ts";
+import type { ProbeAnswer, ProbeTask } from "./probe.ts";
 
 /** Steps after the first, which allocates the optimizer's moments; fewer where they are slow. */
 const STEPS = 2;
@@ -25,7 +27,7 @@ process.once("message", (task: ProbeTask) => {
     .then((answer) => process.connected && process.send?.(answer, () => process.disconnect()));
 });
 
-async function probe({ recipe, architecture, batchSize, side, boxes }: ProbeTask): Promise<ProbeAnswer> {
+async function probe({ recipe, architecture, batchSize, side, boxes, evaluation }: ProbeTask): Promise<ProbeAnswer> {
   dieFirst();
   const { kind } = selectDevice(recipe.device);
   const weights = initialise(referenceKeys(architecture), recipe.seed, architecture);
@@ -53,7 +55,23 @@ async function probe({ recipe, architecture, batchSize, side, boxes }: ProbeTask
     peakBytes = Math.max(peakBytes, cost.peakBytes);
     seconds = Math.min(seconds, cost.seconds);
   }
-  return { kind, images: batchSize * batches.length, seconds, peakBytes, baseBytes };
+  const evaluationSeconds = evaluation ? await secondsOfEvaluation(learner, batches[0]!) : null;
+  return { kind, images: batchSize * batches.length, seconds, peakBytes, baseBytes, evaluationSeconds };
+}
+
+/** Seconds that an image takes without training, of the second batch: the first one warms up. */
+async function secondsOfEvaluation(learner: Learner, { images, shape }: Batch): Promise<number> {
+  const averaged = averagedWeights(learner);
+  const { resolution: side } = learner.architecture;
+  const [count] = shape;
+  const pixels = images.length === count * side * side * 3 ? images : new Float32Array(count * side * side * 3);
+  const originalSizes = Array.from({ length: count }, (): [number, number] => [side, side]);
+  const detecting = detectingWith(averaged.weights, learner.architecture);
+  await detectWith(detecting, { images: pixels, originalSizes });
+  const began = performance.now();
+  await detectWith(detecting, { images: pixels, originalSizes });
+  averaged.dispose();
+  return (performance.now() - began) / 1000 / count;
 }
 
 type Sizes = { batchSize: number; side: number; boxes: number; classes: number };

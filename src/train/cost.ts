@@ -1,0 +1,95 @@
+// What a run will cost: one of its steps measured on this machine, with all of its weights and with the heads alone.
+
+import type { Architecture } from "../architecture/variants.ts";
+import { epochLength } from "../data/batch/sampler.ts";
+import { type Dataset, loadDataset } from "../data/dataset/dataset.ts";
+import { installedEngine, setupInvocation } from "../engine/libtensorflow.ts";
+import type { Recipe } from "../recipe/schema.ts";
+import { gigabytes } from "./batchSize/batchSearch.ts";
+import { heaviest, runProbe } from "./batchSize/probe.ts";
+import { recipeArchitecture } from "./recipeArchitecture.ts";
+
+/** Seconds and bytes of a run, as far as one step and one evaluated image can tell. */
+type RunCost = {
+  /** Images of an optimizer update. */
+  images: number;
+  secondsPerStep: number;
+  steps: number;
+  /** Seconds of all steps and all evaluations; loading of images comes on top where it is slower than the step. */
+  seconds: number;
+  peakBytes: number;
+};
+
+export type CostReport = {
+  cost: RunCost;
+  /** The same recipe with a frozen encoder; null where it is frozen already, or trained in stages. */
+  headsOnly: RunCost | null;
+};
+
+/** Why there is no estimate, in a sentence. */
+export type NoCost = { unknown: string };
+
+/** Measure it, in processes of their own; `dataset` is read where it is not given. `signal` ends it with its reason. */
+export async function estimateCost(
+  recipe: Recipe,
+  options: { dataset?: Dataset; signal?: AbortSignal | undefined } = {},
+): Promise<CostReport | NoCost> {
+  const { batch_size: batchSize } = recipe.data;
+  if (batchSize === "auto") return { unknown: "data.batch_size is auto: the run measures it first" };
+  if (!installedEngine()) return { unknown: `the engine is not set up: ${setupInvocation()}` };
+  const dataset = options.dataset ?? (await loadDataset(recipe.data));
+  const architecture = recipeArchitecture(recipe, dataset.classes.length);
+  const measure = (of: Recipe) => costOf(of, { architecture, dataset, batchSize, signal: options.signal });
+  const cost = await measure(recipe);
+  if ("unknown" in cost) return cost;
+  const frozen = recipe.model.freeze_encoder || recipe.train.stages !== null;
+  const heads = frozen ? null : await measure({ ...recipe, model: { ...recipe.model, freeze_encoder: true } });
+  return { cost, headsOnly: heads === null || "unknown" in heads ? null : heads };
+}
+
+async function costOf(
+  recipe: Recipe,
+  {
+    architecture,
+    dataset,
+    batchSize,
+    signal,
+  }: { architecture: Architecture; dataset: Dataset; batchSize: number; signal: AbortSignal | undefined },
+): Promise<RunCost | NoCost> {
+  const train = dataset.splits.train?.samples ?? [];
+  const task = { recipe, architecture, batchSize, ...heaviest(recipe, architecture, train), evaluation: true };
+  const probed = await runProbe(task, signal);
+  if ("failed" in probed) return { unknown: `a step does not fit into memory: ${probed.failed}` };
+  const { grad_accum_steps: gradAccumSteps, epochs, max_steps: most } = recipe.train;
+  const images = batchSize * gradAccumSteps;
+  const secondsPerStep = probed.seconds * (images / probed.images);
+  const { shuffle } = recipe.data;
+  const perEpoch = epochLength({ length: train.length, batchSize, gradAccumSteps, shuffle }) / images;
+  const steps = Math.min(epochs * perEpoch, most ?? Number.POSITIVE_INFINITY);
+  const evaluations = Math.ceil(steps / perEpoch / recipe.eval.every_epochs);
+  const evaluated = evaluations * (dataset.splits.val?.samples.length ?? 0);
+  const seconds = steps * secondsPerStep + evaluated * (probed.evaluationSeconds ?? 0);
+  return { images, secondsPerStep, steps, seconds, peakBytes: probed.peakBytes };
+}
+
+/** An estimate in lines for people. */
+export function describeCost(report: CostReport | NoCost): string[] {
+  if ("unknown" in report) return [`not estimated: ${report.unknown}`];
+  const { cost, headsOnly } = report;
+  const about = ({ seconds, peakBytes }: RunCost) => `about ${inHours(seconds)}, ${gigabytes(peakBytes)} of memory`;
+  const step = `a step of ${cost.images} images takes ${seconds(cost.secondsPerStep)} here`;
+  return [
+    `${about(cost)}: ${step}, ${cost.steps} steps`,
+    ...(headsOnly ? [`${about(headsOnly)} with the heads only (model.freeze_encoder: true)`] : []),
+  ];
+}
+
+function seconds(value: number): string {
+  return value < 0.1 ? `${Math.round(1000 * value)} ms` : `${value.toFixed(value < 10 ? 1 : 0)} s`;
+}
+
+function inHours(value: number): string {
+  if (value < 90) return seconds(value);
+  if (value < 5400) return `${Math.round(value / 60)} minutes`;
+  return `${(value / 3600).toFixed(value < 36_000 ? 1 : 0)} hours`;
+}
