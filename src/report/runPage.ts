@@ -15,10 +15,18 @@ import { setupSections } from "./setupSections.ts";
 import { duration, moment, plural, score } from "./text.ts";
 import { recipeStages, trainingSections } from "./trainingSections.ts";
 
-/** The page's text. `defaults`: the recipe as it would be if the person had given nothing, where that is known. */
+export type PageOptions = { defaults?: Record<string, unknown> | undefined; live?: boolean };
+
+/** Seconds from one report of a run that goes on to the next. */
+export const REPORT_EVERY = 60;
+
+/**
+ * The page's text. `defaults`: the recipe as it would be if the person had given nothing, where that is known. `live`: it will
+ * be written again, and a browser that shows it follows.
+ */
 export async function runPage(
   run: RunContents,
-  { pictures, defaults }: { pictures: Pictures; defaults?: Record<string, unknown> | undefined },
+  { pictures, defaults, live = false }: { pictures: Pictures } & PageOptions,
 ): Promise<string> {
   const { rows, log, evaluation, exported } = run;
   const series = runSeries(rows, log.size?.stepsPerEpoch);
@@ -27,6 +35,7 @@ export async function runPage(
   return page({
     title: `${run.name} · rfdetr-train`,
     header: header(run),
+    refresh: live ? REPORT_EVERY : undefined,
     sections: [
       ...trainingSections(run, { terms: Object.keys(series.train.values), stages }),
       ...(shown ? evaluationSections({ run, evaluation, perClass: shown.perClass, pictures }) : []),

@@ -5,19 +5,15 @@ import { join } from "node:path";
 import { runFiles } from "../run/files.ts";
 import { readRunFolder } from "../run/runFolder.ts";
 import { writeFileAtomic } from "../util/files.ts";
-import { runPage } from "./runPage.ts";
+import { type PageOptions, runPage } from "./runPage.ts";
 
 /** Pictures beyond this many bytes are left out, so that the page can be sent by mail. */
 const MOST_PICTURE_BYTES = 1_400_000;
 
 /**
- * Write `report.html` into a run folder and return its path. `defaults`: the recipe as it would be if nothing had been
- * given. Throws a UserError where the folder is no run.
+ * Write `report.html` into a run folder and return its path. Throws a UserError where the folder is no run.
  */
-export async function writeReport(
-  dir: string,
-  { defaults }: { defaults?: Record<string, unknown> | undefined } = {},
-): Promise<string> {
+export async function writeReport(dir: string, options: PageOptions = {}): Promise<string> {
   const run = await readRunFolder(dir);
   const pictures = new Map<string, Uint8Array>();
   let bytes = 0;
@@ -29,6 +25,6 @@ export async function writeReport(
     pictures.set(file, data);
   }
   const path = runFiles(dir).report;
-  await writeFileAtomic(path, await runPage(run, { pictures, defaults }));
+  await writeFileAtomic(path, await runPage(run, { pictures, ...options }));
   return path;
 }

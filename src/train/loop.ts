@@ -10,7 +10,7 @@ import type { Run } from "./liveRun.ts";
 import { diverged, MOST_SKIPPED } from "./record/divergence.ts";
 import { afterEvaluation, isExhausted } from "./record/earlyStopping.ts";
 import { notice, record, recordResults, trainRow, warning } from "./record/record.ts";
-import { conclude, keepEvaluation } from "./record/report.ts";
+import { conclude, followRun, keepEvaluation } from "./record/report.ts";
 import { finished, saveProgress } from "./record/saving.ts";
 import { validate } from "./record/validate.ts";
 import { enterStage } from "./stages/stageChange.ts";
@@ -41,6 +41,7 @@ export async function* loop(run: Run, signal: AbortSignal | undefined): AsyncGen
         const row = trainRow(run, result, window, factor);
         yield { type: "step", row };
         if (isDue(track.every_steps, progress.step)) yield await record(run, row, result.histograms);
+        yield* followRun(run);
       } else {
         progress.skipped++;
         yield warning(run, `step ${progress.step + 1} was skipped: ${result.problem}`);

@@ -19,11 +19,14 @@ export async function page({
   header,
   sections,
   data,
+  refresh,
 }: {
   title: string;
   header: Html;
   sections: readonly Section[];
   data: PageData;
+  /** Seconds after which a browser reads the file again; undefined where it will not change. */
+  refresh?: number | undefined;
 }): Promise<string> {
   const [style, scripts] = await Promise.all([
     readFile(new URL("page.css", import.meta.url), "utf8"),
@@ -35,6 +38,7 @@ export async function page({
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${policy(scripts)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+${refresh !== undefined && html`<meta http-equiv="refresh" content="${refresh}">`}
 <meta name="generator" content="rfdetr-train ${programVersion()}">
 <title>${title}</title>
 <link rel="icon" href="data:,">

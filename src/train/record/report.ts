@@ -2,6 +2,7 @@
 
 import type { Evaluation } from "../../eval/evaluate.ts";
 import { resolveRecipe } from "../../recipe/load.ts";
+import { REPORT_EVERY } from "../../report/runPage.ts";
 import { writeReport } from "../../report/writeReport.ts";
 import type { EndStatus, TrainEvent, ValRow } from "../../run/events.ts";
 import { openRunFolder } from "../../run/runFolder.ts";
@@ -22,7 +23,16 @@ export async function* keepEvaluation(
   } catch (error) {
     yield* warnOnce(run, "The details of the evaluation could not be kept", error);
   }
-  yield* keepReport(run);
+  yield* keepReport(run, { live: true });
+}
+
+/** When each run's report was written last, in milliseconds. */
+const written = new WeakMap<Run, number>();
+
+/** Write the report after the first step, and then once a minute: whoever has it open sees the run go on. */
+export async function* followRun(run: Run): AsyncGenerator<TrainEvent, void, undefined> {
+  const last = written.get(run);
+  if (last === undefined || performance.now() - last >= 1000 * REPORT_EVERY) yield* keepReport(run, { live: true });
 }
 
 /** The end of a run: the cost of its last stage, the ONNX file, the report, then the last event. */
@@ -40,23 +50,27 @@ export async function* conclude(
     }
   }
   const end = run.end(status); // the log says how it ended, and the report reads the log
-  yield* keepReport(run);
+  yield* keepReport(run, { live: false });
   yield end;
 }
 
-async function* keepReport(run: Run): AsyncGenerator<TrainEvent, void, undefined> {
+async function* keepReport(run: Run, { live }: { live: boolean }): AsyncGenerator<TrainEvent, void, undefined> {
+  written.set(run, performance.now());
   try {
-    await reportRun(run.dir);
+    await reportRun(run.dir, { live });
   } catch (error) {
     yield* warnOnce(run, "report.html could not be written", error);
   }
 }
 
-/** Write report.html of a run folder again, and return its path. Throws a UserError where the folder is no run. */
-export async function reportRun(dir: string): Promise<string> {
+/**
+ * Write report.html of a run folder again, and return its path. `live`: a browser that shows it reads it again each minute.
+ * Throws a UserError where the folder is no run.
+ */
+export async function reportRun(dir: string, { live = false }: { live?: boolean } = {}): Promise<string> {
   const folder = await openRunFolder(dir);
   const recipe = await folder.resolvedRecipe().catch(() => undefined); // an older one still has a report
-  return writeReport(dir, { defaults: recipe && defaultsFor(recipe.model.variant) });
+  return writeReport(dir, { defaults: recipe && defaultsFor(recipe.model.variant), live });
 }
 
 /** A recipe in which nothing was given but the variant; keys without a default are not there. */
