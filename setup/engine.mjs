@@ -7,9 +7,10 @@ import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { buildAddon, buildCapture } from "./addon.mjs";
 import { SetupError } from "./errors.mjs";
-import { LIBRARIES, libraryInCache, TENSORFLOW } from "./library.mjs";
+import { libraryInCache } from "./library.mjs";
 import { findCompiler, findMake, findPython, glibcVersion, installCommand, nvidiaGpus } from "./machine.mjs";
 import { isCheckout, npm, root, setupCommand } from "./npm.mjs";
+import { LIBRARIES, TENSORFLOW } from "./pins.mjs";
 import { say } from "./progress.mjs";
 
 /** Raised when a built engine of an older version of this set-up has to be built again. */
@@ -58,7 +59,7 @@ export async function setUpEngine({ flavour, force = false } = {}) {
   await ensurePackage();
   requireBuildTools();
   const kind = given ? "given" : (asked ?? (nvidiaGpus().length > 0 ? "gpu" : "cpu"));
-  const library = given ? validateGiven(given) : await libraryInCache(kind, force);
+  const library = given ? validateGiven(given) : await libraryInCache(kind);
   const folder = packageFolder();
   try {
     return await linkAndBuild(folder, library, { flavour: kind, asked });

@@ -1,17 +1,7 @@
 // The set-up's parts, offline: checks, stamps, the cache, and what it says where something is missing.
 
-import { spawn, spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -19,7 +9,6 @@ import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { complete, missingBuilds } from "../scripts/complete-lockfile.mjs";
 import { which } from "./machine.mjs";
 import { staleness } from "./npm.mjs";
-import { LIBRARY, zip } from "./testZip.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const base = mkdtempSync(join(tmpdir(), "rfdetr-setup-test-"));
@@ -71,97 +60,6 @@ describe("npm dependencies", () => {
     const { packages } = complete({ packages: { "": {}, "node_modules/x": parent } });
     const expected = { version: "1.2.3", cpu: ["arm64"], dev: true, libc: ["musl"], optional: true, os: ["linux"] };
     expect(packages["node_modules/@x/cli-linux-arm64-musl"]).toEqual(expected);
-  });
-});
-
-describe.runIf(process.platform === "linux")("the library in the cache", () => {
-  /** A python3 whose pip delivers a small wheel, and counts how often it is asked. */
-  const fakePip = () => {
-    const bin = join(folder, "bin");
-    mkdirSync(bin);
-    const delivered = join(folder, "delivered.whl");
-    const parts = [
-      "libtensorflow_cc.so.2",
-      "libtensorflow_framework.so.2",
-      "include/tensorflow/c/c_api.h",
-      "python/unwanted.py",
-    ];
-    const hash = createHash("sha256").update(LIBRARY).digest("base64url");
-    const record = parts.map((name) => `tensorflow/${name},sha256=${hash},${LIBRARY.length}`).join("\n");
-    const files = Object.fromEntries(parts.map((name) => [`tensorflow/${name}`, { data: LIBRARY }]));
-    files["tf.dist-info/METADATA"] = { data: Buffer.from("Name: tensorflow-cpu\n") };
-    files["tf.dist-info/RECORD"] = { data: Buffer.from(record) };
-    writeFileSync(delivered, zip(files));
-    const script = `#!/bin/sh
-case "$*" in *version_info*) echo 3.11.0;; *--version*) echo "pip 23.0 from x";;
-*) echo asked >> ${folder}/asked; while [ "$1" != --dest ]; do shift; done; cp ${delivered} "$2/tensorflow_cpu-2.21.0-x.whl";; esac\n`;
-    writeFileSync(join(bin, "python3"), script, { mode: 0o755 });
-    const code = `const { libraryInCache } = await import(${JSON.stringify(join(here, "library.mjs"))});
-      console.log((await libraryInCache("cpu", process.argv.includes("force"))).folder);`;
-    return (...args) =>
-      spawnSync(process.execPath, ["--input-type=module", "-e", code, ...args], {
-        encoding: "utf8",
-        env: { PATH: `${bin}:/bin:/usr/bin`, RFDETR_CACHE: join(folder, "cache") },
-      });
-  };
-  const place = () => join(folder, "cache", "engine", "tensorflow-cpu-2.21.0");
-  const asked = () => readFileSync(join(folder, "asked"), "utf8").split("\n").length - 1;
-  const isWhole = () =>
-    ["libtensorflow_cc.so.2", "libtensorflow_framework.so.2", "include/tensorflow/c/c_api.h"].every((name) =>
-      readFileSync(join(place(), "tensorflow", name)).equals(LIBRARY),
-    );
-
-  test("is fetched once, holds only what is needed, and leaves no download behind", () => {
-    const fetch = fakePip();
-    expect(fetch().stdout.trim()).toBe(join(place(), "tensorflow"));
-    expect(isWhole()).toBe(true);
-    expect(existsSync(join(place(), "tensorflow", "python"))).toBe(false);
-    expect(readdirSync(join(folder, "cache", "engine"))).toEqual(["tensorflow-cpu-2.21.0"]);
-    fetch();
-    expect(asked()).toBe(1);
-  });
-
-  test("an unpacking that was cut off goes on, with the download that is there", () => {
-    const fetch = fakePip();
-    const engine = join(folder, "cache", "engine");
-    mkdirSync(join(engine, "tensorflow-cpu-2.21.0.partial", "tensorflow"), { recursive: true });
-    writeFileSync(join(engine, "tensorflow-cpu-2.21.0.partial", "tensorflow", "libtensorflow_cc.so.2"), "half");
-    writeFileSync(join(engine, "tensorflow-cpu-2.21.0.partial", "tensorflow", "x.so.123.tmp"), "half");
-    mkdirSync(join(engine, "tensorflow-cpu-2.21.0.download", "tensorflow-cpu"), { recursive: true });
-    writeFileSync(
-      join(engine, "tensorflow-cpu-2.21.0.download", "tensorflow-cpu", "tensorflow_cpu-2.21.0-x.whl"),
-      readFileSync(join(folder, "delivered.whl")),
-    );
-    expect(fetch().status).toBe(0);
-    expect(isWhole()).toBe(true);
-    expect(readdirSync(join(place(), "tensorflow")).filter((name) => name.endsWith(".tmp"))).toEqual([]);
-    expect(existsSync(join(folder, "asked"))).toBe(false);
-  });
-
-  test("a file that was deleted or cut is repaired, one that was changed too when everything is to be checked", () => {
-    const fetch = fakePip();
-    fetch();
-    const library = join(place(), "tensorflow", "libtensorflow_cc.so.2");
-    rmSync(library);
-    fetch();
-    expect(isWhole()).toBe(true);
-    writeFileSync(library, Buffer.alloc(LIBRARY.length));
-    fetch();
-    expect(isWhole()).toBe(false);
-    fetch("force");
-    expect(isWhole()).toBe(true);
-    expect(asked()).toBe(3);
-  });
-
-  test("two that start at once fetch it once", async () => {
-    fakePip();
-    const code = `const { libraryInCache } = await import(${JSON.stringify(join(here, "library.mjs"))}); await libraryInCache("cpu");`;
-    const env = { PATH: `${join(folder, "bin")}:/bin:/usr/bin`, RFDETR_CACHE: join(folder, "cache") };
-    const run = () =>
-      new Promise((done) => spawn(process.execPath, ["--input-type=module", "-e", code], { env }).once("exit", done));
-    expect(await Promise.all([run(), run(), run()])).toEqual([0, 0, 0]);
-    expect(isWhole()).toBe(true);
-    expect(asked()).toBe(1);
   });
 });
 

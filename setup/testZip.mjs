@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { deflateRawSync } from "node:zlib";
+import { crc32, deflateRawSync } from "node:zlib";
 
 /** A zip archive made by hand. Each file: name -> { data, store, zip64, mode }. */
 export function zip(files) {
@@ -15,11 +15,13 @@ export function zip(files) {
     const local = Buffer.alloc(30);
     local.writeUInt32LE(0x04034b50, 0);
     local.writeUInt16LE(store ? 0 : 8, 8);
+    local.writeUInt32LE(crc32(data), 14);
     local.writeUInt16LE(Buffer.byteLength(name), 26);
     const extra = Buffer.alloc(zip64 ? 28 : 0);
     const entry = Buffer.alloc(46);
     entry.writeUInt32LE(0x02014b50, 0);
     entry.writeUInt16LE(store ? 0 : 8, 10);
+    entry.writeUInt32LE(crc32(data), 16);
     const numbers = [data.length, body.length, offset];
     if (zip64) {
       extra.writeUInt16LE(1, 0);

@@ -4,8 +4,8 @@ import { mkdir } from "node:fs/promises";
 import { dirname, join, normalize, sep } from "node:path";
 import { extractEntry, listZip, readEntry, ZipError } from "./zip.mjs";
 
-/** A wheel whose content is not what its RECORD says. */
-class WheelError extends Error {
+/** A wheel whose content is not what its RECORD or its pin says. */
+export class WheelError extends Error {
   name = "WheelError";
 }
 

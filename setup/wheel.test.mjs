@@ -40,6 +40,27 @@ describe("archives", () => {
     }
   });
 
+  test("lies in zip64 fields are called damage, too", async () => {
+    const path = wheel(folder);
+    const whole = readFileSync(path);
+    const name = whole.lastIndexOf("tensorflow/a,b.txt"); // in the directory; its extra field follows
+    const field = name + "tensorflow/a,b.txt".length;
+    const lies = [
+      (bytes) => bytes.writeUInt16LE(8, name - 46 + 30), // the field is cut short
+      ...[0, 8, 16].map((at) => (bytes) => bytes.writeBigUInt64LE(2n ** 63n, field + 4 + at)),
+      ...[0, 8, 16].map((at) => (bytes) => bytes.writeBigUInt64LE(2n ** 40n, field + 4 + at)),
+    ];
+    for (const lie of lies) {
+      const bytes = Buffer.from(whole);
+      lie(bytes);
+      writeFileSync(path, bytes);
+      const error = await listZip(path)
+        .then((entries) => readEntry(path, entries[1]))
+        .catch((e) => e);
+      expect(isDamage(error), String(error?.stack)).toBe(true);
+    }
+  });
+
   test("a flipped byte in compressed data is found", async () => {
     const path = wheel(folder);
     const bytes = readFileSync(path);

@@ -70,24 +70,23 @@ function parseDirectory(path, directory, count) {
       offset: directory.readUInt32LE(at + 42),
       mode: directory.readUInt32LE(at + 38) >>> 16,
     };
-    readZip64(entry, directory.subarray(at + 46 + nameLength, at + 46 + nameLength + extraLength));
+    const extra = directory.subarray(at + 46 + nameLength, at + 46 + nameLength + extraLength);
+    if (!readZip64(entry, extra)) throw new ZipError(`${path}: damaged directory at ${entry.name}`);
     entries.push(entry);
     at += 46 + nameLength + extraLength + commentLength;
   }
   return entries;
 }
 
-/** The zip64 extra field holds, in this order, whichever of the three did not fit into 32 bits. */
+/** The zip64 extra field holds, in this order, whichever of the three did not fit into 32 bits. False where it is not whole. */
 function readZip64(entry, extra) {
+  const keys = ["size", "compressedSize", "offset"].filter((key) => entry[key] === 0xffffffff);
   for (let at = 0; at + 4 <= extra.length; at += 4 + extra.readUInt16LE(at + 2)) {
     if (extra.readUInt16LE(at) !== 1) continue;
-    let value = at + 4;
-    for (const key of ["size", "compressedSize", "offset"]) {
-      if (entry[key] !== 0xffffffff) continue;
-      entry[key] = Number(extra.readBigUInt64LE(value));
-      value += 8;
-    }
+    if (at + 4 + 8 * keys.length > extra.length) return false;
+    for (const [i, key] of keys.entries()) entry[key] = Number(extra.readBigUInt64LE(at + 4 + 8 * i));
   }
+  return [entry.size, entry.offset + entry.compressedSize].every((n) => n < 2 ** 52); // beyond it numbers are not exact
 }
 
 /** A stream of an entry's content. It ends in an error where the content is longer or shorter than the directory says. */
@@ -121,8 +120,12 @@ async function openEntry(path, entry) {
   return entry.method === 0 ? [source, exact] : [source, createInflateRaw({ chunkSize: 1 << 20 }), exact];
 }
 
+/** The largest entry that is read as a whole. */
+const MOST_BYTES = 1 << 26;
+
 /** The whole content of a small entry. */
 export async function readEntry(path, entry) {
+  if (entry.size > MOST_BYTES) throw new ZipError(`${entry.name}: ${entry.size} bytes, at most ${MOST_BYTES} are read`);
   const chunks = [];
   await run(entry, [
     ...(await openEntry(path, entry)),
