@@ -159,6 +159,32 @@ describe.skipIf(!executable)(`in a browser${executable ? "" : ` (${NO_CHROMIUM})
     expect((await page.pdf()).subarray(0, 5).toString()).toBe("%PDF-");
   });
 
+  test("the matrix of 3 and of 80 classes has room from 768 pixels on, its names do not meet, and paper takes few pages", async () => {
+    const many = Array.from({ length: 80 }, (_, i) => `class number ${i}`);
+    for (const [name, classes, pages] of [
+      ["three", ["square", "dreieck-größe", "kreis"], 5],
+      ["eighty", many, 10],
+    ] as const) {
+      await writeLongRun(run(name), { epochs: 12, classes: [...classes], images: 6 });
+      const path = await reportRun(run(name));
+      for (const width of [768, 1280]) {
+        await page.resize(width, 900);
+        await openSilently(path);
+        const [beyond, names] = await page.evaluate<[number, number]>(`(() => {
+          const scroll = document.querySelector('figure[data-chart="confusion"] .scroll');
+          const cells = [...scroll.querySelectorAll("rect")].map((cell) => cell.getBoundingClientRect().right);
+          const texts = [...scroll.querySelectorAll('[aria-label="x-axis tick label"] text')];
+          return [Math.max(...cells) - scroll.getBoundingClientRect().right, texts.length];
+        })()`);
+        expect(beyond).toBeLessThanOrEqual(0);
+        expect(names).toBe(Math.min(31, classes.length + 1));
+      }
+      const pdf = (await page.pdf()).toString("latin1");
+      expect(pdf.match(/\/Type\s*\/Page[^s]/g)!.length).toBeLessThanOrEqual(pages);
+    }
+    await page.resize(1200, 900);
+  });
+
   test("a picture grows when it is chosen, and shrinks again", async () => {
     await openSilently(join(run("long"), "report.html"));
     const widths = await page.evaluate<number[]>(`(() => {

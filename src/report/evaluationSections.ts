@@ -3,6 +3,7 @@
 import { MAIN_METRIC, SUMMARY } from "../instance/metrics.ts";
 import type { EvaluationRecord, RecordedPicture } from "../run/evaluation.ts";
 import type { Pictures, RunContents } from "../run/runFolder.ts";
+import { mostConfused } from "./mostConfused.ts";
 import { type Html, html, raw } from "./page/html.ts";
 import { chart, type Section } from "./page/page.ts";
 import { heading, htmlTable, numberCell } from "./page/table.ts";
@@ -75,12 +76,13 @@ function confusion({ threshold, f1, precisionRecall, confusion: matrix }: Evalua
   const outcome = `${found.toLocaleString("en")} of ${plural(objects, "object")} found (IoU 0.5)`;
   return html`<p class="soft">Detections with a confidence of at least ${threshold.toFixed(2)}${why}:
 ${outcome}, ${plural(wrong, "detection")} where there is nothing.</p>
-${confusionCharts(matrix.classes.length, { curves: precisionRecall.mean !== null })}`;
+${confusionCharts(matrix.classes.length, mostConfused(matrix).classes.length, { curves: precisionRecall.mean !== null })}`;
 }
 
-function confusionCharts(classes: number, { curves }: { curves: boolean }): Html {
+function confusionCharts(classes: number, shown: number, { curves }: { curves: boolean }): Html {
+  const part = shown < classes ? ` The ${shown} classes with the most mistakes, of ${classes}.` : "";
   const matrix = {
-    ...{ title: "Confusion matrix", note: "Rows: what there was. Columns: what it was taken for." },
+    ...{ title: "Confusion matrix", note: `Rows: what there was. Columns: what it was taken for.${part}` },
     wide: classes > 9,
   };
   const precision = { title: "Precision by recall", note: "From all detections, whatever their confidence." };

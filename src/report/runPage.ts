@@ -7,6 +7,7 @@ import type { RunStatus } from "../run/runLog.ts";
 import { classOfMetric, selection } from "../run/selection.ts";
 import { evaluationSections } from "./evaluationSections.ts";
 import { exportSection } from "./exportSection.ts";
+import { mostConfused } from "./mostConfused.ts";
 import { type Html, html } from "./page/html.ts";
 import { page } from "./page/page.ts";
 import type { RunData, ShownEvaluation } from "./page/pageData.ts";
@@ -59,7 +60,7 @@ function shownEvaluation({
   perClass,
 }: NonNullable<RunContents["evaluation"]>): ShownEvaluation {
   const ranked = [...perClass].sort((a, b) => (b[MAIN_METRIC] ?? -1) - (a[MAIN_METRIC] ?? -1));
-  return { threshold, f1Sweep, confusion, precisionRecall, perClass: ranked };
+  return { threshold, f1Sweep, confusion: mostConfused(confusion), precisionRecall, perClass: ranked };
 }
 
 function bestPoint({ best }: RunContents, { val }: RunSeries): RunData["best"] {

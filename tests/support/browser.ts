@@ -152,7 +152,7 @@ async function openPage(send: Send, listen: (sessionId: string, listener: Listen
       call("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: false }),
     media: ({ dark = false, print = false }) =>
       call("Emulation.setEmulatedMedia", {
-        media: print ? "print" : "screen",
+        media: print ? "print" : "", // the latter: as it is used
         features: [{ name: "prefers-color-scheme", value: dark ? "dark" : "light" }],
       }),
     screenshot: async () => {

@@ -9,20 +9,23 @@ type ConfusionCell = { i: number; j: number; truth: string; taken: string; count
 function confusion({ confusion: matrix }: { confusion: Confusion }, width: number): Drawing[] {
   const names = [...matrix.classes, "background"];
   const n = names.length;
-  const longest = d3.max(names, (name) => Math.min(20, name.length))!;
+  const letters = width < 500 ? 12 : 20;
+  const longest = d3.max(names, (name) => Math.min(letters, name.length))!;
   const marginLeft = Math.min(150, 24 + 6.6 * longest);
-  const marginTop = n > 6 ? Math.min(130, 30 + 5 * longest) : 44;
-  const least = n > 30 ? 13 : n > 12 ? 24 : 36;
-  const size = Math.max(least, Math.min(64, (width - marginLeft - 14) / n));
+  const room = (marginRight: number) => Math.max(13, Math.min(64, (width - marginLeft - marginRight) / n));
+  const slanted = 6.6 * longest > room(14); // else names would run into each other
+  const marginRight = slanted ? Math.min(90, 4.4 * longest) : 14;
+  const size = room(marginRight);
+  const marginTop = slanted ? Math.min(130, 30 + 5 * longest) : 44;
   const axis = { labelArrow: "none", tickSize: 0, domain: names.map((_, i) => `c${i}`), padding: 0.04 } as const;
   const nameOf = (length: number) => (_: string, i: number) => clip(names[i]!, length);
-  const chart = plot(marginLeft + 14 + size * n, {
-    ...{ height: marginTop + 16 + size * n, marginLeft, marginTop, marginBottom: 16 },
+  const chart = plot(marginLeft + marginRight + size * n, {
+    ...{ height: marginTop + 16 + size * n, marginLeft, marginRight, marginTop, marginBottom: 16 },
     x: {
       ...{ ...axis, axis: "top", label: "taken for", labelAnchor: "left" },
-      ...{ tickFormat: nameOf(n > 6 ? 20 : 12), tickRotate: n > 6 ? -50 : 0 },
+      ...{ tickFormat: nameOf(letters), tickRotate: slanted ? -50 : 0 },
     },
-    y: { ...axis, label: "truth", tickFormat: nameOf(20) },
+    y: { ...axis, label: "truth", tickFormat: nameOf(letters) },
     opacity: { type: "identity" },
     marks: confusionMarks(confusionCells(matrix), names, size),
   });

@@ -71,8 +71,4 @@ for (const button of document.querySelectorAll(".pictures button")) {
     button.setAttribute("aria-expanded", String(large));
   });
 }
-// Everything is on paper, what is folded too.
-window.addEventListener("beforeprint", () => {
-  for (const fold of document.querySelectorAll("details")) fold.open = true;
-});
 document.documentElement.dataset.ready = "true";
