@@ -10,6 +10,11 @@ export const BOX_HEAD_LAYERS = 3;
 /** Side of a proposal on the finest level, doubled from level to level; it has to lie within these limits. */
 export const PROPOSAL = { side: 0.05, low: Math.fround(0.01), high: Math.fround(0.99) } as const;
 
+/** One unit of a sampling offset of deformable attention, in sides of the reference box. */
+export function offsetUnit(points: number): number {
+  return 0.5 / points;
+}
+
 /** Coordinates of a cxcywh box in the order in which the sine embedding has them: y, x, width, height. */
 export const SINE_ORDER = [1, 0, 2, 3] as const;
 

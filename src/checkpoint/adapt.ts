@@ -3,7 +3,7 @@
 
 import type { Architecture } from "../architecture/variants.ts";
 import { isIgnoredName, referenceKeys } from "../architecture/weights/table.ts";
-import { bicubicWeights } from "../util/bicubic.ts";
+import { resizeSquare } from "../util/arrays/bicubic.ts";
 import { UserError } from "../util/errors.ts";
 import { fromFloat32, type HostTensor, type StateDict, size, toFloat32 } from "../util/hostTensor.ts";
 
@@ -80,7 +80,7 @@ function fit(
   }
   if (name.endsWith("position_embeddings") && tensor.shape.length === 3 && tensor.shape[2] === shape[2]) {
     const side = Math.sqrt(tensor.shape[1]! - 1);
-    if (Number.isInteger(side) && side > 0) return resizePositions(tensor, side, shape);
+    if (Number.isInteger(side) && side > 0) return resizePositions(tensor, shape);
   }
   const patch = name.endsWith("patch_embeddings.projection.weight");
   throw new UserError(
@@ -125,26 +125,11 @@ function keepQueries(
 }
 
 /** Bicubic resize of the patches' embeddings; the class token's stays. */
-function resizePositions(tensor: HostTensor, side: number, shape: number[]): HostTensor {
+function resizePositions(tensor: HostTensor, shape: number[]): HostTensor {
   const [, rows, width] = shape as [number, number, number];
-  const target = Math.sqrt(rows - 1);
-  const weights = bicubicWeights(side, target);
   const source = toFloat32(tensor);
   const out = new Float32Array(size(shape));
   out.set(source.subarray(0, width));
-  const half = new Float64Array(target * side * width); // rows resized, columns not yet
-  for (let y = 0; y < target; y++)
-    for (let j = 0; j < side; j++) {
-      const w = weights[y * side + j]!;
-      if (w === 0) continue;
-      for (let i = 0; i < side * width; i++) half[y * side * width + i]! += w * source[width + j * side * width + i]!;
-    }
-  for (let y = 0; y < target; y++)
-    for (let x = 0; x < target; x++)
-      for (let c = 0; c < width; c++) {
-        let sum = 0;
-        for (let j = 0; j < side; j++) sum += weights[x * side + j]! * half[(y * side + j) * width + c]!;
-        out[(1 + y * target + x) * width + c] = sum;
-      }
+  out.set(resizeSquare(source.subarray(width), width, { to: Math.sqrt(rows - 1) }), width);
   return fromFloat32(out, shape);
 }

@@ -1,8 +1,9 @@
 // Between tensors under the reference's names and layout and the leaves of our weight tree, both ways, by the weight table.
 
 import type { Architecture } from "../architecture/variants.ts";
-import type { NameEntry } from "../architecture/weights/entry.ts";
+import { type NameEntry, OUR_AXES } from "../architecture/weights/entry.ts";
 import { leafShapes, nameTable, sliceShape, UNUSED_BUFFER } from "../architecture/weights/table.ts";
+import { permute } from "../util/arrays/permute.ts";
 import { UserError } from "../util/errors.ts";
 import { fromFloat32, type Leaf, type StateDict, size, toFloat32 } from "../util/hostTensor.ts";
 
@@ -21,7 +22,7 @@ export function toLeaves(tensors: StateDict, architecture: Architecture): Map<st
       throw new UserError(
         `The weights' tensor ${entry.reference} has the shape [${tensor.shape}]; this architecture needs [${entry.shape}].`,
       );
-    permute(entry, toFloat32(tensor), leaves.get(entry.path)!.data, "toOurs");
+    copy(entry, toFloat32(tensor), leaves.get(entry.path)!.data, "toOurs");
   }
   return leaves;
 }
@@ -39,38 +40,28 @@ export function fromLeaves(leaves: Map<string, Leaf>, architecture: Architecture
       arrays.set(entry.reference, data);
       tensors.set(entry.reference, fromFloat32(data, entry.shape));
     }
-    permute(entry, data, leaf.data, "toReference");
+    copy(entry, data, leaf.data, "toReference");
   }
   return tensors;
 }
 
 /** Copy between a reference tensor and our leaf's slice, in one direction or the other. */
-function permute(entry: NameEntry, reference: Float32Array, ours: Float32Array, direction: "toOurs" | "toReference") {
+function copy(entry: NameEntry, reference: Float32Array, ours: Float32Array, direction: "toOurs" | "toReference") {
+  const { layout, stack, rows } = entry;
   const shape = sliceShape(entry);
   const length = size(shape);
-  const offset = (entry.stack?.index ?? 0) * length;
-  const start = entry.rows ? entry.rows.start * size(entry.shape.slice(1)) : 0;
-  const [a = 1, b = 1, c = 1, d = 1] = entry.rows ? [entry.rows.count, ...entry.shape.slice(1)] : entry.shape;
-  const copy =
-    direction === "toOurs"
-      ? (i: number, j: number) => {
-          ours[offset + j] = reference[start + i]!;
-        }
-      : (i: number, j: number) => {
-          reference[start + i] = ours[offset + j]!;
-        };
-  if (entry.layout === "same") {
-    for (let i = 0; i < length; i++) copy(i, i);
+  const offset = (stack?.index ?? 0) * length;
+  const start = rows ? rows.start * size(entry.shape.slice(1)) : 0;
+  const theirs = reference.subarray(start, start + length);
+  const mine = ours.subarray(offset, offset + length);
+  if (layout === "same") {
+    if (direction === "toOurs") mine.set(theirs);
+    else theirs.set(mine);
     return;
   }
-  // strides of our layout along the reference's axes
-  const [sa, sb, sc, sd] = {
-    linear: [1, a, 0, 0],
-    conv: [1, a, d * b * a, b * a],
-    convTranspose: [c * d * b, 1, d * b, b],
-  }[entry.layout] as [number, number, number, number];
-  let i = 0;
-  for (let ia = 0; ia < a; ia++)
-    for (let ib = 0; ib < b; ib++)
-      for (let ic = 0; ic < c; ic++) for (let id = 0; id < d; id++) copy(i++, ia * sa + ib * sb + ic * sc + id * sd);
+  const axes = OUR_AXES[layout];
+  const back = axes.map((_, axis) => axes.indexOf(axis));
+  const onDisk = back.map((axis) => shape[axis]!);
+  if (direction === "toOurs") mine.set(permute({ shape: onDisk, data: theirs }, axes).data);
+  else theirs.set(permute({ shape, data: mine }, back).data);
 }

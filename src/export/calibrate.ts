@@ -4,8 +4,8 @@ import { dirname, join } from "node:path";
 import { evaluationLoader } from "../data/batch/evaluationLoader.ts";
 import type { HostModel } from "../detector/loadModel.ts";
 import { openOnnx } from "../onnx/session.ts";
+import { permute } from "../util/arrays/permute.ts";
 import { writeDraft } from "./file.ts";
-import { permute } from "./graph/host.ts";
 import { buildGraph } from "./graph/rfdetr.ts";
 import type { ExportOptions } from "./options.ts";
 import { type ExportPictures, spread } from "./pictures.ts";
@@ -39,7 +39,7 @@ export async function calibrate(
       for await (const batch of loader.epoch(0)) {
         signal?.throwIfAborted();
         const { data, shape } = permute({ shape: batch.shape, data: batch.images }, [0, 3, 1, 2]);
-        const found = await session.run({ input: { data, shape: [...shape] } });
+        const found = await session.run({ input: { data, shape } });
         for (const [output, sum] of sums) {
           sum.min += Number(found[`${output}.min`]!.data[0]);
           sum.max += Number(found[`${output}.max`]!.data[0]);

@@ -9,8 +9,8 @@ import { decodeFile } from "../data/image/decode.ts";
 import { findImages } from "../data/image/imagePaths.ts";
 import { normalise, resizePillow } from "../data/image/resize.ts";
 import { openOnnx } from "../onnx/session.ts";
+import { permute } from "../util/arrays/permute.ts";
 import { toBytes } from "../util/protobuf.ts";
-import { permute } from "./graph/host.ts";
 import { buildGraph, type GraphSettings } from "./graph/rfdetr.ts";
 import { dynamicInt8, type Range, rangeRecorder, staticInt8, toInt8 } from "./quantise.ts";
 

@@ -2,7 +2,7 @@
 // (rfdetr/models/transformer.py, TransformerDecoder with lite_refpoint_refine).
 
 import * as tf from "@tensorflow/tfjs-core";
-import { EPSILON, SINE_ORDER, sineFrequency } from "../architecture/facts.ts";
+import { EPSILON, offsetUnit, SINE_ORDER, sineFrequency } from "../architecture/facts.ts";
 import type { Architecture } from "../architecture/variants.ts";
 import { type Attention, attention } from "../ops/attention.ts";
 import { broadcastTo } from "../ops/broadcast.ts";
@@ -61,7 +61,8 @@ export function decoder(
     const firstLevel = tf.reshape(tf.slice(perLevel, [0, 0, 0, 0], [-1, -1, 1, -1]), references.shape);
     const locate = (at: tf.Tensor) => mlp(weights.referencePointHead, sineEmbedding(at, hiddenDim / 2));
     const position = run(locate as Block, { inputs: [firstLevel] }, weights.referencePointHead);
-    const reading = { boxes: perLevel, memory, keep, mapSizes, heads: caNheads, points: decNPoints };
+    const sampling = { mapSizes, heads: caNheads, points: decNPoints, offsetUnit: offsetUnit(decNPoints) };
+    const reading = { boxes: perLevel, memory, keep, ...sampling };
     const outputs: tf.Tensor[] = [];
     let x: tf.Tensor = features;
     for (const layer of weights.layers) {
@@ -79,6 +80,7 @@ type Reading = {
   mapSizes: MapSize[];
   heads: number;
   points: number;
+  offsetUnit: number;
 };
 
 /** Self-attention among the queries of a group, deformable attention to the memory, feed-forward. x: [batch, queries, dim]. */

@@ -16,6 +16,16 @@ export type DeformableAttention = {
 /** Height and width of one feature map, in cells. */
 export type MapSize = [height: number, width: number];
 
+type DeformableOptions = {
+  mapSizes: MapSize[];
+  heads: number;
+  /** Samples of each head on each map. */
+  points: number;
+  /** One unit of a sampling offset, in sides of the reference box. */
+  offsetUnit: number;
+  keep?: tf.Tensor | undefined;
+};
+
 /**
  * query: [batch, queries, dim]; referencePoints: [batch, queries, levels, 4], normalised cxcywh;
  * memory: [batch, tokens, dim], the maps one after the other, row-major; keep: [batch, tokens, 1], 0 where padding
@@ -26,12 +36,7 @@ export function deformableAttention(
   query: tf.Tensor,
   referencePoints: tf.Tensor,
   memory: tf.Tensor,
-  {
-    mapSizes,
-    heads,
-    points,
-    keep,
-  }: { mapSizes: MapSize[]; heads: number; points: number; keep?: tf.Tensor | undefined },
+  { mapSizes, heads, points, offsetUnit, keep }: DeformableOptions,
 ): tf.Tensor {
   const [batch, queries] = query.shape as [number, number, number];
   const levels = mapSizes.length;
@@ -41,10 +46,9 @@ export function deformableAttention(
     const offsets = tf.reshape(linear(weights.samplingOffsets, query), [batch, queries, heads, levels, points, 2]);
     const scores = tf.reshape(linear(weights.attentionWeights, query), [batch, queries, heads, levels * points]);
     const attention = tf.softmax(scores);
-    // offsets are in units of half a box side per point
     const boxes = tf.reshape(referencePoints, [batch, queries, 1, levels, 1, 4]);
     const [centre, extent] = tf.split(boxes, 2, -1) as [tf.Tensor, tf.Tensor];
-    const locations = tf.add(centre, tf.mul(tf.mul(offsets, 0.5 / points), extent));
+    const locations = tf.add(centre, tf.mul(tf.mul(offsets, offsetUnit), extent));
     return linear(weights.output, sampleMaps(value, locations, attention, { mapSizes, heads, points }));
   });
 }

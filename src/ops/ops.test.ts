@@ -91,7 +91,7 @@ describe("sampleMaps", () => {
     const query = random([2, 5, 8], 11);
     const memory = random([2, 22, 8], 12);
     const references = tf.abs(random([2, 5, 2, 4], 13, 0.4));
-    const options = { mapSizes: [[4, 3], [2, 5]] as [number, number][], heads: 2, points: 3 }; // biome-ignore format: one line
+    const options = { mapSizes: [[4, 3], [2, 5]] as [number, number][], heads: 2, points: 3, offsetUnit: 1 / 6 }; // biome-ignore format: one line
     const both = deformableAttention(layer, query, references, memory, options);
     const one = (i: number) =>
       deformableAttention(layer, tf.slice(query, i, 1), tf.slice(references, i, 1), tf.slice(memory, i, 1), options);

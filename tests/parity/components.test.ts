@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, it } from "vitest";
+import { offsetUnit } from "../../src/architecture/facts.ts";
 import { loadBackend } from "../../src/engine/backend.ts";
 import { positionEmbeddings } from "../../src/model/backbone.ts";
 import { sineEmbedding } from "../../src/model/decoder.ts";
@@ -65,7 +66,8 @@ it.each(["plain", "masked"])(
       ...Object.values(weights).flatMap(({ weight, bias }) => [weight, bias]),
     ];
     const { extra, gradients } = valueAndGradients(leaves, () => {
-      const out = deformableAttention(weights, query!, references!, memory!, { mapSizes: levels, heads, points, keep });
+      const options = { mapSizes: levels, heads, points, offsetUnit: offsetUnit(points), keep };
+      const out = deformableAttention(weights, query!, references!, memory!, options);
       return { loss: tf.sum(tf.mul(out, get("upstream"))) as tf.Scalar, extra: out };
     });
     expect(distance(extra, `deformable_attention.${tag}.out`)).toBeLessThan(1e-5);

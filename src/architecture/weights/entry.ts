@@ -3,6 +3,13 @@
 /** How a tensor lies on disk: as ours, or `[out, in]`, `[out, in, height, width]`, `[in, out, height, width]`. */
 type Layout = "same" | "linear" | "conv" | "convTranspose";
 
+/** Which axis on disk each axis of ours is; ours are `[in, out]`, `[height, width, in, out]`, `[in, height, width, out]`. */
+export const OUR_AXES: Record<Exclude<Layout, "same">, readonly number[]> = {
+  linear: [1, 0],
+  conv: [2, 3, 1, 0],
+  convTranspose: [0, 2, 3, 1],
+};
+
 /**
  * How a tensor is drawn from scratch: a constant, normal, normal of deviation 0.02 cut at 2, uniform as Xavier and as torch's
  * linear layers and convolutions by default (of this fan-in), or the decoder's grid of sampling offsets.

@@ -4,7 +4,7 @@ import { size } from "../../util/hostTensor.ts";
 import type { Architecture } from "../variants.ts";
 import { backboneWeights } from "./backbone.ts";
 import { decoderWeights, queryWeights } from "./decoder.ts";
-import type { NameEntry } from "./entry.ts";
+import { type NameEntry, OUR_AXES } from "./entry.ts";
 import { headWeights } from "./heads.ts";
 import { projectorWeights } from "./projector.ts";
 
@@ -24,11 +24,8 @@ export function nameTable(architecture: Architecture): NameEntry[] {
 
 /** Shape of our leaf (or of its slice, where it stacks several tensors) for an entry. */
 export function sliceShape({ shape, layout, rows }: Pick<NameEntry, "shape" | "layout" | "rows">): number[] {
-  const [a, b, c, d] = rows ? [rows.count, ...shape.slice(1)] : shape;
-  if (layout === "linear") return [b!, a!];
-  if (layout === "conv") return [c!, d!, b!, a!];
-  if (layout === "convTranspose") return [a!, c!, d!, b!];
-  return rows ? [rows.count, ...shape.slice(1)] : shape;
+  const part = rows ? [rows.count, ...shape.slice(1)] : shape;
+  return layout === "same" ? part : OUR_AXES[layout].map((axis) => part[axis]!);
 }
 
 /** Shapes of all leaves by path, in the order of the table. */

@@ -2,9 +2,10 @@
 
 import { EPSILON } from "../../architecture/facts.ts";
 import { windowedBlocks } from "../../model/backbone.ts";
+import { resizeSquare } from "../../util/arrays/bicubic.ts";
+import { permute } from "../../util/arrays/permute.ts";
 import type { Constant, Value } from "./graph.ts";
-import { permute, resizeGrid, rows } from "./host.ts";
-import { attend, type Builder, gelu, linear, linearAt, norm, reshape, scaled, slice, transpose } from "./layers.ts";
+import { attention, type Builder, gelu, linear, linearAt, norm, reshape, scaled, slice, transpose } from "./layers.ts";
 
 /** Sizes of the grid of patches and of its windows. */
 export type Windows = {
@@ -79,8 +80,7 @@ function addedToTokens({ architecture, leaf }: Builder): Constant {
   const { side, windows, inner, tokens } = windowsOf(architecture);
   const width = architecture.encoder.hiddenSize;
   const table = leaf("backbone.embeddings.positionEmbeddings"); // [1, 1 + size^2, width]
-  const flat: Constant = { shape: table.shape.slice(1), data: table.data };
-  const patches = resizeGrid(rows(flat, 1, flat.shape[0]!), side);
+  const patches = resizeSquare(table.data.subarray(width), width, { to: side });
   const classToken = leaf("backbone.embeddings.classToken").data;
   const bias = leaf("backbone.embeddings.patch.bias").data;
   const data = new Float32Array(windows * windows * tokens * width);
@@ -90,8 +90,7 @@ function addedToTokens({ architecture, leaf }: Builder): Constant {
       const x = (window % windows) * inner + ((token - 1) % inner);
       const at = (window * tokens + token) * width;
       for (let c = 0; c < width; c++)
-        data[at + c] =
-          token === 0 ? classToken[c]! + table.data[c]! : patches.data[(y * side + x) * width + c]! + bias[c]!;
+        data[at + c] = token === 0 ? classToken[c]! + table.data[c]! : patches[(y * side + x) * width + c]! + bias[c]!;
     }
   return { shape: [1, windows * windows, tokens, width], data };
 }
@@ -105,25 +104,10 @@ function block(
 ): Value {
   const { graph, leaf } = b;
   const at = (name: string) => [`${path}.${name}`, linearAt(b, `${path}.${name}`)] as const;
-  const scale = 1 / Math.sqrt(sizes.width / sizes.heads);
   const [first, second] = [leaf(`${path}.layerScale1`).data, leaf(`${path}.layerScale2`).data];
 
   const normalised = norm(b, x, `${path}.norm1`, EPSILON.encoder);
-  const [queryName, query] = at("attention.query");
-  const attended = attend(
-    b,
-    {
-      query: linear(
-        b,
-        normalised,
-        queryName,
-        scaled(query, () => scale),
-      ),
-      key: linear(b, normalised, ...at("attention.key")),
-      value: linear(b, normalised, ...at("attention.value")),
-    },
-    sizes,
-  );
+  const attended = attention(b, `${path}.attention`, { queryKey: normalised, value: normalised }, sizes);
   const [outputName, output] = at("attention.output");
   const y = graph.op("Add", [
     linear(

@@ -1,10 +1,10 @@
 // Decoder and heads as operations; only the first group of queries is in the file.
 
-import { BOX_HEAD_LAYERS, EPSILON } from "../../architecture/facts.ts";
+import { BOX_HEAD_LAYERS, EPSILON, offsetUnit } from "../../architecture/facts.ts";
 import type { Value } from "./graph.ts";
-import { affine, joinColumns, rows } from "./host.ts";
+import { joinColumns, rows } from "./host.ts";
 import {
-  attend,
+  attention,
   type Builder,
   cast,
   linear,
@@ -98,23 +98,8 @@ function layer(b: Builder, x: Value | undefined, index: number, inputs: LayerInp
   };
 
   const placed = plus(inputs.position);
-  const scale = 1 / Math.sqrt(dim / heads);
-  const [queryName, query] = at("selfAttention.query");
-  const [valueName, value] = at("selfAttention.value");
-  const attended = attend(
-    b,
-    {
-      query: linear(
-        b,
-        placed,
-        queryName,
-        scaled(query, () => scale),
-      ),
-      key: linear(b, placed, ...at("selfAttention.key")),
-      value: x === undefined ? affine(learned, value.weight, value.bias) : linear(b, x, valueName, value),
-    },
-    { tokens: queries, width: dim, heads, name: `${path}.selfAttention.values` },
-  );
+  const sizes = { tokens: queries, width: dim, heads, name: `${path}.selfAttention.values` };
+  const attended = attention(b, `${path}.selfAttention`, { queryKey: placed, value: x ?? learned }, sizes);
   const y = normAt(b, plus(linear(b, attended, ...at("selfAttention.output"))), `${path}.norm1`);
   const read = deformable(b, graph.op("Add", [y, inputs.position]), `${path}.crossAttention`, inputs);
   const z = normAt(b, graph.op("Add", [y, linear(b, read, ...at("crossAttention.output"))]), `${path}.norm2`);
@@ -132,7 +117,7 @@ function deformable(
   const { graph, architecture } = b;
   const { hiddenDim: dim, numQueries: queries, caNheads: heads, decNPoints: points } = architecture;
   const samples = levels.length * points;
-  const offsets = scaled(linearAt(b, `${path}.samplingOffsets`), () => 1 / points); // half a side, on a grid from -1 to 1
+  const offsets = scaled(linearAt(b, `${path}.samplingOffsets`), () => 2 * offsetUnit(points)); // the grid is 2 wide, from -1 to 1
   const shares = linearAt(b, `${path}.attentionWeights`);
   const both = linear(b, query, `${path}.samples`, {
     weight: joinColumns(offsets.weight, shares.weight),

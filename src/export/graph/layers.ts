@@ -1,9 +1,10 @@
 // Layers of the network as operations of a graph. Tokens are rows: a value of tokens is [batch * tokens, width].
 
 import type { Architecture } from "../../architecture/variants.ts";
+import { permute } from "../../util/arrays/permute.ts";
 import type { Quantiser } from "../quantise.ts";
 import type { Constant, Graph, Value } from "./graph.ts";
-import { permute, rows, scaleColumns } from "./host.ts";
+import { affine, rows, scaleColumns } from "./host.ts";
 
 /** What the parts of the network are written with. */
 export type Builder = {
@@ -109,6 +110,31 @@ export function firstGroup(constant: Constant): Constant {
   return { shape: first.shape.slice(1), data: first.data };
 }
 
+/** How many tokens a sequence has, and how wide they are; `name` is that of values that are the same for all sequences. */
+type AttentionSizes = { tokens: number; width: number; heads: number; name: string };
+
+/**
+ * Multi-head attention before its output layer, from the layers at `path`. queryKey, value: [sequences * tokens, width]; a
+ * constant [tokens, width] is the value of every sequence -> [sequences * tokens, width].
+ */
+export function attention(
+  b: Builder,
+  path: string,
+  { queryKey, value }: { queryKey: Value; value: Value | Constant },
+  sizes: AttentionSizes,
+): Value {
+  const scale = 1 / Math.sqrt(sizes.width / sizes.heads); // of the scores, taken into the queries
+  const query = scaled(linearAt(b, `${path}.query`), () => scale);
+  const { weight, bias } = linearAt(b, `${path}.value`);
+  const inputs = {
+    query: linear(b, queryKey, `${path}.query`, query),
+    key: linear(b, queryKey, `${path}.key`, linearAt(b, `${path}.key`)),
+    value:
+      typeof value === "string" ? linear(b, value, `${path}.value`, { weight, bias }) : affine(value, weight, bias),
+  };
+  return attend(b, inputs, sizes);
+}
+
 /** Queries, keys and values of attention, each [sequences * tokens, width]; or the same values for all sequences. */
 type AttentionInputs = { query: Value; key: Value; value: Value | Constant };
 
@@ -116,10 +142,10 @@ type AttentionInputs = { query: Value; key: Value; value: Value | Constant };
  * Multi-head attention within sequences of so many tokens; the scale of the scores is in the queries already.
  * -> [sequences * tokens, width].
  */
-export function attend(
+function attend(
   { graph, fused }: Builder,
   { query, key, value }: AttentionInputs,
-  { tokens, width, heads, name }: { tokens: number; width: number; heads: number; name: string },
+  { tokens, width, heads, name }: AttentionSizes,
 ): Value {
   if (fused && typeof value === "string") {
     const inSequences = (x: Value) => reshape(graph, x, -1, tokens, width);

@@ -1,9 +1,9 @@
 // The projector as operations, channels last; only convolutions see channels first.
 
-import { EPSILON } from "../../architecture/facts.ts";
+import { BOTTLENECKS, EPSILON } from "../../architecture/facts.ts";
+import { permute } from "../../util/arrays/permute.ts";
 import { windowsOf } from "./backbone.ts";
 import type { Value } from "./graph.ts";
-import { permute } from "./host.ts";
 import { type Builder, linear, linearAt, norm, project, reshape, silu, split, transpose } from "./layers.ts";
 
 /** A map on one level of the pyramid: [batch, side, side, width]. */
@@ -45,11 +45,11 @@ function fuse(b: Builder, path: string, { value, side }: FeatureLevel): FeatureL
   const { graph, architecture } = b;
   const dim = architecture.hiddenDim;
   const parts = split(graph, value, 3, 2);
-  for (let i = 0; i < 3; i++) {
+  for (let i = 0; i < BOTTLENECKS; i++) {
     const first = convNorm(b, parts.at(-1)!, `${path}.fuse.bottlenecks.${i}.0`);
     parts.push(convNorm(b, first, `${path}.fuse.bottlenecks.${i}.1`));
   }
-  const all = reshape(graph, graph.op("Concat", parts, { axis: 3 }), -1, (5 * dim) / 2);
+  const all = reshape(graph, graph.op("Concat", parts, { axis: 3 }), -1, ((2 + BOTTLENECKS) * dim) / 2);
   const out = norm(b, cellwise(b, all, `${path}.fuse.output`), `${path}.norm`, EPSILON.projector);
   return { value: reshape(graph, out, -1, side, side, dim), side };
 }

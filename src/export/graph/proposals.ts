@@ -1,6 +1,6 @@
 // Where the decoder looks first: the encoder's best proposals, moved by the learned reference points, and their embedding.
 
-import { BOX_HEAD_LAYERS, EPSILON, sineFrequency } from "../../architecture/facts.ts";
+import { BOX_HEAD_LAYERS, EPSILON, SINE_ORDER, sineFrequency } from "../../architecture/facts.ts";
 import { proposalGrid } from "../../model/twoStage.ts";
 import type { Constant, Value } from "./graph.ts";
 import { rows } from "./host.ts";
@@ -135,7 +135,7 @@ export function boxPositions(b: Builder, { centre, extent }: Boxes): Value {
   const [first, second] = [linearAt(b, `${path}.0`), linearAt(b, `${path}.1`)];
   const out = first.weight.shape[1]!;
   const sorted = new Float32Array(first.weight.data.length);
-  for (const [coordinate, place] of [1, 0, 2, 3].entries())
+  for (const [place, coordinate] of SINE_ORDER.entries())
     for (let i = 0; i < dim; i++) {
       const row = place * dim + (i < pairs ? 2 * i : 2 * (i - pairs) + 1);
       sorted.set(first.weight.data.subarray(row * out, (row + 1) * out), (coordinate * dim + i) * out);
