@@ -84,7 +84,6 @@ export async function build() {
   await withLock(join(root, ".cache", "build.lock"), async () => {
     say("build: src to dist");
     const stamp = sourceStamp();
-    // Beside dist, at the same depth, so that the source maps' relative paths stay right.
     const fresh = join(root, `dist.${process.pid}.tmp`);
     rmSync(fresh, { recursive: true, force: true });
     try {

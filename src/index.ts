@@ -1,5 +1,8 @@
 // The public interface for programs: what the commands call, and nothing that writes to a terminal or ends the process.
 
+// The types of TensorFlow.js use the global type of this package without naming it: programs that check libraries need it.
+/// <reference types="long" preserve="true" />
+
 export type { BenchmarkOptions } from "./bench/benchmark.ts";
 export { benchmark } from "./bench/benchmark.ts";
 export type { Benchmark, Comparison, Timing } from "./bench/result.ts";
@@ -20,9 +23,10 @@ export { predictToFolder } from "./eval/predict/predictToFolder.ts";
 export type { ExportResult } from "./export/exportOnnx.ts";
 export { exportOnnx } from "./export/exportOnnx.ts";
 export type { ExportOptions } from "./export/options.ts";
+export type { RecipeInput } from "./recipe/input.ts";
+export { recipeJsonSchema } from "./recipe/jsonSchema.ts";
 export { formatRecipe, loadRecipe, resolveRecipe, writeRecipe } from "./recipe/load.ts";
-export type { Recipe, RecipeInput } from "./recipe/schema.ts";
-export { recipeJsonSchema } from "./recipe/schema.ts";
+export type { Recipe } from "./recipe/schema.ts";
 export type { MetricsRow, RunSize, TrainEvent, TrainRow, ValRow } from "./run/events.ts";
 export type { FileRecord } from "./run/exported.ts";
 export { readMetrics } from "./run/metricsFile.ts";

@@ -102,7 +102,7 @@ function usageError(message: string, words: string[]): UserError {
 
 /** Options that a slip may have been meant for. */
 const OPTIONS = (
-  "recipe set run overfit device json weights data split images out help version schema threshold max-dets " +
+  "recipe set run overfit device json weights data split images out help version schema explain threshold max-dets " +
   "batch-size annotations predictions pictures force ema dry-run epochs max-hours to project entity wandb-file opset batch decode optimize precision log-level against threads prefetch rounds warm-up resolution seed"
 ).split(" ");
 

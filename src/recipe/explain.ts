@@ -117,8 +117,28 @@ function keysAt(schema: z.core.$ZodType, path: Path): string[] {
   });
 }
 
-/** The full name of a key that exists, but in another section. */
+/** What other programs call some keys. */
+export const OTHER_NAMES: Readonly<Record<string, string>> = {
+  ...{
+    learning_rate: "train.lr",
+    lr0: "train.lr",
+    base_lr: "train.lr",
+    num_epochs: "train.epochs",
+    max_epochs: "train.epochs",
+  },
+  ...{
+    imgsz: "model.resolution",
+    img_size: "model.resolution",
+    image_size: "model.resolution",
+    input_size: "model.resolution",
+  },
+  ...{ batch: "data.batch_size", num_workers: "data.workers", dataset_dir: "data.dir", dataset: "data.dir" },
+  ...{ accumulate: "train.grad_accum_steps", gradient_accumulation_steps: "train.grad_accum_steps" },
+};
+
+/** The full name of a key that exists, but in another section or program. */
 function elsewhere(schema: z.core.$ZodType, key: string): string | undefined {
+  if (Object.hasOwn(OTHER_NAMES, key)) return OTHER_NAMES[key];
   const search = (path: string[]): string[] =>
     keysAt(schema, path).flatMap((child) => (child === key ? [[...path, child].join(".")] : search([...path, child])));
   return search([])[0];

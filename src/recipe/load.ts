@@ -3,16 +3,24 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, extname } from "node:path";
 import { type Document, isNode, LineCounter, parseDocument, stringify } from "yaml";
+import { closest } from "../util/closest.ts";
 import { UserError } from "../util/errors.ts";
 import { fileError, writeFileAtomic } from "../util/files.ts";
 import { explain, type Fault, keyName, show } from "./explain.ts";
-import { CUSTOM_NEEDS, type Recipe, type RecipeInput, recipeSchema } from "./schema.ts";
+import type { RecipeInput } from "./input.ts";
+import { nearestKey } from "./manual.ts";
+import { CUSTOM_NEEDS, type Recipe, recipeSchema } from "./schema.ts";
+import { recipeFile, shippedRecipes } from "./shipped.ts";
 
 const MOST_BYTES = 1 << 20;
 const MOST_VALUES = 10_000;
 
-/** Read, override (`["train.epochs=3"]`, the right side is YAML), validate, fill in defaults. Throws UserError. */
-export async function loadRecipe(path: string, { overrides = [] }: { overrides?: string[] } = {}): Promise<Recipe> {
+/**
+ * Read, override (`["train.epochs=3"]`, the right side is YAML), validate, fill in defaults. Where `given` is no file, it may be
+ * the name of a shipped recipe, such as "quickstart". Throws UserError.
+ */
+export async function loadRecipe(given: string, { overrides = [] }: { overrides?: string[] } = {}): Promise<Recipe> {
+  const path = recipeFile(given);
   const text = await readText(path);
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
@@ -62,11 +70,16 @@ async function readText(path: string): Promise<string> {
   } catch (error) {
     if (error instanceof TypeError) throw new UserError(`${path} is not a text file in UTF-8.`, { cause: error });
     const cause = fileError(path, "read", error);
-    if (cause instanceof UserError && (error as NodeJS.ErrnoException).code === "ENOENT")
-      throw new UserError(`There is no recipe ${path}.`, {
+    if (cause instanceof UserError && (error as NodeJS.ErrnoException).code === "ENOENT") {
+      const meant = closest(
+        basename(path, extname(path)),
+        (await shippedRecipes()).map(({ name }) => name),
+      );
+      throw new UserError(`There is no recipe ${path}.${meant ? ` Did you mean "${meant}"?` : ""}`, {
         hint: "The path is taken relative to the current folder. List the shipped recipes with: rfdetr-train recipes",
         cause: error,
       });
+    }
     throw cause;
   }
 }
@@ -137,8 +150,9 @@ function resolve(raw: unknown, source: string, where: (fault: Fault) => string):
   if (faults.length > 0 || !result.success) {
     const shown = faults.slice(0, 10).map((fault) => `${where(fault)}${fault.message}`);
     if (faults.length > shown.length) shown.push(`${source}: ${faults.length - shown.length} more faults.`);
+    const key = nearestKey(keyName(faults[0]?.path ?? [])) ?? "all";
     throw new UserError(shown.join("\n"), {
-      hint: "Every key and what it takes: rfdetr-train recipes --schema",
+      hint: `${key === "all" ? "All keys and what they take" : `What ${key} is and takes`}: rfdetr-train recipes --explain ${key}`,
     });
   }
   const { name, weights, ...rest } = result.data;

@@ -288,13 +288,5 @@ export const recipeSchema = z.strictObject({
   ),
 });
 
-/** A recipe as a person may write it: most keys left out. */
-export type RecipeInput = z.input<typeof recipeSchema>;
-
 /** A resolved recipe: defaults filled in. Architecture fields that were not set are absent: the variant has them. */
 export type Recipe = z.output<typeof recipeSchema> & { name: string; weights: string };
-
-/** JSON schema for editors (what a person writes, so most keys are optional). */
-export function recipeJsonSchema(): object {
-  return z.toJSONSchema(recipeSchema, { io: "input", target: "draft-7" });
-}

@@ -6,12 +6,12 @@ import { join } from "node:path";
 /** What a command line printed, and its exit code (-1: it was killed). */
 export type Launched = { code: number; out: string; err: string };
 
+type Options = { cwd?: string; env?: NodeJS.ProcessEnv; launcher?: string };
+
+const OWN = join(import.meta.dirname, "..", "..", "bin", "rfdetr-train.mjs");
+
 /** Run `rfdetr-train WORDS` as a user does. */
-export function launch(
-  words: readonly string[],
-  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
-): Promise<Launched> {
-  const launcher = join(import.meta.dirname, "..", "..", "bin", "rfdetr-train.mjs");
+export function launch(words: readonly string[], { launcher = OWN, ...options }: Options = {}): Promise<Launched> {
   return new Promise((done) => {
     const child = execFile(process.execPath, [launcher, ...words], options, (_error, out, err) => {
       done({ code: child.exitCode ?? -1, out, err });

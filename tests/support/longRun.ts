@@ -7,8 +7,9 @@ import type { Annotation, ClassEntry, Sample } from "../../src/data/dataset/samp
 import { cocoAp } from "../../src/eval/cocoAp.ts";
 import { type Evaluation, evaluateModel } from "../../src/eval/evaluate.ts";
 import { bestOf, f1Sweep } from "../../src/eval/f1.ts";
+import type { RecipeInput } from "../../src/recipe/input.ts";
 import { formatRecipe, resolveRecipe } from "../../src/recipe/load.ts";
-import type { Recipe, RecipeInput } from "../../src/recipe/schema.ts";
+import type { Recipe } from "../../src/recipe/schema.ts";
 import type { MetricsRow, TrainRow, ValRow } from "../../src/run/events.ts";
 import { BEGINNING } from "../../src/train/progress.ts";
 import { recordEvaluation } from "../../src/train/record/evaluationRecord.ts";

@@ -26,7 +26,11 @@ export const trainCommand: CommandModule<object, Arguments> = {
   describe: "Train a recipe",
   builder: (yargs) =>
     yargs
-      .option("recipe", { type: "string", requiresArg: true, describe: "The recipe file" })
+      .option("recipe", {
+        type: "string",
+        requiresArg: true,
+        describe: "The recipe file, or the name of a shipped one",
+      })
       .option("set", SET_OPTION)
       .option("run", { type: "string", requiresArg: true, describe: "The run's folder [default: checkpoints/<name>]" })
       .option("overfit", {

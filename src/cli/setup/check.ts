@@ -15,7 +15,12 @@ export const checkCommand: CommandModule<object, Arguments> = {
   describe: "Validate a recipe, its data set and its weights without training",
   builder: (yargs) =>
     yargs
-      .option("recipe", { type: "string", requiresArg: true, demandOption: true, describe: "The recipe file" })
+      .option("recipe", {
+        type: "string",
+        requiresArg: true,
+        demandOption: true,
+        describe: "The recipe file, or the name of a shipped one",
+      })
       .option("set", SET_OPTION)
       .option("cost", {
         type: "boolean",

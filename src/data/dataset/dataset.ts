@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { readdir, stat } from "node:fs/promises";
 import { basename, isAbsolute, join, normalize, relative, resolve, sep } from "node:path";
 import { UserError } from "../../util/errors.ts";
+import { orPackaged } from "../../util/package.ts";
 import { type CocoFile, cocoClasses, cocoSamples, readCoco } from "./coco.ts";
 import { type ClassEntry, type Problem, SPLITS, type Split, type SplitName } from "./sample.ts";
 import { readYolo, type YoloFile, yoloClasses, yoloSamples } from "./yolo.ts";
@@ -35,8 +36,9 @@ export type DatasetOptions = {
  * Read a data set: annotations and folder listings, no image of a COCO set is opened. Throws UserError where no layout
  * is recognised, a required split is missing or empty, a file is damaged, or (strict) anything in it is in error.
  */
-export async function loadDataset(source: DatasetSource, options: DatasetOptions = {}): Promise<Dataset> {
+export async function loadDataset(given: DatasetSource, options: DatasetOptions = {}): Promise<Dataset> {
   const { require = ["train", "val"], strict = true } = options;
+  const source = given.dir ? { ...given, dir: orPackaged(given.dir) } : given;
   const found = await find(source);
   const dataset =
     "yolo" in found

@@ -1,0 +1,59 @@
+// Writes src/recipe/input.ts: the type of a recipe as a person writes it, with the documentation and default of each key, from
+// the schema. TypeScript's own inference from the schema would lose both.
+// Usage: npx tsx scripts/make-recipe-input.ts   (after a change of src/recipe/schema.ts)
+
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type JsonSchema, recipeJsonSchema } from "../src/recipe/jsonSchema.ts";
+
+const HEAD = `// A recipe as a person may write it, most keys left out. Made by scripts/make-recipe-input.ts from schema.ts: change that file.
+// biome-ignore-all format: generated
+`;
+
+/** The whole file. */
+export function recipeInputSource(): string {
+  return `${HEAD}\nexport interface RecipeInput ${typeOf(recipeJsonSchema(), "")}\n`;
+}
+
+function typeOf(schema: JsonSchema, indent: string): string {
+  if (schema.anyOf) return schema.anyOf.map((one) => typeOf(one, indent)).join(" | ");
+  if (schema.const !== undefined) return JSON.stringify(schema.const);
+  if (schema.enum) return schema.enum.map((one) => JSON.stringify(one)).join(" | ");
+  switch (schema.type) {
+    case "array": {
+      const item = typeOf(schema.items ?? {}, indent);
+      return item.includes("|") && !item.startsWith("{") ? `(${item})[]` : `${item}[]`;
+    }
+    case "object":
+      return objectType(schema, indent);
+    case "integer":
+      return "number";
+    default:
+      return schema.type ?? "unknown";
+  }
+}
+
+function objectType({ properties = {}, required = [] }: JsonSchema, indent: string): string {
+  const deeper = `${indent}  `;
+  const lines = Object.entries(properties).flatMap(([name, value]) => {
+    const optional = !required.includes(name);
+    const type = typeOf(value, deeper);
+    return [
+      `${deeper}${comment(value)}`,
+      `${deeper}${name}${optional ? "?" : ""}: ${type}${optional ? " | undefined" : ""};`,
+    ];
+  });
+  return ["{", ...lines, `${indent}}`].join("\n");
+}
+
+function comment({ description = "", default: value }: JsonSchema): string {
+  const isSection = typeof value === "object" && value !== null;
+  return `/** ${description}${value === undefined || isSection ? "" : ` @default ${JSON.stringify(value)}`} */`;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const path = join(import.meta.dirname, "..", "src", "recipe", "input.ts");
+  writeFileSync(path, recipeInputSource());
+  console.log(path);
+}

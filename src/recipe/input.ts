@@ -1,0 +1,214 @@
+// A recipe as a person may write it, most keys left out. Made by scripts/make-recipe-input.ts from schema.ts: change that file.
+// biome-ignore-all format: generated
+
+export interface RecipeInput {
+  /** Name of the run and of its folder under checkpoints/; default: the recipe file's name */
+  name?: string | undefined;
+  /** Seed of everything that is random @default 7 */
+  seed?: number | undefined;
+  /** gpu fails where there is none @default "auto" */
+  device?: "auto" | "cpu" | "gpu" | undefined;
+  /** The network. Any architecture field that is set here replaces the variant's */
+  model?: {
+    /** Architecture @default "nano" */
+    variant?: "nano" | "small" | "medium" | "large" | "base" | "large-deprecated" | "custom" | undefined;
+    /** The DINOv2 encoder: its size, or a name of the reference */
+    encoder?: {
+      /** Width of the vision transformer */
+      hidden_size: number;
+      /** Attention heads of a block; must divide hidden_size */
+      num_attention_heads: number;
+      /** Number of blocks */
+      num_hidden_layers: number;
+      /** Width of a block's MLP over hidden_size @default 4 */
+      mlp_ratio?: number | undefined;
+    } | "dinov2_windowed_small" | "dinov2_windowed_base" | undefined;
+    /** Side of the square input, in pixels; a multiple of patch_size * num_windows */
+    resolution?: number | undefined;
+    /** Side of a patch, in pixels */
+    patch_size?: number | undefined;
+    /** Attention windows a side */
+    num_windows?: number | undefined;
+    /** Side of the table of position embeddings, in patches */
+    positional_encoding_size?: number | undefined;
+    /** Counts of blocks (from 1) after which a feature map is taken */
+    out_feature_indexes?: number[] | undefined;
+    /** Levels of the feature pyramid that the decoder attends to */
+    projector_scale?: ("P3" | "P4" | "P5" | "P6")[] | undefined;
+    /** Width of the decoder */
+    hidden_dim?: number | undefined;
+    /** Number of decoder layers */
+    dec_layers?: number | undefined;
+    /** Heads of the decoder's self-attention */
+    sa_nheads?: number | undefined;
+    /** Heads of the decoder's deformable attention */
+    ca_nheads?: number | undefined;
+    /** Sampling points a head and level of the deformable attention */
+    dec_n_points?: number | undefined;
+    /** Width of a decoder layer's MLP */
+    dim_feedforward?: number | undefined;
+    /** Object queries a group: the most objects that an image can have */
+    num_queries?: number | undefined;
+    /** Detections kept an image */
+    num_select?: number | undefined;
+    /** Groups of queries in training */
+    group_detr?: number | undefined;
+    /** Number of classes; auto takes it from the data set @default "auto" */
+    num_classes?: "auto" | number | undefined;
+    /** Keep the DINOv2 encoder's weights as they are @default false */
+    freeze_encoder?: boolean | undefined;
+  } | undefined;
+  /** Weights to start from: a published name such as rf-detr-nano, a path, or none; default: the variant's own */
+  weights?: string | undefined;
+  /** Class rows of the weights to start from: keep-first takes them in their order whatever they stand for, as the reference does; transplant gives each class the row of the class of its name, and new classes start from scratch @default "keep-first" */
+  heads?: "keep-first" | "transplant" | undefined;
+  /** Images and labels; paths are relative to the current folder */
+  data?: {
+    /** Folder of the data set; its layout is detected @default null */
+    dir?: string | null | undefined;
+    /** The training split, where its files are named instead of found in data.dir @default null */
+    train?: {
+      /** Folder of the images */
+      images: string;
+      /** COCO JSON file */
+      annotations: string;
+    } | null | undefined;
+    /** The validation split, where its files are named instead of found in data.dir @default null */
+    val?: {
+      /** Folder of the images */
+      images: string;
+      /** COCO JSON file */
+      annotations: string;
+    } | null | undefined;
+    /** The test split, where its files are named instead of found in data.dir @default null */
+    test?: {
+      /** Folder of the images */
+      images: string;
+      /** COCO JSON file */
+      annotations: string;
+    } | null | undefined;
+    /** Images a forward pass; auto tries what fits into memory and is fastest @default 4 */
+    batch_size?: number | "auto" | undefined;
+    /** Threads that read and decode images @default 2 */
+    workers?: number | undefined;
+    /** New order of the images in each epoch @default true */
+    shuffle?: boolean | undefined;
+    /** Random changes to training images */
+    augment?: {
+      /** Probability of a left-right flip @default 0.5 */
+      horizontal_flip?: number | undefined;
+      /** Half of the time: resize to a short side of 400, 500 or 600, then cut a square out @default true */
+      scale_jitter?: boolean | undefined;
+    } | "none" | undefined;
+    /** Random input sizes while training: one for each update, or one for each image @default "off" */
+    multi_scale?: "per-batch" | "per-sample" | "off" | undefined;
+    /** Showing images of rare classes more often: repeat-factor as in LVIS (classes in less than a thousandth of the images), balanced (every class equally often) @default "none" */
+    resample?: "none" | "repeat-factor" | "balanced" | undefined;
+  } | undefined;
+  /** Optimisation */
+  train?: {
+    /** Passes over the training images @default 50 */
+    epochs?: number | undefined;
+    /** Stop after this many optimizer steps @default null */
+    max_steps?: number | null | undefined;
+    /** Stop, resumable, after this many hours of the run in all @default null */
+    max_hours?: number | null | undefined;
+    /** Batches that add up to one step, as one large batch would @default 4 */
+    grad_accum_steps?: number | undefined;
+    /** Learning rate of everything but the encoder @default 0.0001 */
+    lr?: number | undefined;
+    /** Learning rate of the encoder's last layer @default 0.00015 */
+    lr_encoder?: number | undefined;
+    /** Factor on the learning rate for each encoder layer further down @default 0.8 */
+    lr_vit_layer_decay?: number | undefined;
+    /** Factor on the learning rate of the decoder; squared, of the encoder @default 0.7 */
+    lr_component_decay?: number | undefined;
+    /** AdamW weight decay @default 0.0001 */
+    weight_decay?: number | undefined;
+    /** Largest global norm of the gradient @default 0.1 */
+    clip_max_norm?: number | undefined;
+    /** Stochastic depth: how likely the encoder's last block is dropped; less for those before it @default 0 */
+    drop_path?: number | undefined;
+    /** Learning-rate schedule */
+    schedule?: {
+      /** Shape of the learning rate over the run @default "cosine" */
+      name?: "cosine" | "step" | "constant" | undefined;
+      /** Epochs of linear rise from 0; fractions are allowed @default 1 */
+      warmup_epochs?: number | undefined;
+      /** cosine: what is left of the learning rate at the end @default 0.05 */
+      min_factor?: number | undefined;
+      /** step: the epoch from which the learning rate is a tenth @default 100 */
+      lr_drop?: number | undefined;
+    } | undefined;
+    /** Staged unfreezing: weights that a stage does not name are frozen in it; null trains all from the start @default null */
+    stages?: {
+      /** First epoch of the stage, from 0 */
+      from_epoch: number;
+      /** What trains: backbone, projector, decoder, heads, all, or paths such as backbone.blocks.8-11 and decoder.layers.*.norm1 */
+      train: string[];
+      /** Multiplies the learning rates of the stage @default 1 */
+      lr_factor?: number | undefined;
+    }[] | null | undefined;
+    /** Compute activations again in the backward pass to save memory @default "none" */
+    gradient_checkpointing?: "none" | "backbone" | "decoder" | "all" | undefined;
+    /** Moving average of the weights; it is what is evaluated and what is best */
+    ema?: {
+      /** Share of the average that is kept at each step @default 0.993 */
+      decay?: number | undefined;
+      /** Steps over which the decay rises @default 100 */
+      tau?: number | undefined;
+    } | "none" | undefined;
+  } | undefined;
+  /** COCO evaluation */
+  eval?: {
+    /** Evaluate on val after every so many epochs, and at the end @default 1 */
+    every_epochs?: number | undefined;
+    /** Detections an image that count @default 500 */
+    max_dets?: number | undefined;
+  } | undefined;
+  /** Stop when a metric of the evaluated weights no longer improves @default "none" */
+  early_stopping?: {
+    /** What must improve on val, and chooses the best checkpoint: AP50:95, AP50, AP75, AR, or AP:class @default "AP50:95" */
+    metric?: string | undefined;
+    /** Evaluations without improvement until the run stops @default 10 */
+    patience?: number | undefined;
+    /** Only a rise of more than this is an improvement @default 0.001 */
+    min_delta?: number | undefined;
+  } | "none" | undefined;
+  /** Checkpoints */
+  checkpoint?: {
+    /** Save after every so many epochs @default 1 */
+    every_epochs?: number | null | undefined;
+    /** Save after every so many optimizer steps, too @default null */
+    every_steps?: number | null | undefined;
+    /** How many of the newest to keep @default 2 */
+    keep_last?: number | undefined;
+    /** How many of the best to keep besides @default 3 */
+    keep_best?: number | undefined;
+    /** Keep one for good after every so many epochs @default 10 */
+    keep_every?: number | null | undefined;
+  } | undefined;
+  /** What is recorded */
+  track?: {
+    /** A training row in metrics.jsonl after every so many steps @default 10 */
+    every_steps?: number | undefined;
+    /** Write TensorBoard event files @default true */
+    tensorboard?: boolean | undefined;
+    /** Show in TensorBoard how the gradients of each weight are distributed; reading them takes time @default false */
+    gradient_histograms?: boolean | undefined;
+    /** Weights & Biases @default "none" */
+    wandb?: {
+      /** W&B project */
+      project: string;
+      /** W&B user or team @default null */
+      entity?: string | null | undefined;
+      /** offline records for a later sync @default "online" */
+      mode?: "online" | "offline" | undefined;
+    } | "none" | undefined;
+  } | undefined;
+  /** Export after training */
+  export?: {
+    /** Write model.onnx at the end, verified on validation images @default true */
+    onnx?: boolean | undefined;
+  } | undefined;
+}

@@ -1,0 +1,113 @@
+// What a user gets who installs the packed program: what is in it, and that its launcher does from there what it does in a clone.
+
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { launch } from "./support/launcher.ts";
+
+const ROOT = join(import.meta.dirname, "..");
+const run = promisify(execFile);
+
+let project: string; // somebody's folder, in which the package is installed
+let packed: string; // the package there
+let files: string[];
+beforeAll(async () => {
+  await launch(["--version"]); // builds dist where that is needed
+  project = await mkdtemp(join(tmpdir(), "package-"));
+  const words = ["pack", "--json", "--ignore-scripts", "--pack-destination", project];
+  const { stdout } = await run("npm", words, { cwd: ROOT });
+  const [{ filename, files: list }] = JSON.parse(stdout) as [{ filename: string; files: { path: string }[] }];
+  files = list.map(({ path }) => path);
+  packed = join(project, "node_modules", "rfdetr-train");
+  await mkdir(packed, { recursive: true });
+  await run("tar", ["xzf", join(project, filename), "-C", packed, "--strip-components=1"]);
+  // What it depends on is what is installed here.
+  for (const name of await readdir(join(ROOT, "node_modules")))
+    if (!name.startsWith(".")) await symlink(join(ROOT, "node_modules", name), join(project, "node_modules", name));
+});
+afterAll(() => rm(project, { recursive: true, force: true }));
+
+const start = (...words: string[]) =>
+  launch(words, { cwd: project, launcher: join(packed, "bin", "rfdetr-train.mjs"), env: { ...process.env, CI: "1" } });
+
+describe("the package", () => {
+  test("has program, recipes, data, manual and examples, and no tests", () => {
+    const wanted = ["dist/index.js", "dist/index.d.ts", "dist/cli/main.js", "bin/rfdetr-train.mjs", "setup/pins.json"];
+    const documents = ["README.md", "docs/commands.md", "docs/recipe.md", "datasets/README.md", "ARCHITECTURE.md"];
+    const others = ["recipes/quickstart.yaml", "datasets/trees/LICENSE", "examples/node-onnxruntime/detect.js"];
+    expect([...wanted, ...documents, ...others].filter((path) => !files.includes(path))).toEqual([]);
+    expect(files.filter((path) => /(^|\/)(tests?|fixtures)\/|\.test\.|testZip|\.map$/i.test(path))).toEqual([]);
+  });
+
+  test("points to no file that it lacks: source maps, and links of its documents", async () => {
+    const missing: string[] = [];
+    for (const path of files.filter((path) => /\.(js|mjs|ts)$/.test(path)))
+      if (/^\/\/# sourceMappingURL=(?!data:)/m.test(await readFile(join(packed, path), "utf8"))) missing.push(path);
+    for (const path of files.filter((path) => path.endsWith(".md")))
+      for (const [, link] of (await readFile(join(packed, path), "utf8")).matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)) {
+        if (path === "docs/parity.md" && /^\.\.\/(src|tests)\//.test(link!)) continue; // it says that a clone has them
+        if (!/^https?:/.test(link!) && !existsSync(join(packed, dirname(path), link!)))
+          missing.push(`${path} -> ${link}`);
+      }
+    expect(missing).toEqual([]);
+  });
+
+  test("compiles in a strict program that checks the types of its libraries, too", async () => {
+    const program = `import { loadRecipe, predict, type RecipeInput, train } from "rfdetr-train";
+      const input: RecipeInput = { data: { dir: "mine" } };
+      console.log(loadRecipe, predict, train, input);`;
+    await writeFile(join(project, "program.mts"), program);
+    const options = ["--noEmit", "--strict", "--exactOptionalPropertyTypes", "--skipLibCheck", "false"];
+    const target = ["--module", "nodenext", "--target", "es2023", "--types", "node"];
+    const compiler = join(ROOT, "node_modules", "typescript", "bin", "tsc");
+    const done = await run(process.execPath, [compiler, ...options, ...target, "program.mts"], { cwd: project }).catch(
+      (error) => error,
+    );
+    expect(done.stdout).toBe("");
+  });
+});
+
+describe("the launcher of the package", () => {
+  test("prints a shipped recipe, and takes one by its name", async () => {
+    const { code, out } = await start("recipes", "quickstart");
+    expect({ code, out }).toEqual({ code: 0, out: await readFile(join(ROOT, "recipes/quickstart.yaml"), "utf8") });
+    const checked = await start("check", "--recipe", "quickstart", "--no-cost");
+    expect(checked).toMatchObject({ code: 0, out: expect.stringContaining("Ready to train") });
+    const other = await start("check", "--recipe", "recipes/staged.yaml", "--no-cost", "--set", "weights=none");
+    expect(other.code, other.err).toBe(0);
+    expect((await start("check", "--recipe", "quikstart")).err).toMatch(/Did you mean "quickstart"/);
+  });
+
+  test("trains, predicts and reports", async () => {
+    const sets = [
+      "train.epochs=1",
+      "train.max_steps=1",
+      "export.onnx=false",
+      "data.batch_size=2",
+      "model.resolution=64",
+    ];
+    const words = ["--recipe", "quickstart", "--run", "mine", ...sets.flatMap((set) => ["--set", set])];
+    const trained = await start(...words);
+    expect(trained.code, trained.err).toBe(0);
+    await copyFile(join(ROOT, "tests/fixtures/images/photo.jpg"), join(project, "photo.jpg"));
+    await writeFile(join(project, "broken.jpg"), "no picture");
+    const predicted = await start(
+      "predict",
+      "--weights",
+      "mine",
+      "--images",
+      "photo.jpg",
+      "broken.jpg",
+      "--out",
+      "found",
+    );
+    expect(predicted).toMatchObject({ code: 2, out: expect.stringContaining("1 could not be read: broken.jpg") });
+    await rm(join(project, "mine", "report.html"), { force: true });
+    expect((await start("report", "mine")).code).toBe(0);
+    expect(existsSync(join(project, "mine", "report.html"))).toBe(true);
+  });
+});
