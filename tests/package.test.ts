@@ -82,6 +82,17 @@ describe("the launcher of the package", () => {
     expect((await start("check", "--recipe", "quikstart")).err).toMatch(/Did you mean "quickstart"/);
   });
 
+  test("says what to do where it cannot be loaded: too few open files, a package that is gone", async () => {
+    const limited = `ulimit -n 24; exec "$0" "$@"`;
+    const words = ["-c", limited, process.execPath, join(packed, "bin", "rfdetr-train.mjs"), "--version"];
+    const few = await run("sh", words, { cwd: project }).catch((error) => error);
+    expect(few).toMatchObject({ code: 2, stderr: expect.stringMatching(/too many.*open files.*\nHint: .*ulimit/s) });
+    await rm(join(project, "node_modules", "yargs"));
+    const gone = await start("--version");
+    await symlink(join(ROOT, "node_modules", "yargs"), join(project, "node_modules", "yargs"));
+    expect(gone).toMatchObject({ code: 2, err: expect.stringMatching(/'yargs'.*\nHint: Install/s) });
+  });
+
   test("trains, predicts and reports", async () => {
     const sets = [
       "train.epochs=1",

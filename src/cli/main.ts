@@ -8,6 +8,7 @@ import { hideBin } from "yargs/helpers";
 import { programVersion } from "../run/environment.ts";
 import { closest } from "../util/closest.ts";
 import { UserError } from "../util/errors.ts";
+import { knownTrouble } from "./knownTrouble.ts";
 import { compareCommand } from "./runs/compare.ts";
 import { extendCommand } from "./runs/extend.ts";
 import { reportCommand } from "./runs/report.ts";
@@ -107,9 +108,10 @@ const OPTIONS = (
 ).split(" ");
 
 function report(error: unknown): number {
-  if (error instanceof UserError) {
-    console.error(error.message);
-    if (error.hint) console.error(`Hint: ${error.hint}`);
+  const known = knownTrouble(error);
+  if (known) {
+    console.error(known.message);
+    if (known.hint) console.error(`Hint: ${known.hint}`);
     return 2;
   }
   console.error(error instanceof Error ? (error.stack ?? error.message) : error);

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { UserError } from "../util/errors.ts";
 import { embed, int, message, text, toBytes } from "../util/protobuf.ts";
 import { INSTALL_ONNXRUNTIME, onnxruntimeVersion, openOnnx } from "./session.ts";
 
@@ -41,6 +42,16 @@ test("a file is opened and run, and says its ports", async () => {
   const { y } = await session.run({ x: { data: Float32Array.of(1, 2, 3, 4, 5, 6), shape: [2, 3] } });
   expect([...y!.data]).toEqual([2, 4, 6, 8, 10, 12]);
   expect(y!.shape).toEqual([2, 3]);
+  await session.close();
+});
+
+test("a model that fails while it runs is named, with the reason", async () => {
+  const path = join(folder, "failing.onnx");
+  await writeFile(path, doubling());
+  const session = await openOnnx(path, { threads: 1 });
+  const failed = session.run({ x: { data: new Float32Array(4), shape: [2, 2] } });
+  await expect(failed).rejects.toThrow(/failing\.onnx fails while it runs: .*invalid dimensions/);
+  await expect(failed).rejects.toBeInstanceOf(UserError);
   await session.close();
 });
 

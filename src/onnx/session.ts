@@ -64,7 +64,13 @@ export async function openOnnx(
     threads,
     run: async (feeds) => {
       const given = Object.entries(feeds).map(([name, { data, shape }]) => [name, new Tensor(data as never, shape)]);
-      const results = await session.run(Object.fromEntries(given), { logSeverityLevel: 4 });
+      const results = await session.run(Object.fromEntries(given), { logSeverityLevel: 4 }).catch((cause: Error) => {
+        const [why] = cause.message.split("\n");
+        throw new UserError(`${path} fails while it runs: ${why}`, {
+          hint: "The model does not fit its own inputs, or there is not enough memory. Export it again.",
+          cause,
+        });
+      });
       return Object.fromEntries(
         Object.entries(results).map(([name, { data, dims }]) => [
           name,

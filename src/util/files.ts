@@ -69,6 +69,23 @@ export function fileError(path: string, verb: "read" | "write", cause: unknown):
     EISDIR: ["it is a folder, not a file", "Give the path of a file."],
     EEXIST: ["a part of the path is a file, not a folder", "Check the path."],
     ENOTDIR: ["a part of the path is a file, not a folder", "Check the path."],
+    ENAMETOOLONG: ["the name is too long", "Choose a shorter name."],
+    ELOOP: ["its symbolic links lead in a circle", "Repair or remove the link."],
+    EMFILE: ["too many files are open", "Raise the limit: ulimit -n 4096. Or use fewer data.workers."],
+    ENFILE: ["too many files are open on this machine", "Close other programs, or ask who runs the machine."],
+    ENOMEM: ["there is not enough memory", "Close other programs, or use less memory: see docs/memory.md."],
+    EIO: ["the disk or the connection to it fails", "Check the disk; what was there before is kept."],
+    ESTALE: ["the network folder is gone or was mounted again", "Check the mount, then run it again."],
+    ENXIO: ["there is no such device", "Give a file on a disk."],
+    ENODEV: ["there is no such device", "Give a file on a disk."],
+    EBUSY: ["another program uses it", "Close that program, or choose another place."],
+    ETXTBSY: ["another program uses it", "Close that program, or choose another place."],
+    ETIMEDOUT: ["the disk or the network folder does not answer", "Check the mount, then run it again."],
+    ENOTEMPTY: [
+      "the folder is not empty: another process writes there",
+      "End the other process, or choose another place.",
+    ],
+    EXDEV: ["a part of the folder lies on another disk", "Choose a folder that lies on one disk."],
   };
   const known = code === undefined ? undefined : why[code];
   return known ? new UserError(`Cannot ${verb} ${path}: ${known[0]}.`, { hint: known[1], cause }) : cause;
