@@ -22,7 +22,7 @@ backend.binding = new Proxy(binding, {
 
 const architecture = VARIANTS.nano;
 const settings = { lr: 1e-4, lrEncoder: 1.5e-4, lrVitLayerDecay: 0.8, lrComponentDecay: 0.7, weightDecay: 1e-4 };
-const groups = paramGroups(nameTable(architecture), { ...settings, outFeatureIndexes: architecture.outFeatureIndexes });
+const groups = paramGroups(nameTable(architecture), settings);
 const groupOf = new Map(groups.flatMap((group) => group.paths.map((path) => [path, group])));
 const weights = [...leafShapes(architecture)].map(([path, shape]) => [
   path,

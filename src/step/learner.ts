@@ -30,7 +30,7 @@ export type Learner = {
   ema: Ema | null;
 };
 
-export type LearnerSettings = Omit<ParamGroupSettings, "outFeatureIndexes"> & {
+export type LearnerSettings = ParamGroupSettings & {
   freezeEncoder: boolean;
   /** Paths of the leaves that train at first; default: all that are not frozen for good. */
   trains?: ReadonlySet<string>;
@@ -58,7 +58,7 @@ export function createLearner(model: StateDict, architecture: Architecture, sett
   return {
     weights: uploadWeights(toLeaves(model, architecture), (path) => settings.trains?.has(path) ?? trains(path)),
     architecture,
-    groups: paramGroups(table, { ...settings, outFeatureIndexes: architecture.outFeatureIndexes }),
+    groups: paramGroups(table, settings),
     optimizer: adamW(),
     ema: settings.average ? ema() : null,
   };

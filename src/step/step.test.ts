@@ -115,6 +115,14 @@ test("a weight without a gradient is not decayed, and has no moments", async () 
   disposeLearner(learner);
 });
 
+test("a weight that trains and is in no parameter group is an error and gets no rate by default", async () => {
+  const learner = tinyLearner();
+  learner.groups = learner.groups.map((group) => ({ ...group, paths: group.paths.filter((p) => p !== "heads.class.bias") })); // biome-ignore format: one line
+  const step = trainStep(learner, settings, { batches: [noiseBatch(1, 2)], rateFactor: 1, step: 0 });
+  await expect(step).rejects.toThrow("the weight heads.class.bias is in no parameter group");
+  disposeLearner(learner);
+});
+
 test("a step that is not finite changes nothing and names images and terms", async () => {
   const learner = tinyLearner();
   await trainStep(learner, settings, { batches: [noiseBatch(1, 2)], rateFactor: 1, step: 0 });

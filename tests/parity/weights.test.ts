@@ -27,7 +27,6 @@ describe.each(Object.keys(keys) as ArchitectureName[])("the architecture %s", (n
       lrVitLayerDecay: 0.8,
       lrComponentDecay: 0.7,
       weightDecay: 1e-4,
-      outFeatureIndexes: architecture.outFeatureIndexes,
     });
     const byName = (list: { lr: number; weightDecay: number; names: string[] }[]) =>
       list

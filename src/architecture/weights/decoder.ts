@@ -1,30 +1,35 @@
 // The weights of the decoder: its layers, the two-stage proposals, the queries.
 
 import type { Architecture } from "../variants.ts";
-import { linearEntries, type NameEntry, normEntries, tensorEntry, XAVIER, ZEROS } from "./entry.ts";
+import { inPart, type Line, linearEntries, type NameEntry, normEntries, tensorEntry, XAVIER, ZEROS } from "./entry.ts";
 
+/** The two-stage proposals have the learning rate of what is no decoder, as in the reference. */
 export function decoderWeights(architecture: Architecture): NameEntry[] {
   const { hiddenDim: dim, decLayers, groupDetr: of } = architecture;
   const groups = Array.from({ length: of }, (_, index) => ({ index, of }));
   const locate = "transformer.decoder.ref_point_head.layers";
   return [
-    ...Array.from({ length: decLayers }, (_, i) => i).flatMap((i) => layer(i, architecture)),
-    ...normEntries("decoder.norm", "transformer.decoder.norm", dim),
-    ...linearEntries("decoder.referencePointHead.0", `${locate}.0`, [dim, 2 * dim], { weight: XAVIER }),
-    ...linearEntries("decoder.referencePointHead.1", `${locate}.1`, [dim, dim], { weight: XAVIER }),
-    ...groups.flatMap((stack) =>
-      linearEntries("decoder.twoStage.output", `transformer.enc_output.${stack.index}`, [dim, dim], {
-        weight: XAVIER,
-        stack,
-      }),
-    ),
-    ...groups.flatMap((stack) =>
-      normEntries("decoder.twoStage.norm", `transformer.enc_output_norm.${stack.index}`, dim, { stack }),
-    ),
+    ...inPart({ name: "decoder" }, [
+      ...Array.from({ length: decLayers }, (_, i) => i).flatMap((i) => layer(i, architecture)),
+      ...normEntries("decoder.norm", "transformer.decoder.norm", dim),
+      ...linearEntries("decoder.referencePointHead.0", `${locate}.0`, [dim, 2 * dim], { weight: XAVIER }),
+      ...linearEntries("decoder.referencePointHead.1", `${locate}.1`, [dim, dim], { weight: XAVIER }),
+    ]),
+    ...inPart({ name: "rest" }, [
+      ...groups.flatMap((stack) =>
+        linearEntries("decoder.twoStage.output", `transformer.enc_output.${stack.index}`, [dim, dim], {
+          weight: XAVIER,
+          stack,
+        }),
+      ),
+      ...groups.flatMap((stack) =>
+        normEntries("decoder.twoStage.norm", `transformer.enc_output_norm.${stack.index}`, dim, { stack }),
+      ),
+    ]),
   ];
 }
 
-export function queryWeights({ hiddenDim, groupDetr, numQueries }: Architecture): NameEntry[] {
+export function queryWeights({ hiddenDim, groupDetr, numQueries }: Architecture): Line[] {
   const queries = groupDetr * numQueries;
   return [
     tensorEntry("decoder.queries.referencePoints", "refpoint_embed.weight", [queries, 4], ZEROS),
@@ -33,7 +38,7 @@ export function queryWeights({ hiddenDim, groupDetr, numQueries }: Architecture)
 }
 
 /** In the reference the layers are deep copies of the first one whose matrices are drawn again: their biases are alike. */
-function layer(i: number, architecture: Architecture): NameEntry[] {
+function layer(i: number, architecture: Architecture): Line[] {
   const { hiddenDim: dim, dimFeedforward, caNheads, projectorScale, decNPoints } = architecture;
   const points = caNheads * projectorScale.length * decNPoints;
   const path = `decoder.layers.${i}`;
@@ -74,7 +79,7 @@ function layer(i: number, architecture: Architecture): NameEntry[] {
 }
 
 /** Queries, keys and values, which the reference packs into one tensor. */
-function packed(path: string, reference: string, dim: number): NameEntry[] {
+function packed(path: string, reference: string, dim: number): Line[] {
   const rows = ["query", "key", "value"].map((name, j) => [name, { start: j * dim, count: dim }] as const);
   return [
     ...rows.map(([name, some]) =>

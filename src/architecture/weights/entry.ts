@@ -22,6 +22,9 @@ export type Init =
   | { kind: "uniform"; fanIn: number }
   | { kind: "offsetGrid" };
 
+/** What a weight's learning rate is taken from; of the encoder with the number of layers above it, which layer decay counts. */
+type Part = { name: "encoder"; layersAbove: number } | { name: "decoder" } | { name: "rest" };
+
 /** One reference tensor (or some rows of it) and the leaf of our tree (or the slice of it) that holds the same numbers. */
 export type NameEntry = {
   /** Path in our weight tree, e.g. `decoder.layers.0.selfAttention.query.weight`. */
@@ -34,6 +37,7 @@ export type NameEntry = {
   init: Init;
   /** The reference's tensor that this one is a deep copy of when it is drawn; itself where it is left out. */
   copyOf?: string;
+  part: Part;
   /** Whether weight decay applies. */
   decays: boolean;
   /** Our leaf stacks `of` reference tensors on a leading axis; this one is at `index`. */
@@ -42,6 +46,9 @@ export type NameEntry = {
   rows?: { start: number; count: number };
 };
 
+/** A line as its layer writes it, before the part of the network that it stands in is known. */
+export type Line = Omit<NameEntry, "part">;
+
 type Rest = Partial<Pick<NameEntry, "stack" | "rows" | "copyOf" | "layout">>;
 
 export const ZEROS: Init = { kind: "constant", value: 0 };
@@ -49,7 +56,7 @@ export const ONES: Init = { kind: "constant", value: 1 };
 export const XAVIER: Init = { kind: "xavier" };
 
 /** Any tensor that weight decay applies to. */
-export function tensorEntry(path: string, reference: string, shape: number[], init: Init, rest: Rest = {}): NameEntry {
+export function tensorEntry(path: string, reference: string, shape: number[], init: Init, rest: Rest = {}): Line {
   return { path, reference, shape, layout: "same", init, decays: true, ...rest };
 }
 
@@ -62,7 +69,7 @@ export function linearEntries(
   reference: string,
   [out, input]: [out: number, input: number],
   { weight, bias, ...rest }: Drawn & Rest = {},
-): NameEntry[] {
+): Line[] {
   const byDefault: Init = { kind: "uniform", fanIn: input };
   const { copyOf, ...others } = rest;
   const copy = (part: string) => (copyOf === undefined ? {} : { copyOf: `${copyOf}.${part}` });
@@ -77,9 +84,14 @@ export function linearEntries(
 }
 
 /** Weight and bias of a layer norm, `[width]` each. */
-export function normEntries(path: string, reference: string, width: number, rest: Rest = {}): NameEntry[] {
+export function normEntries(path: string, reference: string, width: number, rest: Rest = {}): Line[] {
   return [
     tensorEntry(`${path}.weight`, `${reference}.weight`, [width], ONES, rest),
     tensorEntry(`${path}.bias`, `${reference}.bias`, [width], ZEROS, rest),
   ];
+}
+
+/** Lines of one part of the network, complete. */
+export function inPart(part: Part, lines: Line[]): NameEntry[] {
+  return lines.map((line) => ({ ...line, part }));
 }

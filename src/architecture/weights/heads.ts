@@ -3,12 +3,12 @@
 
 import { BOX_HEAD_LAYERS } from "../facts.ts";
 import type { Architecture } from "../variants.ts";
-import { type Init, linearEntries, type NameEntry, ZEROS } from "./entry.ts";
+import { type Init, type Line, linearEntries, ZEROS } from "./entry.ts";
 
 /** Weights of a head: those that the proposals of each query group have of their own come before all others. */
 export type HeadWeights = {
-  twoStage?(architecture: Architecture): NameEntry[];
-  own(architecture: Architecture): NameEntry[];
+  twoStage?(architecture: Architecture): Line[];
+  own(architecture: Architecture): Line[];
 };
 
 /** Initial bias of the class heads: every class starts at a probability of 0.01. */
@@ -33,7 +33,7 @@ const classes: HeadWeights = {
   own: (a) => linearEntries("heads.class", "class_embed", [a.numClasses + 1, a.hiddenDim], { bias: PRIOR }),
 };
 
-function boxHead(path: string, reference: string, dim: number, rest: { stack?: NameEntry["stack"]; copyOf?: string }) {
+function boxHead(path: string, reference: string, dim: number, rest: { stack?: Line["stack"]; copyOf?: string }) {
   return Array.from({ length: BOX_HEAD_LAYERS }, (_, i) => i).flatMap((i) => {
     const last = i === BOX_HEAD_LAYERS - 1;
     return linearEntries(`${path}.${i}`, `${reference}.layers.${i}`, [last ? 4 : dim, dim], {
@@ -58,7 +58,7 @@ const boxes: HeadWeights = {
 /** In the order of their own weights; those of the proposals come in the opposite order in the reference. */
 export const HEAD_WEIGHTS: readonly HeadWeights[] = [classes, boxes];
 
-export function headWeights(architecture: Architecture): NameEntry[] {
+export function headWeights(architecture: Architecture): Line[] {
   return [
     ...HEAD_WEIGHTS.toReversed().flatMap((head) => head.twoStage?.(architecture) ?? []),
     ...HEAD_WEIGHTS.flatMap((head) => head.own(architecture)),

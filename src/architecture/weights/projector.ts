@@ -2,12 +2,12 @@
 
 import { BOTTLENECKS } from "../facts.ts";
 import type { Architecture, ProjectorScale } from "../variants.ts";
-import { type NameEntry, normEntries, tensorEntry } from "./entry.ts";
+import { type Line, normEntries, tensorEntry } from "./entry.ts";
 
 /** Resampling factor of each level relative to the encoder's feature maps. */
 const SCALE_FACTOR: Record<ProjectorScale, number> = { P3: 2, P4: 1, P5: 0.5, P6: 0.25 };
 
-export function projectorWeights({ encoder, outFeatureIndexes, projectorScale, hiddenDim }: Architecture): NameEntry[] {
+export function projectorWeights({ encoder, outFeatureIndexes, projectorScale, hiddenDim }: Architecture): Line[] {
   const width = encoder.hiddenSize;
   const maps = outFeatureIndexes.length;
   const levels = projectorScale.filter((scale) => scale !== "P6");
@@ -28,7 +28,7 @@ export function projectorWeights({ encoder, outFeatureIndexes, projectorScale, h
 function sampling(
   scale: ProjectorScale,
   { path, reference, width }: { path: string; reference: string; width: number },
-): NameEntry[] {
+): Line[] {
   if (scale === "P5") return convNorm(path, reference, { out: width, input: width, kernel: 3 });
   if (scale !== "P3") return [];
   const shape = [width, width / 2, 2, 2];
@@ -39,7 +39,7 @@ function sampling(
   ];
 }
 
-function fusion(i: number, dim: number, input: number): NameEntry[] {
+function fusion(i: number, dim: number, input: number): Line[] {
   const path = `projector.levels.${i}`;
   const reference = `backbone.0.projector.stages.${i}`;
   const half = dim / 2;
@@ -62,7 +62,7 @@ function convNorm(
   path: string,
   reference: string,
   { out, input, kernel }: { out: number; input: number; kernel: number },
-): NameEntry[] {
+): Line[] {
   const init = { kind: "uniform", fanIn: input * kernel * kernel } as const;
   return [
     tensorEntry(`${path}.conv`, `${reference}.conv.weight`, [out, input, kernel, kernel], init, { layout: "conv" }),

@@ -1,10 +1,11 @@
-// The weight table: every weight of an architecture, where it is in our tree, what the reference calls it, and how it begins.
+// The weight table: every weight of an architecture, where it is in our tree, what the reference calls it, how it
+// begins, and what part of the network it learns as.
 
 import { size } from "../../util/hostTensor.ts";
 import type { Architecture } from "../variants.ts";
 import { backboneWeights } from "./backbone.ts";
 import { decoderWeights, queryWeights } from "./decoder.ts";
-import { type NameEntry, OUR_AXES } from "./entry.ts";
+import { inPart, type NameEntry, OUR_AXES } from "./entry.ts";
 import { headWeights } from "./heads.ts";
 import { projectorWeights } from "./projector.ts";
 
@@ -15,10 +16,10 @@ export const UNUSED_BUFFER = "_kp_active_mask";
 export function nameTable(architecture: Architecture): NameEntry[] {
   return [
     ...decoderWeights(architecture),
-    ...headWeights(architecture),
-    ...queryWeights(architecture),
+    ...inPart({ name: "rest" }, headWeights(architecture)),
+    ...inPart({ name: "rest" }, queryWeights(architecture)),
     ...backboneWeights(architecture),
-    ...projectorWeights(architecture),
+    ...inPart({ name: "rest" }, projectorWeights(architecture)),
   ];
 }
 

@@ -13,7 +13,6 @@ const settings = {
   lrVitLayerDecay: 0.8,
   lrComponentDecay: 0.7,
   weightDecay: 1e-4,
-  outFeatureIndexes: VARIANTS.nano.outFeatureIndexes,
 };
 
 test("nano's parameter groups are the reference's: settings, order and members", () => {
@@ -29,11 +28,17 @@ test("nano's parameter groups are the reference's: settings, order and members",
 test("every leaf of every variant lies in exactly one group", () => {
   for (const architecture of Object.values(VARIANTS)) {
     const table = nameTable(architecture);
-    const groups = paramGroups(table, { ...settings, outFeatureIndexes: architecture.outFeatureIndexes });
+    const groups = paramGroups(table, settings);
     const paths = groups.flatMap((group) => group.paths);
     expect(new Set(paths).size).toBe(paths.length);
     expect(new Set(paths)).toEqual(new Set(table.map(({ path }) => path)));
   }
+});
+
+test("the table says what part every weight learns as, not its name", () => {
+  const renamed = nameTable(VARIANTS.nano).map((entry) => ({ ...entry, reference: `x.${entry.reference}` }));
+  const rates = (table: typeof renamed) => paramGroups(table, settings).map(({ lr, weightDecay, paths }) => [lr, weightDecay, paths]); // biome-ignore format: one line
+  expect(rates(renamed)).toEqual(rates(nameTable(VARIANTS.nano)));
 });
 
 test("layer scales of the encoder are decayed, its norms, biases and embeddings are not", () => {

@@ -1,4 +1,4 @@
-// Learning rate and weight decay of every weight, by its name in the reference.
+// Learning rate and weight decay of every weight, by the part of the network that the weight table says it is in.
 // Source: training/param_groups.py and models/backbone/backbone.py of rfdetr.
 
 import type { NameEntry } from "../../architecture/weights/entry.ts";
@@ -9,29 +9,24 @@ export type ParamGroupSettings = {
   lrVitLayerDecay: number;
   lrComponentDecay: number;
   weightDecay: number;
-  /** 1-based block counts of the feature maps; the last one decides the depth that layer decay counts from. */
-  outFeatureIndexes: readonly number[];
 };
 
 /** Weights that share a learning rate and a weight decay. */
 export type ParamGroup = { lr: number; weightDecay: number; paths: string[]; references: string[] };
 
 /** What decides on a weight's group. */
-type Named = Pick<NameEntry, "path" | "reference" | "decays">;
+type Named = Pick<NameEntry, "path" | "reference" | "part" | "decays">;
 
-const ENCODER = "backbone.0.encoder";
-const DECODER = "transformer.decoder";
+const ORDER = ["rest", "encoder", "decoder"] as const;
 
 /**
  * Parameter groups in the reference's order: everything else, encoder, decoder; equal settings share a group. A leaf of
  * ours that holds several reference tensors appears once, a reference tensor that several leaves hold appears once, too.
  */
 export function paramGroups(weights: readonly Named[], settings: ParamGroupSettings): ParamGroup[] {
-  const encoder = weights.filter(({ reference }) => reference.startsWith(ENCODER));
-  const decoder = weights.filter(({ reference }) => reference.includes(DECODER));
-  const other = weights.filter((weight) => !encoder.includes(weight) && !decoder.includes(weight));
+  const ordered = ORDER.flatMap((name) => weights.filter(({ part }) => part.name === name));
   const groups = new Map<string, { lr: number; weightDecay: number; paths: Set<string>; references: Set<string> }>();
-  for (const entry of [...other, ...encoder, ...decoder]) {
+  for (const entry of ordered) {
     const { path, reference } = entry;
     const { lr, weightDecay } = hyperparameters(entry, settings);
     const key = `${lr} ${weightDecay}`;
@@ -71,22 +66,22 @@ function commonPart(paths: string[]): string {
 
 /** Learning rate (before the schedule) and weight decay of one of the reference's tensors. */
 export function hyperparameters(
-  { reference, decays }: Pick<Named, "reference" | "decays">,
+  { part, decays }: Pick<Named, "part" | "decays">,
   settings: ParamGroupSettings,
 ): { lr: number; weightDecay: number } {
-  const { lr, lrEncoder, lrVitLayerDecay, lrComponentDecay } = settings;
-  const weightDecay = decays ? settings.weightDecay : 0;
-  if (reference.startsWith(ENCODER)) {
-    const layers = settings.outFeatureIndexes.at(-1)! + 1;
-    const depth = layers + 1 - layerOf(reference, layers);
-    return { lr: lrEncoder * lrVitLayerDecay ** depth * lrComponentDecay ** 2, weightDecay };
-  }
-  return { lr: reference.includes(DECODER) ? lr * lrComponentDecay : lr, weightDecay };
+  return { lr: rateOf(part, settings), weightDecay: decays ? settings.weightDecay : 0 };
 }
 
-/** 0 for the embeddings, 1 for the first block, ...; what comes after the blocks counts as the last layer. */
-function layerOf(reference: string, layers: number): number {
-  if (reference.includes("embeddings")) return 0;
-  const block = /\.layer\.(\d+)\./.exec(reference);
-  return block ? Number(block[1]) + 1 : layers + 1;
+function rateOf(
+  part: Named["part"],
+  { lr, lrEncoder, lrVitLayerDecay, lrComponentDecay }: Omit<ParamGroupSettings, "weightDecay">,
+): number {
+  switch (part.name) {
+    case "encoder":
+      return lrEncoder * lrVitLayerDecay ** part.layersAbove * lrComponentDecay ** 2;
+    case "decoder":
+      return lr * lrComponentDecay;
+    case "rest":
+      return lr;
+  }
 }
