@@ -5,6 +5,7 @@ import { afterAll, expect, test, vi } from "vitest";
 import type { HeadWeights } from "../src/architecture/weights/heads.ts";
 import type { Term } from "../src/loss/terms/term.ts";
 import type { Head } from "../src/model/heads/head.ts";
+import type { Linear } from "../src/ops/linear.ts";
 
 vi.mock(import("../src/architecture/weights/heads.ts"), async (original) => {
   const { HEAD_WEIGHTS, ...rest } = await original();
@@ -14,11 +15,10 @@ vi.mock(import("../src/architecture/weights/heads.ts"), async (original) => {
   return { ...rest, HEAD_WEIGHTS: heads, headWeights: (a) => [...rest.headWeights(a), ...sizes.own(a)] };
 });
 
-vi.mock(import("../src/model/heads/list.ts"), async (original) => {
-  const { HEADS } = await original();
+vi.mock("../src/model/heads/list.ts", async (original) => {
+  const { HEADS } = await original<typeof import("../src/model/heads/list.ts")>();
   const { linear } = await import("../src/ops/linear.ts");
-  type Weights = { size: { weight: tf.Tensor; bias: tf.Tensor } };
-  const sizes: Head = (weights, { hidden }) => ({ size: linear((weights as unknown as Weights).size, hidden) });
+  const sizes: Head<{ size: Linear }, "size"> = (weights, { hidden }) => ({ size: linear(weights.size, hidden) });
   return { HEADS: [...HEADS, sizes] };
 });
 

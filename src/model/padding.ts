@@ -1,35 +1,33 @@
 // What a padding mask means for the feature maps (masks are resized to each map as the reference's, by nearest neighbour).
 
 import * as tf from "@tensorflow/tfjs-core";
+import type { MapSize } from "../ops/deformable.ts";
+import { type Proposals, proposalGrid, uploadProposals } from "./twoStage.ts";
 
-/** Host-side description of the padding; `tensors()` makes what the decoder needs of it. */
-export type Padding = {
-  /** Picture cells a column and a row of each map, [image][level]. */
-  rows: number[][];
-  columns: number[][];
-  /** 1 where a token is picture, 0 where it is padding; [batch * tokens]. */
-  keep: Float32Array;
-  /** keep: [batch, tokens, 1]; validRatios: [batch, levels, 2] as (x, y). */
-  tensors(): { keep: tf.Tensor; validRatios: tf.Tensor };
-};
+/**
+ * The padding of a batch as the network takes it. keep: [batch, tokens, 1], 1 where a token is picture, 0 where it is
+ * padding; validRatios: [batch, levels, 2] as (x, y), the picture's share of each map; and the proposals that lie in it.
+ */
+export type Padding = Proposals & { keep: tf.Tensor; validRatios: tf.Tensor };
 
-/** mask: [batch, height, width], 1 = padding; maps: [batch, rows, columns, dim] a level. */
-export function readPadding(
-  mask: Uint8Array,
-  [batch, height, width]: readonly [number, number, number, number],
-  maps: tf.Tensor4D[],
+/**
+ * Put the padding of a batch on the device; the caller owns it. mask: [batch, height, width], 1 = padding, of the shape
+ * given; `mapSizes`: those of the levels (`levelSizes`).
+ */
+export function uploadPadding(
+  { mask, shape: [batch, height, width] }: { mask: Uint8Array; shape: readonly [number, number, number, ...number[]] },
+  mapSizes: MapSize[],
 ): Padding {
-  const sizes = maps.map(({ shape }) => [shape[1], shape[2]] as const);
-  const tokens = sizes.reduce((sum, [h, w]) => sum + h * w, 0);
+  const tokens = mapSizes.reduce((sum, [h, w]) => sum + h * w, 0);
   const keep = new Float32Array(batch * tokens);
-  const rows: number[][] = [];
-  const columns: number[][] = [];
+  const rows: number[][] = []; // picture cells a column of each map, [image][level]
+  const columns: number[][] = []; // and a row
   let token = 0;
   for (let image = 0; image < batch; image++) {
     const isPicture = (y: number, x: number) => mask[(image * height + y) * width + x] === 0;
     rows.push([]);
     columns.push([]);
-    for (const [h, w] of sizes) {
+    for (const [h, w] of mapSizes) {
       const sourceRow = (y: number) => Math.floor((y * height) / h);
       const sourceColumn = (x: number) => Math.floor((x * width) / w);
       for (let y = 0; y < h; y++)
@@ -40,19 +38,12 @@ export function readPadding(
       columns[image]!.push(count(w, (x) => isPicture(0, sourceColumn(x))));
     }
   }
-  const ratios = sizes.map(([h, w], level) =>
-    rows.map((_, image) => [columns[image]![level]! / w, rows[image]![level]! / h]),
+  const ratios = rows.map((own, image) =>
+    mapSizes.map(([h, w], level) => [columns[image]![level]! / w, own[level]! / h]),
   );
   return {
-    rows,
-    columns,
-    keep,
-    tensors: () => ({
-      keep: tf.tensor3d(keep, [batch, tokens, 1]),
-      validRatios: tf.tensor3d(
-        Array.from({ length: batch }, (_, image) => ratios.map((perImage) => perImage[image]!)),
-        [batch, sizes.length, 2],
-      ),
-    }),
+    ...uploadProposals(proposalGrid(mapSizes, batch, { rows, columns, keep }), batch),
+    keep: tf.tensor3d(keep, [batch, tokens, 1]),
+    validRatios: tf.tensor3d(ratios, [batch, mapSizes.length, 2]),
   };
 }

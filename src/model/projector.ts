@@ -5,6 +5,7 @@ import { EPSILON } from "../architecture/facts.ts";
 import type { Architecture } from "../architecture/variants.ts";
 import { relu, silu } from "../ops/activation.ts";
 import { conv, doubleResolution } from "../ops/conv.ts";
+import type { MapSize } from "../ops/deformable.ts";
 import type { Linear } from "../ops/linear.ts";
 import { layerNorm, type Norm } from "../ops/norm.ts";
 
@@ -19,6 +20,23 @@ type Level = {
 };
 
 export type Projector = { levels: Level[] };
+
+/** Rows and columns of each level's map, for images of [height, width] pixels. */
+export function levelSizes(
+  { projectorScale, patchSize }: Pick<Architecture, "projectorScale" | "patchSize">,
+  image: readonly [height: number, width: number],
+): MapSize[] {
+  const patches = image.map((side) => side / patchSize) as MapSize;
+  const halved = (size: MapSize) => size.map((side) => Math.ceil(side / 2)) as MapSize;
+  const sizes: MapSize[] = [];
+  for (const scale of projectorScale) {
+    if (scale === "P3") sizes.push(patches.map((side) => 2 * side) as MapSize);
+    if (scale === "P4") sizes.push(patches);
+    if (scale === "P5") sizes.push(halved(patches));
+    if (scale === "P6") sizes.push(halved(sizes.at(-1)!));
+  }
+  return sizes;
+}
 
 /** maps: [batch, height, width, width of the encoder] each -> one [batch, rows, columns, dim] a level, fine to coarse. */
 export function projector(weights: Projector, { projectorScale }: Architecture, maps: tf.Tensor4D[]): tf.Tensor4D[] {

@@ -8,11 +8,12 @@ import { offTape } from "../ops/differentiable.ts";
 import { keepAll, recompute } from "../ops/recompute.ts";
 import { type Backbone, backbone } from "./backbone.ts";
 import { type Decoder, decoder } from "./decoder.ts";
-import { applyDelta, type Heads } from "./heads/layers.ts";
-import { HEADS } from "./heads/list.ts";
-import { type Padding, readPadding } from "./padding.ts";
+import { joinOutputs } from "./heads/head.ts";
+import { applyDelta } from "./heads/layers.ts";
+import { HEADS, type Heads } from "./heads/list.ts";
+import type { Padding } from "./padding.ts";
 import { type Projector, projector } from "./projector.ts";
-import { proposalGrid, selectProposals } from "./twoStage.ts";
+import { proposalGrid, selectProposals, uploadProposals } from "./twoStage.ts";
 
 /** The weight tree. A tf.Variable trains, a tf.Tensor is frozen. */
 export type RfdetrWeights = { backbone: Backbone; projector: Projector; decoder: Decoder; heads: Heads };
@@ -32,8 +33,8 @@ export type Checkpointing = "none" | "backbone" | "decoder" | "all";
 export type ForwardOptions = {
   /** All query groups run, and blocks are dropped. */
   training: boolean;
-  /** [batch, height, width], 1 where an image is padding. */
-  mask?: Uint8Array | undefined;
+  /** Where images are padded (`uploadPadding`). */
+  padding?: Padding | undefined;
   dropPath?: tf.Tensor[][] | undefined;
   checkpointing?: Checkpointing | undefined;
 };
@@ -47,7 +48,7 @@ export function rfdetr(
   weights: RfdetrWeights,
   architecture: Architecture,
   images: tf.Tensor4D,
-  { training, mask, dropPath, checkpointing = "none" }: ForwardOptions,
+  { training, padding, dropPath, checkpointing = "none" }: ForwardOptions,
 ): Detections {
   return tf.tidy(() => {
     const features = backbone(weights.backbone, architecture, images, {
@@ -55,7 +56,6 @@ export function rfdetr(
       recomputeBlocks: checkpointing === "backbone" || checkpointing === "all",
     });
     const maps = projector(weights.projector, architecture, features);
-    const padding = mask && readPadding(mask, images.shape, maps);
     return detect(weights, architecture, maps, { training, padding, checkpointing });
   });
 }
@@ -81,27 +81,27 @@ function detect(
   const tokens = memory.shape[1];
 
   // proposals of the encoder: [batch, groups * min(queries, tokens), ...]
-  const grid = proposalGrid(mapSizes, batch, padding);
-  const validMemory = tf.mul(memory, tf.tensor3d(grid.valid, [batch, tokens, 1])) as tf.Tensor3D;
+  const { proposals, valid } = padding ?? uploadProposals(proposalGrid(mapSizes, batch), batch); // the shape's alone
+  const validMemory = tf.mul(memory, valid) as tf.Tensor3D;
   const { twoStage, queries } = weights.decoder;
-  const encoder = selectProposals(
+  const { logits, boxes } = selectProposals(
     { output: firstGroups(twoStage.output, groups), norm: firstGroups(twoStage.norm, groups) },
     {
       twoStageClass: firstGroups(weights.heads.twoStageClass, groups),
       twoStageBox: weights.heads.twoStageBox.map((layer) => firstGroups(layer, groups)),
     },
     validMemory,
-    tf.tensor3d(grid.proposals, [batch, tokens, 4]),
+    proposals,
     { count: Math.min(architecture.numQueries, tokens), run },
   );
 
   // Proposals fill the first queries on the flat axis; where there are fewer, the rest keep their learned boxes. As in the
   // reference, groups are then no longer aligned with their proposals.
-  const proposed = encoder.boxes.shape[1];
+  const proposed = boxes.shape[1];
   const learned = tf.expandDims(tf.slice(queries.referencePoints, [0, 0], [total, 4]), 0); // [1, groups * queries, 4]
   const placed = applyDelta(
     tf.slice(learned, [0, 0, 0], [1, proposed, 4]),
-    offTape(() => encoder.boxes.clone()),
+    offTape(() => boxes.clone()),
   );
   const rest = broadcastTo(tf.slice(learned, [0, proposed, 0], [1, -1, 4]), [batch, total - proposed, 4]);
   const references = (proposed === total ? placed : tf.concat([placed, rest], 1)) as tf.Tensor3D;
@@ -112,17 +112,17 @@ function detect(
     architecture,
     features as tf.Tensor3D,
     references,
-    { memory, mapSizes, ...padding?.tensors() },
+    { memory, mapSizes, keep: padding?.keep, validRatios: padding?.validRatios },
     { groups, run },
   );
   const stacked = tf.stack(hidden); // [layers, batch, groups * queries, dim]
-  const outputs = Object.assign({}, ...HEADS.map((head) => head(weights.heads, { hidden: stacked, references, run })));
-  const byLayer = Object.entries<tf.Tensor>(outputs).map(([name, output]) => [name, tf.unstack(output)] as const);
+  const outputs = joinOutputs(HEADS.map((head) => head(weights.heads, { hidden: stacked, references, run })));
+  const byLayer = Object.entries(outputs).map(([name, output]) => [name, tf.unstack(output)] as const);
   const layers = Array.from(
     { length: decLayers },
     (_, i) => Object.fromEntries(byLayer.map(([name, output]) => [name, output[i]])) as Outputs,
   );
-  return { layers, encoder };
+  return { layers, encoder: { logits, boxes } };
 }
 
 /** The first groups of a layer whose leaves stack one tensor a group. */

@@ -9,7 +9,7 @@ import { gatherRows } from "../ops/gather.ts";
 import { groupedLinear, type Linear } from "../ops/linear.ts";
 import { layerNorm, type Norm } from "../ops/norm.ts";
 import { type Block, keepAll, type recompute } from "../ops/recompute.ts";
-import { applyDelta, groupedMlp, type Heads } from "./heads/layers.ts";
+import { applyDelta, groupedMlp, type TwoStageHeads } from "./heads/layers.ts";
 
 /** Every leaf stacks one tensor a group on its leading axis. */
 export type TwoStage = { output: Linear; norm: Norm };
@@ -48,18 +48,29 @@ export function proposalGrid(
   return { proposals, valid };
 }
 
+/** `proposalGrid` on the device: proposals [batch, tokens, 4], valid [batch, tokens, 1]. */
+export type Proposals = { proposals: tf.Tensor3D; valid: tf.Tensor3D };
+
+/** Put a grid of proposals on the device; the caller owns it. */
+export function uploadProposals({ proposals, valid }: ReturnType<typeof proposalGrid>, batch: number): Proposals {
+  const tokens = valid.length / batch;
+  return { proposals: tf.tensor3d(proposals, [batch, tokens, 4]), valid: tf.tensor3d(valid, [batch, tokens, 1]) };
+}
+
 /**
  * Select the `count` best proposals of every group. memory: [batch, tokens, dim], zeros where a proposal is invalid;
  * proposals: [batch, tokens, 4] -> logits [batch, groups * count, classes + 1] and boxes [batch, groups * count, 4], the
- * first group's first, each group's in falling order of its best class score. `run`: keep all activations or recompute them.
+ * first group's first, each group's in falling order of its best class score. `hidden` makes what the heads of the proposals
+ * read, [batch, groups * count, dim] in the same order, where a further head asks for it: within the tidy of this call.
+ * `run`: keep all activations or recompute them.
  */
 export function selectProposals(
   weights: TwoStage,
-  heads: Pick<Heads, "twoStageClass" | "twoStageBox">,
+  heads: TwoStageHeads,
   memory: tf.Tensor3D,
   proposals: tf.Tensor3D,
   { count, run = keepAll }: { count: number; run?: typeof recompute },
-): { logits: tf.Tensor3D; boxes: tf.Tensor3D } {
+): { logits: tf.Tensor3D; boxes: tf.Tensor3D; hidden: () => tf.Tensor3D } {
   const [batch, tokens, dim] = memory.shape;
   const groups = weights.output.weight.shape[0]!;
   const hiddenOf = (x: tf.Tensor) => {
@@ -90,5 +101,5 @@ export function selectProposals(
     const byImage = tf.transpose(tf.reshape(x, [groups, batch, count, channels]), [1, 0, 2, 3]);
     return tf.reshape(byImage, [batch, groups * count, channels]) as tf.Tensor3D;
   };
-  return { logits: merge(logits), boxes: merge(applyDelta(deltas, anchors)) };
+  return { logits: merge(logits), boxes: merge(applyDelta(deltas, anchors)), hidden: () => merge(hidden) };
 }

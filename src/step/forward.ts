@@ -3,6 +3,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Batch } from "../data/batch/loader.ts";
 import { type StackedOutputs, stack } from "../loss/outputs.ts";
+import type { Padding } from "../model/padding.ts";
 import { type Checkpointing, rfdetr } from "../model/rfdetr.ts";
 import { type Recording, recorded } from "../ops/differentiable.ts";
 import { resizeBilinear } from "../ops/resize.ts";
@@ -11,8 +12,8 @@ import type { Learner } from "./learner.ts";
 export type ForwardInputs = {
   /** [batch, height, width, 3], normalised. */
   images: tf.Tensor4D;
-  /** [batch, height, width], 1 where an image is padding. */
-  mask?: Uint8Array | undefined;
+  /** Where images are padded. */
+  padding?: Padding | undefined;
   /** What the windows of each block's two residuals are multiplied by, where blocks are dropped. */
   dropPath?: tf.Tensor[][] | undefined;
 };
@@ -29,10 +30,10 @@ export function uploadImages({ images, shape }: Batch, side: number | undefined)
 /** Outputs of all layers and query groups, and the way back from them to the weights. */
 export function forward(
   { weights, architecture }: Learner,
-  { images, mask, dropPath }: ForwardInputs,
+  { images, padding, dropPath }: ForwardInputs,
   { checkpointing }: { checkpointing: Checkpointing | undefined },
 ): Recording<StackedOutputs> {
   return recorded(() =>
-    stack(rfdetr(weights, architecture, images, { training: true, mask, dropPath, checkpointing })),
+    stack(rfdetr(weights, architecture, images, { training: true, padding, dropPath, checkpointing })),
   );
 }

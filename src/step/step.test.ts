@@ -169,6 +169,9 @@ test("a padded batch trains", async () => {
   const mask = new Uint8Array(2 * side * side).fill(1, side * side + (side / 2) * side);
   const padded = await trainStep(learner, settings, { batches: [{ ...batch, mask }], rateFactor: 0, step: 0 });
   expect(padded.problem).toBeNull();
+  const { numTensors } = tf.memory();
+  await trainStep(learner, settings, { batches: [{ ...batch, mask }], rateFactor: 0, step: 0 });
+  expect(tf.memory().numTensors).toBe(numTensors);
   expect(padded.loss).not.toBe((await trainStep(learner, settings, { batches: [batch], rateFactor: 0, step: 0 })).loss);
   disposeLearner(learner);
 });

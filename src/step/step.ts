@@ -8,6 +8,8 @@ import { normaliser } from "../loss/criterion.ts";
 import type { StackedOutputs } from "../loss/outputs.ts";
 import { type Matched, matchTargets } from "../loss/pairs.ts";
 import { dropPathMasks } from "../model/dropPath.ts";
+import { uploadPadding } from "../model/padding.ts";
+import { levelSizes } from "../model/projector.ts";
 import type { Checkpointing } from "../model/rfdetr.ts";
 import type { Recording } from "../ops/differentiable.ts";
 import type { Histogram } from "../util/histogram.ts";
@@ -69,7 +71,7 @@ export async function computeStep(
     gradients = accumulate(gradients, found.gradients);
     tables.push(found.table);
     const { logits, boxes, heads } = recording.result;
-    tf.dispose([logits, boxes, heads, matched, scalars, inputs.images, inputs.dropPath ?? []]);
+    tf.dispose([logits, boxes, heads, matched, scalars, inputs.images, inputs.padding ?? [], inputs.dropPath ?? []]);
   }
   const reduced = reduce({ gradients, tables });
   const files = batches.map((batch) => batch.files);
@@ -105,14 +107,16 @@ function batchInputs(
 ) {
   const whole = accumulation === "whole";
   const targets = (whole ? batches : [batch]).flatMap((one) => one.targets);
-  const images = batch.shape[0];
+  const { mask, shape } = batch;
+  const images = uploadImages(batch, sides && sideOfStep(sides, step));
+  const [, height, width] = images.shape;
   return {
-    images: uploadImages(batch, sides && sideOfStep(sides, step)),
-    mask: batch.mask,
+    images,
+    padding: mask && uploadPadding({ mask, shape }, levelSizes(architecture, [height, width])),
     dropPath:
       dropPath &&
       dropPathMasks({ rates: dropPath.rates, rng: rngFromSeed(dropPath.seed, step, place, DROP_PATH) }, architecture, {
-        images,
+        images: shape[0],
       }),
     scalars: {
       divisor: tf.scalar(normaliser(targets, architecture.groupDetr)),

@@ -6,6 +6,8 @@ import { gunzipSync } from "node:zlib";
 import { type Architecture, VARIANTS, type VariantName } from "../../src/architecture/variants.ts";
 import { referenceKeys } from "../../src/architecture/weights/table.ts";
 import { readSafetensors } from "../../src/checkpoint/safetensors.ts";
+import { uploadPadding } from "../../src/model/padding.ts";
+import { levelSizes } from "../../src/model/projector.ts";
 import { type HostTensor, type StateDict, toFloat32 } from "../../src/util/hostTensor.ts";
 import { generatedWeights, type ImageSpec } from "./generatedWeights.ts";
 
@@ -101,12 +103,12 @@ export function farthest(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return most;
 }
 
-/** [batch, height, width], 1 where an image is padding; none where no image is. */
-export function maskOf({ batch, size: [height, width], sizes }: ImageSpec): Uint8Array | undefined {
+/** The padding of the images, on the device; none where no image is padded. */
+export function paddingOf({ batch, size: [height, width], sizes }: ImageSpec, architecture: Architecture) {
   if (!sizes) return undefined;
   const mask = new Uint8Array(batch * height * width);
   for (const [image, [h, w]] of sizes.entries())
     for (let y = 0; y < height; y++)
       for (let x = 0; x < width; x++) if (y >= h || x >= w) mask[(image * height + y) * width + x] = 1;
-  return mask;
+  return uploadPadding({ mask, shape: [batch, height, width] }, levelSizes(architecture, [height, width]));
 }

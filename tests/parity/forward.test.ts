@@ -14,7 +14,7 @@ import {
   type Changed,
   channelsLast,
   farthest,
-  maskOf,
+  paddingOf,
   readFixture,
   values,
   weightsOf,
@@ -60,7 +60,7 @@ describe.each(cases)("the evaluation forward of %s", (name) => {
     const { layers, encoder } = tf.tidy(() => {
       const shape = [about.batch, ...about.size] as [number, number, number];
       const images = tf.tensor4d(channelsLast(generatedImages("images", about), shape), [...shape, 3]);
-      return rfdetr(weights, architecture, images, { training: false, mask: maskOf(about) });
+      return rfdetr(weights, architecture, images, { training: false, padding: paddingOf(about, architecture) });
     });
     const expectClose = (ours: tf.Tensor, key: string) => {
       expect(ours.shape, key).toEqual(tensor(key).shape);

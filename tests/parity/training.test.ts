@@ -20,7 +20,7 @@ import {
   type Changed,
   channelsLast,
   type Fixture,
-  maskOf,
+  paddingOf,
   readFixture,
   values,
   weightsOf,
@@ -235,7 +235,10 @@ function firstStep({ weights, architecture }: Learner, about: About) {
   const result = valueAndGradients(
     variables.map(([, variable]) => variable),
     () => {
-      const detections = rfdetr(weights, architecture, input, { training: true, mask: maskOf(about) });
+      const detections = rfdetr(weights, architecture, input, {
+        training: true,
+        padding: paddingOf(about, architecture),
+      });
       const { loss, terms } = lossOf(detections, targets, { groups: architecture.groupDetr });
       return { loss, extra: terms };
     },

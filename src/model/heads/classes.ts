@@ -1,7 +1,9 @@
 // The class head.
 
-import { linear } from "../../ops/linear.ts";
+import { type Linear, linear } from "../../ops/linear.ts";
 import type { Head } from "./head.ts";
 
 /** `logits`: [layers, batch, queries, classes + 1]. */
-export const classHead: Head = (weights, { hidden }) => ({ logits: linear(weights.class, hidden) });
+export const classHead: Head<{ class: Linear }, "logits"> = (weights, { hidden }) => ({
+  logits: linear(weights.class, hidden),
+});

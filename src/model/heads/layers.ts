@@ -1,16 +1,11 @@
-// What heads are made of: their weights, perceptrons, and how a box head's output moves a reference box (rfdetr/models/lwdetr.py).
+// What heads are made of: the weights of the proposals' own, perceptrons, and how a box head's output moves a reference box (rfdetr/models/lwdetr.py).
 
 import * as tf from "@tensorflow/tfjs-core";
 import { relu } from "../../ops/activation.ts";
 import { groupedLinear, type Linear, linear } from "../../ops/linear.ts";
 
-export type Heads = {
-  class: Linear;
-  box: Linear[];
-  /** The two-stage heads: every leaf stacks one tensor a group on its leading axis. */
-  twoStageClass: Linear;
-  twoStageBox: Linear[];
-};
+/** The heads of the proposals: every leaf stacks one tensor a group on its leading axis. */
+export type TwoStageHeads = { twoStageClass: Linear; twoStageBox: Linear[] };
 
 /** Multi-layer perceptron with ReLU between its layers. x: [..., in] -> [..., out]. */
 export function mlp(layers: Linear[], x: tf.Tensor): tf.Tensor {

@@ -2,6 +2,13 @@
 
 import { boxHead } from "./boxes.ts";
 import { classHead } from "./classes.ts";
-import type { Head } from "./head.ts";
+import type { HeadInputs } from "./head.ts";
+import type { TwoStageHeads } from "./layers.ts";
 
-export const HEADS: readonly Head[] = [classHead, boxHead];
+export const HEADS = [classHead, boxHead] as const;
+
+/** What every one of these takes as its weights, together. */
+type WeightsOf<Each> = [Each] extends [(weights: infer Weights, inputs: HeadInputs) => unknown] ? Weights : never;
+
+/** The weights of all heads in the list, and of those that the proposals have of their own. */
+export type Heads = WeightsOf<(typeof HEADS)[number]> & TwoStageHeads;

@@ -1,0 +1,71 @@
+// What the stages of a step take from the host: a stage that is recorded once and replayed must find in its inputs all that
+// changes from step to step.
+
+import { createHash } from "node:crypto";
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeAll, expect, test, vi } from "vitest";
+import { noiseBatch, TINY, tinyLearner } from "../../tests/tinyModel.ts";
+import { loadBackend } from "../engine/backend.ts";
+import { matchTargets } from "../loss/pairs.ts";
+import { dropPathMasks } from "../model/dropPath.ts";
+import { uploadPadding } from "../model/padding.ts";
+import { levelSizes } from "../model/projector.ts";
+import { rngFromSeed } from "../util/random/rng.ts";
+import { backward } from "./backward.ts";
+import { forward, uploadImages } from "./forward.ts";
+import { disposeLearner, type Learner } from "./learner.ts";
+import { trainStep } from "./step.ts";
+
+beforeAll(() => void loadBackend());
+
+/** Everything that `run` puts on the device, number by number, and how often it reads the device. */
+function traffic<T>(run: () => T): { result: T; uploads: string[]; reads: number } {
+  const backend = tf.backend();
+  const write = vi.spyOn(backend, "write");
+  const reads = [vi.spyOn(backend, "read"), vi.spyOn(backend, "readSync")];
+  try {
+    const result = run();
+    const uploads = write.mock.calls.map(([values, shape, dtype]) => {
+      const bytes = Buffer.from(Float64Array.from(values as ArrayLike<number>).buffer);
+      return `${dtype} [${shape}] ${createHash("sha256").update(bytes).digest("hex")}`;
+    });
+    return { result, uploads, reads: reads.reduce((sum, spy) => sum + spy.mock.calls.length, 0) };
+  } finally {
+    for (const spy of [write, ...reads]) spy.mockRestore();
+  }
+}
+
+/** Forward and backward of a batch whose pixels, padding, dropped blocks, boxes and scalars follow from `seed`. */
+function stages(learner: Learner, seed: number) {
+  const side = TINY.resolution;
+  const batch = noiseBatch(seed, 2);
+  const images = uploadImages(batch, undefined);
+  const mask = new Uint8Array(2 * side * side).fill(1, side * side + (side - 8 * seed) * side);
+  const padding = uploadPadding({ mask, shape: batch.shape }, levelSizes(TINY, [side, side]));
+  const dropPath = dropPathMasks({ rates: [0, 0.3, 0.5], rng: rngFromSeed(seed) }, TINY, { images: 2 });
+  const scalars = { divisor: tf.scalar(2 + seed), share: tf.scalar(1 / seed) };
+  const { result: recording, ...first } = traffic(() =>
+    forward(learner, { images, padding, dropPath }, { checkpointing: "all" }),
+  );
+  const matched = matchTargets(recording.result, batch.targets, { groups: TINY.groupDetr });
+  const { result: found, ...third } = traffic(() => backward(learner, recording, matched, scalars));
+  tf.dispose([images, padding, dropPath, recording.result, matched, scalars, found.table] as tf.TensorContainer);
+  tf.dispose([...found.gradients.values()]);
+  return { forward: first, backward: third };
+}
+
+test("forward and backward put the same numbers on the device in every step of a shape, and read nothing", async () => {
+  const learner = tinyLearner();
+  const one = stages(learner, 1);
+  const settings = { clipMaxNorm: 0.1, ema: null, accumulation: "mean" as const };
+  await trainStep(learner, settings, { batches: [noiseBatch(5, 2)], rateFactor: 1, step: 0 });
+  const { numTensors } = tf.memory();
+  const other = stages(learner, 2);
+  expect(tf.memory().numTensors).toBe(numTensors);
+  for (const stage of ["forward", "backward"] as const) {
+    expect(one[stage].uploads.length, stage).toBeGreaterThan(0);
+    expect(other[stage].uploads, stage).toEqual(one[stage].uploads);
+    expect([one[stage].reads, other[stage].reads], stage).toEqual([0, 0]);
+  }
+  disposeLearner(learner);
+});
