@@ -12,7 +12,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   ops: ["engine", "util"],
   model: ["ops", "engine", "architecture", "instance", "util"],
   loss: ["model", "ops", "engine", "architecture", "instance", "util"],
-  recipe: ["util"],
+  recipe: ["instance", "util"],
   data: ["instance", "util"],
   checkpoint: ["architecture", "util"],
   run: ["checkpoint", "recipe", "instance", "util"],

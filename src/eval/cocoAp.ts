@@ -1,6 +1,6 @@
 // Average precision and recall of boxes as COCO defines them, equal to pycocotools' COCOeval (iouType "bbox").
 
-import type { SummaryMetric } from "../instance/metrics.ts";
+import { MAIN_METRIC, type Summary } from "../instance/metrics.ts";
 import {
   AREAS,
   type Category,
@@ -17,10 +17,10 @@ type ClassMetrics = {
   id: number;
   name: string;
   annotations: number;
-} & Record<SummaryMetric, number>;
+} & Summary<number>;
 
 export type CocoMetrics = {
-  /** Means over the classes that have annotations, -1 if none has: AP50:95, AP50, AP75, APs, APm, APl, AR (at the largest of maxDets), AR<n> for each of maxDets, ARs, ARm, ARl. */
+  /** Means over the classes that have annotations, -1 if none has: the main metric, AP50, AP75, APs, APm, APl, AR (at the largest of maxDets), AR<n> for each of maxDets, ARs, ARm, ARl. */
   metrics: Record<string, number>;
   /** By category id, ascending. */
   perClass: ClassMetrics[];
@@ -81,7 +81,7 @@ export function cocoAp({
         : precision.subarray(at(a, t, 0), at(a, t + 1, 0)),
     );
   const ar = (a: number, m: number) => meanOfValid(recall.subarray((a * M + m) * T * K, (a * M + m + 1) * T * K));
-  const metrics: Record<string, number> = { "AP50:95": ap(0), AP50: ap(0, 0), AP75: ap(0, 5) };
+  const metrics: Record<string, number> = { [MAIN_METRIC]: ap(0), AP50: ap(0, 0), AP75: ap(0, 5) };
   for (let a = 1; a < A; a++) metrics[`AP${AREAS[a]!.suffix}`] = ap(a);
   metrics.AR = ar(0, M - 1);
   for (const [m, limit] of limits.entries()) metrics[`AR${limit}`] = ar(0, m);
@@ -91,7 +91,7 @@ export function cocoAp({
     const each = Array.from({ length: T }, (_, t) => meanOfValid(precision.subarray(at(0, t, k), at(0, t, k) + R)));
     const recalls = Float64Array.from(each, (_, t) => recall[((M - 1) * T + t) * K + k]!);
     const of = { AP50: each[0]!, AP75: each[5]!, AR: meanOfValid(recalls), annotations: annotations[k]! };
-    return { id, name, "AP50:95": meanOfValid(each), ...of };
+    return { id, name, [MAIN_METRIC]: meanOfValid(each), ...of };
   });
   return {
     metrics,

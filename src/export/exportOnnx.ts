@@ -5,6 +5,7 @@ import { basename, dirname } from "node:path";
 import { toFields, withFields } from "../architecture/fields.ts";
 import { type HostModel, readModel } from "../detector/loadModel.ts";
 import { recordedThreshold } from "../eval/predict/threshold.ts";
+import { MAIN_METRIC } from "../instance/metrics.ts";
 import { isOnnx } from "../onnx/format.ts";
 import { toMetadata } from "../onnx/metadata.ts";
 import { onnxruntimeVersion } from "../onnx/session.ts";
@@ -145,7 +146,7 @@ async function verifyWritten(
   const loss = found.ap ? found.ap.trainer - found.ap.file : 0;
   if (!exact && loss > MOST_LOSS) {
     const on = `${found.images} images of ${pictures.source}`;
-    warnings.push(`${record.file} loses ${loss.toFixed(3)} AP50:95 on ${on}.`);
+    warnings.push(`${record.file} loses ${loss.toFixed(3)} ${MAIN_METRIC} on ${on}.`);
   }
   if (exact && found.slots === null) {
     const why = trainer.exact
@@ -158,12 +159,12 @@ async function verifyWritten(
     images: found.images,
     difference: found.slots,
     near_ties: found.nearTies,
-    "AP50:95": found.ap,
+    [MAIN_METRIC]: found.ap,
     tolerance: exact ? TOLERANCE : null,
   };
 }
 
-/** A file that rounds is worth a warning if it loses more AP50:95 than this. */
+/** A file that rounds is worth a warning if it loses more of the main metric than this. */
 const MOST_LOSS = 0.01;
 
 function check({ weights, out, batch, images }: ExportOptions): void {

@@ -12,7 +12,7 @@ import { type LabelRange, labelRange } from "./graph/decode.ts";
 
 /**
  * What a file may differ by: boxes in parts of the image (of the box, where that is larger than the image: background may
- * have boxes of any size), logits (likewise; of a decoded file: scores), AP50:95.
+ * have boxes of any size), logits (likewise; of a decoded file: scores), the main metric.
  */
 export type Tolerance = { boxes: number; logits: number; ap: number };
 
@@ -29,7 +29,7 @@ export type Verification = {
   nearTies: number;
   /** Whether everything that came out of the file was a number. */
   finite: boolean;
-  /** AP50:95 on these images; null where there are no labels. */
+  /** The main metric on these images; null where there are no labels. */
   ap: { trainer: number; file: number } | null;
 };
 
@@ -120,7 +120,7 @@ export function fault({ slots, finite, ap }: Verification, mostAp: number): stri
     return `its logits differ by up to ${slots.logits.toPrecision(2)}, ${TOLERANCE.logits} are allowed`;
   }
   if (ap && !(Math.abs(ap.file - ap.trainer) <= mostAp)) {
-    return `its AP50:95 is ${ap.file.toFixed(4)} instead of ${ap.trainer.toFixed(4)}`;
+    return `its ${MAIN_METRIC} is ${ap.file.toFixed(4)} instead of ${ap.trainer.toFixed(4)}`;
   }
   return undefined;
 }

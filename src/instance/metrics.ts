@@ -1,23 +1,42 @@
-// The names of metrics, as data: what is compared of objects, and which numbers sum an evaluation up.
+// The names of metrics, made of the table of their kinds: which numbers sum an evaluation up, and which one chooses.
 
-/** A kind of thing by which detections are compared with objects; its metrics carry its prefix. */
-type Kind = { prefix: string; summary: readonly string[] };
+import { KINDS } from "./metricKinds.ts";
 
-/** Boxes, for now; masks and keypoints get a line of their own. */
-const KINDS = {
-  box: { prefix: "", summary: ["AP50:95", "AP50", "AP75", "AR"] },
-} as const satisfies Record<string, Kind>;
+type Named<One> = One extends { prefix: infer P extends string; summary: readonly (infer N extends string)[] }
+  ? `${P}${N}`
+  : never;
+
+/** What COCO's evaluation measures of one kind, under its own names. */
+type CocoMetric = (typeof KINDS.box.summary)[number];
+
+export type SummaryMetric = Named<(typeof KINDS)[keyof typeof KINDS]>;
+
+/** Numbers by the names of the summary; those of other kinds than boxes may not have been measured. */
+export type Summary<Value> = Record<CocoMetric, Value> & Partial<Record<SummaryMetric, Value>>;
 
 /** Numbers of an evaluation as a whole and of each class, in the order in which people see them. */
-export const SUMMARY = KINDS.box.summary;
-export type SummaryMetric = (typeof SUMMARY)[number];
+export const SUMMARY = Object.values(KINDS).flatMap(({ prefix, summary }) =>
+  summary.map((name) => `${prefix}${name}` as SummaryMetric),
+);
 
-/** The one number for an evaluation, and the default by which the best is chosen. */
-export const MAIN_METRIC = SUMMARY[0];
+/** The one number for an evaluation, and the default by which the best is chosen; and its most lenient form. */
+export const [MAIN_METRIC, LENIENT_METRIC] = KINDS.box.summary;
+
+/** What the names of each kind's metrics begin with. */
+export const PREFIXES: readonly string[] = Object.values(KINDS).map(({ prefix }) => prefix);
 
 /** Numbers by the names of the summary. */
 export function bySummary<Value>(value: (name: SummaryMetric) => Value): Record<SummaryMetric, Value> {
   return Object.fromEntries(SUMMARY.map((name) => [name, value(name)])) as Record<SummaryMetric, Value>;
+}
+
+/**
+ * Where a metric of one class lies in an evaluation's row: "AP:tree" is the main metric of the class "tree", under
+ * `per_class`; other kinds have both with their prefix. Undefined for a metric of all classes.
+ */
+export function classMetric(metric: string): { key: string; name: string } | undefined {
+  const prefix = PREFIXES.find((one) => metric.startsWith(`${one}AP:`));
+  return prefix === undefined ? undefined : { key: `${prefix}per_class`, name: metric.slice(`${prefix}AP:`.length) };
 }
 
 /** COCO says -1 where there was nothing to measure; rows and records say null. */

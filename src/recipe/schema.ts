@@ -2,19 +2,8 @@
 // Names and meanings are those of ModelConfig and TrainConfig in config.py of rfdetr.
 
 import { z } from "zod";
-
-const count = (least = 1) => z.int().min(least);
-const rate = () => z.number().min(0);
-const factor = () => z.number().min(0).max(1);
-const path = () => z.string().min(1);
-const orNone = <S extends z.ZodType>(schema: S) => z.union([schema, z.literal("none")]);
-
-/** A section whose keys all have defaults: leaving it out is the same as leaving it empty. */
-const section = <S extends z.ZodRawShape>(shape: S, about: string) =>
-  z
-    .strictObject(shape)
-    .prefault({} as z.input<z.ZodObject<S, z.core.$strict>>)
-    .describe(about);
+import { MAIN_METRIC, PREFIXES, SUMMARY } from "../instance/metrics.ts";
+import { count, factor, orNone, path, rate, section } from "./fields.ts";
 
 const VARIANT_NAMES = ["nano", "small", "medium", "large", "base", "large-deprecated", "custom"] as const;
 
@@ -243,6 +232,9 @@ const track = section(
   "What is recorded",
 );
 
+/** Names of metrics that can choose the best checkpoint. */
+const METRIC = new RegExp(`^(${[...SUMMARY, ...PREFIXES.map((prefix) => `${prefix}AP:.+`)].join("|")})$`);
+
 /** A recipe as a person writes it. `name` and `weights` have defaults that depend on the rest; see load.ts. */
 export const recipeSchema = z.strictObject({
   name: z
@@ -271,9 +263,9 @@ export const recipeSchema = z.strictObject({
     z.strictObject({
       metric: z
         .string()
-        .regex(/^(AP50:95|AP50|AP75|AR|AP:.+)$/, "AP50:95, AP50, AP75, AR, or AP:NAME for the AP50:95 of one class")
-        .default("AP50:95")
-        .describe("What must improve on val, and chooses the best checkpoint: AP50:95, AP50, AP75, AR, or AP:class"),
+        .regex(METRIC, `${SUMMARY.join(", ")}, or AP:NAME for the ${MAIN_METRIC} of one class`)
+        .default(MAIN_METRIC)
+        .describe(`What must improve on val, and chooses the best checkpoint: ${SUMMARY.join(", ")}, or AP:class`),
       patience: count().default(10).describe("Evaluations without improvement until the run stops"),
       min_delta: rate().default(0.001).describe("Only a rise of more than this is an improvement"),
     }),

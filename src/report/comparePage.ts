@@ -1,5 +1,6 @@
 // The page of a comparison of two runs, in the style of a run's own.
 
+import { MAIN_METRIC } from "../instance/metrics.ts";
 import type { RunContents } from "../run/runFolder.ts";
 import { compareRuns, type Difference, type RunComparison } from "./comparison.ts";
 import { type Html, html } from "./page/html.ts";
@@ -92,15 +93,15 @@ function signed(value: number): string {
 
 function curves(): Html {
   return html`<div class="grid">
-${chart("both-ap", { title: "AP50:95", note: "On the validation images." })}
+${chart("both-ap", { title: MAIN_METRIC, note: "On the validation images." })}
 ${chart("both-loss", { title: "Training loss", note: "Faint: as recorded. Bold: smoothed." })}
 </div>`;
 }
 
 function classes({ classes }: RunComparison, names: Names): Html {
   const rest = classes.length - MOST_ROWS;
-  return html`<p class="soft">AP50:95 of each class at the best evaluation of each run, largest change first.</p>
-<div class="grid">${chart("class-pairs", { title: "AP50:95 by class", wide: true })}</div>
+  return html`<p class="soft">${MAIN_METRIC} of each class at the best evaluation of each run, largest change first.</p>
+<div class="grid">${chart("class-pairs", { title: `${MAIN_METRIC} by class`, wide: true })}</div>
 <details><summary>Table of classes</summary>${pairs(classes, { names, shown: score, judged: true })}
 ${rest > 0 && html`<p class="soft">${rest} more classes are in the output of compare --json.</p>`}</details>`;
 }

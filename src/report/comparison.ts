@@ -19,7 +19,7 @@ export type RunComparison = {
   b: ComparedRun;
   /** Of the best evaluation of each run. */
   metrics: Difference[];
-  /** AP50:95 by class, largest change first. */
+  /** The main metric by class, largest change first. */
   classes: Difference[];
   /** What the runs cost and how far they went. */
   training: Difference[];

@@ -1,6 +1,6 @@
 // The parts of a run's page that show what lies behind an evaluation: classes, confusion, thresholds, pictures.
 
-import { MAIN_METRIC, SUMMARY } from "../instance/metrics.ts";
+import { LENIENT_METRIC, MAIN_METRIC, SUMMARY } from "../instance/metrics.ts";
 import type { EvaluationRecord, RecordedPicture } from "../run/evaluation.ts";
 import type { Pictures, RunContents } from "../run/runFolder.ts";
 import { mostConfused } from "./mostConfused.ts";
@@ -51,8 +51,8 @@ ${rest > 0 && html`<p class="soft">${rest} more classes are in evaluation.json.<
 function classCharts(classes: number, evaluations: number): Html {
   const note = classes > 8 ? "The fuller the colour, the better." : "";
   return html`<div class="grid">
-${chart("per-class", { title: "Average precision by class", note: "Bar: AP50:95. Dot: AP50." })}
-${evaluations > 1 && chart("class-curves", { title: "AP50:95 by class over the run", note })}
+${chart("per-class", { title: "Average precision by class", note: `Bar: ${MAIN_METRIC}. Dot: ${LENIENT_METRIC}.` })}
+${evaluations > 1 && chart("class-curves", { title: `${MAIN_METRIC} by class over the run`, note })}
 </div>`;
 }
 

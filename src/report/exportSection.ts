@@ -1,5 +1,6 @@
 // The part of a run's page that shows what was exported of it, and how that was verified.
 
+import { MAIN_METRIC } from "../instance/metrics.ts";
 import type { FileRecord } from "../run/exported.ts";
 import { type Html, html } from "./page/html.ts";
 import { cell, heading, htmlTable, numberCell } from "./page/table.ts";
@@ -10,7 +11,7 @@ export function exportSection(files: readonly FileRecord[]): Html {
 ${htmlTable({
   columns: [
     ...["File", "Kind"],
-    ...["Size", "AP50:95", "Trainer's", "Boxes within", "Forward, p50"].map((number) => ({ number })),
+    ...["Size", MAIN_METRIC, "Trainer's", "Boxes within", "Forward, p50"].map((number) => ({ number })),
     "Verified on",
   ],
   rows: files.map(cells),
@@ -18,7 +19,7 @@ ${htmlTable({
 }
 
 function cells({ file, kind, bytes, opset, verified, latency_ms: latency }: FileRecord): Html[] {
-  const ap = verified?.["AP50:95"];
+  const ap = verified?.[MAIN_METRIC];
   const within = verified?.difference?.boxes;
   return [
     heading(file),

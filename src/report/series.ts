@@ -20,7 +20,7 @@ export type RunSeries = {
   unit: "epoch" | "step";
   train: Series;
   val: Series;
-  /** AP50:95 by class, at the places of `val`. */
+  /** The main metric by class, at the places of `val`. */
   perClass: Record<string, (number | null)[]>;
 };
 

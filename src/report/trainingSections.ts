@@ -1,10 +1,11 @@
 // The parts of a run's page that show its training: metrics over the run, losses, learning rates and speed.
 
+import { type LossTerm, lossTerms } from "../instance/lossTerms.ts";
 import { MAIN_METRIC } from "../instance/metrics.ts";
 import type { RunContents } from "../run/runFolder.ts";
 import { type Html, html } from "./page/html.ts";
 import { chart, type Section } from "./page/page.ts";
-import type { RunChart, StageSpan } from "./page/pageData.ts";
+import type { LossChart, StageSpan } from "./page/pageData.ts";
 import { cell, heading, htmlTable, numberCell } from "./page/table.ts";
 
 /** Sections for the page, in order. `terms`: the names of all columns of training. */
@@ -12,7 +13,7 @@ export function trainingSections(
   run: RunContents,
   { terms, stages }: { terms: readonly string[]; stages: readonly RecipeStage[] },
 ): Section[] {
-  const shown = TERMS.filter(({ term }) => terms.includes(term));
+  const shown = lossTerms(terms);
   return [
     { id: "progress", name: "Progress", content: progress(run, { staged: stages.length > 1 }) },
     ...(shown.length > 0 ? [{ id: "losses", name: "Losses", content: losses(shown) }] : []),
@@ -39,16 +40,14 @@ ${hasTrained(run) ? chart("loss", loss) : html`<p class="soft">No step has been 
 </div>`;
 }
 
-const TERMS: readonly { term: string; name: RunChart; title: string }[] = [
-  { term: "loss_ce", name: "loss-ce", title: "Classes" },
-  { term: "loss_bbox", name: "loss-bbox", title: "Boxes, L1" },
-  { term: "loss_giou", name: "loss-giou", title: "Boxes, GIoU" },
-];
-
-function losses(terms: typeof TERMS): Html {
+function losses(terms: readonly LossTerm[]): Html {
   return html`<p class="soft">Terms of the loss before their weights, smoothed.
 Bold is the decoder's last layer, grey its earlier ones, orange the encoder's own proposals.</p>
-<div class="grid three">${terms.map(({ name, title }) => chart(name, { title }))}</div>`;
+<div class="grid three">${terms.map(({ term, title, description }) => chart(lossChart(term), { title, note: description }))}</div>`;
+}
+
+function lossChart(term: string): LossChart {
+  return `loss-${term.slice("loss_".length)}`;
 }
 
 /** A stage as the recipe has it; `factor` multiplies the learning rates. */

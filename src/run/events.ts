@@ -1,6 +1,6 @@
 // What a training run says about itself while it goes: rows of metrics.jsonl, and what else a program around it may show.
 
-import type { SummaryMetric } from "../instance/metrics.ts";
+import type { Summary } from "../instance/metrics.ts";
 
 /**
  * One optimizer update. The losses are those of its images, under the reference's names (loss_ce, loss_bbox, loss_giou,
@@ -24,15 +24,15 @@ export type TrainRow = {
 };
 
 /**
- * COCO metrics on the validation images after `step` updates; null where nothing could be measured. `per_class`: AP50:95
- * by the name of the class.
+ * COCO metrics on the validation images after `step` updates; null where nothing could be measured. `per_class`: the
+ * main metric by the name of the class.
  */
 export type ValRow = {
   step: number;
   epoch: number;
   split: "val";
   per_class: Record<string, number | null>;
-} & Record<SummaryMetric, number | null>;
+} & Summary<number | null>;
 
 /** A line of metrics.jsonl. */
 export type MetricsRow = TrainRow | ValRow;

@@ -1,7 +1,11 @@
 // export.json: what was exported into a folder, how it was verified, how fast it is.
 
+import type { MAIN_METRIC } from "../instance/metrics.ts";
 import { runFiles } from "./files.ts";
 import { readJsonObject } from "./json.ts";
+
+/** The main metric of the trainer and of the file on the same images; null where these have no labels. */
+type VerifiedAp = Record<typeof MAIN_METRIC, { trainer: number; file: number } | null>;
 
 /** One file. Paths are relative to the record. */
 export type FileRecord = {
@@ -19,16 +23,17 @@ export type FileRecord = {
   /** int8: what the ranges of its activations were measured on; null where they are found as the model runs. */
   calibration?: { on: string; images: number } | null;
   /** Null where there is no onnxruntime to verify with. */
-  verified: {
-    on: string;
-    images: number;
-    /** Largest differences from the trainer's own forward: of boxes in parts of the image, of logits (decoded: scores). */
-    difference: { boxes: number; logits: number } | null;
-    near_ties: number;
-    "AP50:95": { trainer: number; file: number } | null;
-    /** Beyond these the file is not written; null where it is not held to them. */
-    tolerance: { boxes: number; logits: number; ap: number } | null;
-  } | null;
+  verified:
+    | (VerifiedAp & {
+        on: string;
+        images: number;
+        /** Largest differences from the trainer's own forward: of boxes in parts of the image, of logits (decoded: scores). */
+        difference: { boxes: number; logits: number } | null;
+        near_ties: number;
+        /** Beyond these the file is not written; null where it is not held to them. */
+        tolerance: { boxes: number; logits: number; ap: number } | null;
+      })
+    | null;
   /** One image, forward pass only. */
   latency_ms: { p50: number; p90: number; runs: number; threads: number } | null;
   exported: string;

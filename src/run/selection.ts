@@ -1,10 +1,10 @@
 // Which evaluation of a run is the best: the one rule, for typed recipes and for those of any version as plain data.
 
-import { MAIN_METRIC } from "../instance/metrics.ts";
+import { classMetric, MAIN_METRIC } from "../instance/metrics.ts";
 import type { MetricsRow, ValRow } from "./events.ts";
 
 export type Selection = {
-  /** The metric that chooses: early stopping's, else AP50:95. `AP:tree` is the AP50:95 of one class. */
+  /** The metric that chooses: early stopping's, else the main one. `AP:tree` is the main metric of one class. */
   metric: string;
   /** Its value in an evaluation's row; null where there was nothing to measure. */
   of(row: ValRow): number | null;
@@ -38,13 +38,13 @@ export function isBetter(score: number | null, best: { score: number } | null): 
 
 /** The class whose AP a metric is, such as "tree" of "AP:tree"; undefined for a metric of all classes. */
 export function classOfMetric(metric: string): string | undefined {
-  return metric.startsWith("AP:") ? metric.slice("AP:".length) : undefined;
+  return classMetric(metric)?.name;
 }
 
 /** Where a metric's value lies in an evaluation's row: key by key. */
 export function pathOfMetric(metric: string): string[] {
-  const name = classOfMetric(metric);
-  return name === undefined ? [metric] : ["per_class", name];
+  const ofClass = classMetric(metric);
+  return ofClass ? [ofClass.key, ofClass.name] : [metric];
 }
 
 function metricIn(row: ValRow, metric: string): number | null {

@@ -1,6 +1,7 @@
 // `compare`: two runs side by side, as a table, as JSON, or as a page.
 
 import type { CommandModule } from "yargs";
+import { MAIN_METRIC } from "../../instance/metrics.ts";
 import type { Difference, RunComparison } from "../../report/comparison.ts";
 import { JSON_OPTION } from "../options.ts";
 
@@ -66,7 +67,11 @@ async function asText({
     "",
     ...columns([head, ...scores(metrics), [], ...numbers(training)]),
     ...(classes.length > 0
-      ? ["", "AP50:95 by class, largest change first", ...columns([head, ...scores(classes.slice(0, MOST_CLASSES))])]
+      ? [
+          "",
+          `${MAIN_METRIC} by class, largest change first`,
+          ...columns([head, ...scores(classes.slice(0, MOST_CLASSES))]),
+        ]
       : []),
     ...(left > 0 ? [`and ${left} more classes; all are in --json`] : []),
     "",

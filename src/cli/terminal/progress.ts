@@ -15,7 +15,7 @@ export type ShownProgress = {
   dataWait: number;
   memoryBytes: number;
   secondsLeft: number;
-  /** AP50:95 of the last evaluation, once there was one. */
+  /** The main metric of the last evaluation, once there was one. */
   ap?: number | null;
 };
 

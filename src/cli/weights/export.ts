@@ -5,6 +5,7 @@ import type { CommandModule } from "yargs";
 import type { SplitName } from "../../data/dataset/sample.ts";
 import type { ExportResult } from "../../export/exportOnnx.ts";
 import type { ExportOptions } from "../../export/options.ts";
+import { MAIN_METRIC } from "../../instance/metrics.ts";
 import { UserError } from "../../util/errors.ts";
 import { JSON_OPTION, MODEL_RECIPE_OPTION, requireOnce, SPLIT_OPTION } from "../options.ts";
 import { STOPPED, stopSignal } from "../signals.ts";
@@ -130,7 +131,7 @@ function table({ files, record, seconds }: Pick<ExportResult, "files" | "record"
       if (calibration) rows.push(`  calibrated  on ${calibration.images} images of ${calibration.on}`);
       if (calibration === null) rows.push("  calibrated  not: no training images; ranges are found as the model runs");
       if (verified) {
-        const { on, images, difference, near_ties: ties, "AP50:95": ap } = verified;
+        const { on, images, difference, near_ties: ties, [MAIN_METRIC]: ap } = verified;
         rows.push(`  verified    on ${images} image${images === 1 ? "" : "s"} of ${on}`);
         if (difference) {
           const { boxes, logits } = difference;
@@ -140,7 +141,7 @@ function table({ files, record, seconds }: Pick<ExportResult, "files" | "record"
             `  difference  boxes ${boxes.toExponential(1)}, ${scores} ${logits.toExponential(1)} at most${ranked}`,
           );
         }
-        if (ap) rows.push(`  AP50:95     ${ap.file.toFixed(4)}, the trainer's ${ap.trainer.toFixed(4)}`);
+        if (ap) rows.push(`  ${MAIN_METRIC.padEnd(11)} ${ap.file.toFixed(4)}, the trainer's ${ap.trainer.toFixed(4)}`);
       }
       if (latency) {
         const threads = `${latency.threads} thread${latency.threads === 1 ? "" : "s"}`;

@@ -19,20 +19,21 @@ function rowChart(
   });
 }
 
-/** AP of each class: a bar for AP50:95, a dot for AP50. */
+/** AP of each class: a bar for the main metric, a dot for its most lenient form. */
 function perClass({ perClass: all }: { perClass: readonly ClassMetrics[] }, width: number): Drawing[] {
+  const { main, lenient: more, summary } = page.metrics;
   const rows = all
-    .flatMap((row) => (isNumber(row["AP50:95"]) ? [{ ...row, ap: row["AP50:95"] }] : []))
+    .flatMap((row) => (isNumber(row[main]) ? [{ ...row, ap: row[main], lenient: row[more] }] : []))
     .slice(0, MOST_CLASSES);
   type Row = (typeof rows)[number];
-  const furthest = ({ ap, AP50 }: Row) => Math.max(AP50 ?? 0, ap);
+  const furthest = ({ ap, lenient }: Row) => Math.max(lenient ?? 0, ap);
   const most = apTop(d3.max(rows, furthest), 1.1);
   const hasRoom = ({ ap }: Row) => ap > 0.2 * most; // in the bar, for its number
   const label = { y: "name", text: ({ ap }: Row) => score(ap), fontSize: 11 };
   const beside = { ...label, x: furthest, textAnchor: "start", dx: 9, fill: "var(--soft)" } as const;
   const within = { ...label, x: "ap", textAnchor: "end", dx: -6, fill: "var(--on-accent)" } as const;
-  const title = ({ name, ap, AP50, AP75, AR, annotations }: Row) =>
-    `${name}\nAP50:95  ${score(ap)}\nAP50  ${score(AP50)}\nAP75  ${score(AP75)}\nAR  ${score(AR)}\n${annotations} objects`;
+  const title = (row: Row) =>
+    [row.name, ...summary.map((one) => `${one}  ${score(row[one] ?? null)}`), `${row.annotations} objects`].join("\n");
   return [
     rowChart(width, {
       ...{ names: rows.map(({ name }) => name), rowHeight: 26, marginRight: 46 },
@@ -40,7 +41,10 @@ function perClass({ perClass: all }: { perClass: readonly ClassMetrics[] }, widt
       marks: [
         gridX(),
         Plot.barX(rows, { x: "ap", y: "name", fill: "var(--c1)", rx2: 3 }),
-        Plot.dot(rows, { filter: ({ AP50 }: Row) => isNumber(AP50), x: "AP50", y: "name", r: 3.5, fill: "var(--c2)" }),
+        Plot.dot(
+          rows.filter(({ lenient }) => isNumber(lenient)),
+          { x: "lenient", y: "name", r: 3.5, fill: "var(--c2)" },
+        ),
         Plot.text(rows, { ...beside, filter: (row: Row) => !hasRoom(row) }),
         Plot.text(rows, { ...within, filter: hasRoom }),
         rowTip(rows, "ap", title),
@@ -49,7 +53,7 @@ function perClass({ perClass: all }: { perClass: readonly ClassMetrics[] }, widt
   ];
 }
 
-/** AP50:95 of the classes over the run: lines where there are few, a field of shades where there are many. */
+/** The main metric of the classes over the run: lines where there are few, a field of shades where there are many. */
 function classCurves(run: RunData, width: number): Drawing[] {
   const names = Object.keys(run.perClass).filter((name) => run.perClass[name]!.some(isNumber));
   if (names.length > COLOURS.length) return [classField(run, names, width)];
@@ -84,14 +88,14 @@ function classField({ val, perClass: values, evaluation }: RunData, names: strin
           ...TIP,
           ...{ x: ({ from, to }: Cell) => (from + to) / 2, y: "name" },
           title: ({ name, value, to }: Cell) =>
-            `${name}\n${page.unit} ${Number(to.toFixed(2))}\nAP50:95  ${score(value)}`,
+            `${name}\n${page.unit} ${Number(to.toFixed(2))}\n${page.metrics.main}  ${score(value)}`,
         }),
       ),
     ],
   });
 }
 
-/** AP50:95 of each class in both runs, joined by a line. */
+/** The main metric of each class in both runs, joined by a line. */
 function classPairs({ runs, classes }: ComparisonData, width: number): Drawing[] {
   const rows = classes.slice(0, MOST_CLASSES);
   if (rows.length === 0) return [nothing()];

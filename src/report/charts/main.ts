@@ -2,12 +2,11 @@
 
 type Draw<Data> = (data: Data, width: number) => Drawing[];
 
-const RUN_CHARTS: Record<import("../page/pageData.ts").RunChart, Draw<RunData>> = {
+type LossChart = import("../page/pageData.ts").LossChart;
+
+const RUN_CHARTS: Record<Exclude<import("../page/pageData.ts").RunChart, LossChart>, Draw<RunData>> = {
   ap: apCurves,
   loss,
-  "loss-ce": lossTerm("loss_ce"),
-  "loss-bbox": lossTerm("loss_bbox"),
-  "loss-giou": lossTerm("loss_giou"),
   "learning-rate": learningRate,
   "grad-norm": single("grad_norm", { label: "norm", steep: true }),
   speed: single("images_per_second", { label: "images/s" }),
@@ -20,7 +19,7 @@ const RUN_CHARTS: Record<import("../page/pageData.ts").RunChart, Draw<RunData>> 
 };
 
 const COMPARISON_CHARTS: Record<import("../page/pageData.ts").ComparisonChart, Draw<ComparisonData>> = {
-  "both-ap": both("val", "AP50:95"),
+  "both-ap": both("val", page.metrics.main),
   "both-loss": both("train", "loss", { smoothed: true }),
   "class-pairs": classPairs,
 };
@@ -31,6 +30,7 @@ function ofEvaluation(draw: Draw<ShownEvaluation>): Draw<RunData> {
 
 function drawingOf(name: string, width: number): Drawing[] {
   const [{ run, comparison }, runCharts, comparisonCharts] = [page, RUN_CHARTS, COMPARISON_CHARTS];
+  if (run && name.startsWith("loss-")) return lossTerm(name.replace("loss-", "loss_"))(run, width);
   if (run && name in runCharts) return runCharts[name as keyof typeof runCharts](run, width);
   if (comparison && name in comparisonCharts)
     return comparisonCharts[name as keyof typeof comparisonCharts](comparison, width);

@@ -4,15 +4,17 @@ type RunData = import("../page/pageData.ts").RunData;
 
 const SMALL = 190;
 
-/** AP over the run: four lines, and the evaluation that was the best. */
+/** The order of colours that leaves recall far from precision. */
+const AP_COLOURS = [0, 1, 2, 7, 3, 4, 5, 6];
+
+/** AP over the run: a line for each number of the summary, and the evaluation that was the best. */
 function apCurves({ val, best }: RunData, width: number): Drawing[] {
-  const lines = [
-    { label: "AP50", stroke: colour(1) },
-    { label: "AP50:95", stroke: colour(0), strokeWidth: 2.6 },
-    { label: "AP75", stroke: colour(2) },
-    { label: "AR", stroke: colour(7) },
-  ]
-    .map((line) => ({ strokeWidth: 1.5, dots: true, ...line, values: val.values[line.label] ?? [] }))
+  const lines = page.metrics.summary
+    .map((label, i) => ({
+      ...{ label, stroke: colour(AP_COLOURS[i % AP_COLOURS.length]!), dots: true },
+      strokeWidth: label === page.metrics.main ? 2.6 : 1.5,
+      values: val.values[label] ?? [],
+    }))
     .filter(({ values }) => values.some(isNumber));
   const ring = { r: 5.5, fill: "var(--panel)", stroke: "var(--c1)", strokeWidth: 2.2 };
   const chart = lineChart(width, {
@@ -61,7 +63,9 @@ function lossTerm(term: string): (run: RunData, width: number) => Drawing[] {
     name === term ? Number.POSITIVE_INFINITY : name.endsWith("_enc") ? -1 : Number(name.slice(term.length + 1));
   return ({ train }, width) => {
     const names = Object.keys(train.values)
-      .filter((name) => name === term || name.startsWith(`${term}_`))
+      .filter(
+        (name) => name === term || (name.startsWith(`${term}_`) && /^(\d+|enc)$/.test(name.slice(term.length + 1))),
+      )
       .sort((a, b) => layer(a) - layer(b));
     const lines = names.map((name, i): Line => {
       const values = smooth(train.values[name]!, 9);

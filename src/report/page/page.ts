@@ -4,12 +4,15 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { LENIENT_METRIC, MAIN_METRIC, SUMMARY } from "../../instance/metrics.ts";
 import { programVersion } from "../../run/environment.ts";
 import { chartScript } from "./chartScript.ts";
 import { type Html, html, json, raw } from "./html.ts";
 import type { ComparisonChart, PageData, RunChart } from "./pageData.ts";
 
 const require = createRequire(import.meta.url);
+
+const METRICS = { main: MAIN_METRIC, lenient: LENIENT_METRIC, summary: SUMMARY };
 
 export type Section = { id: string; name: string; content: Html };
 
@@ -24,7 +27,7 @@ export async function page({
   title: string;
   header: Html;
   sections: readonly Section[];
-  data: PageData;
+  data: Omit<PageData, "metrics">;
   /** Seconds after which a browser reads the file again; undefined where it will not change. */
   refresh?: number | undefined;
 }): Promise<string> {
@@ -56,7 +59,7 @@ ${sections.map(section)}
 </main>
 <footer>Made by rfdetr-train ${programVersion()}. Charts by Observable Plot and D3 (ISC licence).</footer>
 </div>
-<script type="application/json" id="data">${json(data)}</script>
+<script type="application/json" id="data">${json({ ...data, metrics: METRICS } satisfies PageData)}</script>
 ${scripts.map((script) => html`<script>${raw(script)}</script>\n`)}
 </body>
 </html>

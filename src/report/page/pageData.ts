@@ -1,16 +1,18 @@
 // What a page hands to its charts (charts/*.ts) as JSON: the names and types that both sides share.
 
+import type { LENIENT_METRIC, MAIN_METRIC, SummaryMetric } from "../../instance/metrics.ts";
 import type { RunContents } from "../../run/runFolder.ts";
 import type { Difference } from "../comparison.ts";
 import type { RunSeries, Series } from "../series.ts";
+
+/** The chart of a term of the loss, `loss-ce` of the columns `loss_ce`, `loss_ce_0` ... */
+export type LossChart = `loss-${string}`;
 
 /** Charts of one run. */
 export type RunChart =
   | "ap"
   | "loss"
-  | "loss-ce"
-  | "loss-bbox"
-  | "loss-giou"
+  | LossChart
   | "learning-rate"
   | "grad-norm"
   | "speed"
@@ -36,21 +38,29 @@ export type RunData = RunSeries & {
   /** None where their place on the axis is not known. */
   stages: readonly StageSpan[];
   evaluation: ShownEvaluation | null;
-  /** The best evaluation: its place on the axis, its AP50:95. */
+  /** The best evaluation: its place on the axis, its main metric. */
   best: { x: number; y: number } | null;
 };
 
 export type ComparisonData = {
   /** Two runs, each with columns of its own. */
   runs: readonly { name: string; train: Series; val: Series }[];
-  /** AP50:95 by class. */
+  /** The main metric by class. */
   classes: readonly Difference[];
+};
+
+/** Names of metrics, as all rows and columns have them. `lenient`: what classes show beside the main one. */
+export type ShownMetrics = {
+  main: typeof MAIN_METRIC;
+  lenient: typeof LENIENT_METRIC;
+  summary: readonly SummaryMetric[];
 };
 
 export type PageData = {
   /** Of all curves over a run: in what they count, and the end of the longest. */
   unit: "epoch" | "step";
   end: number;
+  metrics: ShownMetrics;
   run?: RunData;
   comparison?: ComparisonData;
 };

@@ -4,7 +4,7 @@ import { type DetectInput, detectWith } from "../../detector/detector.ts";
 import { detectingWith } from "../../detector/weights.ts";
 import { type Evaluation, evaluateModel } from "../../eval/evaluate.ts";
 import { metricsOf } from "../../eval/metricsRow.ts";
-import { bySummary, MAIN_METRIC, measured } from "../../instance/metrics.ts";
+import { bySummary, MAIN_METRIC, measured, PREFIXES } from "../../instance/metrics.ts";
 import type { ValRow } from "../../run/events.ts";
 import { averagedWeights } from "../../step/learner.ts";
 import type { Run } from "../liveRun.ts";
@@ -27,12 +27,16 @@ export async function validate(run: Run, epoch: number): Promise<{ row: ValRow; 
     epoch,
     split: "val",
     ...bySummary((name) => measured(metrics[name])),
-    per_class: Object.fromEntries(
-      Object.entries(per_class as Record<string, Record<string, number>>).map(([name, values]) => [
-        name,
-        measured(values[MAIN_METRIC]),
-      ]),
-    ),
+    ...byClass(per_class as Record<string, Record<string, number>>),
   };
   return { row, result };
+}
+
+/** The main metric of each kind by the name of the class. */
+function byClass(perClass: Record<string, Record<string, number>>): Pick<ValRow, "per_class"> {
+  const columns = PREFIXES.map((prefix) => [
+    `${prefix}per_class`,
+    Object.fromEntries(Object.entries(perClass).map(([name, of]) => [name, measured(of[`${prefix}${MAIN_METRIC}`])])),
+  ]);
+  return Object.fromEntries(columns) as Pick<ValRow, "per_class">;
 }

@@ -77,7 +77,7 @@ function numbers(fields: object, path: string): [string, number][] {
 
 /**
  * What a table of runs shows: the last value of every key, and under `best/...` the evaluation with the highest `metric`
- * (the first of equals), with its step and epoch. `AP:NAME` is the AP50:95 of one class.
+ * (the first of equals), with its step and epoch. `AP:NAME` is the main metric of one class.
  */
 export function summaryOf(rows: readonly MetricsRow[], options: { metric?: string } = {}): Record<string, number> {
   const summary = openSummary(options);
@@ -99,7 +99,7 @@ export function openSummary({ metric = MAIN_METRIC }: { metric?: string } = {}) 
       if (score <= highest) return;
       highest = score;
       const metrics = Object.entries(row)
-        .filter(([name]) => name.startsWith("val/") && !name.startsWith("val/per_class/"))
+        .filter(([name]) => /^val\/[^/]+$/.test(name)) // not those of single classes
         .map(([name, value]): [string, number] => [`best/${name.slice("val/".length)}`, value]);
       best = new Map([...metrics, ["best/step", row._step], ["best/epoch", row.epoch]]);
     },
