@@ -57,24 +57,6 @@ test("what is recipe and what is default can be told apart", async () => {
   expect(table).not.toContain("<code>train.lr</code>");
 });
 
-test("a term of the loss that is not known is shown under its own name, and draws its own columns", async () => {
-  await writeLongRun(run("terms"), { epochs: 2, classes: ["only"], images: 1 });
-  const metrics = join(run("terms"), "metrics.jsonl");
-  const rows = await readFile(metrics, "utf8");
-  await writeFile(
-    metrics,
-    rows.replaceAll('"loss_ce"', '"loss_mask":0.5,"loss_mask_0":0.6,"loss_mask_dice":0.7,"loss_ce"'),
-  );
-  const text = await readFile(await reportRun(run("terms")), "utf8");
-  for (const [name, title] of [
-    ["loss-ce", "Classes"],
-    ["loss-mask", "loss_mask"],
-    ["loss-mask_dice", "loss_mask_dice"],
-  ])
-    expect(text).toContain(`<figure data-chart="${name}">\n<figcaption><h3>${title}</h3>`);
-  expect(text).not.toContain('data-chart="loss-mask_0"');
-});
-
 test("exported files are listed with how they were verified; what is no record of one is left out", async () => {
   const model = {
     ...{ file: "model.onnx", kind: "plain", opset: 18, bytes: 112_345_678, latency_ms: { p50: 182.3 } },
@@ -140,12 +122,6 @@ describe.skipIf(!executable)(`in a browser${executable ? "" : ` (${NO_CHROMIUM})
       expect(drawn).toContain(title);
     const broken = "[...document.images].filter((i) => !i.complete || i.naturalWidth === 0).length";
     expect(await page.evaluate(broken)).toBe(0);
-  });
-
-  test("a term of the loss that is not known has a chart", async () => {
-    await openSilently(join(run("terms"), "report.html"));
-    const drawn = await page.evaluate<string[]>("[...document.querySelectorAll('figure svg')].map((s) => s.ariaLabel)");
-    for (const title of ["Classes", "loss_mask", "loss_mask_dice"]) expect(drawn).toContain(title);
   });
 
   test("a value is shown where the pointer is", async () => {

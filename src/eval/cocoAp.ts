@@ -1,6 +1,6 @@
 // Average precision and recall of boxes as COCO defines them, equal to pycocotools' COCOeval (iouType "bbox").
 
-import { MAIN_METRIC, type Summary } from "../instance/metrics.ts";
+import { MAIN_METRIC, type MetricSummary } from "../instance/metrics.ts";
 import {
   AREAS,
   type Category,
@@ -17,7 +17,7 @@ type ClassMetrics = {
   id: number;
   name: string;
   annotations: number;
-} & Summary<number>;
+} & MetricSummary<number>;
 
 export type CocoMetrics = {
   /** Means over the classes that have annotations, -1 if none has: the main metric, AP50, AP75, APs, APm, APl, AR (at the largest of maxDets), AR<n> for each of maxDets, ARs, ARm, ARl. */

@@ -12,7 +12,7 @@ type CocoMetric = (typeof KINDS.box.summary)[number];
 export type SummaryMetric = Named<(typeof KINDS)[keyof typeof KINDS]>;
 
 /** Numbers by the names of the summary; those of other kinds than boxes may not have been measured. */
-export type Summary<Value> = Record<CocoMetric, Value> & Partial<Record<SummaryMetric, Value>>;
+export type MetricSummary<Value> = Record<CocoMetric, Value> & Partial<Record<SummaryMetric, Value>>;
 
 /** Numbers of an evaluation as a whole and of each class, in the order in which people see them. */
 export const SUMMARY = Object.values(KINDS).flatMap(({ prefix, summary }) =>

@@ -1,6 +1,6 @@
 // evaluation.json and evaluation-best.json: what lies behind the figures of a run's last and of its best evaluation.
 
-import type { Summary } from "../instance/metrics.ts";
+import type { MetricSummary } from "../instance/metrics.ts";
 import type { MetricsRow, ValRow } from "./events.ts";
 import { runFiles } from "./files.ts";
 import { readJsonObject } from "./json.ts";
@@ -55,7 +55,7 @@ export type EvaluationRecord = {
   confusion: Confusion;
   precisionRecall: PrecisionRecall;
   metrics: Record<string, number | null>;
-  perClass: ({ name: string; annotations: number } & Summary<number | null>)[];
+  perClass: ({ name: string; annotations: number } & MetricSummary<number | null>)[];
   f1: F1;
   f1Sweep: F1[];
   pictures: RecordedPicture[];

@@ -1,6 +1,6 @@
 // What a training run says about itself while it goes: rows of metrics.jsonl, and what else a program around it may show.
 
-import type { Summary } from "../instance/metrics.ts";
+import type { MetricSummary } from "../instance/metrics.ts";
 
 /**
  * One optimizer update. The losses are those of its images, under the reference's names (loss_ce, loss_bbox, loss_giou,
@@ -32,7 +32,7 @@ export type ValRow = {
   epoch: number;
   split: "val";
   per_class: Record<string, number | null>;
-} & Summary<number | null>;
+} & MetricSummary<number | null>;
 
 /** A line of metrics.jsonl. */
 export type MetricsRow = TrainRow | ValRow;

@@ -96,21 +96,22 @@ function missing(option: string): UserError {
 }
 
 function table({ metrics, perClass, f1, facts }: Measurement): string {
-  const show = (value: number) => (value < 0 ? "-" : value.toFixed(4)).padStart(9);
+  const show = (value: number | undefined, to = 9) =>
+    (value === undefined || value < 0 ? "-" : value.toFixed(4)).padStart(to);
   const width = Math.max(9, ...Object.keys(metrics).map(({ length }) => length + 2));
   const nameWidth = Math.max(7, ...perClass.map(({ name }) => name.length + 2));
-  const columns = SUMMARY;
+  const columns = SUMMARY.map((name) => ({ name, to: Math.max(9, name.length + 2) }));
   return [
     ...facts,
     "",
     ...Object.entries(metrics).map(([name, value]) => name.padEnd(width) + show(value)),
     `${"F1".padEnd(width)}${show(f1.f1)}  (score >= ${f1.threshold.toFixed(2)}: precision ${f1.precision.toFixed(4)}, recall ${f1.recall.toFixed(4)})`,
     "",
-    `${"class".padEnd(nameWidth)}${columns.map((name) => name.padStart(9)).join("")}${"boxes".padStart(8)}`,
+    `${"class".padEnd(nameWidth)}${columns.map(({ name, to }) => name.padStart(to)).join("")}${"boxes".padStart(8)}`,
     ...perClass.map(
       (one) =>
         one.name.padEnd(nameWidth) +
-        columns.map((name) => show(one[name])).join("") +
+        columns.map(({ name, to }) => show(one[name], to)).join("") +
         String(one.annotations).padStart(8),
     ),
   ].join("\n");
