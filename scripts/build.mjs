@@ -73,6 +73,12 @@ async function buildCharts(fresh) {
   writeFileSync(join(fresh, "report", "charts.js"), await compileCharts(folder));
 }
 
+/** The schema of a recipe as a file, for editors. */
+async function writeSchema(fresh) {
+  const { recipeJsonSchema } = await import(pathToFileURL(join(fresh, "recipe", "jsonSchema.js")).href);
+  writeFileSync(join(fresh, "recipe.schema.json"), JSON.stringify(recipeJsonSchema(), null, 2));
+}
+
 /** Have dist up to date; takes milliseconds where it is. */
 export async function ensureBuilt() {
   if (!isFresh()) await build();
@@ -89,6 +95,7 @@ export async function build() {
     try {
       compile(["-p", join(root, "tsconfig.build.json"), "--outDir", fresh, "--noEmitOnError"]);
       await buildCharts(fresh);
+      await writeSchema(fresh);
       copyAssets(join(root, "src"), fresh);
       writeFileSync(join(fresh, ".source"), stamp);
       const old = `${fresh}.old`;

@@ -55,6 +55,14 @@ describe("npm dependencies", () => {
     expect(missingBuilds(lock), "run: node scripts/complete-lockfile.mjs").toEqual([]);
   });
 
+  test("every package in the lock file has its SHA-512, also those for other systems", () => {
+    const { packages } = JSON.parse(readFileSync(join(here, "..", "package-lock.json"), "utf8"));
+    const without = Object.entries(packages).filter(
+      ([path, { integrity }]) => path && !/^sha512-/.test(integrity ?? ""),
+    );
+    expect(without.map(([path]) => path)).toEqual([]);
+  });
+
   test("a build that the lock file lacks is described by its name", () => {
     const parent = { version: "1.0.0", dev: true, optionalDependencies: { "@x/cli-linux-arm64-musl": "1.2.3" } };
     const { packages } = complete({ packages: { "": {}, "node_modules/x": parent } });

@@ -4,7 +4,7 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { launch } from "./support/launcher.ts";
@@ -28,7 +28,7 @@ beforeAll(async () => {
   // What it depends on is what is installed here.
   for (const name of await readdir(join(ROOT, "node_modules")))
     if (!name.startsWith(".")) await symlink(join(ROOT, "node_modules", name), join(project, "node_modules", name));
-});
+}, 300_000);
 afterAll(() => rm(project, { recursive: true, force: true }));
 
 const start = (...words: string[]) =>
@@ -71,10 +71,19 @@ describe("the package", () => {
   });
 });
 
-describe("the launcher of the package", () => {
+describe("the launcher of the package", { timeout: 300_000 }, () => {
   test("prints a shipped recipe, and takes one by its name", async () => {
     const { code, out } = await start("recipes", "quickstart");
-    expect({ code, out }).toEqual({ code: 0, out: await readFile(join(ROOT, "recipes/quickstart.yaml"), "utf8") });
+    const [editors, ...text] = out.split("\n");
+    expect({ code, text: text.join("\n") }).toEqual({
+      code: 0,
+      text: await readFile(join(ROOT, "recipes/quickstart.yaml"), "utf8"),
+    });
+    const [, schema] = /^# yaml-language-server: \$schema=(?:file:\/\/)?(.+)$/.exec(editors!)!;
+    const { properties } = JSON.parse(await readFile(resolve(project, schema!), "utf8"));
+    expect(properties.train.properties.lr).toMatchObject({ default: 1e-4, description: expect.any(String) });
+    await writeFile(join(project, "mine.yaml"), out);
+    expect((await start("check", "--recipe", "mine.yaml", "--no-cost")).code).toBe(0);
     const checked = await start("check", "--recipe", "quickstart", "--no-cost");
     expect(checked).toMatchObject({ code: 0, out: expect.stringContaining("Ready to train") });
     const other = await start("check", "--recipe", "recipes/staged.yaml", "--no-cost", "--set", "weights=none");

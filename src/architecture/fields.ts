@@ -45,7 +45,9 @@ export function withFields(base: Architecture, fields: Record<string, unknown>, 
     const value = fields[name];
     if (value === undefined || value === null) continue;
     if (typeof value !== "number" || !Number.isInteger(value) || value < 1 || value > 1e6)
-      throw new UserError(`${source}.${name} is ${JSON.stringify(value)}; it must be a whole number from 1.`);
+      throw new UserError(
+        `${source}.${name} is ${JSON.stringify(value)}; it must be a whole number from 1 to 1000000.`,
+      );
     result[key] = value;
   }
   const { encoder, out_feature_indexes: features, projector_scale: scales } = fields;
@@ -60,7 +62,9 @@ export function withFields(base: Architecture, fields: Record<string, unknown>, 
       const value = given[name];
       if (value === undefined) continue;
       if (typeof value !== "number" || !(value > 0 && value <= 65536))
-        throw new UserError(`${source}.encoder.${name} is ${JSON.stringify(value)}; it must be a positive number.`);
+        throw new UserError(
+          `${source}.encoder.${name} is ${JSON.stringify(value)}; it must be a number above 0 and at most 65536.`,
+        );
       result.encoder[key] = value;
     }
   }

@@ -1,10 +1,13 @@
 // `recipes`: list or print the recipes that come with the program, and the JSON schema of all keys.
 
+import { isAbsolute, relative } from "node:path";
+import { pathToFileURL } from "node:url";
 import type { CommandModule } from "yargs";
 import type { KeyEntry } from "../../recipe/manual.ts";
 import { shippedRecipes } from "../../recipe/shipped.ts";
 import { closest } from "../../util/closest.ts";
 import { UserError } from "../../util/errors.ts";
+import { packagePath } from "../../util/package.ts";
 import { requireOnce } from "../options.ts";
 
 type Arguments = { name?: string; explain?: string; schema: boolean; json: boolean };
@@ -47,7 +50,7 @@ export const recipesCommand: CommandModule<{}, Arguments> = {
           hint: `Shipped: ${names.join(", ")}.`,
         });
       }
-      process.stdout.write(found.text);
+      process.stdout.write(`${schemaLine()}\n${found.text}`);
       return;
     }
     if (json) {
@@ -61,6 +64,13 @@ export const recipesCommand: CommandModule<{}, Arguments> = {
     );
   },
 };
+
+/** Tells editors with the language server of YAML where the documentation of all keys is, seen from the current folder. */
+function schemaLine(): string {
+  const path = packagePath("dist/recipe.schema.json");
+  const short = relative(process.cwd(), path);
+  return `# yaml-language-server: $schema=${short.startsWith("..") || isAbsolute(short) ? pathToFileURL(path) : short}`;
+}
 
 /** A key with what it takes, its default and its meaning; a section with a line for each of its keys, too. */
 function explained({ key, takes, default: value, description, keys }: KeyEntry): string {
