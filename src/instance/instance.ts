@@ -3,11 +3,16 @@
 /** `[x1, y1, x2, y2]` in pixels of the original image. */
 type Corners = [x1: number, y1: number, x2: number, y2: number];
 
+/** Of a point (x, y) as it was annotated: it is now at (scaleX * x + shiftX, scaleY * y + shiftY). A mirrored scaleX is negative. */
+export type Placement = [scaleX: number, scaleY: number, shiftX: number, shiftY: number];
+
 /**
  * The region that an object covers, as the file had it: polygons `[x, y, x, y, ...]` in pixels, or COCO's run lengths (column by
- * column, outside first), as numbers or packed in a text. Kept as it is until a sample is made of it.
+ * column, outside first), as numbers or packed in a text. Once its image was changed, polygons have moved with it, and `placed` says where the pixels of `size` are.
  */
-export type Mask = { polygons: number[][] } | { size: [height: number, width: number]; counts: number[] | string };
+export type Mask =
+  | { polygons: number[][] }
+  | { size: [height: number, width: number]; counts: number[] | string; placed?: Placement };
 
 /** What may be known of an object besides its box. `keypoints`: `[x, y, visibility, ...]` in pixels, as COCO has them. */
 export type Shape = { mask?: Mask; keypoints?: number[] };
@@ -17,9 +22,10 @@ export type Instance = Shape & { label: number; box: Corners };
 
 /**
  * The objects of one image as columns, which is how tensors are made of them: boxes [n, 4], row-major, and classes [n]. As the
- * target of a loss, boxes are normalised cxcywh; as detections, xyxy in pixels.
+ * target of a loss, boxes are normalised cxcywh; as detections, xyxy in pixels. `shapes` [n]: masks and keypoints in the same
+ * coordinates, from 0 to 1 in a target; absent where nobody asked for them.
  */
-export type Instances = { boxes: Float32Array; labels: Int32Array };
+export type Instances = { boxes: Float32Array; labels: Int32Array; shapes?: readonly Shape[] };
 
 /** What there is to find in one image: boxes normalised cxcywh. */
 export type Target = Instances;

@@ -1,5 +1,7 @@
-// Drawn changes, done to an image and to its boxes.
+// Drawn changes, done to an image and to the boxes, masks and keypoints in it.
 
+import type { Placement } from "../../instance/instance.ts";
+import { placedAgain, placeShape, UNMOVED } from "../../instance/placement.ts";
 import { clampBoxes, type PixelBoxes } from "../dataset/sample.ts";
 import type { Rgb } from "../image/decode.ts";
 import { resizePillow } from "../image/resize.ts";
@@ -27,7 +29,7 @@ export function changeImage(
 
 /**
  * The same for boxes (xyxy, in pixels of the original image), mirroring included. What a cut leaves without area is
- * dropped. The result is in pixels of an image of size `frame`.
+ * dropped, with its mask and keypoints. The result is in pixels of an image of size `frame`.
  */
 export function changeBoxes(
   boxes: PixelBoxes,
@@ -36,6 +38,7 @@ export function changeBoxes(
 ): { boxes: PixelBoxes; frame: Size } {
   let now = boxes;
   let frame: Size = { width: size.width, height: size.height };
+  let placement: Placement = UNMOVED;
   for (const change of changes) {
     const after = sizeAfter(change, frame);
     const { resize = frame, cut, mirror } = change;
@@ -44,18 +47,21 @@ export function changeBoxes(
     now = { ...now, boxes: now.boxes.map((v, i) => (i % 2 === 0 ? v * sx - left : v * sy - top)) };
     if (cut) now = clampBoxes(now, after.width, after.height);
     if (mirror) now = mirrorBoxes(now, after.width);
+    placement = placedAgain(placement, [sx, sy, -left, -top]);
+    if (mirror) placement = placedAgain(placement, [-1, 1, after.width, 0]);
     frame = after;
   }
-  return { boxes: now, frame };
+  const { shapes } = now;
+  return { boxes: shapes ? { ...now, shapes: shapes.map((shape) => placeShape(shape, placement)) } : now, frame };
 }
 
-function mirrorBoxes({ boxes, labels }: PixelBoxes, width: number): PixelBoxes {
+function mirrorBoxes({ boxes, ...rest }: PixelBoxes, width: number): PixelBoxes {
   const mirrored = boxes.slice();
   for (let i = 0; i < boxes.length; i += 4) {
     mirrored[i] = width - boxes[i + 2]!;
     mirrored[i + 2] = width - boxes[i]!;
   }
-  return { boxes: mirrored, labels };
+  return { boxes: mirrored, ...rest };
 }
 
 function crop(image: Rgb, { top, left, width, height }: Area): Rgb {

@@ -32,6 +32,8 @@ export type LoaderOptions = {
   resolution: number | ((epoch: number, batch: number) => number);
   /** Each image gets one of these sides, at random, in place of `resolution`; a batch is padded to its largest. */
   sides?: readonly number[] | undefined;
+  /** Whether targets have masks and keypoints, for a model that learns from them; polygons can be many. Default false. */
+  shapes?: boolean;
   /** Threads, and batches prepared ahead; 0 prepares in the calling thread when asked. */
   workers: number;
   seed: number;
@@ -60,7 +62,7 @@ export type Loader = {
 const SIDE = 1;
 
 export function createLoader(options: LoaderOptions): Loader {
-  const { split, batchSize, training, workers, seed, augment } = options;
+  const { split, batchSize, training, workers, seed, augment, shapes = false } = options;
   const { samples } = split;
   const orderOptions = {
     length: samples.length,
@@ -97,8 +99,8 @@ export function createLoader(options: LoaderOptions): Loader {
     const parts = await Promise.all(
       chosen.map(async (sample, i) => {
         const words: [number, ...number[]] = [seed, epoch, start + i];
-        const task = { sample: boxesOf(sample), folder: split.images, resolution: sides[i]!, augment, words };
-        return place(await pool.run(task, { signal }), i);
+        const task = { sample: shapes ? sample : boxesOf(sample), folder: split.images, augment, shapes, words };
+        return place(await pool.run({ ...task, resolution: sides[i]! }, { signal }), i);
       }),
     );
     const shape: Batch["shape"] = [chosen.length, side, side, 3];
@@ -154,7 +156,7 @@ function paddingOf(sides: readonly number[], side: number): Uint8Array {
   return mask;
 }
 
-/** What a thread is sent of a sample: no mask or keypoint is made into a target yet, and polygons can be many. */
+/** A sample without masks and keypoints, which a thread need not be sent where targets have none. */
 function boxesOf(sample: Sample): Sample {
   return { ...sample, annotations: sample.annotations.map(({ mask: _, keypoints: __, ...annotation }) => annotation) };
 }

@@ -16,6 +16,8 @@ export type PrepareTask = {
   resolution: number;
   /** Null: only resize. */
   augment: Augment | null;
+  /** Whether the target gets masks and keypoints. */
+  shapes: boolean;
   /** Words of the random stream of this image: seed, epoch, position in the epoch. */
   words: [seed: number, ...rest: number[]];
 };
@@ -24,11 +26,12 @@ export type PrepareTask = {
 export type Prepared = { pixels: Float32Array; target: Target; width: number; height: number };
 
 /** Throws UserError naming the image file. */
-export async function prepare({ sample, folder, resolution, augment, words }: PrepareTask): Promise<Prepared> {
+export async function prepare({ sample, folder, resolution, augment, shapes, words }: PrepareTask): Promise<Prepared> {
   const image = await decodeFile(sample.path, { within: folder });
   const { width, height } = image;
   const changes = augment ? drawChanges(rngFromSeed(...words), image, augment) : [];
-  const { boxes, frame } = changeBoxes(trainingBoxes(sample.annotations, width, height), image, changes);
+  const annotated = trainingBoxes(sample.annotations, width, height, { shapes });
+  const { boxes, frame } = changeBoxes(annotated, image, changes);
   const changed = changeImage(image, changes, resolution);
   const pixels = normalise(changed.image, { mirror: changed.mirrored });
   return { pixels, target: toTarget(boxes, frame.width, frame.height), width, height };

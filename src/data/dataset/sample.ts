@@ -1,6 +1,7 @@
 // What a data set is once it is read: images with labelled boxes, whatever the files looked like; and the rules for boxes.
 
-import type { Instance, Target } from "../../instance/instance.ts";
+import type { Instance, Shape, Target } from "../../instance/instance.ts";
+import { dropHiddenKeypoints, placeShape } from "../../instance/placement.ts";
 
 /** One class. `label` is the model's class index (0..N-1), `categoryId` the id that the files and COCO results use. */
 export type ClassEntry = { name: string; categoryId: number; label: number };
@@ -85,31 +86,47 @@ export function boxFault(
   return null;
 }
 
-/** Labelled boxes in pixels, ready for geometry: `boxes` is `[n, 4]` xyxy. */
-export type PixelBoxes = { boxes: Float64Array; labels: Int32Array };
+/** Labelled boxes in pixels, ready for geometry: `boxes` is `[n, 4]` xyxy; `shapes` `[n]`, where they are asked for. */
+export type PixelBoxes = { boxes: Float64Array; labels: Int32Array; shapes?: readonly Shape[] };
 
-/** The boxes that training sees: no crowds, clamped to an image of this size, those left without area dropped. */
-export function trainingBoxes(annotations: readonly Annotation[], width: number, height: number): PixelBoxes {
+/**
+ * The boxes that training sees: no crowds, clamped to an image of this size, those left without area dropped. `shapes`: with
+ * their masks and keypoints.
+ */
+export function trainingBoxes(
+  annotations: readonly Annotation[],
+  width: number,
+  height: number,
+  { shapes = false }: { shapes?: boolean } = {},
+): PixelBoxes {
   const kept = annotations.filter((a) => !a.crowd);
   const boxes = Float64Array.from(kept.flatMap((a) => a.box));
-  return clampBoxes({ boxes, labels: Int32Array.from(kept, (a) => a.label) }, width, height);
+  const labels = Int32Array.from(kept, (a) => a.label);
+  return clampBoxes({ boxes, labels, ...(shapes && { shapes: kept.map(shapeOf) }) }, width, height);
+}
+
+function shapeOf({ mask, keypoints }: Annotation): Shape {
+  return { ...(mask && { mask }), ...(keypoints && { keypoints }) };
 }
 
 /** Clamp xyxy boxes to `[0, width] x [0, height]` and drop those without area. */
-export function clampBoxes({ boxes, labels }: PixelBoxes, width: number, height: number): PixelBoxes {
+export function clampBoxes({ boxes, labels, shapes }: PixelBoxes, width: number, height: number): PixelBoxes {
   const out: number[] = [];
   const outLabels: number[] = [];
+  const outShapes: Shape[] = [];
   for (let i = 0; i < labels.length; i++) {
     const [x1, y1, x2, y2] = [0, 1, 2, 3].map((k) => Math.min(Math.max(boxes[4 * i + k]!, 0), k % 2 ? height : width));
     if (!(x2! > x1! && y2! > y1!)) continue;
     out.push(x1!, y1!, x2!, y2!);
     outLabels.push(labels[i]!);
+    if (shapes) outShapes.push(shapes[i]!);
   }
-  return { boxes: Float64Array.from(out), labels: Int32Array.from(outLabels) };
+  const clamped = { boxes: Float64Array.from(out), labels: Int32Array.from(outLabels) };
+  return shapes ? { ...clamped, shapes: outShapes } : clamped;
 }
 
-/** Pixel xyxy boxes of an image of this size as normalised cxcywh targets. */
-export function toTarget({ boxes, labels }: PixelBoxes, width: number, height: number): Target {
+/** Pixel xyxy boxes of an image of this size as normalised cxcywh targets; keypoints outside of it are none. */
+export function toTarget({ boxes, labels, shapes }: PixelBoxes, width: number, height: number): Target {
   const out = new Float32Array(boxes.length);
   for (let i = 0; i < boxes.length; i += 4) {
     const [x1, y1, x2, y2] = [boxes[i]!, boxes[i + 1]!, boxes[i + 2]!, boxes[i + 3]!];
@@ -118,5 +135,9 @@ export function toTarget({ boxes, labels }: PixelBoxes, width: number, height: n
     out[i + 2] = (x2 - x1) / width;
     out[i + 3] = (y2 - y1) / height;
   }
-  return { boxes: out, labels };
+  if (!shapes) return { boxes: out, labels };
+  const placed = shapes.map((shape) =>
+    placeShape(dropHiddenKeypoints(shape, width, height), [1 / width, 1 / height, 0, 0]),
+  );
+  return { boxes: out, labels, shapes: placed };
 }
