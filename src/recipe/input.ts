@@ -89,6 +89,8 @@ export interface RecipeInput {
     } | null | undefined;
     /** Images a forward pass; auto tries what fits into memory and is fastest @default 4 */
     batch_size?: number | "auto" | undefined;
+    /** Pictures with an EXIF orientation: as-stored takes their pixels as they are, as the reference does; apply turns them, for boxes that were drawn on the turned picture @default "as-stored" */
+    exif?: "as-stored" | "apply" | undefined;
     /** Threads that read and decode images @default 2 */
     workers?: number | undefined;
     /** New order of the images in each epoch @default true */

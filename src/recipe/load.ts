@@ -9,7 +9,8 @@ import { fileError, writeFileAtomic } from "../util/files.ts";
 import { explain, type Fault, keyName, show } from "./explain.ts";
 import type { RecipeInput } from "./input.ts";
 import { nearestKey } from "./manual.ts";
-import { CUSTOM_NEEDS, type Recipe, recipeSchema } from "./schema.ts";
+import { CUSTOM_NEEDS } from "./modelKeys.ts";
+import { type Recipe, recipeSchema } from "./schema.ts";
 import { recipeFile, shippedRecipes } from "./shipped.ts";
 
 const MOST_BYTES = 1 << 20;

@@ -6,7 +6,14 @@ import type { Architecture } from "../architecture/variants.ts";
 import { leafShapes } from "../architecture/weights/table.ts";
 import { toText } from "../checkpoint/weightsFile.ts";
 import type { Loader } from "../data/batch/loader.ts";
-import { datasetFingerprint, datasetSummary, loadDataset } from "../data/dataset/dataset.ts";
+import {
+  datasetFingerprint,
+  datasetSummary,
+  describeWarnings,
+  loadDataset,
+  refuseErrors,
+} from "../data/dataset/dataset.ts";
+import { headerProblems, MOST_HEADERS } from "../data/dataset/headers.ts";
 import type { ClassEntry } from "../data/dataset/sample.ts";
 import { selectDevice } from "../engine/device.ts";
 import type { Recipe } from "../recipe/schema.ts";
@@ -45,6 +52,8 @@ export async function assemble(
 ): Promise<Parts> {
   recipeArchitecture(recipe); // a faulty one is reported before the data set is read
   const dataset = await loadDataset(recipe.data);
+  const headers = await headerProblems(dataset, { most: MOST_HEADERS });
+  refuseErrors(headers);
   const { classes } = dataset;
   const architecture = recipeArchitecture(recipe, classes.length);
   const splits = chooseSplits(recipe, dataset, { overfit, dryRun });
@@ -72,6 +81,7 @@ export async function assemble(
     size: sizeOf(recipe, trainLoader),
     facts: [
       ...datasetSummary(dataset),
+      ...describeWarnings([...dataset.problems, ...headers]),
       ...(overfit === null ? [] : [`Only the first ${overfit} training images are used, for training and evaluation`]),
       ...start.facts,
       ...describeModel(recipe, architecture, plan),

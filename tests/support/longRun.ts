@@ -207,7 +207,7 @@ async function evaluation(
   const all = { groundTruths: empty.groundTruths, detections, categories: empty.categories };
   const sweep = f1Sweep(all);
   const result = { ...empty, ...cocoAp(all), ...all, f1: bestOf(sweep), f1Sweep: sweep, images };
-  const valSplit = { name: "val" as const, images: folder, annotations: "", samples };
+  const valSplit = { name: "val" as const, images: folder, annotations: "", samples, reading: {} };
   await recordEvaluation({ dir, valSplit, classes: table, recipe, progress: { ...BEGINNING } }, row, result);
 }
 

@@ -112,7 +112,12 @@ describe("batches", () => {
     const broken = samples[5]!;
     await writeFile(broken.path, (await readFile(broken.path)).subarray(0, 5000));
     for (const workers of [0, 2]) {
-      const loader = loaderOf({ split: { ...split, images, samples }, training: false, augment: null, workers });
+      const loader = loaderOf({
+        split: { ...split, images, samples, reading: { within: images } },
+        training: false,
+        augment: null,
+        workers,
+      });
       const seen: string[] = [];
       const failed = await (async () => {
         for await (const batch of loader.epoch(0)) seen.push(...batch.files);

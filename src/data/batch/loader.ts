@@ -99,7 +99,7 @@ export function createLoader(options: LoaderOptions): Loader {
     const parts = await Promise.all(
       chosen.map(async (sample, i) => {
         const words: [number, ...number[]] = [seed, epoch, start + i];
-        const task = { sample: shapes ? sample : boxesOf(sample), folder: split.images, augment, shapes, words };
+        const task = { sample: shapes ? sample : boxesOf(sample), reading: split.reading, augment, shapes, words };
         return place(await pool.run({ ...task, resolution: sides[i]! }, { signal }), i);
       }),
     );

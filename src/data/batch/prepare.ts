@@ -5,14 +5,13 @@ import { rngFromSeed } from "../../util/random/rng.ts";
 import { changeBoxes, changeImage } from "../augment/apply.ts";
 import { type Augment, drawChanges } from "../augment/augment.ts";
 import { type Sample, toTarget, trainingBoxes } from "../dataset/sample.ts";
-import { decodeFile } from "../image/decode.ts";
+import { decodeFile, type Reading } from "../image/decode.ts";
 import { normalise } from "../image/resize.ts";
 
 /** All that it takes to prepare one image; plain data, so that it can be sent to a thread. */
 export type PrepareTask = {
   sample: Sample;
-  /** The folder that the image may not lie outside of. */
-  folder: string;
+  reading: Reading;
   resolution: number;
   /** Null: only resize. */
   augment: Augment | null;
@@ -26,8 +25,8 @@ export type PrepareTask = {
 export type Prepared = { pixels: Float32Array; target: Target; width: number; height: number };
 
 /** Throws UserError naming the image file. */
-export async function prepare({ sample, folder, resolution, augment, shapes, words }: PrepareTask): Promise<Prepared> {
-  const image = await decodeFile(sample.path, { within: folder });
+export async function prepare({ sample, reading, resolution, augment, shapes, words }: PrepareTask): Promise<Prepared> {
+  const image = await decodeFile(sample.path, reading);
   const { width, height } = image;
   const changes = augment ? drawChanges(rngFromSeed(...words), image, augment) : [];
   const annotated = trainingBoxes(sample.annotations, width, height, { shapes });

@@ -4,7 +4,16 @@ import { readFile } from "node:fs/promises";
 import type { Mask, Shape } from "../../instance/instance.ts";
 import { UserError } from "../../util/errors.ts";
 import { fileError } from "../../util/files.ts";
-import { type Annotation, boxFault, type ClassEntry, type Problem, type Sample, type SplitName } from "./sample.ts";
+import type { Located } from "./listing.ts";
+import {
+  type Annotation,
+  boxFault,
+  type ClassEntry,
+  doubles,
+  type Problem,
+  type Sample,
+  type SplitName,
+} from "./sample.ts";
 
 type Json = Record<string, unknown>;
 type Category = { id: number; name: string; supercategory: unknown };
@@ -62,56 +71,98 @@ export function cocoClasses(file: CocoFile): ClassEntry[] {
   return classes.map(({ id, name }, label) => ({ name, categoryId: id, label }));
 }
 
+type Report = (
+  kind: Problem["kind"],
+  severity: Problem["severity"],
+  at: { file: string; id?: number },
+  message: string,
+) => void;
+
 /**
  * The samples of a COCO file in the order of their image ids, labelled by a class table (the training split's), and
- * everything that is wrong with them. What is in error is left out of the samples; `locate` turns a file name into a path,
- * or into null where it would lie outside the folder.
+ * everything that is wrong with them. What is in error is left out of the samples, and so is all that belongs to it; `locate`
+ * finds a file by its name in `folder`.
  */
-export function cocoSamples(
+export async function cocoSamples(
   file: CocoFile,
   classes: readonly ClassEntry[],
-  split: SplitName,
-  locate: (name: string) => string | null,
-): { samples: Sample[]; problems: Problem[] } {
+  { split, folder, locate }: { split: SplitName; folder: string; locate: (name: string) => Promise<Located | null> },
+): Promise<{ samples: Sample[]; problems: Problem[] }> {
   const problems: Problem[] = [];
-  const report = (kind: Problem["kind"], severity: Problem["severity"], name: string, message: string, id?: number) =>
+  const report: Report = (kind, severity, { file: name, id }, message) =>
     problems.push({ kind, severity, split, file: name, ...(id === undefined ? {} : { annotationId: id }), message });
-  const byId = new Map<number, Sample>();
+  const images = await cocoImages(file, { folder, locate, report });
+  addAnnotations(file, images, { classes, report });
+  const samples = [...images.byId.values()].sort((a, b) => a.imageId - b.imageId);
+  for (const { file: name, annotations } of samples)
+    for (const message of doubles(annotations, classes))
+      report("duplicate-box", "warning", { file: name }, `${file.path}: ${name} ${message}.`);
+  return { samples, problems };
+}
+
+/** Images by their id, without annotations yet; `refused`: ids of those that were reported. */
+type Images = { byId: Map<number, Sample>; refused: Set<number> };
+
+async function cocoImages(
+  file: CocoFile,
+  { folder, locate, report }: { folder: string; locate: (name: string) => Promise<Located | null>; report: Report },
+): Promise<Images> {
+  const { path } = file;
+  const images: Images = { byId: new Map(), refused: new Set() };
   const names = new Set<string>();
   for (const [i, image] of file.images.entries()) {
     const imageId = toInteger(image.id);
     const name = image.file_name;
-    if (imageId === null || typeof name !== "string" || name === "") {
-      report("malformed", "error", file.path, `${file.path}: image ${i} needs an integer "id" and a "file_name".`);
-    } else if (byId.has(imageId)) {
-      const other = byId.get(imageId)!.file;
-      report("duplicate-image", "error", name, `${file.path}: images ${other} and ${name} share the id ${imageId}.`);
+    if (isTooLarge(image.id)) {
+      const why = "is above 2^53 and cannot be told from its neighbours: number the images from 1";
+      report("malformed", "error", { file: path }, `${path}: the id of image ${i}, ${image.id}, ${why}.`);
+    } else if (imageId === null || typeof name !== "string" || name === "") {
+      report("malformed", "error", { file: path }, `${path}: image ${i} needs an integer "id" and a "file_name".`);
+    } else if (images.byId.has(imageId)) {
+      const other = images.byId.get(imageId)!.file;
+      const message = `${path}: images ${other} and ${name} share the id ${imageId}.`;
+      report("duplicate-image", "error", { file: name }, message);
     } else {
-      if (names.has(name)) report("duplicate-image", "warning", name, `${file.path}: ${name} is listed twice.`);
+      if (names.has(name)) report("duplicate-image", "warning", { file: name }, `${path}: ${name} is listed twice.`);
       names.add(name);
-      const path = locate(name);
-      if (path === null) {
-        report("escaping-path", "error", name, `${file.path}: image ${name} lies outside the folder of images.`);
+      const place = await locate(name);
+      if (place === null) {
+        images.refused.add(imageId);
+        report("escaping-path", "error", { file: name }, `${path}: image ${name} lies outside the folder of images.`);
         continue;
       }
+      if (!place.there)
+        report("missing-image", "error", { file: name }, `${path} lists ${name}, which is not in ${folder}.`);
       const [width, height] = [toSize(image.width), toSize(image.height)];
-      byId.set(imageId, { imageId, file: name, path, width, height, annotations: [] });
+      images.byId.set(imageId, { imageId, file: name, path: place.path, width, height, annotations: [] });
     }
   }
+  return images;
+}
+
+function addAnnotations(
+  file: CocoFile,
+  { byId, refused }: Images,
+  { classes, report }: { classes: readonly ClassEntry[]; report: Report },
+): void {
   const labels = new Map(classes.map((c) => [c.categoryId, c.label]));
   const categoryNames = new Map(file.categories.map((c) => [c.id, c.name]));
   const ids = new Set<number>();
   for (const [i, entry] of file.annotations.entries()) {
     const id = toInteger(entry.id) ?? i;
     const where = `${file.path}: annotation ${id}`;
-    const sample = byId.get(toInteger(entry.image_id) ?? Number.NaN);
+    const imageId = toInteger(entry.image_id) ?? Number.NaN;
+    const sample = byId.get(imageId);
+    if (refused.has(imageId) || isTooLarge(entry.image_id)) continue; // its image was reported
     if (!sample) {
       const shown = JSON.stringify(entry.image_id);
-      report("unknown-image", "warning", file.path, `${where} is of image ${shown}, which is not listed.`, id);
+      const message = `${where} is of image ${shown}, which is not listed.`;
+      report("unknown-image", "warning", { file: file.path, id }, message);
       continue;
     }
-    const name = sample.file;
-    if (ids.has(id)) report("duplicate-annotation", "warning", name, `${where} occurs twice (image ${name}).`, id);
+    const at = { file: sample.file, id };
+    const of = `${where} (image ${sample.file})`;
+    if (ids.has(id)) report("duplicate-annotation", "warning", at, `${where} occurs twice (image ${sample.file}).`);
     ids.add(id);
     const categoryId = toInteger(entry.category_id);
     const label = categoryId === null ? undefined : labels.get(categoryId);
@@ -119,18 +170,22 @@ export function cocoSamples(
       const known = categoryId === null ? undefined : categoryNames.get(categoryId);
       const shown = `${JSON.stringify(entry.category_id)}${known === undefined ? "" : ` ("${known}")`}`;
       const table = `is of category ${shown}, which is not in the class table of the training split`;
-      report("unknown-category", "error", name, `${where} (image ${name}) ${table}.`, id);
+      report("unknown-category", "error", at, `${of} ${table}.`);
       continue;
     }
-    const box = toBox(entry.bbox);
+    const shape = shapeOf(entry);
+    const box = isMissing(entry.bbox) ? boxOf(shape.mask) : toBox(entry.bbox);
+    if (box === null) {
+      report("box-not-a-number", "error", at, `${of} has no "bbox", and no polygon that gives one.`);
+      continue;
+    }
     const fault = boxFault(box, sample.width, sample.height);
-    if (fault) report(fault.kind, fault.severity, name, `${where} (image ${name}) ${fault.reason}.`, id);
+    if (fault) report(fault.kind, fault.severity, at, `${of} ${fault.reason}.`);
     if (fault?.severity === "error") continue;
     const area = typeof entry.area === "number" ? entry.area : (box[2] - box[0]) * (box[3] - box[1]);
     const crowd = entry.iscrowd === 1 || entry.iscrowd === true;
-    sample.annotations.push({ id, categoryId, label, box, area, crowd, ...shapeOf(entry) });
+    sample.annotations.push({ id, categoryId, label, box, area, crowd, ...shape });
   }
-  return { samples: [...byId.values()].sort((a, b) => a.imageId - b.imageId), problems };
 }
 
 /** Mask and keypoints of an entry, as far as they can be read: a later check says what is wrong with them. */
@@ -154,6 +209,24 @@ function isNumbers(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((one) => typeof one === "number");
 }
 
+/** Some exporters leave the box out where there is a segmentation, or write an empty list. */
+function isMissing(box: unknown): boolean {
+  return box === undefined || box === null || (Array.isArray(box) && box.length === 0);
+}
+
+/** The box around polygons. */
+function boxOf(mask: Mask | undefined): Annotation["box"] | null {
+  if (!mask || !("polygons" in mask)) return null;
+  let box: Annotation["box"] | null = null;
+  for (const polygon of mask.polygons)
+    for (let i = 0; i + 1 < polygon.length; i += 2) {
+      const [x, y] = [polygon[i]!, polygon[i + 1]!];
+      const [x1, y1, x2, y2]: Annotation["box"] = box ?? [x, y, x, y];
+      box = [Math.min(x1, x), Math.min(y1, y), Math.max(x2, x), Math.max(y2, y)];
+    }
+  return box;
+}
+
 function toBox(value: unknown): Annotation["box"] {
   const nan = Number.NaN;
   if (!Array.isArray(value) || value.length !== 4 || !value.every((v) => typeof v === "number"))
@@ -170,6 +243,11 @@ function toSize(value: unknown): number | null {
 function toInteger(value: unknown): number | null {
   if (typeof value === "number") return Number.isInteger(value) ? value : null;
   return typeof value === "string" && /^-?\d+$/.test(value) ? Number(value) : null;
+}
+
+/** JSON readers round such a number, so two of them may be one. */
+function isTooLarge(value: unknown): boolean {
+  return (typeof value === "number" || (typeof value === "string" && /^-?\d+$/.test(value))) && Math.abs(Number(value)) > Number.MAX_SAFE_INTEGER; // biome-ignore format: one line
 }
 
 function isObject(value: unknown): value is Json {

@@ -2,18 +2,20 @@
 
 import { createHash } from "node:crypto";
 import { readdir, stat } from "node:fs/promises";
-import { basename, isAbsolute, join, normalize, relative, resolve, sep } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { UserError } from "../../util/errors.ts";
 import { orPackaged } from "../../util/package.ts";
+import type { Exif } from "../image/decode.ts";
 import { type CocoFile, cocoClasses, cocoSamples, readCoco } from "./coco.ts";
+import { exists, openListing } from "./listing.ts";
 import { type ClassEntry, type Problem, SPLITS, type Split, type SplitName } from "./sample.ts";
 import { readYolo, type YoloFile, yoloClasses, yoloSamples } from "./yolo.ts";
 
 /** Where one split is: a folder of images and a COCO file. */
 type SplitSource = { images: string; annotations: string };
 
-/** A recipe's `data`: a folder whose layout is found out, or else each split named. */
-export type DatasetSource = { dir?: string | null } & { [name in SplitName]?: SplitSource | null };
+/** A recipe's `data`: a folder whose layout is found out, or else each split named; and how its pictures are read. */
+export type DatasetSource = { dir?: string | null; exif?: Exif } & { [name in SplitName]?: SplitSource | null };
 
 export type Dataset = {
   layout: "roboflow-coco" | "coco" | "yolo" | "explicit";
@@ -24,6 +26,9 @@ export type Dataset = {
   splits: Partial<Record<SplitName, Split>>;
   problems: Problem[];
 };
+
+/** The folder that links may lead to, where there is one of the whole set, and what EXIF orientation does. */
+type Place = { root: string | undefined; exif: Exif | undefined };
 
 export type DatasetOptions = {
   /** Splits without which the set is refused. Default train and val. */
@@ -40,10 +45,11 @@ export async function loadDataset(given: DatasetSource, options: DatasetOptions 
   const { require = ["train", "val"], strict = true } = options;
   const source = given.dir ? { ...given, dir: orPackaged(given.dir) } : given;
   const found = await find(source);
+  const place: Place = { root: source.dir ? resolve(source.dir) : undefined, exif: source.exif };
   const dataset =
     "yolo" in found
-      ? await loadYolo(found.yolo, found.where)
-      : await loadCoco(found.sources, found.layout, describe(found, source));
+      ? await loadYolo(found.yolo, found.where, place)
+      : await loadCoco(found.sources, { layout: found.layout, description: describe(found, source), ...place });
   const present = SPLITS.filter((name) => dataset.splits[name]);
   for (const name of require) {
     const split = dataset.splits[name];
@@ -57,8 +63,21 @@ export async function loadDataset(given: DatasetSource, options: DatasetOptions 
   return dataset;
 }
 
+/** Lines for people: of each kind of warning the first, and how many more there are. */
+export function describeWarnings(problems: readonly Problem[]): string[] {
+  const kinds = new Map<Problem["kind"], Problem[]>();
+  for (const problem of problems) {
+    if (problem.severity !== "warning") continue;
+    if (!kinds.has(problem.kind)) kinds.set(problem.kind, []);
+    kinds.get(problem.kind)!.push(problem);
+  }
+  return [...kinds.values()].map(
+    ([first, ...more]) => `Warning: ${first!.message}${more.length > 0 ? ` (and ${more.length} more like it; check lists them)` : ""}`, // biome-ignore format: one line
+  );
+}
+
 /** Throw UserError if there is a problem of severity `error`; the message names the first few. */
-function refuseErrors(problems: readonly Problem[]): void {
+export function refuseErrors(problems: readonly Problem[]): void {
   const errors = problems.filter((p) => p.severity === "error");
   if (errors.length === 0) return;
   const shown = errors.slice(0, 5).map((p) => p.message);
@@ -78,6 +97,8 @@ export function datasetSummary({ description, classes, splits, problems }: Datas
     const dropped = problems.filter((p) => p.split === split.name && DROPPED.has(p.kind)).length;
     const notes = [`${empty} without boxes`, `${boxes} boxes`];
     if (crowds > 0) notes.push(`${crowds} crowd regions (evaluation only)`);
+    const doubled = problems.filter((p) => p.split === split.name && p.kind === "duplicate-box").length;
+    if (doubled > 0) notes.push(`${doubled} objects annotated more than once`);
     if (dropped > 0) notes.push(`${dropped} boxes without area in the image dropped`);
     lines.push(`  ${split.name}: ${split.samples.length} images (${notes.join(", ")})`);
   }
@@ -113,28 +134,11 @@ export async function datasetFingerprint({ classes, splits }: Dataset): Promise<
   return hash.digest("hex");
 }
 
-/** Names of all files under a folder, relative to it, in order. Throws UserError where the folder is missing. */
-export async function listFiles(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(
-    (cause: NodeJS.ErrnoException) => {
-      const why = cause.code === "ENOENT" ? "does not exist" : `cannot be read (${cause.code})`;
-      throw new UserError(`The folder of images ${folder} ${why}.`, {
-        hint: "Check the path in the recipe's data.",
-        cause,
-      });
-    },
-  );
-  return entries
-    .filter((e) => !e.isDirectory())
-    .map((e) => relative(folder, join(e.parentPath, e.name)))
-    .sort();
-}
-
 type Found =
   | { layout: "roboflow-coco" | "coco" | "explicit"; sources: Partial<Record<SplitName, SplitSource>> }
   | { yolo: YoloFile; where: string };
 
-async function find({ dir, ...rest }: DatasetSource): Promise<Found> {
+async function find({ dir, exif: _, ...rest }: DatasetSource): Promise<Found> {
   const sources: Partial<Record<SplitName, SplitSource>> = {};
   for (const name of SPLITS) if (rest[name]) sources[name] = rest[name];
   const named = Object.keys(sources);
@@ -204,8 +208,7 @@ function describe(found: Found, source: DatasetSource): string {
 
 async function loadCoco(
   sources: Partial<Record<SplitName, SplitSource>>,
-  layout: "roboflow-coco" | "coco" | "explicit",
-  description: string,
+  { layout, description, root, exif }: Pick<Dataset, "layout" | "description"> & Place,
 ): Promise<Dataset> {
   const files: Partial<Record<SplitName, CocoFile>> = {};
   for (const name of SPLITS) if (sources[name]) files[name] = await readCoco(sources[name].annotations);
@@ -217,48 +220,34 @@ async function loadCoco(
     const [file, source] = [files[name], sources[name]];
     if (!file || !source) continue;
     const folder = resolve(source.images);
-    const present = new Set(await listFiles(folder));
-    const read = cocoSamples(file, classes, name, (image) => inside(folder, image));
-    problems.push(...read.problems);
-    for (const { file: image, path } of read.samples) {
-      // A folder that is itself a link is not in the listing, so the file is looked for before it is called missing.
-      if (present.has(normalize(image)) || (await exists(path))) continue;
-      const message = `${source.annotations} lists ${image}, which is not in ${source.images}.`;
-      problems.push({ kind: "missing-image", severity: "error", split: name, file: image, message });
-    }
-    splits[name] = { name, images: folder, annotations: source.annotations, samples: read.samples };
+    const locate = await openListing(folder);
+    const { samples, problems: found } = await cocoSamples(file, classes, {
+      split: name,
+      folder: source.images,
+      locate,
+    });
+    problems.push(...found);
+    const reading = { within: root ?? folder, exif };
+    splits[name] = { name, images: folder, annotations: source.annotations, samples, reading };
   }
   return { layout, description, classes, splits, problems };
 }
 
-async function loadYolo(file: YoloFile, where: string): Promise<Dataset> {
+async function loadYolo(file: YoloFile, where: string, { root, exif }: Place): Promise<Dataset> {
   const splits: Dataset["splits"] = {};
   const problems: Problem[] = [];
   for (const name of SPLITS) {
     const folders = file.splits[name];
     if (!folders) continue;
-    const read = await yoloSamples(file, name);
-    problems.push(...read.problems);
-    splits[name] = { name, images: folders.images, annotations: folders.labels, samples: read.samples };
+    const reading = { within: root ?? folders.images, exif };
+    const { samples, problems: found } = await yoloSamples(file, name, reading);
+    problems.push(...found);
+    splits[name] = { name, images: folders.images, annotations: folders.labels, samples, reading };
   }
   return { layout: "yolo", description: `YOLO (${where})`, classes: yoloClasses(file), splits, problems };
-}
-
-/** The path of a file that an annotation names, or null if that would lie outside the folder. */
-function inside(folder: string, name: string): string | null {
-  if (isAbsolute(name) || name.includes("\0")) return null;
-  const path = resolve(folder, name);
-  return path.startsWith(folder + sep) ? path : null;
 }
 
 function missingHint(name: SplitName): { hint: string } {
   const folder = name === "val" ? "valid/ or val/" : `${name}/`;
   return { hint: `Add a folder ${folder} as the other splits have, or name data.${name}: { images, annotations }.` };
-}
-
-function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

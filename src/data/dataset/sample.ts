@@ -2,6 +2,7 @@
 
 import type { Instance, Shape, Target } from "../../instance/instance.ts";
 import { dropHiddenKeypoints, placeShape } from "../../instance/placement.ts";
+import type { Reading } from "../image/decode.ts";
 
 /** One class. `label` is the model's class index (0..N-1), `categoryId` the id that the files and COCO results use. */
 export type ClassEntry = { name: string; categoryId: number; label: number };
@@ -29,8 +30,11 @@ export type Sample = {
 export const SPLITS = ["train", "val", "test"] as const;
 export type SplitName = (typeof SPLITS)[number];
 
-/** One part of a data set, its samples in the order of their image ids. `annotations` is the file (or folder) they are from. */
-export type Split = { name: SplitName; images: string; annotations: string; samples: Sample[] };
+/**
+ * One part of a data set, its samples in the order of their image ids. `images` is the folder they lie in, `annotations` the
+ * file (or folder) that their boxes are from, `reading` how the images are read.
+ */
+export type Split = { name: SplitName; images: string; annotations: string; samples: Sample[]; reading: Reading };
 
 export type ProblemKind =
   | "missing-image"
@@ -38,6 +42,7 @@ export type ProblemKind =
   | "unlisted-file"
   | "duplicate-image"
   | "duplicate-annotation"
+  | "duplicate-box"
   | "escaping-path"
   | "unknown-category"
   | "unknown-image"
@@ -48,6 +53,9 @@ export type ProblemKind =
   | "box-outside"
   | "box-partly-outside"
   | "size-differs"
+  | "exif"
+  | "deep-image"
+  | "animated-image"
   | "too-many-objects"
   | "leak";
 
@@ -84,6 +92,20 @@ export function boxFault(
   if (x1 < -0.5 || y1 < -0.5 || x2 > width + 0.5 || y2 > height + 0.5)
     return { kind: "box-partly-outside", severity: "warning", reason: `reaches out of ${size} (${shown})` };
   return null;
+}
+
+/** Objects that are annotated more than once: what the image has, one phrase an object. Each copy is one that can never be found. */
+export function doubles(annotations: readonly Annotation[], classes: readonly ClassEntry[]): string[] {
+  const times = new Map<string, number>();
+  const name = (label: number) => classes.find((one) => one.label === label)?.name ?? String(label);
+  for (const { label, box, crowd } of annotations) {
+    if (crowd) continue;
+    const key = JSON.stringify([name(label), ...box.map((side) => Math.round(side * 100))]);
+    times.set(key, (times.get(key) ?? 0) + 1);
+  }
+  return [...times]
+    .filter(([, count]) => count > 1)
+    .map(([key, count]) => `has the same box of ${JSON.parse(key)[0]} ${count === 2 ? "twice" : `${count} times`}`);
 }
 
 /** Labelled boxes in pixels, ready for geometry: `boxes` is `[n, 4]` xyxy; `shapes` `[n]`, where they are asked for. */

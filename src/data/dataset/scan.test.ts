@@ -1,7 +1,8 @@
-import { readFile, symlink, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { coco, image, roboflow, root } from "../../../tests/support/datasetFolder.ts";
 import { loadDataset } from "./dataset.ts";
 import { scanDataset } from "./scan.ts";
@@ -30,13 +31,16 @@ describe("scan", () => {
     await image("train/extra.png", 20, 10, 7);
     await image("train/size.png", 12, 10, 8);
     await image("train/many.png", 20, 10, 9);
-    await image("outside.png", 20, 10, 11);
+    const elsewhere = await mkdtemp(join(tmpdir(), "scan-elsewhere-"));
+    onTestFinished(() => rm(elsewhere, { recursive: true }));
+    await image("inside.png", 20, 10, 11);
+    await rename(join(root, "inside.png"), join(elsewhere, "outside.png"));
     await writeFile(join(root, "train/twin.png"), await readFile(join(root, "valid/b.png")));
     await sharp({ create: { width: 20, height: 10, channels: 3, background: "red" } }).toFile(
       join(root, "train/cut.png"),
     );
     await writeFile(join(root, "train/cut.png"), (await readFile(join(root, "train/cut.png"))).subarray(0, 60));
-    await symlink(join(root, "outside.png"), join(root, "train/link.png"));
+    await symlink(join(elsewhere, "outside.png"), join(root, "train/link.png"));
     const progress: number[] = [];
     const dataset = await loadDataset({ dir: root }, { strict: false });
     const report = await scanDataset(dataset, { queries: 2, onProgress: (done) => progress.push(done) });

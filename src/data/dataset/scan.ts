@@ -6,7 +6,9 @@ import { extname, join } from "node:path";
 import { UserError } from "../../util/errors.ts";
 import { fileError } from "../../util/files.ts";
 import { decodeBytes, IMAGE_EXTENSIONS, refuseEscape } from "../image/decode.ts";
-import { type Dataset, listFiles } from "./dataset.ts";
+import type { Dataset } from "./dataset.ts";
+import { headerProblems } from "./headers.ts";
+import { listFiles } from "./listing.ts";
 import {
   boxFault,
   type ClassEntry,
@@ -67,7 +69,7 @@ type ReportProblem = (
  */
 export async function scanDataset(dataset: Dataset, options: ScanOptions = {}): Promise<ScanReport> {
   const { queries = Number.POSITIVE_INFINITY, onProgress, signal } = options;
-  const problems = [...dataset.problems];
+  const problems = [...dataset.problems, ...(await headerProblems(dataset))];
   const known = new Set(problems.map((p) => `${p.split} ${p.file} ${p.kind}`));
   const present = SPLITS.flatMap((name) => dataset.splits[name] ?? []);
   const total = present.reduce((n, split) => n + split.samples.length, 0);
@@ -164,7 +166,7 @@ async function lookAt(sample: Sample, split: Split, known: ReadonlySet<string>):
   };
   let bytes: Buffer;
   try {
-    await refuseEscape(sample.path, split.images);
+    await refuseEscape(sample.path, split.reading.within ?? split.images);
   } catch (cause) {
     return failed("escaping-path", cause);
   }
@@ -174,7 +176,7 @@ async function lookAt(sample: Sample, split: Split, known: ReadonlySet<string>):
     return failed("missing-image", fileError(sample.path, "read", cause));
   }
   try {
-    const { width, height } = await decodeBytes(bytes, sample.path);
+    const { width, height } = await decodeBytes(bytes, sample.path, split.reading);
     return { width, height, content: createHash("sha256").update(bytes).digest("hex"), fault: null };
   } catch (cause) {
     return failed("corrupt-image", cause);

@@ -1,13 +1,14 @@
 // YOLO data sets (data.yaml, a text file of boxes an image), as the reference's `datasets/yolo.py` reads them.
 
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { extname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { parse } from "yaml";
 import type { Instance } from "../../instance/instance.ts";
 import { UserError } from "../../util/errors.ts";
 import { fileError } from "../../util/files.ts";
-import { IMAGE_EXTENSIONS, imageSize } from "../image/decode.ts";
-import { boxFault, type ClassEntry, type Problem, type Sample, type SplitName } from "./sample.ts";
+import { IMAGE_EXTENSIONS, imageHeader, type Reading } from "../image/decode.ts";
+import { listFiles } from "./listing.ts";
+import { boxFault, type ClassEntry, doubles, type Problem, type Sample, type SplitName } from "./sample.ts";
 
 /** A YOLO data set: class names and, per split that exists, the folders of images and of labels. */
 export type YoloFile = {
@@ -48,23 +49,22 @@ export function yoloClasses(file: YoloFile): ClassEntry[] {
 export async function yoloSamples(
   file: YoloFile,
   split: SplitName,
+  reading: Reading,
 ): Promise<{ samples: Sample[]; problems: Problem[] }> {
   const { images, labels } = file.splits[split]!;
-  const names = (await readdir(images, { recursive: true }))
-    .filter((name) => IMAGE_EXTENSIONS.has(extname(name).toLowerCase()))
-    .sort();
+  const names = (await listFiles(images)).filter((name) => IMAGE_EXTENSIONS.has(extname(name).toLowerCase()));
   const samples: Sample[] = [];
   const problems: Problem[] = [];
+  const classes = yoloClasses(file);
   let annotationId = 1;
   for (const [i, name] of names.entries()) {
     const path = join(images, name);
     // A broken image is left to whoever decodes it; its boxes cannot be told without its size.
-    const size = await imageSize(path).catch(() => null);
+    const size = await imageHeader(path, reading).catch((cause: UserError) => cause);
     const sample: Sample = { imageId: i + 1, file: name, path, width: null, height: null, annotations: [] };
     samples.push(sample);
-    if (!size) {
-      const message = `${path} is not an image that can be read.`;
-      problems.push({ kind: "corrupt-image", severity: "error", split, file: name, message });
+    if (size instanceof Error) {
+      problems.push({ kind: "corrupt-image", severity: "error", split, file: name, message: size.message });
       continue;
     }
     [sample.width, sample.height] = [size.width, size.height];
@@ -94,6 +94,14 @@ export async function yoloSamples(
       const area = (box[2] - box[0]) * (box[3] - box[1]);
       sample.annotations.push({ id, categoryId: label, label, box, area, crowd: false, ...(mask && { mask }) });
     }
+    for (const phrase of doubles(sample.annotations, classes))
+      problems.push({
+        kind: "duplicate-box",
+        severity: "warning",
+        split,
+        file: name,
+        message: `${labelPath} ${phrase}.`,
+      });
   }
   return { samples, problems };
 }

@@ -5,7 +5,7 @@ import { crc32 } from "node:zlib";
 import sharp from "sharp";
 import { beforeAll, describe, expect, it } from "vitest";
 import { UserError } from "../../util/errors.ts";
-import { decodeFile, imageSize } from "./decode.ts";
+import { decodeFile, imageHeader } from "./decode.ts";
 import { normalise, resizeForPrediction, resizePillow } from "./resize.ts";
 
 const FIXTURES = new URL("../../../tests/fixtures/images/", import.meta.url).pathname;
@@ -94,7 +94,7 @@ describe("decoding", () => {
   });
 
   it("tells the size from the header", async () => {
-    expect(await imageSize(join(FIXTURES, "photo.jpg"))).toEqual({ width: 96, height: 72 });
+    expect(await imageHeader(join(FIXTURES, "photo.jpg"))).toMatchObject({ width: 96, height: 72 });
   });
 });
 

@@ -1,14 +1,22 @@
-// Image files to RGB bytes by sharp, as Pillow's `convert("RGB")` gives them: no EXIF rotation, no colour profile, alpha dropped.
+// Image files to RGB bytes by sharp, as Pillow's `convert("RGB")` gives them: no colour profile, alpha dropped, and no EXIF rotation unless
+// that is asked for.
 
 import { readFile, realpath } from "node:fs/promises";
 import { relative, sep } from "node:path";
 import sharp from "sharp";
 import { UserError } from "../../util/errors.ts";
 import { fileError } from "../../util/files.ts";
+import { bmpSize, decodeBmp, isBmp } from "./bmp.ts";
 
 // Images are decoded side by side, so one thread each is enough; files are read once, so nothing is worth caching.
 sharp.concurrency(1);
 sharp.cache(false);
+
+/** Whether pictures are taken as their pixels are stored, as the reference does, or turned as their EXIF orientation says. */
+export type Exif = "as-stored" | "apply";
+
+/** How files are read: the folder that no link may lead out of, and what EXIF orientation does. */
+export type Reading = { within?: string | undefined; exif?: Exif | undefined };
 
 /** RGB bytes `[height, width, 3]`. */
 export type Rgb = { data: Uint8Array; width: number; height: number };
@@ -25,21 +33,16 @@ const MAX_PIXELS = 178_956_970;
  * Decode an image file. With `within`, a file that a symbolic link leads out of that folder is refused.
  * Throws UserError naming the file where it is missing, truncated, no image, or larger than MAX_PIXELS.
  */
-export async function decodeFile(path: string, { within }: { within?: string } = {}): Promise<Rgb> {
+export async function decodeFile(path: string, { within, exif }: Reading = {}): Promise<Rgb> {
   if (within !== undefined) await refuseEscape(path, within);
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(path);
-  } catch (cause) {
-    throw fileError(path, "read", cause);
-  }
-  return decodeBytes(bytes, path);
+  return decodeBytes(await bytesOf(path), path, { exif });
 }
 
 /** Decode the bytes of an image file; `path` is for messages. Throws as `decodeFile`. */
-export async function decodeBytes(bytes: Uint8Array, path: string): Promise<Rgb> {
+export async function decodeBytes(bytes: Uint8Array, path: string, { exif }: Pick<Reading, "exif"> = {}): Promise<Rgb> {
   try {
-    const image = open(bytes);
+    if (isBmp(bytes)) return decodeBmp(bytes, { most: MAX_PIXELS });
+    const image = exif === "apply" ? open(bytes).autoOrient() : open(bytes);
     const { format, space } = await image.metadata();
     if (!FORMATS.has(format)) throw new Error(`its format is ${format}`);
     if (space === "cmyk") {
@@ -54,19 +57,43 @@ export async function decodeBytes(bytes: Uint8Array, path: string): Promise<Rgb>
   }
 }
 
-/** Width and height from the header alone. Throws as `decodeFile`. */
-export async function imageSize(path: string): Promise<{ width: number; height: number }> {
-  let bytes: Buffer;
+/** What an image's header says. */
+export type ImageHeader = {
+  /** Of the pixels that `decodeFile` gives with the same `exif`. */
+  width: number;
+  height: number;
+  /** Whether its EXIF orientation turns or mirrors it, and whether that swaps width and height. */
+  oriented: boolean;
+  swapped: boolean;
+  /** Bits of a channel that are lost, as 8 are kept. */
+  deep: boolean;
+  /** Pictures in the file beside the first one, the only one that is read. */
+  more: number;
+};
+
+/** Read the header alone. Throws as `decodeFile`. */
+export async function imageHeader(path: string, { within, exif }: Reading = {}): Promise<ImageHeader> {
+  if (within !== undefined) await refuseEscape(path, within);
+  const bytes = await bytesOf(path);
   try {
-    bytes = await readFile(path);
-  } catch (cause) {
-    throw fileError(path, "read", cause);
-  }
-  try {
-    const { width, height } = await open(bytes).metadata();
-    return { width, height };
+    if (isBmp(bytes)) return { ...bmpSize(bytes), oriented: false, swapped: false, deep: false, more: 0 };
+    const { width, height, orientation = 1, depth, pages = 1 } = await open(bytes).metadata();
+    const swapped = orientation >= 5;
+    const turned = swapped && exif === "apply";
+    return {
+      ...{ width: turned ? height : width, height: turned ? width : height },
+      ...{ oriented: orientation > 1, swapped, deep: depth !== "uchar", more: pages - 1 },
+    };
   } catch (cause) {
     throw imageError(path, bytes, cause);
+  }
+}
+
+async function bytesOf(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    throw fileError(path, "read", cause);
   }
 }
 
@@ -82,7 +109,7 @@ export async function refuseEscape(path: string, folder: string): Promise<void> 
   const way = relative(realFolder, real);
   if (way === ".." || way.startsWith(`..${sep}`) || way === real)
     throw new UserError(`${path} is a link that leads out of its folder ${folder} (to ${real}).`, {
-      hint: "Copy the image into the folder, or name the folder where the images really are.",
+      hint: "Copy what it leads to in its place (cp -rL copies a whole folder so), or name the folder where the images really are.",
     });
 }
 
@@ -115,6 +142,12 @@ function imageError(path: string, bytes: Uint8Array, cause: unknown): UserError 
     return new UserError(`${path} is empty.`, { hint: "Copy or download the image again.", cause });
   if (/pixel limit/.test(reason))
     return new UserError(`${path} has more than ${MAX_PIXELS} pixels.`, { hint: "Cut it into tiles first.", cause });
+  const text = bytes.length < 1024 ? Buffer.from(bytes).toString("latin1").trim() : "";
+  if (/^[\x20-\x7e]*\/[\x20-\x7e]+\.\w+$/.test(text))
+    return new UserError(`${path} is no image: it is a text file that holds the path ${text}.`, {
+      hint: "A link was copied as text. Copy the data set again with a program that keeps links, or with what they lead to.",
+      cause,
+    });
   // "Unknown error": libvips keeps its messages for all threads together, and another one has taken this image's
   if (/premature|truncated|corrupt|read error|end of|unknown error/i.test(reason))
     return new UserError(`${path} is truncated or damaged: ${reason}.`, {
@@ -122,7 +155,7 @@ function imageError(path: string, bytes: Uint8Array, cause: unknown): UserError 
       cause,
     });
   return new UserError(`${path} cannot be read as an image: ${reason}.`, {
-    hint: "JPEG, PNG, WebP, TIFF, GIF and AVIF are read. Convert it, or take it out of the annotations.",
+    hint: "JPEG, PNG, WebP, TIFF, GIF, AVIF and BMP (not compressed) are read. Convert it, or take it out of the annotations.",
     cause,
   });
 }

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { mkdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, extname, join, relative, resolve, sep } from "node:path";
 import { UserError } from "../../util/errors.ts";
-import { listFiles } from "../dataset/dataset.ts";
+import { listFiles } from "../dataset/listing.ts";
 import { IMAGE_EXTENSIONS } from "./decode.ts";
 
 /**

@@ -63,7 +63,7 @@ test("a metric that the validation images cannot give is refused before anything
   const classes: ClassEntry[] = ["red", "blue"].map((name, label) => ({ name, label, categoryId: label + 1 }));
   const box = { id: 1, categoryId: 1, label: 0, box: [0, 0, 4, 4] as [number, number, number, number], area: 16 };
   const split = (crowd: boolean): Split => ({
-    ...{ name: "val", images: "", annotations: "" },
+    ...{ name: "val", images: "", annotations: "", reading: {} },
     samples: [
       { imageId: 1, file: "1.png", path: "1.png", width: 9, height: 9, annotations: [{ ...box, crowd }] },
       { imageId: 2, file: "2.png", path: "2.png", width: 9, height: 9, annotations: [] },

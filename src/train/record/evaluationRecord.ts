@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Sample } from "../../data/dataset/sample.ts";
-import { decodeFile } from "../../data/image/decode.ts";
+import { decodeFile, type Reading } from "../../data/image/decode.ts";
 import type { DrawnObject } from "../../data/image/draw.ts";
 import { pairPicture } from "../../data/image/pairPicture.ts";
 import type { Detection } from "../../eval/boxMatching.ts";
@@ -37,7 +37,7 @@ export async function recordEvaluation(
   const { images, ...details } = evaluationDetails(evaluation);
   const samples = new Map(valSplit.samples.map((sample) => [sample.imageId, sample]));
   const drawn = await drawPictures(images, samples, {
-    folder: valSplit.images,
+    reading: valSplit.reading,
     names: new Map(classes.map(({ categoryId, label, name }) => [categoryId, { label, name }])),
     detections: evaluation.detections.filter(({ score }) => score >= details.threshold),
   });
@@ -71,10 +71,10 @@ async function drawPictures(
   images: readonly ImageOutcome[],
   samples: ReadonlyMap<number, Sample>,
   {
-    folder,
+    reading,
     names,
     detections,
-  }: { folder: string; names: ReadonlyMap<number, { label: number; name: string }>; detections: Detection[] },
+  }: { reading: Reading; names: ReadonlyMap<number, { label: number; name: string }>; detections: Detection[] },
 ): Promise<Drawn[]> {
   const pictures: Drawn[] = [];
   for (const [kind, outcomes] of Object.entries(worstAndBest(images, EACH)) as ["worst" | "best", ImageOutcome[]][]) {
@@ -91,7 +91,7 @@ async function drawPictures(
           const text = names.size === 1 ? score.toFixed(2) : `${name} ${score.toFixed(2)}`;
           return { box: [x, y, x + width, y + height], label, text };
         });
-      const { data, width, height } = await pairPicture(await decodeFile(sample.path, { within: folder }), {
+      const { data, width, height } = await pairPicture(await decodeFile(sample.path, reading), {
         labels: readable(labels, names.size),
         detections: readable(found),
       });

@@ -1,0 +1,62 @@
+import { join } from "node:path";
+import sharp from "sharp";
+import { expect, it } from "vitest";
+import { coco, roboflow, root } from "../../../tests/support/datasetFolder.ts";
+import { decodeFile } from "../image/decode.ts";
+import { loadDataset } from "./dataset.ts";
+import { headerProblems } from "./headers.ts";
+
+/** A data set whose training image carries an orientation; its file is 20 x 10 as it is stored. */
+async function oriented(orientation: number, { swapped = false } = {}): Promise<void> {
+  const train = coco("turned.jpg", 1, [1, 2, 3, 4]);
+  if (swapped) Object.assign(train.images[0]!, { width: 10, height: 20 });
+  await roboflow(train);
+  const picture = sharp({ create: { width: 20, height: 10, channels: 3, background: "red" } });
+  await picture.withMetadata({ orientation }).toFile(join(root, "train", "turned.jpg"));
+}
+
+it("an EXIF orientation is said, and what is done with it", async () => {
+  await oriented(6);
+  const [problem] = await headerProblems(await loadDataset({ dir: root }));
+  expect(problem).toMatchObject({ kind: "exif", severity: "warning", split: "train" });
+  expect(problem!.message).toMatch(
+    /^1 image of train \(turned\.jpg\) carry an EXIF orientation and are read as they are stored/,
+  );
+  const applied = await loadDataset({ dir: root, exif: "apply" });
+  expect((await headerProblems(applied))[0]!.message).toContain("are turned as it says");
+  const { path } = applied.splits.train!.samples[0]!;
+  expect(await decodeFile(path, applied.splits.train!.reading)).toMatchObject({ width: 10, height: 20 });
+  expect(await decodeFile(path)).toMatchObject({ width: 20, height: 10 });
+});
+
+it("sizes that are those of the turned picture are an error, with the key that puts it right", async () => {
+  await oriented(6, { swapped: true });
+  const [problem] = await headerProblems(await loadDataset({ dir: root }));
+  expect(problem).toMatchObject({
+    kind: "exif",
+    severity: "error",
+    message: expect.stringContaining("data.exif: apply"),
+  });
+  const applied = await headerProblems(await loadDataset({ dir: root, exif: "apply" }));
+  expect(applied.map(({ severity }) => severity)).toEqual(["warning"]);
+});
+
+it("no orientation, no word; 16 bits and animations are said", async () => {
+  await oriented(1);
+  const dataset = await loadDataset({ dir: root });
+  expect(await headerProblems(dataset)).toEqual([]);
+  const deep = new Uint16Array(200).fill(30_000);
+  const raw = { width: 20, height: 10, channels: 1 as const };
+  await sharp(deep, { raw }).toColourspace("grey16").png({ bitdepth: 16 } as never).toFile(dataset.splits.train!.samples[0]!.path); // biome-ignore format: one line
+  expect((await headerProblems(dataset)).map(({ kind }) => kind)).toEqual(["deep-image"]);
+  const frames = await Promise.all(
+    ["red", "blue"].map((background) => sharp({ create: { width: 20, height: 10, channels: 3, background } }).png().toBuffer()), // biome-ignore format: one line
+  );
+  await sharp(frames, { join: { animated: true } })
+    .gif()
+    .toFile(dataset.splits.val!.samples[0]!.path);
+  expect((await headerProblems(dataset)).map(({ kind, split }) => [split, kind])).toEqual([
+    ["train", "deep-image"],
+    ["val", "animated-image"],
+  ]);
+});

@@ -1,0 +1,52 @@
+// The keys of `data`.
+
+import { z } from "zod";
+import { count, factor, orNone, path, section } from "./fields.ts";
+
+const splitFiles = (name: string) =>
+  z
+    .strictObject({ images: path().describe("Folder of the images"), annotations: path().describe("COCO JSON file") })
+    .nullable()
+    .default(null)
+    .describe(`The ${name} split, where its files are named instead of found in data.dir`);
+
+const augment = z.strictObject({
+  horizontal_flip: factor().default(0.5).describe("Probability of a left-right flip"),
+  scale_jitter: z
+    .boolean()
+    .default(true)
+    .describe("Half of the time: resize to a short side of 400, 500 or 600, then cut a square out"),
+});
+
+export const data = section(
+  {
+    dir: path().nullable().default(null).describe("Folder of the data set; its layout is detected"),
+    train: splitFiles("training"),
+    val: splitFiles("validation"),
+    test: splitFiles("test"),
+    batch_size: z
+      .union([count(), z.literal("auto")])
+      .default(4)
+      .describe("Images a forward pass; auto tries what fits into memory and is fastest"),
+    exif: z
+      .enum(["as-stored", "apply"])
+      .default("as-stored")
+      .describe(
+        "Pictures with an EXIF orientation: as-stored takes their pixels as they are, as the reference does; apply turns them, for boxes that were drawn on the turned picture",
+      ),
+    workers: count(0).max(64).default(2).describe("Threads that read and decode images"),
+    shuffle: z.boolean().default(true).describe("New order of the images in each epoch"),
+    augment: orNone(augment).prefault({}).describe("Random changes to training images"),
+    multi_scale: z
+      .enum(["per-batch", "per-sample", "off"])
+      .default("off")
+      .describe("Random input sizes while training: one for each update, or one for each image"),
+    resample: z
+      .enum(["none", "repeat-factor", "balanced"])
+      .default("none")
+      .describe(
+        "Showing images of rare classes more often: repeat-factor as in LVIS (classes in less than a thousandth of the images), balanced (every class equally often)",
+      ),
+  },
+  "Images and labels; paths are relative to the current folder",
+);
