@@ -16,7 +16,6 @@ let project: string; // somebody's folder, in which the package is installed
 let packed: string; // the package there
 let files: string[];
 beforeAll(async () => {
-  await launch(["--version"]); // builds dist where that is needed
   project = await mkdtemp(join(tmpdir(), "package-"));
   const words = ["pack", "--json", "--ignore-scripts", "--pack-destination", project];
   const { stdout } = await run("npm", words, { cwd: ROOT });

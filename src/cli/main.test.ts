@@ -1,8 +1,9 @@
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { LAUNCHER, launch } from "../../tests/support/launcher.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -10,15 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const COMMAND = ["--import", "tsx", "src/cli/main.ts"];
-
-function run(...words: string[]): Promise<{ code: number; out: string; err: string }> {
-  return new Promise((done) => {
-    const child = execFile(process.execPath, [...COMMAND, ...words], (_error, out, err) => {
-      done({ code: child.exitCode ?? -1, out, err });
-    });
-  });
-}
+const run = (...words: string[]) => launch(words);
 
 it("help and version come without loading what the commands need", async () => {
   const help = await run("--help");
@@ -80,7 +73,7 @@ it("check says what is in a data set, for people and as JSON alone", async () =>
 });
 
 it("a reader that goes away ends the output quietly", async () => {
-  const child = spawn(process.execPath, [...COMMAND, "recipes", "--schema"], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [LAUNCHER, "recipes", "--schema"], { stdio: ["ignore", "pipe", "pipe"] });
   child.stdout.destroy();
   let err = "";
   child.stderr.on("data", (chunk) => {

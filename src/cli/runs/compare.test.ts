@@ -3,14 +3,14 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { LAUNCHER } from "../../../tests/support/launcher.ts";
 import { writeLongRun } from "../../../tests/support/longRun.ts";
 
-const MAIN = join(import.meta.dirname, "..", "main.ts");
 const folder = mkdtempSync(join(tmpdir(), "rfdetr-compare-"));
 const [a, b] = [join(folder, "a"), join(folder, "b")];
 
 function cli(...words: string[]) {
-  const run = spawnSync(process.execPath, ["--import", "tsx", MAIN, ...words], { encoding: "utf8" });
+  const run = spawnSync(process.execPath, [LAUNCHER, ...words], { encoding: "utf8" });
   return { code: run.status, out: run.stdout, error: run.stderr };
 }
 

@@ -3,11 +3,11 @@ import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { LAUNCHER } from "../../../tests/support/launcher.ts";
 import { writeTinyOnnx } from "../../../tests/support/onnxFile.ts";
 import type { Benchmark } from "../../bench/result.ts";
 import { benchmarkTable } from "../terminal/benchmarkTable.ts";
 
-const MAIN = join(import.meta.dirname, "..", "main.ts");
 const folder = mkdtempSync(join(tmpdir(), "rfdetr-benchmark-"));
 const [onnx, other] = [join(folder, "a.onnx"), join(folder, "b.onnx")];
 const PHOTO = "tests/fixtures/images/photo.jpg";
@@ -19,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function run(...words: string[]) {
-  const all = ["--import", "tsx", MAIN, "benchmark", ...words];
+  const all = [LAUNCHER, "benchmark", ...words];
   const { status, stdout, stderr } = spawnSync(process.execPath, all, { encoding: "utf8" });
   return { code: status, out: stdout, error: stderr };
 }

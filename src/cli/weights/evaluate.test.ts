@@ -3,13 +3,13 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { LAUNCHER } from "../../../tests/support/launcher.ts";
 
-const MAIN = join(import.meta.dirname, "..", "main.ts");
 const folder = mkdtempSync(join(tmpdir(), "rfdetr-evaluate-"));
 const [annotations, predictions] = [join(folder, "gt.json"), join(folder, "results.json")];
 
 function evaluate(...words: string[]) {
-  const run = spawnSync(process.execPath, ["--import", "tsx", MAIN, "evaluate", ...words], { encoding: "utf8" });
+  const run = spawnSync(process.execPath, [LAUNCHER, "evaluate", ...words], { encoding: "utf8" });
   return { code: run.status, out: run.stdout, error: run.stderr };
 }
 

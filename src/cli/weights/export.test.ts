@@ -3,6 +3,7 @@ import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { LAUNCHER } from "../../../tests/support/launcher.ts";
 import { tinyDataset } from "../../../tests/support/tinyRun.ts";
 import { TINY, tinyWeights } from "../../../tests/tinyModel.ts";
 import { toFields } from "../../architecture/fields.ts";
@@ -19,8 +20,7 @@ beforeAll(async () => {
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
 function rfdetr(...words: string[]) {
-  const main = join(import.meta.dirname, "..", "main.ts");
-  const run = spawnSync(process.execPath, ["--import", "tsx", main, ...words], { encoding: "utf8" });
+  const run = spawnSync(process.execPath, [LAUNCHER, ...words], { encoding: "utf8" });
   return { code: run.status, out: run.stdout, error: run.stderr };
 }
 
