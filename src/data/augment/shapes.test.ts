@@ -57,7 +57,7 @@ test.each([0, 1])("a loader's targets have them where they are wanted, with %i t
     const path = join(dir, "a.png");
     await sharp({ create: { ...SIZE, channels: 3, background: "green" } }).toFile(path);
     const samples = [{ imageId: 1, file: "a.png", path, ...SIZE, annotations: [POLYGON] }];
-    const split: Split = { name: "train", images: dir, annotations: dir, samples };
+    const split: Split = { name: "train", images: dir, annotations: dir, samples, reading: {} };
     const targets = async (options: { shapes?: boolean }) => {
       const common = { split, batchSize: 1, resolution: 28, workers, seed: 1, augment: null, training: false };
       const loader = createLoader({ ...common, ...options });
