@@ -54,6 +54,35 @@ it("what a person can mend gives code 2, one message and no stack", async () => 
   }
 });
 
+it("with --json an error is one object on stdout, with the same exit code", async () => {
+  const cases: [string[], object][] = [
+    [
+      ["recipes", "quickstrat", "--json"],
+      { message: expect.stringContaining('"quickstart"?'), hint: expect.any(String) },
+    ],
+    [["evaluate", "--json", "--weights", "w"], { message: "evaluate needs --data.", hint: expect.any(String) }],
+    [["compare", "/none/a", "/none/b", "--json"], { message: expect.stringContaining("/none/a") }],
+    [["predict", "--json=true", "--wieghts", "w"], { message: expect.any(String) }],
+    [
+      ["--overfit", "0", "--json", "--recipe", "recipes/quickstart.yaml"],
+      { message: expect.stringContaining("--overfit is 0") },
+    ],
+  ];
+  for (const [words, error] of cases) {
+    const { code, out, err } = await run(...words);
+    expect({ words, code, said: JSON.parse(out) }).toMatchObject({ words, code: 2, said: { error } });
+    expect(Object.keys(JSON.parse(out).error)).toEqual(["message", "hint"]);
+    expect(err).toContain(JSON.parse(out).error.message);
+  }
+  expect((await run("recipes", "quickstrat", "--json", "--no-json")).out).toBe("");
+});
+
+it("a name in a message never reaches the terminal as a command to it", async () => {
+  const { err } = await run("recipes", "a\u001b[2J\u202eb");
+  expect(err).toContain('"a\\x1b[2J\\u202eb"');
+  expect(err).not.toContain("\u001b");
+});
+
 it("recipes are listed, printed and described by a schema", async () => {
   expect((await run("recipes")).out).toContain("quickstart");
   expect((await run("recipes", "quickstart")).out).toContain("variant: custom");

@@ -2,13 +2,12 @@
 // The command line: one file a command; what a command needs is imported when it runs, so that --help is instant.
 
 import { spawnSync } from "node:child_process";
-import type { CommandModule } from "yargs";
+import type { Argv, CommandModule } from "yargs";
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { programVersion } from "../run/environment.ts";
 import { closest } from "../util/closest.ts";
 import { UserError } from "../util/errors.ts";
-import { knownTrouble } from "./knownTrouble.ts";
 import { compareCommand } from "./runs/compare.ts";
 import { extendCommand } from "./runs/extend.ts";
 import { reportCommand } from "./runs/report.ts";
@@ -21,6 +20,7 @@ import { doctorCommand } from "./setup/doctor.ts";
 import { recipesCommand } from "./setup/recipes.ts";
 import { offerSetup, setupCommand } from "./setup/setup.ts";
 import { hasStopSignal, installSignals, STOPPED } from "./signals.ts";
+import { reportError } from "./terminal/reportError.ts";
 import { benchmarkCommand } from "./weights/benchmark.ts";
 import { convertCommand } from "./weights/convert.ts";
 import { evaluateCommand } from "./weights/evaluate.ts";
@@ -29,6 +29,9 @@ import { predictCommand } from "./weights/predict.ts";
 
 // biome-ignore lint/complexity/noBannedTypes: yargs' own type for a command whose arguments are its own business
 type Command = CommandModule<{}, never>;
+
+/** The options of the command that was parsed; yargs' types leave it out. */
+type Parser = Argv & { getOptions(): { key: Record<string, boolean> } };
 
 const commands = [
   trainCommand,
@@ -53,7 +56,8 @@ const commands = [
 async function main(words: string[]): Promise<number> {
   try {
     refuseUnknownCommand(words);
-    await yargs(words)
+    const parser: Argv = yargs(words);
+    await parser
       .scriptName("rfdetr-train")
       .usage("Fine-tune RF-DETR object detectors.\n\n$0 --recipe FILE\n$0 <command>")
       .locale("en")
@@ -64,13 +68,15 @@ async function main(words: string[]): Promise<number> {
       .wrap(Math.min(110, process.stdout.columns ?? 100))
       .exitProcess(false)
       .fail((message, error) => {
-        throw error && error.name !== "YError" ? error : usageError(message, words);
+        throw error && error.name !== "YError"
+          ? error
+          : usageError(message, words, Object.keys((parser as Parser).getOptions().key));
       })
       .parseAsync();
     return Number(process.exitCode ?? 0);
   } catch (error) {
     if (await offerSetup(error)) return again(words);
-    return report(error);
+    return reportError(error, { json: wantsJson(words) });
   }
 }
 
@@ -93,32 +99,18 @@ function refuseUnknownCommand([first]: string[]): void {
 }
 
 /** What yargs has to say about a command line, with the option that was probably meant. */
-function usageError(message: string, words: string[]): UserError {
+function usageError(message: string, words: string[], options: readonly string[]): UserError {
   const unknown = /^Unknown arguments?: ([^,]+)/.exec(message)?.[1];
   const written = words.find((word) => word.replace(/^-+/, "").split("=")[0] === unknown) ?? unknown;
-  const meant = unknown && closest(unknown, OPTIONS);
+  const meant = unknown && closest(unknown, options);
   const text = unknown ? `Unknown argument: ${written}.${meant ? ` Did you mean --${meant}?` : ""}` : message;
   return new UserError(text, { hint: "Run rfdetr-train --help, or --help after a command." });
 }
 
-/** Options that a slip may have been meant for. */
-const OPTIONS = (
-  "recipe set run overfit device json weights data split images out help version schema explain threshold max-dets " +
-  "batch-size annotations predictions pictures force ema dry-run epochs max-hours to project entity wandb-file opset batch decode optimize precision log-level against threads prefetch rounds warm-up resolution seed"
-).split(" ");
-
-function report(error: unknown): number {
-  const known = knownTrouble(error);
-  if (known) {
-    console.error(known.message);
-    if (known.hint) console.error(`Hint: ${known.hint}`);
-    return 2;
-  }
-  console.error(error instanceof Error ? (error.stack ?? error.message) : error);
-  for (let cause = (error as Error | undefined)?.cause; cause instanceof Error; cause = cause.cause)
-    console.error(`Caused by: ${cause.stack}`);
-  console.error("This is a bug in rfdetr-train. Please report it with the lines above.");
-  return 1;
+/** Whether a command line asks for JSON, also one that cannot be parsed. */
+function wantsJson(words: readonly string[]): boolean {
+  const options = words.includes("--") ? words.slice(0, words.indexOf("--")) : words;
+  return options.findLast((word) => /^--(no-)?json(=|$)/.test(word))?.match(/^--json(=true)?$/) != null;
 }
 
 // A reader that went away (`| head`) ends a command that only prints; a training run goes on without its output.
@@ -129,7 +121,7 @@ for (const stream of [process.stdout, process.stderr])
   });
 
 for (const event of ["uncaughtException", "unhandledRejection"] as const)
-  process.on(event, (error: unknown) => process.exit(report(error)));
+  process.on(event, (error: unknown) => process.exit(reportError(error, { json: wantsJson(hideBin(process.argv)) })));
 
 installSignals();
 const code = await main(hideBin(process.argv));

@@ -5,6 +5,37 @@ import { UserError } from "../util/errors.ts";
 /** The result as JSON on stdout. */
 export const JSON_OPTION = { type: "boolean", default: false, describe: "Print the result as JSON" } as const;
 
+/** A trained or published model. */
+export const WEIGHTS_OPTION = {
+  type: "string",
+  requiresArg: true,
+  describe: "A run, a checkpoint, a weights or .onnx file, or a published name",
+} as const;
+
+/** A data set to measure on. */
+export const DATA_OPTION = { type: "string", requiresArg: true, describe: "Folder of a data set" } as const;
+
+/** Pictures. */
+export const IMAGES_OPTION = {
+  type: "string",
+  array: true,
+  requiresArg: true,
+  describe: 'Image files, folders, or patterns such as "photos/**/*.jpg"',
+} as const;
+
+/** What is written; each command says what that is. */
+export const OUT_OPTION = { type: "string", requiresArg: true } as const;
+
+/** The folder of a run. */
+export const RUN_ARGUMENT = { type: "string", demandOption: true, describe: "The run's folder" } as const;
+
+/** The recipe that a command is about. */
+export const RECIPE_OPTION = {
+  type: "string",
+  requiresArg: true,
+  describe: "The recipe file, or the name of a shipped one",
+} as const;
+
 /** Parts of a data set. */
 export const SPLIT_OPTION = {
   type: "string",

@@ -3,7 +3,9 @@
 import type { CommandModule } from "yargs";
 import { MAIN_METRIC } from "../../instance/metrics.ts";
 import type { Difference, RunComparison } from "../../report/comparison.ts";
-import { JSON_OPTION } from "../options.ts";
+import { JSON_OPTION, OUT_OPTION } from "../options.ts";
+import { printResult } from "../terminal/print.ts";
+import { table } from "../terminal/table.ts";
 
 type Arguments = { runA: string; runB: string; out?: string; json: boolean };
 
@@ -14,7 +16,7 @@ export const compareCommand: CommandModule<object, Arguments> = {
     yargs
       .positional("runA", { type: "string", demandOption: true, describe: "Folder of a run" })
       .positional("runB", { type: "string", demandOption: true, describe: "Folder of the run to compare it with" })
-      .option("out", { type: "string", requiresArg: true, describe: "Write a page, such as compare.html" })
+      .option("out", { ...OUT_OPTION, describe: "Write a page, such as compare.html" })
       .option("json", JSON_OPTION) as never,
   handler: async ({ runA, runB, out, json }) => {
     const [{ readRunFolder }, { compareRuns }] = await Promise.all([
@@ -32,13 +34,14 @@ export const compareCommand: CommandModule<object, Arguments> = {
       console.log(JSON.stringify({ ...comparison, ...(out && { page: out }) }));
       return;
     }
-    console.log(await asText(comparison));
-    if (out) console.log(`\nWrote ${out}`);
+    printResult(await asText(comparison));
+    if (out) printResult(`\nWrote ${out}`);
   },
 };
 
 const MOST_CLASSES = 30;
 const LONGEST = 60;
+const TEXTS = { align: ["left"], gap: 3 } as const;
 
 async function asText({
   a,
@@ -65,22 +68,20 @@ async function asText({
     `B  ${b.dir} (${b.name}): ${b.status}, ${at(b)}`,
     ...caveats.map((text) => `Note: ${text}`),
     "",
-    ...columns([head, ...scores(metrics), [], ...numbers(training)]),
+    ...table([head, ...scores(metrics), [], ...numbers(training)], { gap: 3 }),
     ...(classes.length > 0
       ? [
           "",
           `${MAIN_METRIC} by class, largest change first`,
-          ...columns([head, ...scores(classes.slice(0, MOST_CLASSES))]),
+          ...table([head, ...scores(classes.slice(0, MOST_CLASSES))], { gap: 3 }),
         ]
       : []),
     ...(left > 0 ? [`and ${left} more classes; all are in --json`] : []),
     "",
     ...(recipe.length === 0
       ? ["The recipes are the same."]
-      : ["Recipe", ...columns([["", "A", "B"], ...keys(recipe)], "left")]),
-    ...(environment.length === 0
-      ? []
-      : ["", "Environment", ...columns([["", "A", "B"], ...keys(environment)], "left")]),
+      : ["Recipe", ...table([["", "A", "B"], ...keys(recipe)], TEXTS)]),
+    ...(environment.length === 0 ? [] : ["", "Environment", ...table([["", "A", "B"], ...keys(environment)], TEXTS)]),
   ].join("\n");
 }
 
@@ -91,16 +92,4 @@ function cells({ name, a, b, change }: Difference, format: (value: number) => st
 
 function clip(text: string): string {
   return text.length <= LONGEST ? text : `${text.slice(0, LONGEST - 3)}...`;
-}
-
-/** Rows in columns; the first one is aligned left. An empty row stays empty. */
-function columns(rows: string[][], align: "left" | "right" = "right"): string[] {
-  const widths: number[] = [];
-  for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);
-  return rows.map((row) =>
-    row
-      .map((cell, i) => (i === 0 || align === "left" ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
-      .join("   ")
-      .trimEnd(),
-  );
 }

@@ -2,6 +2,8 @@
 
 import type { Recipe } from "../../recipe/schema.ts";
 import { STOPPED, stopSignal } from "../signals.ts";
+import { printNote, printResult } from "../terminal/print.ts";
+import { factTable } from "../terminal/table.ts";
 
 /** Try a recipe; what does not work comes as the error that the run would end with. */
 export async function runDry(
@@ -9,7 +11,7 @@ export async function runDry(
   recipe: Recipe,
   { overfit, json }: { overfit: number | undefined; json: boolean },
 ): Promise<void> {
-  const print = (line: string) => (json ? process.stderr : process.stdout).write(`${line}\n`);
+  const print = json ? printNote : printResult;
   print(`Dry run of ${path}: one batch, two validation images, a scratch folder`);
   const signal = stopSignal((name) => print(`${name}: stopping after this step. Once more stops at once.`));
   let started = false;
@@ -20,7 +22,8 @@ export async function runDry(
   try {
     const { parts, seconds } = await dryRun(recipe, {
       ...{ overfit, signal },
-      onPart: ({ part, detail, seconds }) => print(`  ok  ${part.padEnd(12)}${detail} (${seconds.toFixed(1)} s)`),
+      onPart: ({ part, detail, seconds }) =>
+        print(`  ok  ${factTable([[part, detail]], { least: [10] })[0]} (${seconds.toFixed(1)} s)`),
       onEvent: (event) => {
         if (event.type === "start" && !started) for (const fact of event.facts) print(`      ${fact}`);
         if (event.type === "start") started = true;

@@ -2,7 +2,7 @@
 
 import type { CommandModule } from "yargs";
 import { UserError } from "../../util/errors.ts";
-import { requireCount } from "../options.ts";
+import { RUN_ARGUMENT, requireCount } from "../options.ts";
 import { SHOWING, type Showing, showProgress } from "./train.ts";
 
 type Arguments = { dir: string; epochs?: number; maxHours?: number } & Showing;
@@ -12,7 +12,7 @@ export const extendCommand: CommandModule<object, Arguments> = {
   describe: "Train a finished run longer; the schedule is laid over the new length",
   builder: (yargs) =>
     yargs
-      .positional("dir", { type: "string", demandOption: true, describe: "The run's folder" })
+      .positional("dir", RUN_ARGUMENT)
       .option("epochs", {
         type: "number",
         requiresArg: true,

@@ -1,16 +1,14 @@
 // `report`: report.html of a run folder, written again.
 
 import type { CommandModule } from "yargs";
+import { JSON_OPTION, RUN_ARGUMENT } from "../options.ts";
 
 type Arguments = { dir: string; json: boolean };
 
 export const reportCommand: CommandModule<object, Arguments> = {
   command: "report <dir>",
   describe: "Write the HTML report of a run again",
-  builder: (yargs) =>
-    yargs
-      .positional("dir", { type: "string", demandOption: true, describe: "The run's folder" })
-      .option("json", { type: "boolean", default: false, describe: "Print the result as JSON" }),
+  builder: (yargs) => yargs.positional("dir", RUN_ARGUMENT).option("json", JSON_OPTION),
   handler: async ({ dir, json }) => {
     const { reportRun } = await import("../../train/record/report.ts");
     const report = await reportRun(dir);

@@ -1,7 +1,7 @@
 // `rollback`: an older checkpoint becomes the one that `resume` continues from.
 
 import type { CommandModule } from "yargs";
-import { JSON_OPTION } from "../options.ts";
+import { JSON_OPTION, RUN_ARGUMENT } from "../options.ts";
 
 type Arguments = { dir: string; to: string; json: boolean };
 
@@ -10,7 +10,7 @@ export const rollbackCommand: CommandModule<object, Arguments> = {
   describe: "Make an older checkpoint the one that resume continues from",
   builder: (yargs) =>
     yargs
-      .positional("dir", { type: "string", demandOption: true, describe: "The run's folder" })
+      .positional("dir", RUN_ARGUMENT)
       .option("to", {
         type: "string",
         demandOption: true,

@@ -2,7 +2,7 @@
 
 import type { CommandModule } from "yargs";
 import type { WandbFile } from "../../track/wandb/file/file.ts";
-import { JSON_OPTION } from "../options.ts";
+import { JSON_OPTION, OUT_OPTION, RUN_ARGUMENT } from "../options.ts";
 import { STOPPED, stopSignal } from "../signals.ts";
 
 type Arguments = {
@@ -19,14 +19,14 @@ export const syncCommand: CommandModule<object, Arguments> = {
   describe: "Send a run to W&B: all that is missing there",
   builder: (yargs) =>
     yargs
-      .positional("dir", { type: "string", demandOption: true, describe: "The run's folder" })
+      .positional("dir", RUN_ARGUMENT)
       .option("project", { type: "string", requiresArg: true, describe: "W&B project [default: the recipe's]" })
       .option("entity", { type: "string", requiresArg: true, describe: "W&B user or team [default: the recipe's]" })
       .option("wandb-file", {
         type: "boolean",
         describe: "Send nothing: write a folder that W&B's own `wandb sync` sends, with the best checkpoint",
       })
-      .option("out", { type: "string", requiresArg: true, describe: "Where that folder goes [default: DIR/wandb]" })
+      .option("out", { ...OUT_OPTION, describe: "Where that folder goes [default: DIR/wandb]" })
       .option("json", JSON_OPTION),
   handler: async ({ dir, project, entity, wandbFile, out, json }) => {
     if (wandbFile) {

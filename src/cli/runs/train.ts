@@ -4,7 +4,7 @@ import type { CommandModule } from "yargs";
 import { MAIN_METRIC, SUMMARY } from "../../instance/metrics.ts";
 import type { MetricsRow, RunSize, TrainEvent, TrainRow } from "../../run/events.ts";
 import { UserError } from "../../util/errors.ts";
-import { requireCount, requireOnce, SET_OPTION } from "../options.ts";
+import { DEVICE_OPTION, JSON_OPTION, RECIPE_OPTION, requireCount, requireOnce, SET_OPTION } from "../options.ts";
 import { STOPPED, stopSignal } from "../signals.ts";
 import type { DownloadView } from "../terminal/downloadView.ts";
 import type { ProgressView, ShownProgress } from "../terminal/progress.ts";
@@ -26,11 +26,7 @@ export const trainCommand: CommandModule<object, Arguments> = {
   describe: "Train a recipe",
   builder: (yargs) =>
     yargs
-      .option("recipe", {
-        type: "string",
-        requiresArg: true,
-        describe: "The recipe file, or the name of a shipped one",
-      })
+      .option("recipe", RECIPE_OPTION)
       .option("set", SET_OPTION)
       .option("run", { type: "string", requiresArg: true, describe: "The run's folder [default: checkpoints/<name>]" })
       .option("overfit", {
@@ -42,11 +38,7 @@ export const trainCommand: CommandModule<object, Arguments> = {
         type: "boolean",
         describe: "Try it all on a handful of images: step, checkpoint, resume, evaluation; nothing stays",
       })
-      .option("device", {
-        choices: ["auto", "cpu", "gpu"],
-        requiresArg: true,
-        describe: "Overrides the recipe's device",
-      })
+      .option("device", { ...DEVICE_OPTION, default: undefined, describe: "Overrides the recipe's device" })
       .options(SHOWING) as never,
   handler: async ({ recipe: path, set = [], run, overfit, device, dryRun, json, logLevel }) => {
     if (path === undefined)
@@ -75,7 +67,7 @@ export const SHOWING = {
     default: "info",
     describe: "Show what is at least this important",
   },
-  json: { type: "boolean", default: false, describe: "Print the result as JSON, all else to stderr" },
+  json: { ...JSON_OPTION, describe: "Print the result as JSON, all else to stderr" },
 } as const;
 
 export type Showing = { json: boolean; logLevel?: Level | undefined };

@@ -4,23 +4,21 @@ import type { CommandModule } from "yargs";
 import type { Transplant } from "../../checkpoint/transplant.ts";
 import { describePadding } from "../../data/batch/sampler.ts";
 import type { CheckReport } from "../../train/check.ts";
-import { JSON_OPTION, SET_OPTION } from "../options.ts";
+import { JSON_OPTION, RECIPE_OPTION, SET_OPTION } from "../options.ts";
+import { printNote, printResult } from "../terminal/print.ts";
+import { factTable, table } from "../terminal/table.ts";
 
 type Arguments = { recipe: string; set?: string[]; cost: boolean; json: boolean };
 
 const MOST_SHOWN = 20;
+const FACTS = { least: [8] };
 
 export const checkCommand: CommandModule<object, Arguments> = {
   command: "check",
   describe: "Validate a recipe, its data set and its weights without training",
   builder: (yargs) =>
     yargs
-      .option("recipe", {
-        type: "string",
-        requiresArg: true,
-        demandOption: true,
-        describe: "The recipe file, or the name of a shipped one",
-      })
+      .option("recipe", { ...RECIPE_OPTION, demandOption: true })
       .option("set", SET_OPTION)
       .option("cost", {
         type: "boolean",
@@ -34,19 +32,18 @@ export const checkCommand: CommandModule<object, Arguments> = {
       import("../../train/cost.ts"),
       import("../terminal/schedulePlot.ts"),
     ]);
-    if (cost && process.stderr.isTTY) process.stderr.write("Measuring a step (--no-cost leaves it out) ...\n");
+    if (cost && process.stderr.isTTY) printNote("Measuring a step (--no-cost leaves it out) ...");
     const report = await checkRecipe(String(path), { overrides: set, cost });
-    const text = () =>
-      table(String(path), report, {
-        plot: plotSchedule(report.schedule),
-        cost: report.cost ? describeCost(report.cost) : [],
-      });
-    process.stdout.write(`${json ? JSON.stringify(report) : text()}\n`);
+    if (json) process.stdout.write(`${JSON.stringify(report)}\n`);
+    else {
+      const plot = plotSchedule(report.schedule);
+      printResult(asText(String(path), report, { plot, cost: report.cost ? describeCost(report.cost) : [] }));
+    }
     if (!report.ok) process.exitCode = 2;
   },
 };
 
-function table(
+function asText(
   path: string,
   { ok, recipe, parameters, weights, data, schedule, shown }: CheckReport,
   { plot, cost }: { plot: string; cost: string[] },
@@ -54,20 +51,32 @@ function table(
   const { state, loaded, reshaped = [], missing = [], unexpected = [] } = weights;
   const fitted = `${loaded} tensors fit, ${reshaped.length} reshaped, ${missing.length} missing, ${unexpected.length} not used`;
   const lines = [
-    `recipe    ${path} (${recipe.name})`,
-    `model     ${recipe.model.variant}, ${parameters.toLocaleString("en")} parameters`,
-    `weights   ${weights.weights}${state === "none" ? "" : ` (${loaded === undefined ? state : fitted})`}`,
-    ...(weights.transplant ? [`heads     ${describeHeads(weights.transplant)}`] : []),
-    `data      ${data.description}`,
+    ...factTable(
+      [
+        ["recipe", `${path} (${recipe.name})`],
+        ["model", `${recipe.model.variant}, ${parameters.toLocaleString("en")} parameters`],
+        ["weights", `${weights.weights}${state === "none" ? "" : ` (${loaded === undefined ? state : fitted})`}`],
+        ...(weights.transplant ? [["heads", describeHeads(weights.transplant)] as const] : []),
+        ["data", data.description],
+      ],
+      FACTS,
+    ),
     "",
-    row("split", "images", "empty", "boxes", "crowds"),
-    ...Object.entries(data.splits).map(([name, s]) => row(name, s.images, s.backgrounds, s.boxes, s.crowds)),
+    ...table([
+      ["split", "images", "empty", "boxes", "crowds"],
+      ...Object.entries(data.splits).map(([name, s]) => [name, s.images, s.backgrounds, s.boxes, s.crowds]),
+    ]),
     "",
-    `${"label".padEnd(7)}${"id".padEnd(8)}${"class".padEnd(24)}boxes`,
-    ...data.classes.map(({ label, categoryId, name }) => {
-      const boxes = Object.entries(data.splits).map(([split, s]) => `${split} ${s.boxesPerClass[name] ?? 0}`);
-      return `${String(label).padEnd(7)}${String(categoryId).padEnd(8)}${name.padEnd(24)}${boxes.join(", ")}`;
-    }),
+    ...table(
+      [
+        ["label", "id", "class", "boxes"],
+        ...data.classes.map(({ label, categoryId, name }) => {
+          const boxes = Object.entries(data.splits).map(([split, s]) => `${split} ${s.boxesPerClass[name] ?? 0}`);
+          return [label, categoryId, name, boxes.join(", ")];
+        }),
+      ],
+      { align: ["right", "right", "left"] },
+    ),
   ];
   const { epochs, stepsPerEpoch, totalSteps } = schedule;
   lines.push(
@@ -77,7 +86,14 @@ function table(
   );
   const images = data.splits.train?.images ?? 0;
   lines.push(...describePadding(shown, images));
-  if (cost.length > 0) lines.push("", ...cost.map((line, i) => `${i === 0 ? "cost" : ""}`.padEnd(10) + line));
+  if (cost.length > 0)
+    lines.push(
+      "",
+      ...factTable(
+        cost.map((line, i) => [i === 0 ? "cost" : "", line] as const),
+        FACTS,
+      ),
+    );
   for (const severity of ["error", "warning"] as const) {
     const problems = data.problems.filter((problem) => problem.severity === severity);
     if (problems.length > 0) lines.push("", `${problems.length} ${severity}${problems.length === 1 ? "" : "s"}:`);
@@ -90,8 +106,4 @@ function table(
 
 function describeHeads({ kept, fresh }: Transplant): string {
   return `kept: ${kept.join(", ") || "none"}; from scratch: ${fresh.join(", ") || "none"}`;
-}
-
-function row(name: string, ...cells: (string | number)[]): string {
-  return name.padEnd(8) + cells.map((cell) => String(cell).padStart(9)).join("");
 }

@@ -2,6 +2,9 @@
 
 import type { CommandModule } from "yargs";
 import type { Diagnosis } from "../../doctor/diagnose.ts";
+import { JSON_OPTION } from "../options.ts";
+import { printResult } from "../terminal/print.ts";
+import { factTable } from "../terminal/table.ts";
 
 /** The diagnosis as a table for people. */
 function formatDiagnosis(found: Diagnosis): string {
@@ -26,7 +29,7 @@ function formatDiagnosis(found: Diagnosis): string {
     ...Object.entries(tools).map(([name, value]): [string, string] => [name, value ?? "not found"]),
     ["cache", `${cache.path}, ${gigabytes(cache.bytes)} used, ${gigabytes(cache.free)} free on the disk`],
   ];
-  const lines = rows.map(([name, value]) => `${name.padEnd(14)}${value}`);
+  const lines = factTable(rows);
   for (const { what, mend, fatal } of found.problems) {
     lines.push("", `${fatal ? "PROBLEM" : "WARNING"}: ${what}`, `  fix it: ${mend}`);
   }
@@ -42,11 +45,12 @@ function flavourText({ flavour, cuda }: Diagnosis["libtensorflow"]): string {
 export const doctorCommand: CommandModule = {
   command: "doctor",
   describe: "Show engine, device, Node and tools, and how to fix what is missing",
-  builder: (yargs) => yargs.option("json", { type: "boolean", default: false, describe: "one JSON object" }),
+  builder: (yargs) => yargs.option("json", JSON_OPTION),
   handler: async (argv) => {
     const { diagnose } = await import("../../doctor/diagnose.ts");
     const found = await diagnose();
-    console.log(argv.json ? JSON.stringify(found, null, 2) : formatDiagnosis(found));
+    if (argv.json) console.log(JSON.stringify(found, null, 2));
+    else printResult(formatDiagnosis(found));
     process.exitCode = found.ok ? 0 : 2;
   },
 };

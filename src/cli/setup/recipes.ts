@@ -8,7 +8,8 @@ import { shippedRecipes } from "../../recipe/shipped.ts";
 import { closest } from "../../util/closest.ts";
 import { UserError } from "../../util/errors.ts";
 import { packagePath } from "../../util/package.ts";
-import { requireOnce } from "../options.ts";
+import { JSON_OPTION, requireOnce } from "../options.ts";
+import { factTable, table } from "../terminal/table.ts";
 
 type Arguments = { name?: string; explain?: string; schema: boolean; json: boolean };
 
@@ -25,7 +26,7 @@ export const recipesCommand: CommandModule<{}, Arguments> = {
         describe: "Say what a key is, such as train.lr; a section's name lists its keys, all lists every key",
       })
       .option("schema", { type: "boolean", default: false, describe: "Print the JSON schema of a recipe, for editors" })
-      .option("json", { type: "boolean", default: false, describe: "Print the list as JSON" }),
+      .option("json", { ...JSON_OPTION, describe: "Print the list as JSON" }),
   handler: async ({ name, explain, schema, json }) => {
     requireOnce({ explain });
     if (explain !== undefined) {
@@ -57,8 +58,7 @@ export const recipesCommand: CommandModule<{}, Arguments> = {
       console.log(JSON.stringify({ recipes: recipes.map(({ text: _, ...rest }) => rest) }, null, 2));
       return;
     }
-    const width = Math.max(...recipes.map((recipe) => recipe.name.length));
-    for (const recipe of recipes) console.log(`${recipe.name.padEnd(width)}  ${recipe.about}`);
+    for (const line of factTable(recipes.map(({ name, about }) => [name, about]))) console.log(line);
     console.log(
       "\nPrint one: rfdetr-train recipes NAME > my.yaml    Train: rfdetr-train --recipe my.yaml, or --recipe NAME as it is",
     );
@@ -83,12 +83,11 @@ function explained({ key, takes, default: value, description, keys }: KeyEntry):
 
 /** A line for each key: name, default, meaning. */
 function listOf(keys: readonly KeyEntry[]): string {
-  const names = keys.map(({ key }) => key);
-  const defaults = keys.map(({ default: value }) => (typeof value === "object" && value !== null ? "" : shown(value)));
-  const width = (texts: readonly string[]) => Math.max(...texts.map((text) => text.length)) + 2;
-  return keys
-    .map(({ description }, i) => names[i]!.padEnd(width(names)) + defaults[i]!.padEnd(width(defaults)) + description)
-    .join("\n");
+  const shownDefault = (value: unknown) => (typeof value === "object" && value !== null ? "" : shown(value));
+  return table(
+    keys.map(({ key, default: value, description }) => [key, shownDefault(value), description]),
+    { align: ["left"] },
+  ).join("\n");
 }
 
 const shown = (value: unknown) => (typeof value === "string" ? value : (JSON.stringify(value) ?? ""));

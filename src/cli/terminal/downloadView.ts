@@ -1,6 +1,6 @@
-// What a download looks like: a bar on a terminal, a line every tenth where the output is no terminal.
+// What a download looks like.
 
-import { SingleBar } from "cli-progress";
+import { countView } from "./countView.ts";
 
 export type DownloadView = {
   /** Bytes so far, and in all where the server says so. */
@@ -12,41 +12,22 @@ export type DownloadView = {
 
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
 
-/** Draw the download of `name` on a stream. */
+/** Draw the download of `name` on a stream: a bar, or a line every tenth where it is no terminal. */
 export function downloadView(stream: NodeJS.WriteStream, name: string): DownloadView {
-  const print = (text: string) => void stream.write(`${text}\n`);
-  let bar: SingleBar | undefined;
-  let tenth = -1;
-  const stop = () => {
-    bar?.stop();
-    bar = undefined;
-  };
+  const view = countView(stream, {
+    amount: (received, total) => `${megabytes(received)} of ${total === undefined ? "?" : megabytes(total)}`,
+    plain: "tenths",
+  });
+  const what = `Downloading ${name}`;
   return {
     progress: (received, total) => {
-      const text = `${megabytes(received)} of ${total === undefined ? "?" : megabytes(total)}`;
-      if (stream.isTTY) {
-        if (!bar) {
-          bar = new SingleBar({
-            stream,
-            fps: 5,
-            hideCursor: true,
-            gracefulExit: false,
-            format: `${name} {bar} {text}  {eta_formatted} left`,
-          });
-          bar.start(total ?? 0, received, { text });
-        }
-        bar.update(received, { text });
-      } else {
-        const now = total ? Math.floor((10 * received) / total) : 0;
-        if (now > tenth) print(`Downloading ${name}: ${text}`);
-        tenth = Math.max(tenth, now);
-      }
-      if (received === total) stop();
+      view.update(what, received, total);
+      if (received === total) view.stop();
     },
     retry: (reason) => {
-      stop();
-      print(`Downloading ${name}: ${reason}; trying again`);
+      view.stop();
+      view.print(`${what}: ${reason}; trying again`);
     },
-    stop,
+    stop: view.stop,
   };
 }

@@ -1,6 +1,7 @@
 import { Writable } from "node:stream";
 import { describe, expect, it } from "vitest";
-import { barLine, clockTime, plainLine, progressView, type ShownProgress, stepClock } from "./progress.ts";
+import { clockTime } from "./bar.ts";
+import { barLine, plainLine, progressView, type ShownProgress, stepClock } from "./progress.ts";
 
 const progress: ShownProgress = {
   ...{ epoch: 3, epochs: 50, step: 120, steps: 1000, loss: 7.43219, learningRate: 1e-4, imagesPerSecond: 12.345 },
@@ -30,6 +31,17 @@ describe("the progress line", () => {
     expect(barLine(progress, 22)).toContain("loss 7.432");
     expect(barLine(progress, 3)).toBe("12%");
   });
+});
+
+it("a bar has ten cells or more at every usual width, and says what is left; the rate goes first", () => {
+  for (let width = 40; width <= 200; width++) expect(barLine(progress, width)).toMatch(/^[█░]{10,30} {2}/);
+  expect(barLine(progress, 59)).toMatch(/120\/1000 {2}loss 7\.432 {2}12m 05s left$/);
+  expect(barLine(progress, 79)).toMatch(/loss 7\.432 {2}AP 0\.254 {2}.*12m 05s left$/);
+  expect(barLine(progress, 139)).toContain(plainLine(progress));
+  const widths = (word: string) => [...Array(140).keys()].filter((width) => !barLine(progress, width).includes(word));
+  expect(widths("lr ").at(-1)).toBeGreaterThan(widths("GB").at(-1)!);
+  expect(widths("GB").at(-1)).toBeGreaterThan(widths("wait").at(-1)!);
+  expect(widths("wait").at(-1)).toBeGreaterThan(widths("img/s").at(-1)!);
 });
 
 it("durations read well at every length", () => {

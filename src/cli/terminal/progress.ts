@@ -1,6 +1,6 @@
 // What a running training looks like: a bar that fits the terminal, or plain lines where the output is no terminal.
 
-import { SingleBar } from "cli-progress";
+import { bar, barText, field, plainFields, type Shown, type ShownField, timeLeft } from "./bar.ts";
 
 /** Where a run is. Steps and epochs count from 1 here, as people do. */
 export type ShownProgress = {
@@ -21,36 +21,20 @@ export type ShownProgress = {
 
 /** One plain line for a step. */
 export function plainLine(progress: ShownProgress): string {
-  return fields(progress)
-    .map(({ long }) => long)
-    .join("  ");
+  return plainFields(fields(progress));
 }
 
 /** The bar's line, at most `width` characters: what matters least is left out first. */
 export function barLine(progress: ShownProgress, width: number): string {
-  const all = fields(progress);
-  const least = Math.max(...all.map(({ rank }) => rank));
-  const share = Math.min(1, progress.step / Math.max(1, progress.steps));
-  for (let rank = least; rank > 0; rank--) {
-    const shown = all.filter((field) => field.rank <= rank);
-    for (const form of ["long", "short"] as const) {
-      const text = shown.map((field) => field[form]).join("  ");
-      const room = width - text.length - 2;
-      if (room >= 8) return `${bar(share, Math.min(room, 30))}  ${text}`;
-      if (room >= -2) return text;
-    }
-  }
-  return `${Math.floor(share * 100)}%`.slice(0, Math.max(0, width));
+  return barText(shown(progress), width);
 }
 
-function bar(share: number, width: number): string {
-  const full = Math.round(share * width);
-  return "█".repeat(full) + "░".repeat(width - full);
+function shown(progress: ShownProgress): Shown {
+  return { share: Math.min(1, progress.step / Math.max(1, progress.steps)), fields: fields(progress) };
 }
 
 /** The fields in the order they are shown. Rank 1 is left out last. */
-function fields(p: ShownProgress): { rank: number; long: string; short: string }[] {
-  const field = (rank: number, long: string, short = long) => ({ rank, long, short });
+function fields(p: ShownProgress): ShownField[] {
   return [
     field(2, `epoch ${p.epoch}/${p.epochs}`, `e${p.epoch}/${p.epochs}`),
     field(1, `step ${p.step}/${p.steps}`, `${p.step}/${p.steps}`),
@@ -60,7 +44,7 @@ function fields(p: ShownProgress): { rank: number; long: string; short: string }
     field(5, `${significant(p.imagesPerSecond, 3)} img/s`),
     field(6, `wait ${Math.round(p.dataWait * 100)}%`),
     field(7, bytes(p.memoryBytes)),
-    field(3, `${clockTime(p.secondsLeft)} left`, clockTime(p.secondsLeft)),
+    timeLeft(3, p.secondsLeft),
   ];
 }
 
@@ -73,18 +57,7 @@ function bytes(value: number): string {
   return value >= 1e9 ? `${(value / 1e9).toFixed(1)} GB` : `${Math.round(value / 1e6)} MB`;
 }
 
-/** "42s", "12m 05s", "3h 04m", "2d 03h"; "-" where it is not known. */
-export function clockTime(seconds: number): string {
-  if (!Number.isFinite(seconds) || seconds < 0) return "-";
-  const s = Math.round(seconds);
-  const pad = (n: number) => String(Math.floor(n)).padStart(2, "0");
-  if (s < 60) return `${s}s`;
-  if (s < 3600) return `${Math.floor(s / 60)}m ${pad(s % 60)}s`;
-  if (s < 86_400) return `${Math.floor(s / 3600)}h ${pad((s % 3600) / 60)}m`;
-  return `${Math.floor(s / 86_400)}d ${pad((s % 86_400) / 3600)}h`;
-}
-
-/** Seconds left from when each of the last steps ended; a pause (an evaluation) is told with `skip`. */
+/** Seconds left from when each of the last steps ended; `skip` leaves out a pause, such as an evaluation. */
 export function stepClock(now: () => number = () => performance.now() / 1000) {
   const times: number[] = [];
   let last = now();
@@ -121,46 +94,19 @@ export function progressView(
   stream: NodeJS.WriteStream,
   now: () => number = () => performance.now() / 1000,
 ): ProgressView {
-  const print = (text: string) => void stream.write(`${text}\n`);
-  if (!stream.isTTY) {
-    let due = Number.NEGATIVE_INFINITY;
-    const update = (progress: ShownProgress) => {
-      if (now() < due && progress.step < progress.steps) return;
-      print(plainLine(progress));
-      due = now() + PLAIN_LINE_EVERY_SECONDS;
-    };
-    return { update, print, stop: () => {} };
-  }
-  let shown: SingleBar | undefined;
-  const draw = (progress: ShownProgress) => {
-    if (!shown) {
-      shown = new SingleBar({
-        stream,
-        fps: 5,
-        hideCursor: true,
-        gracefulExit: false, // signals belong to the command
-        linewrap: null,
-        clearOnComplete: true,
-        format: (_options, _params, payload: { progress: ShownProgress }) =>
-          barLine(payload.progress, (stream.columns || 80) - 1),
-      });
-      shown.start(progress.steps, progress.step, { progress });
-    }
-    shown.update(progress.step, { progress });
-  };
+  let due = Number.NEGATIVE_INFINITY;
+  let last: ShownProgress;
+  const view = bar(stream, ({ fields }) => {
+    if (now() < due && last.step < last.steps) return undefined;
+    due = now() + PLAIN_LINE_EVERY_SECONDS;
+    return plainFields(fields);
+  });
   return {
-    update: draw,
-    print: (text) => {
-      if (shown) {
-        stream.cursorTo(0);
-        stream.clearLine(0);
-      }
-      print(text);
-      shown?.render();
+    update: (progress) => {
+      last = progress;
+      view.update(shown(progress));
     },
-    stop: () => {
-      shown?.stop();
-      shown = undefined;
-    },
+    print: view.print,
+    stop: view.stop,
   };
 }

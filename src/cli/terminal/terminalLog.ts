@@ -2,6 +2,7 @@
 
 import pino from "pino";
 import pretty from "pino-pretty";
+import { visible } from "../../util/visible.ts";
 
 const LEVELS = ["debug", "info", "warn", "error"] as const;
 export type Level = (typeof LEVELS)[number];
@@ -18,7 +19,7 @@ export function terminalLog(
     customColors: "message:reset",
     ignore: "level",
     messageFormat: (entry, key, _level, { colors }) => {
-      const text = String(entry[key]);
+      const text = visible(String(entry[key]), { lines: true });
       const rank = Number(entry.level);
       if (rank >= pino.levels.values.warn!) return (colors as Colours).yellow(`Warning: ${text}`);
       return rank < pino.levels.values.info! ? (colors as Colours).gray(text) : text;

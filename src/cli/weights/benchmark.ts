@@ -4,7 +4,20 @@ import type { CommandModule } from "yargs";
 import type { Benchmark } from "../../bench/result.ts";
 import type { SplitName } from "../../data/dataset/sample.ts";
 import type { DeviceChoice } from "../../engine/device.ts";
-import { JSON_OPTION, MODEL_RECIPE_OPTION, requireOnce, SPLIT_OPTION } from "../options.ts";
+import {
+  DATA_OPTION,
+  DEVICE_OPTION,
+  IMAGES_OPTION,
+  JSON_OPTION,
+  MODEL_RECIPE_OPTION,
+  OUT_OPTION,
+  requireOnce,
+  SPLIT_OPTION,
+  WEIGHTS_OPTION,
+} from "../options.ts";
+import { countView } from "../terminal/countView.ts";
+import { downloadView } from "../terminal/downloadView.ts";
+import { printResult } from "../terminal/print.ts";
 
 type Arguments = {
   weights: string;
@@ -31,20 +44,13 @@ export const benchmarkCommand: CommandModule<object, Arguments> = {
   describe: "Latency from image files to detections, by stage; of one model, or of two that take turns",
   builder: (yargs) =>
     yargs
-      .option("weights", {
-        type: "string",
-        requiresArg: true,
-        demandOption: true,
-        describe: "A run, a checkpoint, a weights file, an .onnx file, or a published name",
-      })
-      .option("against", { type: "string", requiresArg: true, describe: "Another one, to take turns with" })
+      .option("weights", { ...WEIGHTS_OPTION, demandOption: true })
+      .option("against", { ...WEIGHTS_OPTION, describe: "Another one, to take turns with" })
       .option("images", {
-        type: "string",
-        array: true,
-        requiresArg: true,
-        describe: "Image files, folders or patterns [those of --data, else pictures of this package]",
+        ...IMAGES_OPTION,
+        describe: `${IMAGES_OPTION.describe} [those of --data, else pictures of this package]`,
       })
-      .option("data", { type: "string", requiresArg: true, describe: "Folder of a data set, to measure AP on as well" })
+      .option("data", { ...DATA_OPTION, describe: `${DATA_OPTION.describe}, to measure AP on as well` })
       .option("split", SPLIT_OPTION)
       .option("batch-size", {
         type: "number",
@@ -68,16 +74,11 @@ export const benchmarkCommand: CommandModule<object, Arguments> = {
       .option("rounds", { type: "number", requiresArg: true, default: 30, describe: "Batches that count" })
       .option("warm-up", { type: "number", requiresArg: true, default: 5, describe: "Batches before them" })
       .option("resolution", { type: "number", requiresArg: true, describe: "Side of the images [the model's own]" })
-      .option("device", {
-        choices: ["auto", "cpu", "gpu"],
-        requiresArg: true,
-        default: "auto",
-        describe: "Where weights are computed; .onnx files run on the CPU",
-      })
+      .option("device", { ...DEVICE_OPTION, describe: `${DEVICE_OPTION.describe}; .onnx files run on the CPU` })
       .option("max-dets", { type: "number", requiresArg: true, describe: "Detections that count for AP [500]" })
       .option("recipe", MODEL_RECIPE_OPTION)
       .option("seed", { type: "number", requiresArg: true, default: 0, describe: "Of the confidence interval" })
-      .option("out", { type: "string", requiresArg: true, describe: "A file to write the result to, as JSON" })
+      .option("out", { ...OUT_OPTION, describe: "A file to write the result to, as JSON" })
       .option("json", JSON_OPTION) as never,
   handler: async (args) => {
     requireOnce(args, { lists: ["images", "batchSize", "batch-size", "threads"] });
@@ -88,19 +89,17 @@ export const benchmarkCommand: CommandModule<object, Arguments> = {
       await writeFileAtomic(args.out, `${json}\n`);
     }
     const { benchmarkTable } = await import("../terminal/benchmarkTable.ts");
-    process.stdout.write(`${args.json ? json : benchmarkTable(result)}\n`);
+    if (args.json) process.stdout.write(`${json}\n`);
+    else printResult(benchmarkTable(result));
   },
 };
 
 async function run(args: Arguments): Promise<Benchmark> {
-  const [{ benchmark }, { downloadView }] = await Promise.all([
-    import("../../bench/benchmark.ts"),
-    import("../terminal/downloadView.ts"),
-  ]);
+  const { benchmark } = await import("../../bench/benchmark.ts");
   const { weights, against, images, data, threads, rounds, warmUp, resolution, maxDets, seed } = args;
   const recipe = args.recipe ? await (await import("../../recipe/load.ts")).loadRecipe(args.recipe) : undefined;
   const download = downloadView(process.stderr, weights);
-  const view = progress();
+  const view = countView(process.stderr, { plain: "each" });
   try {
     return await benchmark({
       ...{ weights, against, images, data, threads, rounds, warmUp, resolution, maxDets, seed, recipe },
@@ -115,18 +114,4 @@ async function run(args: Arguments): Promise<Benchmark> {
     download.stop();
     view.stop();
   }
-}
-
-/** A counter on stderr that stays on its line in a terminal; elsewhere a line for each thing that is measured. */
-function progress() {
-  const { stderr } = process;
-  let last = "";
-  return {
-    update: (what: string, done: number, all: number) => {
-      if (stderr.isTTY) stderr.write(`\r\u001b[K${what}: ${done} of ${all}`);
-      else if (what !== last) stderr.write(`${what}\n`);
-      last = what;
-    },
-    stop: () => void (stderr.isTTY && stderr.write("\r\u001b[K")),
-  };
 }

@@ -1,6 +1,9 @@
 // `rfdetr-train convert IN OUT`: weights from .pth to .safetensors and back, with their metadata.
 
 import type { CommandModule } from "yargs";
+import { JSON_OPTION } from "../options.ts";
+import { printResult } from "../terminal/print.ts";
+import { factTable } from "../terminal/table.ts";
 
 type Arguments = { in: string; out: string; force: boolean; ema: boolean; json: boolean };
 
@@ -13,7 +16,7 @@ export const convertCommand: CommandModule<object, Arguments> = {
       .positional("out", { type: "string", demandOption: true, describe: "a .safetensors or .pth file to write" })
       .option("force", { type: "boolean", default: false, describe: "replace OUT if it is there" })
       .option("ema", { type: "boolean", default: false, describe: "take the averaged weights (ema_model) of IN" })
-      .option("json", { type: "boolean", default: false, describe: "print the result as JSON" }),
+      .option("json", JSON_OPTION),
   handler: async ({ in: input, out, force, ema, json }) => {
     const { convertWeights } = await import("../../checkpoint/convert.ts");
     const result = await convertWeights(input, out, { force, ema });
@@ -24,7 +27,7 @@ export const convertCommand: CommandModule<object, Arguments> = {
       ["model", result.modelName ?? "not said"],
       ["classes", result.classNames?.join(", ") ?? "not said"],
     ];
-    const table = rows.map(([name, value]) => `${name.padEnd(9)}${value}`).join("\n");
-    process.stdout.write(`${json ? JSON.stringify(result) : table}\n`);
+    if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
+    else printResult(factTable(rows).join("\n"));
   },
 };

@@ -6,7 +6,19 @@ import type { DeviceChoice } from "../../engine/device.ts";
 import type { Measurement } from "../../eval/measure.ts";
 import { SUMMARY } from "../../instance/metrics.ts";
 import { UserError } from "../../util/errors.ts";
-import { DEVICE_OPTION, JSON_OPTION, MODEL_RECIPE_OPTION, requireCount, SPLIT_OPTION } from "../options.ts";
+import {
+  DATA_OPTION,
+  DEVICE_OPTION,
+  JSON_OPTION,
+  MODEL_RECIPE_OPTION,
+  requireCount,
+  SPLIT_OPTION,
+  WEIGHTS_OPTION,
+} from "../options.ts";
+import { countView, ofImages } from "../terminal/countView.ts";
+import { downloadView } from "../terminal/downloadView.ts";
+import { printNote, printResult } from "../terminal/print.ts";
+import { scoreText, table } from "../terminal/table.ts";
 
 type Arguments = {
   weights?: string;
@@ -26,12 +38,8 @@ export const evaluateCommand: CommandModule<object, Arguments> = {
   describe: "COCO metrics of weights on a data set, or of a results file",
   builder: (yargs) =>
     yargs
-      .option("weights", {
-        type: "string",
-        requiresArg: true,
-        describe: "Run, checkpoint, weights or .onnx file, or published name",
-      })
-      .option("data", { type: "string", requiresArg: true, describe: "Folder of the data set" })
+      .option("weights", WEIGHTS_OPTION)
+      .option("data", DATA_OPTION)
       .option("split", SPLIT_OPTION)
       .option("recipe", MODEL_RECIPE_OPTION)
       .option("predictions", { type: "string", requiresArg: true, describe: "COCO results file" })
@@ -48,7 +56,8 @@ export const evaluateCommand: CommandModule<object, Arguments> = {
     const report = await measure(args);
     const { metricsOf } = await import("../../eval/metricsRow.ts");
     const result = { ...report.about, ...metricsOf(report) };
-    process.stdout.write(`${args.json ? JSON.stringify(result) : table(report)}\n`);
+    if (args.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+    else printResult(asText(report));
   },
 };
 
@@ -66,27 +75,29 @@ async function measure(args: Arguments): Promise<Measurement> {
     return evaluateResults({ predictions, annotations, ...(maxDets && { maxDets }) });
   }
   if (!weights || !data) throw missing(weights ? "--data" : data ? "--weights" : "--weights and --data");
-  const [{ evaluate }, { loadRecipe }, { downloadView }] = await Promise.all([
+  const [{ evaluate }, { loadRecipe }] = await Promise.all([
     import("../../eval/measure.ts"),
     import("../../recipe/load.ts"),
-    import("../terminal/downloadView.ts"),
   ]);
   const download = downloadView(process.stderr, weights);
-  const show = process.stderr.isTTY && !args.json;
-  const measured = await evaluate({
-    weights,
-    data,
-    split: args.split as SplitName,
-    batchSize,
-    device: args.device as DeviceChoice,
-    ...(args.recipe && { recipe: await loadRecipe(args.recipe) }),
-    ...(maxDets && { maxDets }),
-    onDownload: download,
-    onWarning: (message) => process.stderr.write(`${message}\n`),
-    onImages: (done, all) => show && process.stderr.write(`\r${done} of ${all} images${done === all ? "\n" : ""}`),
-  });
-  download.stop();
-  return measured;
+  const view = countView(process.stderr, { amount: ofImages, plain: "none" });
+  try {
+    return await evaluate({
+      weights,
+      data,
+      split: args.split as SplitName,
+      batchSize,
+      device: args.device as DeviceChoice,
+      ...(args.recipe && { recipe: await loadRecipe(args.recipe) }),
+      ...(maxDets && { maxDets }),
+      onDownload: download,
+      onWarning: printNote,
+      onImages: (done, all) => view.update("", done, all),
+    });
+  } finally {
+    download.stop();
+    view.stop();
+  }
 }
 
 function missing(option: string): UserError {
@@ -95,24 +106,23 @@ function missing(option: string): UserError {
   });
 }
 
-function table({ metrics, perClass, f1, facts }: Measurement): string {
-  const show = (value: number | undefined, to = 9) =>
-    (value === undefined || value < 0 ? "-" : value.toFixed(4)).padStart(to);
-  const width = Math.max(9, ...Object.keys(metrics).map(({ length }) => length + 2));
-  const nameWidth = Math.max(7, ...perClass.map(({ name }) => name.length + 2));
-  const columns = SUMMARY.map((name) => ({ name, to: Math.max(9, name.length + 2) }));
+function asText({ metrics, perClass, f1, facts }: Measurement): string {
+  const { threshold, precision, recall } = f1;
+  const at = `(score >= ${threshold.toFixed(2)}: precision ${precision.toFixed(4)}, recall ${recall.toFixed(4)})`;
   return [
     ...facts,
     "",
-    ...Object.entries(metrics).map(([name, value]) => name.padEnd(width) + show(value)),
-    `${"F1".padEnd(width)}${show(f1.f1)}  (score >= ${f1.threshold.toFixed(2)}: precision ${f1.precision.toFixed(4)}, recall ${f1.recall.toFixed(4)})`,
-    "",
-    `${"class".padEnd(nameWidth)}${columns.map(({ name, to }) => name.padStart(to)).join("")}${"boxes".padStart(8)}`,
-    ...perClass.map(
-      (one) =>
-        one.name.padEnd(nameWidth) +
-        columns.map(({ name, to }) => show(one[name], to)).join("") +
-        String(one.annotations).padStart(8),
+    ...table(
+      [...Object.entries(metrics).map(([name, value]) => [name, scoreText(value)]), ["F1", scoreText(f1.f1), at]],
+      {
+        align: ["left", "right", "left"],
+        least: [7, 7],
+      },
     ),
+    "",
+    ...table([
+      ["class", ...SUMMARY, "boxes"],
+      ...perClass.map((one) => [one.name, ...SUMMARY.map((name) => scoreText(one[name])), one.annotations]),
+    ]),
   ].join("\n");
 }

@@ -7,8 +7,20 @@ import type { ExportResult } from "../../export/exportOnnx.ts";
 import type { ExportOptions } from "../../export/options.ts";
 import { MAIN_METRIC } from "../../instance/metrics.ts";
 import { UserError } from "../../util/errors.ts";
-import { JSON_OPTION, MODEL_RECIPE_OPTION, requireOnce, SPLIT_OPTION } from "../options.ts";
+import {
+  DATA_OPTION,
+  JSON_OPTION,
+  MODEL_RECIPE_OPTION,
+  OUT_OPTION,
+  requireOnce,
+  SPLIT_OPTION,
+  WEIGHTS_OPTION,
+} from "../options.ts";
 import { STOPPED, stopSignal } from "../signals.ts";
+import { countView, ofImages } from "../terminal/countView.ts";
+import { downloadView } from "../terminal/downloadView.ts";
+import { printNote, printResult } from "../terminal/print.ts";
+import { factTable } from "../terminal/table.ts";
 
 type Arguments = {
   weights: string;
@@ -32,12 +44,11 @@ export const exportCommand: CommandModule<object, Arguments> = {
   builder: (yargs) =>
     yargs
       .option("weights", {
-        type: "string",
-        requiresArg: true,
+        ...WEIGHTS_OPTION,
         demandOption: true,
-        describe: "Run, checkpoint, weights file or published name",
+        describe: "A run, a checkpoint, a weights file, or a published name",
       })
-      .option("out", { type: "string", requiresArg: true, default: "model.onnx", describe: "File to write" })
+      .option("out", { ...OUT_OPTION, default: "model.onnx", describe: "File to write" })
       .option("decode", {
         type: "boolean",
         default: false,
@@ -73,7 +84,7 @@ export const exportCommand: CommandModule<object, Arguments> = {
         requiresArg: true,
         describe: "Side of the input, if not the model's own",
       })
-      .option("data", { type: "string", requiresArg: true, describe: "Data set to verify on [the run's own]" })
+      .option("data", { ...DATA_OPTION, describe: `${DATA_OPTION.describe}, to verify on [the run's own]` })
       .option("split", SPLIT_OPTION)
       .option("images", { type: "number", requiresArg: true, default: 16, describe: "Images to verify on, at most" })
       .option("recipe", MODEL_RECIPE_OPTION)
@@ -82,8 +93,9 @@ export const exportCommand: CommandModule<object, Arguments> = {
     requireOnce(args);
     const result = await run(args);
     if (result === undefined) return;
-    for (const warning of result.warnings) process.stderr.write(`Warning: ${warning}\n`);
-    process.stdout.write(`${args.json ? JSON.stringify(result) : table(result, dirname(args.out))}\n`);
+    for (const warning of result.warnings) printNote(`Warning: ${warning}`);
+    if (args.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+    else printResult(asText(result, dirname(args.out)));
   },
 };
 
@@ -93,15 +105,14 @@ async function run(args: Arguments): Promise<ExportResult | undefined> {
   const number = Number(batch);
   if (batch !== "dynamic" && !(Number.isInteger(number) && number >= 1))
     throw new UserError(`--batch is ${batch}; it must be dynamic or a whole number from 1.`);
-  const [{ exportOnnx }, { downloadView }] = await Promise.all([
-    import("../../export/exportOnnx.ts"),
-    import("../terminal/downloadView.ts"),
-  ]);
+  const { exportOnnx } = await import("../../export/exportOnnx.ts");
   const recipe = args.recipe ? await (await import("../../recipe/load.ts")).loadRecipe(args.recipe) : undefined;
   const download = downloadView(process.stderr, weights);
-  const { isTTY } = process.stderr;
-  const show = (text: string) => isTTY && !args.json && process.stderr.write(`\r\u001b[K${text}`);
-  const signal = stopSignal((name) => process.stderr.write(`${name}: stopping after this image.\n`));
+  const view = countView(process.stderr, {
+    amount: (done, all) => (all === undefined ? "" : ofImages(done, all)),
+    plain: "none",
+  });
+  const signal = stopSignal((name) => printNote(`${name}: stopping after this image.`));
   try {
     return await exportOnnx({
       ...{ weights, out, decode, optimize, data, images, resolution, recipe, signal },
@@ -110,7 +121,7 @@ async function run(args: Arguments): Promise<ExportResult | undefined> {
       batch: batch === "dynamic" ? batch : number,
       split: split as SplitName,
       onDownload: download,
-      onProgress: (what, done, all) => show(all > 1 ? `${what}: ${done} of ${all} images` : what),
+      onProgress: (what, done, all) => view.update(what, done, all > 1 ? all : undefined),
     });
   } catch (error) {
     if (error !== signal.reason) throw error;
@@ -118,37 +129,43 @@ async function run(args: Arguments): Promise<ExportResult | undefined> {
     return undefined;
   } finally {
     download.stop();
-    show("");
+    view.stop();
   }
 }
 
 /** What was written, file by file. */
-function table({ files, record, seconds }: Pick<ExportResult, "files" | "record" | "seconds">, folder: string): string {
-  const lines = files.flatMap(
-    ({ file, kind, outputs, bytes, operations, opset, calibration, verified, latency_ms: latency }) => {
-      const facts = [`${(bytes / 1e6).toFixed(1)} MB`, `${operations} operations`, `opset ${opset}`];
-      const rows = [`${join(folder, file)}  ${kind}: ${facts.join(", ")}`];
-      if (calibration) rows.push(`  calibrated  on ${calibration.images} images of ${calibration.on}`);
-      if (calibration === null) rows.push("  calibrated  not: no training images; ranges are found as the model runs");
-      if (verified) {
-        const { on, images, difference, near_ties: ties, [MAIN_METRIC]: ap } = verified;
-        rows.push(`  verified    on ${images} image${images === 1 ? "" : "s"} of ${on}`);
-        if (difference) {
-          const { boxes, logits } = difference;
-          const ranked = ties > 0 ? `; ${ties} left out, whose proposals score too nearly alike` : "";
-          const scores = outputs === "raw" ? "logits" : "scores";
-          rows.push(
-            `  difference  boxes ${boxes.toExponential(1)}, ${scores} ${logits.toExponential(1)} at most${ranked}`,
-          );
-        }
-        if (ap) rows.push(`  ${MAIN_METRIC.padEnd(11)} ${ap.file.toFixed(4)}, the trainer's ${ap.trainer.toFixed(4)}`);
-      }
-      if (latency) {
-        const threads = `${latency.threads} thread${latency.threads === 1 ? "" : "s"}`;
-        rows.push(`  latency     ${latency.p50.toFixed(1)} ms an image (median of ${latency.runs}, ${threads})`);
-      }
-      return rows;
-    },
-  );
+function asText(
+  { files, record, seconds }: Pick<ExportResult, "files" | "record" | "seconds">,
+  folder: string,
+): string {
+  const lines = files.flatMap((written) => {
+    const { file, kind, bytes, operations, opset } = written;
+    const facts = [`${(bytes / 1e6).toFixed(1)} MB`, `${operations} operations`, `opset ${opset}`];
+    const rows = factTable(factsOf(written), { least: [10] }).map((line) => `  ${line}`);
+    return [`${join(folder, file)}  ${kind}: ${facts.join(", ")}`, ...rows];
+  });
   return [...lines, `Written down in ${record} (${seconds.toFixed(1)} s)`].join("\n");
+}
+
+function factsOf({ outputs, calibration, verified, latency_ms: latency }: ExportResult["files"][number]) {
+  const rows: [string, string][] = [];
+  if (calibration) rows.push(["calibrated", `on ${calibration.images} images of ${calibration.on}`]);
+  if (calibration === null) rows.push(["calibrated", "not: no training images; ranges are found as the model runs"]);
+  if (verified) {
+    const { on, images, difference, near_ties: ties, [MAIN_METRIC]: ap } = verified;
+    rows.push(["verified", `on ${images} image${images === 1 ? "" : "s"} of ${on}`]);
+    if (difference) {
+      const { boxes, logits } = difference;
+      const ranked = ties > 0 ? `; ${ties} left out, whose proposals score too nearly alike` : "";
+      const scores = outputs === "raw" ? "logits" : "scores";
+      const text = `boxes ${boxes.toExponential(1)}, ${scores} ${logits.toExponential(1)} at most${ranked}`;
+      rows.push(["difference", text]);
+    }
+    if (ap) rows.push([MAIN_METRIC, `${ap.file.toFixed(4)}, the trainer's ${ap.trainer.toFixed(4)}`]);
+  }
+  if (latency) {
+    const threads = `${latency.threads} thread${latency.threads === 1 ? "" : "s"}`;
+    rows.push(["latency", `${latency.p50.toFixed(1)} ms an image (median of ${latency.runs}, ${threads})`]);
+  }
+  return rows;
 }

@@ -4,8 +4,20 @@ import type { CommandModule } from "yargs";
 import type { DeviceChoice } from "../../engine/device.ts";
 import type { PredictReport } from "../../eval/predict/predictToFolder.ts";
 import { UserError } from "../../util/errors.ts";
-import { DEVICE_OPTION, JSON_OPTION, MODEL_RECIPE_OPTION, requireOnce } from "../options.ts";
+import {
+  DEVICE_OPTION,
+  IMAGES_OPTION,
+  JSON_OPTION,
+  MODEL_RECIPE_OPTION,
+  OUT_OPTION,
+  requireOnce,
+  WEIGHTS_OPTION,
+} from "../options.ts";
 import { STOPPED, stopSignal } from "../signals.ts";
+import { countView, ofImages } from "../terminal/countView.ts";
+import { downloadView } from "../terminal/downloadView.ts";
+import { printNote, printResult } from "../terminal/print.ts";
+import { table } from "../terminal/table.ts";
 
 type Arguments = {
   weights: string;
@@ -33,25 +45,9 @@ export const predictCommand: CommandModule<object, Arguments> = {
   describe: "Detect objects in images: COCO results and pictures with boxes",
   builder: (yargs) =>
     yargs
-      .option("weights", {
-        type: "string",
-        requiresArg: true,
-        demandOption: true,
-        describe: "A run, a checkpoint, a weights or .onnx file, or a published name",
-      })
-      .option("images", {
-        type: "string",
-        array: true,
-        requiresArg: true,
-        demandOption: true,
-        describe: 'Image files, folders, or patterns such as "photos/**/*.jpg"',
-      })
-      .option("out", {
-        type: "string",
-        requiresArg: true,
-        demandOption: true,
-        describe: "Folder for predictions.json and the pictures",
-      })
+      .option("weights", { ...WEIGHTS_OPTION, demandOption: true })
+      .option("images", { ...IMAGES_OPTION, demandOption: true })
+      .option("out", { ...OUT_OPTION, demandOption: true, describe: "Folder for predictions.json and the pictures" })
       .option("threshold", {
         type: "string",
         requiresArg: true,
@@ -67,36 +63,34 @@ export const predictCommand: CommandModule<object, Arguments> = {
   handler: async (args) => {
     requireOnce(args, { lists: ["images"] });
     const report = await run(args);
-    process.stdout.write(`${args.json ? JSON.stringify(report) : table(report)}\n`);
+    if (args.json) process.stdout.write(`${JSON.stringify(report)}\n`);
+    else printResult(asText(report));
     if (report.failed.length > 0 && !process.exitCode) process.exitCode = 2;
   },
 };
 
 async function run({ pictures, ...args }: Arguments): Promise<PredictReport> {
-  const [{ predictToFolder }, { downloadView }] = await Promise.all([
-    import("../../eval/predict/predictToFolder.ts"),
-    import("../terminal/downloadView.ts"),
-  ]);
+  const { predictToFolder } = await import("../../eval/predict/predictToFolder.ts");
   const { weights, images, out, maxDets, batchSize } = args;
   const threshold = args.threshold === "auto" ? "auto" : Number(args.threshold);
   if (Number.isNaN(threshold))
     throw new UserError(`--threshold is "${args.threshold}"; it must be auto, or a number from 0 to 1.`);
   const recipe = args.recipe ? await (await import("../../recipe/load.ts")).loadRecipe(args.recipe) : undefined;
-  const view = progress();
+  const view = countView(process.stderr, { amount: ofImages, plain: "seconds" });
   const download = downloadView(process.stderr, weights);
-  const signal = stopSignal((name) => view.print(`${name}: stopping after these images.`));
+  const signal = stopSignal((name) => printNote(`${name}: stopping after these images.`));
   try {
     const report = await predictToFolder({
       ...{ weights, images, out, threshold, maxDets, batchSize, pictures, recipe, signal },
       device: args.device as DeviceChoice,
       onStart: ({ model, device, threshold }) => {
-        view.print(`Weights: ${model.source}`);
-        view.print(`Threshold: ${short(threshold.value)}, ${CHOSEN[threshold.from]}`);
-        view.print(`Device: ${device.kind === "gpu" ? "GPU" : "CPU"} (${device.name})`);
-        if (device.warning) view.print(`Warning: ${device.warning}`);
+        printNote(`Weights: ${model.source}`);
+        printNote(`Threshold: ${short(threshold.value)}, ${CHOSEN[threshold.from]}`);
+        printNote(`Device: ${device.kind === "gpu" ? "GPU" : "CPU"} (${device.name})`);
+        if (device.warning) printNote(`Warning: ${device.warning}`);
       },
-      onFailed: view.print,
-      onImages: view.update,
+      onFailed: printNote,
+      onImages: (done, all) => view.update("", done, all),
       onDownload: download,
     });
     if (report.undone > 0) process.exitCode = STOPPED;
@@ -107,34 +101,14 @@ async function run({ pictures, ...args }: Arguments): Promise<PredictReport> {
   }
 }
 
-/** What is told on stderr: a counter that stays on its line in a terminal, and now and then a line elsewhere. */
-function progress() {
-  const { stderr } = process;
-  const clear = () => void (stderr.isTTY && stderr.write("\r\u001b[K"));
-  let last = performance.now();
-  const show = (text: string, due: boolean) => {
-    if (stderr.isTTY) stderr.write(`\r\u001b[K${text}`);
-    else if (due && performance.now() - last > 5000) stderr.write(`${text}\n`);
-    else return;
-    last = performance.now();
-  };
-  return {
-    print: (text: string) => {
-      clear();
-      stderr.write(`${text}\n`);
-    },
-    update: (done: number, total: number) => show(`${done} of ${total} images`, done < total),
-    stop: clear,
-  };
-}
-
-function table({ images, failed, undone, predictions, threshold, below }: PredictReport): string {
+function asText({ images, failed, undone, predictions, threshold, below }: PredictReport): string {
   const shown = images.slice(0, MOST_SHOWN);
-  const width = Math.max(...shown.map(({ file_name }) => file_name.length), 0) + 2;
-  const lines = shown.map(({ file_name, width: w, height: h, detections }) => {
-    const size = `${w}x${h}`.padEnd(11);
-    return `${file_name.padEnd(width)}${size}  ${counts(detections) || "nothing found"}`;
-  });
+  const rows = shown.map(({ file_name, width, height, detections }) => [
+    file_name,
+    `${width}x${height}`,
+    counts(detections) || "nothing found",
+  ]);
+  const lines = table(rows, { align: ["left"], least: [0, 11] });
   if (images.length > shown.length) lines.push(`... and ${images.length - shown.length} more images`);
   const all = images.flatMap(({ detections }) => detections);
   const total = `${images.length} image${images.length === 1 ? "" : "s"}: ${counts(all) || "nothing found"}`;
