@@ -16,7 +16,7 @@ export function installSignals(): void {
     });
 }
 
-/** A signal for work that stops cleanly. `onStop` tells people that it was heard. */
+/** A signal for work that stops cleanly. `onStop` says that it was heard. */
 export function stopSignal(onStop: (signal: NodeJS.Signals) => void): AbortSignal {
   announce = onStop;
   controller = new AbortController();

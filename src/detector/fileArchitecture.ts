@@ -9,7 +9,7 @@ import type { StateDict } from "../util/hostTensor.ts";
 
 /**
  * What the file says of itself, else the variant that its tensors' shapes fit, else the recipe's. Sizes that can be seen
- * in the tensors are taken from there in any case. `variant`: of published weights. Throws a UserError where nothing tells.
+ * in the tensors are taken from there in any case. `variant`: of published weights. Throws a UserError where nothing says it.
  */
 export function architectureIn(
   { tensors, metadata }: WeightsFile,

@@ -59,7 +59,7 @@ type Place = { path: string; source: string; variant?: VariantName };
 /**
  * Load a model for detection. `weights`: a run folder (its best checkpoint, or the last where none is best), a checkpoint
  * folder (the averaged weights where it has them), a .safetensors or .pth file, or a published name. The engine must be
- * there. Throws a UserError where there is nothing of the kind, it is damaged, or its architecture cannot be told.
+ * there. Throws a UserError where there is nothing of the kind, it is damaged, or its architecture is not known.
  */
 export async function loadModel(weights: string, options: LoadModelOptions = {}): Promise<Model> {
   return placeModel(await readModel(weights, options));

@@ -3,7 +3,7 @@
 import { UserError } from "../util/errors.ts";
 import { isBackendLoaded } from "./backend.ts";
 
-/** What it was told in this process. */
+/** What it was set to in this process. */
 let told: number | undefined;
 
 /**

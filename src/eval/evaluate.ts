@@ -25,7 +25,7 @@ export type Evaluation = CocoMetrics & {
  * `detect` gives the detections of a batch's images in pixels of their originals; `batches` are each image of the split
  * once, as `evaluationLoader` yields them; `samples` are the split's. `categoryOf` gives the category id
  * of a label, undefined for one that is no class of the data set (its detections are left out); by default the class
- * table says it. `onBatch` is told how many images are done.
+ * table says it. `onBatch` is given how many images are done.
  */
 export async function evaluateModel({
   detect,

@@ -1,4 +1,4 @@
-// COCO annotation and results files as people hand them in: read, checked entry by entry, and told what is wrong where.
+// COCO annotation and results files as people hand them in: read, checked entry by entry, what is wrong is reported with its place.
 
 import { readFile } from "node:fs/promises";
 import { UserError } from "../util/errors.ts";

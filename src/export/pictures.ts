@@ -14,7 +14,7 @@ const BUNDLED = packagePath("datasets/trees");
 
 /**
  * The images of `data`, else of the data set of the run that the weights lie in, else those of this package, without labels.
- * A run whose data set is gone is told through `onWarning`. Throws a UserError where `data` is no data set.
+ * A run whose data set is gone is reported through `onWarning`. Throws a UserError where `data` is no data set.
  */
 export async function findPictures(
   weights: string,

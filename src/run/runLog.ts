@@ -1,4 +1,4 @@
-// What log.jsonl tells about a run: how long it took, how it stands, what people should know.
+// What log.jsonl says about a run: how long it took, how it stands, what people should know.
 
 import { open } from "node:fs/promises";
 
@@ -29,7 +29,7 @@ type Line = { level: number; time: string; msg: string } & Record<string, unknow
 const ENDS: readonly string[] = ["done", "interrupted", "out-of-time", "failed"] satisfies RunStatus[];
 const STARTS = ["started", "resumed"];
 
-/** Read a log; one that is missing or damaged tells less, and that is all. */
+/** Read a log; one that is missing or damaged says less, and that is all. */
 export async function readLog(path: string): Promise<RunLog> {
   const { first, end } = await readEnds(path).catch(() => ({ first: "", end: "" }));
   const lines = parse(end);

@@ -5,7 +5,7 @@ import type { EndStatus, MetricsRow } from "../run/events.ts";
 import type { Histogram } from "../util/histogram.ts";
 
 /**
- * A place that a run is shown in. No method throws or waits for anything: trouble is told through `onNotice`, and
+ * A place that a run is shown in. No method throws or waits for anything: trouble is reported through `onNotice`, and
  * training goes on.
  */
 export type Tracker = {

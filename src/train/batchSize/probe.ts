@@ -9,7 +9,7 @@ import type { ProbeResult } from "./batchSearch.ts";
 
 type Probed = Exclude<ProbeResult, { failed: string }>;
 
-/** What a probing process is told. */
+/** What a probing process is given. */
 export type ProbeTask = {
   recipe: Recipe;
   architecture: Architecture;

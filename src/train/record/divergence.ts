@@ -1,5 +1,5 @@
 // What a run does about numbers that are not finite: a few steps may be skipped, no checkpoint ever holds one, and whoever
-// trains is told what was the last good state and how to go on from it.
+// trains is shown what was the last good state and how to go on from it.
 
 import { linkedCheckpoint } from "../../checkpoint/store.ts";
 import { runFiles } from "../../run/files.ts";

@@ -88,12 +88,12 @@ export async function loadProgress(runDir: string): Promise<SavedProgress> {
   }
   const checkpoint = await loadCheckpoint(join(dir, name));
   const state = { ...BEGINNING, metric: MAIN_METRIC, ...checkpoint.state } as RunState; // older ones lack some fields
-  await mendBest(dir, state);
+  await fixBest(dir, state);
   return { checkpoint, state };
 }
 
 /** A run that was killed between a checkpoint and its link lacks the newest `best`. */
-async function mendBest(dir: string, { best }: RunState): Promise<void> {
+async function fixBest(dir: string, { best }: RunState): Promise<void> {
   if (!best) return;
   const { name } = (await listCheckpoints(dir)).findLast((one) => one.step === best.step && one.score !== null) ?? {};
   if (name && (await linkedCheckpoint(dir, "best")) !== name) await linkCheckpoint(dir, "best", name);

@@ -64,7 +64,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       options.onRefused(error);
     };
   });
-  refused.catch(() => {}); // told through onRefused once the run is open
+  refused.catch(() => {}); // reported through onRefused once the run is open
   let opened = performance.now();
   let hurried = false;
   let [pushed, delivered, samples] = [0, 0, 0];

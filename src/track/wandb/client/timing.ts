@@ -6,14 +6,14 @@ export type WandbTiming = {
   /** Before the second attempt; doubles from there, with jitter. */
   firstDelay: number;
   longestDelay: number;
-  /** Without an answer for so long, people are told. */
+  /** Without an answer for so long, it is reported. */
   tellAfter: number;
   /** Without an answer for so long, attempts become rare (`probeEvery`); a sync gives up. */
   giveUpAfter: number;
   probeEvery: number;
   /** How long the end of a run may wait for what is not sent yet. */
   closeWithin: number;
-  /** The same where people have been told that the server does not answer, and it still does not. */
+  /** The same where it was reported that the server does not answer, and it still does not. */
   closeSilentWithin: number;
   /** What a server may ask for in Retry-After at most. */
   longestRetryAfter: number;

@@ -1,4 +1,4 @@
-// Load of the machine under the names that W&B's system charts have: processor, memory, and GPUs where nvidia-smi tells.
+// Load of the machine under the names that W&B's system charts have: processor, memory, and GPUs where nvidia-smi says it.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { availableParallelism, freemem, totalmem } from "node:os";
@@ -46,7 +46,7 @@ export function openSystemSampler({
   };
 }
 
-/** One process that tells again and again: starting one for each look would copy this process's page tables each time. */
+/** One process that reports again and again: starting one for each look would copy this process's page tables each time. */
 function watchGpus(command: string, every: number, gpus: Map<string, Record<string, number>>): ChildProcess {
   const seconds = String(Math.max(1, Math.round(every / 1000)));
   const words = [`--query-gpu=${GPU_FIELDS}`, "--format=csv,noheader,nounits", "-l", seconds];

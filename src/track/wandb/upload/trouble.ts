@@ -1,4 +1,4 @@
-// What people are told when W&B does not answer, or does not want a run.
+// What is reported when W&B does not answer, or does not want a run.
 
 import { Refused } from "../client/transport.ts";
 import type { UploadReport, UploadSettings } from "./messages.ts";
