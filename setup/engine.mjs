@@ -7,7 +7,7 @@ import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { buildAddon, buildCapture } from "./addon.mjs";
 import { SetupError } from "./errors.mjs";
-import { libraryInCache } from "./library.mjs";
+import { libraryInCache, requireOwn } from "./library.mjs";
 import { findCompiler, findMake, findPython, glibcVersion, installCommand, nvidiaGpus } from "./machine.mjs";
 import { isCheckout, npm, root, setupCommand } from "./npm.mjs";
 import { LIBRARIES, TENSORFLOW } from "./pins.mjs";
@@ -47,7 +47,10 @@ export async function setUpEngine({ flavour, force = false } = {}) {
     throw new SetupError(`RFDETR_ENGINE is ${JSON.stringify(asked)}.`, "Set it to cpu or gpu, or leave it out.");
   }
   const stamp = force ? undefined : readStamp();
-  if (stamp && isWanted(stamp, given, asked)) return stamp;
+  if (stamp && isWanted(stamp, given, asked)) {
+    if (stamp.flavour === "cpu" || stamp.flavour === "gpu") await requireOwn(stamp.source);
+    return stamp;
+  }
   if (process.platform !== "linux" || process.arch !== "x64") return prebuilt();
   const glibc = glibcVersion();
   if (!glibc || Number(glibc.split(".")[0]) * 100 + Number(glibc.split(".")[1]) < 227) {

@@ -28,7 +28,7 @@ export async function libraryInCache(kind, { pins = PINS } = {}) {
   const place = join(base, name);
   const { contents, wheels } = pins[kind];
   const found = () => ({ folder: join(place, "tensorflow"), source: place });
-  for (const folder of [base, place]) await requireOwn(folder);
+  await requireOwn(place);
   if (await isComplete(place, contents)) return found();
   try {
     await mkdir(base, { recursive: true });
@@ -66,7 +66,11 @@ export async function libraryInCache(kind, { pins = PINS } = {}) {
 }
 
 /** Whoever may write to the cache decides what code runs here: that must be nobody but this user and root. */
-async function requireOwn(folder) {
+export async function requireOwn(place) {
+  for (const folder of [dirname(place), place]) await requireOwnFolder(folder);
+}
+
+async function requireOwnFolder(folder) {
   const facts = await lstat(folder).catch(() => undefined);
   const me = process.getuid?.();
   if (!facts || me === undefined) return;
