@@ -5,7 +5,7 @@ import { installSignals, stopSignal } from "../../src/cli/signals.ts";
 import { countView, ofImages } from "../../src/cli/terminal/countView.ts";
 import { printResult } from "../../src/cli/terminal/print.ts";
 import { progressView } from "../../src/cli/terminal/progress.ts";
-import { reportError } from "../../src/cli/terminal/reportError.ts";
+import { reportError } from "../../src/cli/reportError.ts";
 
 const [kind, end] = process.argv.slice(2);
 const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));

@@ -1,8 +1,8 @@
 // An error that ended a command: one message for what the user can fix, the stack for a bug.
 
-import { visible } from "../../util/visible.ts";
-import { knownTrouble } from "../knownTrouble.ts";
-import { clearLiveLines } from "./liveLine.ts";
+import { visible } from "../util/visible.ts";
+import { knownTrouble } from "./knownTrouble.ts";
+import { clearLiveLines } from "./terminal/liveLine.ts";
 
 /**
  * Write an error to stderr; with `json` also as one object to stdout. Returns the exit code: 2 the user can fix it, 1 a
