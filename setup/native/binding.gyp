@@ -2,7 +2,7 @@
   "targets": [
     {
       "target_name": "capture",
-      "sources": ["capture.c", "signals.c"],
+      "sources": ["capture.c"],
       "defines": ["NAPI_VERSION=8"]
     }
   ]

@@ -28,6 +28,13 @@ const ENCODER_NUMBERS = {
   mlp_ratio: "mlpRatio",
 } as const;
 
+/** Far above every published model; they bound what a file can make us build by a number alone. Others: a million. */
+const MOST: Record<string, number> = {
+  ...{ patch_size: 256, num_windows: 64, positional_encoding_size: 2048, resolution: 8192, hidden_dim: 16_384 },
+  ...{ sa_nheads: 1024, ca_nheads: 1024, dec_n_points: 1024, dec_layers: 64, group_detr: 64, num_queries: 100_000 },
+  ...{ hidden_size: 16_384, num_attention_heads: 1024, num_hidden_layers: 128, mlp_ratio: 64 },
+};
+
 /** The encoders that the reference names. */
 const NAMED_ENCODERS: Record<string, Architecture["encoder"]> = {
   dinov2_windowed_small: VARIANTS.nano.encoder,
@@ -44,16 +51,15 @@ export function withFields(base: Architecture, fields: Record<string, unknown>, 
   for (const [name, key] of Object.entries(NUMBERS)) {
     const value = fields[name];
     if (value === undefined || value === null) continue;
-    if (typeof value !== "number" || !Number.isInteger(value) || value < 1 || value > 1e6)
-      throw new UserError(
-        `${source}.${name} is ${JSON.stringify(value)}; it must be a whole number from 1 to 1000000.`,
-      );
+    const most = MOST[name] ?? 1e6;
+    if (typeof value !== "number" || !Number.isInteger(value) || value < 1 || value > most)
+      throw new UserError(`${source}.${name} is ${shown(value)}; it must be a whole number from 1 to ${most}.`);
     result[key] = value;
   }
   const { encoder, out_feature_indexes: features, projector_scale: scales } = fields;
   if (typeof encoder === "string") {
-    const known = NAMED_ENCODERS[encoder];
-    if (!known) throw new UserError(`${source}.encoder is ${JSON.stringify(encoder)}, which is not supported.`);
+    const known = Object.hasOwn(NAMED_ENCODERS, encoder) ? NAMED_ENCODERS[encoder] : undefined;
+    if (!known) throw new UserError(`${source}.encoder is ${shown(encoder)}, which is not supported.`);
     result.encoder = known;
   } else if (encoder !== undefined && encoder !== null) {
     const given = encoder as Record<string, unknown>;
@@ -61,13 +67,17 @@ export function withFields(base: Architecture, fields: Record<string, unknown>, 
     for (const [name, key] of Object.entries(ENCODER_NUMBERS)) {
       const value = given[name];
       if (value === undefined) continue;
-      if (typeof value !== "number" || !(value > 0 && value <= 65536))
+      const most = MOST[name]!;
+      if (typeof value !== "number" || !(value > 0 && value <= most))
         throw new UserError(
-          `${source}.encoder.${name} is ${JSON.stringify(value)}; it must be a number above 0 and at most 65536.`,
+          `${source}.encoder.${name} is ${shown(value)}; it must be a number above 0 and at most ${most}.`,
         );
       result.encoder[key] = value;
     }
   }
+  for (const [name, list] of Object.entries({ out_feature_indexes: features, projector_scale: scales }))
+    if (Array.isArray(list) && list.length > MOST.num_hidden_layers!)
+      throw new UserError(`${source}.${name} is a list of ${list.length}.`);
   if (Array.isArray(features)) result.outFeatureIndexes = features.map(Number);
   if (Array.isArray(scales)) result.projectorScale = scales as Architecture["projectorScale"];
   const followsResolution = base.positionalEncodingSize === Math.floor(base.resolution / base.patchSize);
@@ -88,6 +98,11 @@ export function toFields(architecture: Architecture): Record<string, string | nu
     projector_scale: architecture.projectorScale,
     ...Object.fromEntries(numbers),
   };
+}
+
+function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 120 ? `${text.slice(0, 120)}...` : text;
 }
 
 function same(a: object, b: object): boolean {

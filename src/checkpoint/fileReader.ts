@@ -1,8 +1,9 @@
 // Reading parts of a file that is not trusted: every range is checked against the file's size before memory is taken for it.
 
-import { open, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { UserError } from "../util/errors.ts";
 import { fileError } from "../util/files.ts";
+import { openRegular } from "../util/untrusted/regular.ts";
 
 /** A file that is open for reading. `read` returns `length` bytes at `offset` in memory of their own. */
 export type FileReader = {
@@ -15,7 +16,7 @@ const CHUNK = 2 ** 30; // one read call takes no more than 2 GiB
 
 /** Open a regular file, use it, close it. Throws a UserError where it is missing, unreadable or no regular file. */
 export async function withFile<T>(path: string, use: (file: FileReader) => Promise<T>): Promise<T> {
-  const handle = await openRegular(path);
+  const handle = await openWeights(path);
   try {
     const { size } = await handle.stat();
     const read = async (offset: number, length: number) => {
@@ -37,16 +38,15 @@ export async function withFile<T>(path: string, use: (file: FileReader) => Promi
   }
 }
 
-async function openRegular(path: string) {
+async function openWeights(path: string) {
   try {
-    const found = await stat(path); // before open, which would wait at a named pipe
+    const found = await stat(path);
     if (found.isDirectory()) {
       throw new UserError(`Cannot read ${path}: it is a folder, not a weights file.`, {
         hint: "Give the path of the .pth or .safetensors file in it.",
       });
     }
-    if (!found.isFile()) throw new UserError(`Cannot read ${path}: it is not a regular file.`);
-    return await open(path, "r");
+    return await openRegular(path);
   } catch (cause) {
     throw cause instanceof UserError ? cause : fileError(path, "read", cause);
   }

@@ -3,6 +3,7 @@
 import { UserError } from "../util/errors.ts";
 import { writeFileAtomic } from "../util/files.ts";
 import { BYTES, type DType, type HostTensor, type StateDict, size } from "../util/hostTensor.ts";
+import { jsonStringEnd } from "../util/untrusted/json.ts";
 import { damaged, type FileReader, quoted, withFile } from "./fileReader.ts";
 
 export type Safetensors = { tensors: StateDict; metadata: Record<string, string> };
@@ -67,19 +68,29 @@ function parseHeader(path: string, bytes: Uint8Array): Record<string, unknown> {
 /** JSON.parse keeps the last of two equal keys without a word, and a file with two tensors of one name is a trap. */
 function checkKeys(path: string, text: string): void {
   const open: (Set<string> | null)[] = []; // one a nesting level; null for an array
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"(?:\s*:)?|[{}[\]]/g)) {
+  for (let i = 0; i < text.length; i++) {
+    const token = text[i];
     if (token === "{" || token === "[") {
       open.push(token === "{" ? new Set() : null);
       if (open.length > 4) throw damaged(path, "its safetensors header is nested too deeply");
     } else if (token === "}" || token === "]") open.pop();
-    else if (token.endsWith(":")) {
-      const key = JSON.parse(token.slice(0, -1)) as string;
-      const keys = open.at(-1);
-      if (keys?.has(key)) throw damaged(path, `its safetensors header has the key ${quoted(key)} twice`);
-      keys?.add(key);
+    else if (token === '"') {
+      const end = jsonStringEnd(text, i);
+      if (end < 0) throw new Error("a string without an end");
+      AFTER_STRING.lastIndex = end + 1;
+      if (AFTER_STRING.test(text)) {
+        const key = JSON.parse(text.slice(i, end + 1)) as string;
+        const keys = open.at(-1);
+        if (keys?.has(key)) throw damaged(path, `its safetensors header has the key ${quoted(key)} twice`);
+        keys?.add(key);
+      }
+      i = end;
     }
   }
 }
+
+/** What makes a string a key. */
+const AFTER_STRING = /\s*:/y;
 
 function record(path: string, name: string, value: unknown): Record<string, unknown> {
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;

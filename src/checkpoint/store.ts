@@ -2,11 +2,13 @@
 // links `best` and `last`. Speaks host tensors only.
 
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, readFile, readlink, realpath, rename, rm, stat, symlink } from "node:fs/promises";
+import { mkdir, readdir, readlink, realpath, rename, rm, stat, symlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { UserError } from "../util/errors.ts";
 import { fileError, sha256File, syncDirectory, writeFileAtomic } from "../util/files.ts";
 import type { StateDict } from "../util/hostTensor.ts";
+import { parseJson } from "../util/untrusted/json.ts";
+import { readRegularText } from "../util/untrusted/regular.ts";
 import { readSafetensors, writeSafetensors } from "./safetensors.ts";
 
 /** Which tensors a checkpoint may hold; each is `<part>.safetensors`. */
@@ -37,6 +39,9 @@ export type Link = "best" | "last";
 export type KeepRule = { keepLast: number; keepBest: number; keepEvery: number | null };
 
 type Manifest = CheckpointInfo & { format: 1; files: Record<string, { sha256: string; bytes: number }> };
+
+/** Bytes of a manifest or of a run's state. */
+const MOST_JSON_BYTES = 64 << 20;
 
 const NAME = /^\d+-\d+(\.\d+)?$/;
 const TEMPORARY = ".writing-";
@@ -192,7 +197,7 @@ export async function loadCheckpoint(
     const { files, epoch, step, epochEnd, score } = await readManifest(path);
     const present = parts.filter((part) => files[`${part}.safetensors`]);
     await verifyCheckpoint(path, ["state.json", ...present.map((part) => `${part}.safetensors`)]);
-    const state = JSON.parse(await readFile(join(path, "state.json"), "utf8")) as Record<string, unknown>;
+    const state = await readState(join(path, "state.json"));
     const tensors: Checkpoint["tensors"] = {};
     let metadata: Record<string, string> = {};
     for (const part of present) {
@@ -225,15 +230,25 @@ export async function newestIntact(dir: string): Promise<string | undefined> {
   return undefined;
 }
 
+async function readState(file: string): Promise<Record<string, unknown>> {
+  const state = parseJson(await readRegularText(file, { most: MOST_JSON_BYTES }), file);
+  if (typeof state === "object" && state !== null && !Array.isArray(state)) return state as Record<string, unknown>;
+  throw new UserError(`${file} is damaged: it is no state of a run.`);
+}
+
 async function readManifest(path: string): Promise<Manifest> {
   const file = join(path, "manifest.json");
-  const text = await readFile(file, "utf8").catch((cause) => {
-    throw fileError(file, "read", cause);
-  });
+  const text = await readRegularText(file, { most: MOST_JSON_BYTES });
   try {
-    const manifest = JSON.parse(text) as Manifest;
+    const manifest = parseJson(text, file) as Manifest;
     const { files, epoch, step } = manifest;
-    if (manifest.format === 1 && typeof files === "object" && Number.isInteger(epoch) && Number.isInteger(step)) {
+    if (
+      manifest.format === 1 &&
+      typeof files === "object" &&
+      files !== null &&
+      Number.isInteger(epoch) &&
+      Number.isInteger(step)
+    ) {
       return manifest;
     }
   } catch {

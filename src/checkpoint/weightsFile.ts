@@ -3,6 +3,7 @@
 import { extname } from "node:path";
 import { UserError } from "../util/errors.ts";
 import type { StateDict } from "../util/hostTensor.ts";
+import { parseJson } from "../util/untrusted/json.ts";
 import { damaged, type FileReader, withFile } from "./fileReader.ts";
 import { readSafetensors, writeSafetensors } from "./safetensors.ts";
 import type { Json } from "./torch/plain.ts";
@@ -97,7 +98,7 @@ function fromText(path: string, text: Record<string, string>): WeightsMetadata {
     const value = text[key];
     if (value === undefined) continue;
     try {
-      parsed[key] = JSON.parse(value) as Json;
+      parsed[key] = parseJson(value, `Metadata "${key}" of ${path}`) as Json;
     } catch {
       // Another program may mean something else by the other keys; then they stay text.
       if (key === "architecture") throw damaged(path, `its metadata "${key}" is not valid JSON`);

@@ -1,6 +1,7 @@
 // An ONNX file as a detector, in onnxruntime on the CPU; the engine is not needed.
 
 import { type ImageDetections, rank, type Sizes, toPixels } from "../instance/detections.ts";
+import { refuseLoops } from "../onnx/endless.ts";
 import { readOnnxFacts } from "../onnx/facts.ts";
 import { fromMetadata } from "../onnx/metadata.ts";
 import { type OnnxSession, type OnnxTensor, onnxruntimeVersion, openOnnx } from "../onnx/session.ts";
@@ -33,6 +34,7 @@ export async function openOnnxDetector(
   }
   const begin = performance.now();
   const { metadata } = await readOnnxFacts(path);
+  await refuseLoops(path);
   const session = await openOnnx(path, { threads });
   try {
     const about = describe(session, metadata);

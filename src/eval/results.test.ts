@@ -54,7 +54,7 @@ describe("readAnnotations", () => {
 
   it("refuses what is no annotation file", async () => {
     expect((await failure(readAnnotations(join(folder, "none.json")))).message).toContain("no such file");
-    expect((await failure(readAnnotations(file("cut.json", '{"images": [')))).message).toContain("is no valid JSON");
+    expect((await failure(readAnnotations(file("cut.json", '{"images": [')))).message).toContain("is not valid JSON");
     expect((await failure(readAnnotations(file("list.json", [found])))).hint).toContain("--predictions");
     const { images, categories } = truth();
     const path = file("gt.json", { images, categories });

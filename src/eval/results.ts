@@ -1,14 +1,17 @@
 // COCO annotation and results files as people hand them in: read, checked entry by entry, what is wrong is reported with its place.
 
-import { readFile } from "node:fs/promises";
 import { UserError } from "../util/errors.ts";
-import { fileError } from "../util/files.ts";
+import { parseJson } from "../util/untrusted/json.ts";
+import { readRegularText } from "../util/untrusted/regular.ts";
 import type { Category, Detection, GroundTruth } from "./boxMatching.ts";
 
 export type Annotations = { imageIds: Set<number>; categories: Category[]; groundTruths: GroundTruth[] };
 
 /** Detections of a results file; `unknown` counts those left out, by category id that the annotations do not list. */
 export type Results = { detections: Detection[]; unknown: Map<number, number> };
+
+/** Bytes that make one text in Node. */
+const MOST_BYTES = 500_000_000;
 
 type Entry = Record<string, unknown>;
 type Where = { path: string; place: string };
@@ -78,17 +81,7 @@ export async function readResults(path: string, { imageIds, categories }: Annota
 }
 
 async function readJson(path: string): Promise<unknown> {
-  const text = await readFile(path, "utf8").catch((cause) => {
-    throw fileError(path, "read", cause);
-  });
-  try {
-    return JSON.parse(text.replace(/^\uFEFF/, ""));
-  } catch (cause) {
-    throw new UserError(`${path} is no valid JSON: ${(cause as Error).message}`, {
-      hint: /\b(NaN|Infinity)\b/.test(text) ? "JSON has no NaN or Infinity." : "Is the file complete?",
-      cause,
-    });
-  }
+  return parseJson(await readRegularText(path, { most: MOST_BYTES }), path);
 }
 
 function entries(list: unknown, { path, place }: Where): [Where, Entry][] {
@@ -110,20 +103,22 @@ function integer(entry: Entry, key: string, where: Where): number {
   if (Number.isSafeInteger(value)) return value as number;
   throw wrong(
     where,
-    `has ${value === undefined ? `no ${key}` : `the ${key} ${JSON.stringify(value)}`}, which must be a whole number`,
+    `has ${value === undefined ? `no ${key}` : `the ${key} ${short(value)}`}, which must be a whole number`,
   );
 }
 
 function box(entry: Entry, where: Where): GroundTruth["bbox"] {
   const { bbox } = entry;
   if (!Array.isArray(bbox) || bbox.length !== 4 || !bbox.every((value) => Number.isFinite(value))) {
-    throw wrong(
-      where,
-      `has the bbox ${JSON.stringify(bbox) ?? "undefined"}, which must be four numbers: x, y, width, height`,
-    );
+    throw wrong(where, `has the bbox ${short(bbox)}, which must be four numbers: x, y, width, height`);
   }
-  if (bbox[2] < 0 || bbox[3] < 0) throw wrong(where, `has a bbox of negative size: ${JSON.stringify(bbox)}`);
+  if (bbox[2] < 0 || bbox[3] < 0) throw wrong(where, `has a bbox of negative size: ${short(bbox)}`);
   return bbox as unknown as GroundTruth["bbox"];
+}
+
+function short(value: unknown): string {
+  const text = JSON.stringify(value) ?? "undefined";
+  return text.length > 120 ? `${text.slice(0, 120)}...` : text;
 }
 
 function wrong({ path, place }: Where, what: string): UserError {

@@ -3,6 +3,7 @@
 import { classTable } from "../data/dataset/cocoNames.ts";
 import type { ClassEntry } from "../data/dataset/sample.ts";
 import { IMAGENET } from "../data/image/resize.ts";
+import { parseJson } from "../util/untrusted/json.ts";
 
 /** All that is known when a file is written. */
 export type DetectorFacts = {
@@ -80,7 +81,7 @@ export function fromMetadata(
 
 function parse(text: string | undefined): unknown {
   try {
-    return text === undefined ? undefined : JSON.parse(text);
+    return text === undefined ? undefined : parseJson(text, "metadata");
   } catch {
     return undefined; // another program may mean something else by the key
   }

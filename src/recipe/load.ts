@@ -1,11 +1,12 @@
 // A recipe file and its overrides become a resolved recipe, or an error that says where and what.
 
-import { readFile, stat } from "node:fs/promises";
 import { basename, extname } from "node:path";
-import { type Document, isNode, LineCounter, parseDocument, stringify } from "yaml";
+import { type Document, isNode, type LineCounter, stringify } from "yaml";
 import { closest } from "../util/closest.ts";
 import { UserError } from "../util/errors.ts";
-import { fileError, writeFileAtomic } from "../util/files.ts";
+import { writeFileAtomic } from "../util/files.ts";
+import { isMissing, readRegular } from "../util/untrusted/regular.ts";
+import { MOST_YAML_BYTES, parseYaml } from "../util/untrusted/yaml.ts";
 import { explain, type Fault, keyName, show } from "./explain.ts";
 import type { RecipeInput } from "./input.ts";
 import { nearestKey } from "./manual.ts";
@@ -13,7 +14,6 @@ import { CUSTOM_NEEDS } from "./modelKeys.ts";
 import { type Recipe, recipeSchema } from "./schema.ts";
 import { recipeFile, shippedRecipes } from "./shipped.ts";
 
-const MOST_BYTES = 1 << 20;
 const MOST_VALUES = 10_000;
 
 /**
@@ -23,9 +23,8 @@ const MOST_VALUES = 10_000;
 export async function loadRecipe(given: string, { overrides = [] }: { overrides?: string[] } = {}): Promise<Recipe> {
   const path = recipeFile(given);
   const text = await readText(path);
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
-  const raw = toPlain(document, path, lines);
+  const { document, lines, values } = parseYaml(text, path);
+  const raw = toPlain(values, path);
   if (raw === null)
     throw new UserError(`${path} is empty.`, { hint: "List the shipped recipes with: rfdetr-train recipes" });
   if (typeof raw !== "object" || Array.isArray(raw))
@@ -63,45 +62,24 @@ type Mapping = Record<string, unknown>;
 
 async function readText(path: string): Promise<string> {
   try {
-    const facts = await stat(path);
-    const { size } = facts;
-    if (facts.isCharacterDevice() || facts.isBlockDevice()) throw new UserError(`${path} is a device, not a recipe.`);
-    if (size > MOST_BYTES) throw new UserError(`${path} is ${size} bytes long: that is no recipe.`);
-    return new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path));
+    const bytes = await readRegular(path, { most: MOST_YAML_BYTES, kind: "recipe" });
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (error) {
     if (error instanceof TypeError) throw new UserError(`${path} is not a text file in UTF-8.`, { cause: error });
-    const cause = fileError(path, "read", error);
-    if (cause instanceof UserError && (error as NodeJS.ErrnoException).code === "ENOENT") {
-      const meant = closest(
-        basename(path, extname(path)),
-        (await shippedRecipes()).map(({ name }) => name),
-      );
-      throw new UserError(`There is no recipe ${path}.${meant ? ` Did you mean "${meant}"?` : ""}`, {
-        hint: "The path is taken relative to the current folder. List the shipped recipes with: rfdetr-train recipes",
-        cause: error,
-      });
-    }
-    throw cause;
+    if (!isMissing(error)) throw error;
+    const meant = closest(
+      basename(path, extname(path)),
+      (await shippedRecipes()).map(({ name }) => name),
+    );
+    throw new UserError(`There is no recipe ${path}.${meant ? ` Did you mean "${meant}"?` : ""}`, {
+      hint: "The path is taken relative to the current folder. List the shipped recipes with: rfdetr-train recipes",
+      cause: error,
+    });
   }
 }
 
-/** Plain values of a YAML document. Aliases are copied, within bounds, so that no two keys share an object. */
-function toPlain(document: Document.Parsed | Document, path: string, lines?: LineCounter): unknown {
-  const fault = document.errors[0] ?? document.warnings[0];
-  if (fault) {
-    const { line, col } = lines && fault.pos ? lines.linePos(fault.pos[0]) : { line: 0, col: 0 };
-    const reason = fault.message.split("\n")[0]!.replace(/ at line \d+, column \d+:?$/, "");
-    throw new UserError(`${path}${line > 0 ? `:${line}:${col}` : ""}: not valid YAML: ${reason}`, { cause: fault });
-  }
-  let values: unknown;
-  try {
-    values = document.toJS({ maxAliasCount: 100 });
-  } catch (cause) {
-    throw new UserError(`${path}: ${cause instanceof Error ? cause.message : String(cause)}`, {
-      hint: "A recipe needs no YAML aliases; write the values out.",
-      cause,
-    });
-  }
+/** The values of a YAML document with aliases copied, within bounds, so that no two keys share an object. */
+function toPlain(values: unknown, path: string): unknown {
   let budget = MOST_VALUES;
   const copy = (value: unknown, depth: number): unknown => {
     if (--budget < 0 || depth > 20)
@@ -127,7 +105,8 @@ function applyOverride(recipe: Mapping, override: string): string {
   const keys = override.slice(0, Math.max(equals, 0)).trim().split(".");
   if (equals < 1 || keys.some((key) => key === "" || key === "__proto__"))
     throw new UserError(`--set ${override}: expected key=value.`, { hint: "For example: --set train.epochs=3" });
-  const value = toPlain(parseDocument(override.slice(equals + 1)), `--set ${override}`);
+  const source = `--set ${override}`;
+  const value = toPlain(parseYaml(override.slice(equals + 1), source, { positions: false }).values, source);
   let at: Mapping | unknown[] = recipe;
   for (const [i, key] of keys.slice(0, -1).entries()) {
     const here: Mapping = at as Mapping;

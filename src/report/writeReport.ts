@@ -1,7 +1,6 @@
 // report.html of a run folder: made again from what is there, so that a run can be watched by reloading it.
 
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readPicture } from "../run/evaluation.ts";
 import { runFiles } from "../run/files.ts";
 import { readRunFolder } from "../run/runFolder.ts";
 import { writeFileAtomic } from "../util/files.ts";
@@ -18,8 +17,7 @@ export async function writeReport(dir: string, options: PageOptions = {}): Promi
   const pictures = new Map<string, Uint8Array>();
   let bytes = 0;
   for (const { file } of run.evaluation?.pictures ?? []) {
-    if (!/^evaluation\/\d+\/[\w-]+\.jpg$/.test(file)) continue; // nothing else has any place in the page
-    const data = await readFile(join(dir, file)).catch(() => undefined);
+    const data = await readPicture(dir, file);
     if (!data || bytes + data.length > MOST_PICTURE_BYTES) continue;
     bytes += data.length;
     pictures.set(file, data);

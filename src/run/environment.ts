@@ -1,10 +1,9 @@
 // environment.json: on what a run ran.
 
-import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, release, totalmem } from "node:os";
-import { promisify } from "node:util";
 import { packagePath } from "../util/package.ts";
+import { gitCommit } from "./git.ts";
 
 /** What only the caller knows: the engine (this folder never loads it) and the data set. */
 export type EngineFacts = {
@@ -20,7 +19,8 @@ export type Environment = {
   platform: string;
   cpu: { model: string; cores: number };
   memory_bytes: number;
-  git: { commit: string; changed: boolean } | null;
+  /** The checkout that the program was started in; older versions also noted whether it had changes. */
+  git: { commit: string; changed?: boolean } | null;
   started: string;
   tfjs: string;
   libtensorflow: string;
@@ -42,22 +42,9 @@ export async function describeEnvironment(engine: EngineFacts, dataset: { finger
     platform: `${process.platform}-${process.arch} ${release()}`,
     cpu: { model: cpus()[0]?.model.trim() ?? "unknown", cores: availableParallelism() },
     memory_bytes: totalmem(),
-    git: await gitState(process.cwd()),
+    git: await gitCommit(process.cwd()),
     started: new Date().toISOString(),
     ...engine,
     dataset,
   };
-}
-
-/** Commit of the folder's git checkout and whether tracked files differ from it; null where there is no checkout. */
-export async function gitState(folder: string): Promise<Environment["git"]> {
-  const git = async (...words: string[]) =>
-    (await promisify(execFile)("git", words, { cwd: folder, timeout: 5000 })).stdout.trim();
-  try {
-    const commit = await git("rev-parse", "HEAD");
-    const changed = (await git("status", "--porcelain", "--untracked-files=no")) !== "";
-    return { commit, changed };
-  } catch {
-    return null; // no git, no checkout, or no commit yet
-  }
 }

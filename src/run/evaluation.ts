@@ -1,6 +1,8 @@
 // evaluation.json and evaluation-best.json: what lies behind the figures of a run's last and of its best evaluation.
 
+import { join } from "node:path";
 import type { MetricSummary } from "../instance/metrics.ts";
+import { readRegular } from "../util/untrusted/regular.ts";
 import type { MetricsRow, ValRow } from "./events.ts";
 import { runFiles } from "./files.ts";
 import { readJsonObject } from "./json.ts";
@@ -96,7 +98,21 @@ export async function recordedPictures(dir: string): Promise<{ step: number; pic
   const records = await Promise.all(
     [files.bestEvaluation, files.evaluation].map((path) => readJsonObject<Partial<EvaluationRecord>>(path)),
   );
-  return records.flatMap((record) => (record?.pictures ?? []).map((picture) => ({ step: record?.step ?? 0, picture })));
+  return records.flatMap((record) =>
+    (Array.isArray(record?.pictures) ? record.pictures : [])
+      .filter((picture) => PICTURE.test(picture?.file))
+      .map((picture) => ({ step: Number(record?.step) || 0, picture })),
+  );
+}
+
+/** Where the pictures of an evaluation lie: a record that names anything else was not written by this program. */
+const PICTURE = /^evaluation\/\d+\/[\w-]+\.jpg$/;
+const MOST_PICTURE_BYTES = 16 << 20;
+
+/** The bytes of a picture that a record names; undefined where it is none of the run's own, or not there. */
+export async function readPicture(dir: string, file: unknown): Promise<Buffer | undefined> {
+  if (typeof file !== "string" || !PICTURE.test(file)) return undefined;
+  return readRegular(join(dir, file), { most: MOST_PICTURE_BYTES, within: dir }).catch(() => undefined);
 }
 
 /** A record that has all the parts a page shows; a later version's may not. */

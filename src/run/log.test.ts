@@ -2,7 +2,8 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { describeEnvironment, gitState } from "./environment.ts";
+import { describeEnvironment } from "./environment.ts";
+import { gitCommit } from "./git.ts";
 import { openLog, redact } from "./log.ts";
 
 it("a log line is on the disk at once and holds its fields", async () => {
@@ -44,5 +45,5 @@ it("the environment names versions, machine and commit", async () => {
   expect(environment).toMatchObject({ node: process.versions.node, tfjs: "4.22.0", dataset: { fingerprint: "f" } });
   expect(environment.rfdetr_train).toMatch(/^\d+\.\d+\.\d+/);
   expect(environment.cpu.cores).toBeGreaterThan(0);
-  expect(await gitState(tmpdir())).toBeNull();
+  expect(await gitCommit(tmpdir())).toBeNull();
 });

@@ -1,6 +1,8 @@
 // log.jsonl: what happened in a run, with times, by pino. Values under keys that look secret are left out.
 
+import { dirname } from "node:path";
 import pino from "pino";
+import { checkInside } from "../util/untrusted/regular.ts";
 
 export type Log = {
   debug(message: string, fields?: Record<string, unknown>): void;
@@ -12,9 +14,10 @@ export type Log = {
 
 /**
  * Append to a log file, written at once so that the last line before a crash is there. A log that cannot be written (a
- * full disk) never stops a run: `onError` is called once.
+ * full disk) never stops a run: `onError` is called once. Throws a UserError where a link or a pipe stands in its place.
  */
 export function openLog(path: string, onError: (error: Error) => void = () => {}): Log {
+  checkInside(path, dirname(path));
   const destination = pino.destination({ dest: path, sync: true, append: true, mkdir: true });
   let failed = false;
   const fail = (error: Error) => {

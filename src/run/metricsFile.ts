@@ -1,9 +1,13 @@
 // metrics.jsonl, the source of truth of a run: append-only, one JSON object a line, repaired and cut back when a run resumes.
 
-import { type FileHandle, open, readFile } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
+import { dirname } from "node:path";
 import { UserError } from "../util/errors.ts";
 import { fileError } from "../util/files.ts";
+import { parseJson } from "../util/untrusted/json.ts";
+import { checkInside, readRegular } from "../util/untrusted/regular.ts";
 import type { MetricsRow } from "./events.ts";
+import { MOST_RUN_BYTES } from "./json.ts";
 
 /** Fields that differ between two runs of the same recipe, since they measure time. */
 export const TIMING_FIELDS: readonly string[] = ["images_per_second", "data_wait"];
@@ -34,6 +38,7 @@ export async function openMetricsFile(
 ): Promise<MetricsFile> {
   let file: FileHandle;
   try {
+    checkInside(path, dirname(path)); // a link would have what it leads to cut off
     file = await open(path, "a+");
   } catch (error) {
     throw fileError(path, "write", error);
@@ -85,9 +90,7 @@ export async function openMetricsFile(
 
 /** All rows of a metrics file; a torn last line is left out. Throws UserError. */
 export async function readMetrics(path: string): Promise<MetricsRow[]> {
-  const bytes = await readFile(path).catch((error: unknown) => {
-    throw fileError(path, "read", error);
-  });
+  const bytes = await readRegular(path, { most: MOST_RUN_BYTES, within: dirname(path) });
   return parseLines(bytes, path).map(({ row }) => row);
 }
 
@@ -111,12 +114,20 @@ function parseLines(bytes: Uint8Array, path: string): { row: MetricsRow; end: nu
   return lines;
 }
 
-function parseRow(line: string): MetricsRow | undefined {
+/** A row with the parts that all readers count on; those of later versions may have more splits and more fields. Undefined: it is none. */
+export function parseRow(line: string): MetricsRow | undefined {
   try {
-    const row = JSON.parse(line) as Partial<MetricsRow> | null;
-    const whole = typeof row?.step === "number" && typeof row.epoch === "number" && typeof row.split === "string";
-    return whole ? (row as MetricsRow) : undefined;
+    const row = parseJson(line, "a row") as Partial<MetricsRow> | null;
+    const whole = isCount(row?.step) && isCount(row.epoch) && typeof row.split === "string";
+    if (!whole) return undefined;
+    if (row.split !== "val") return row as MetricsRow;
+    const { per_class: classes } = row;
+    return { ...row, per_class: typeof classes === "object" && classes !== null ? classes : {} } as MetricsRow;
   } catch {
     return undefined;
   }
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isFinite(value);
 }

@@ -5,20 +5,24 @@ import type { MetricsRow } from "./events.ts";
 /** The table as CSV: `train/...` columns are means over the epoch's rows, `val/...` columns are its last evaluation. */
 export function resultsCsv(rows: readonly MetricsRow[]): string {
   const epochs = new Map<number, Map<string, number[]>>();
-  const columns: Record<string, Set<string>> = { train: new Set(), val: new Set(), test: new Set() };
+  const columns: Record<string, Set<string> | undefined> = Object.assign(Object.create(null), {
+    ...{ train: new Set(), val: new Set(), test: new Set() },
+  });
   for (const { epoch, step, split, ...fields } of rows) {
+    const known = columns[split];
+    if (!known) continue; // of a later version
     const cells = epochs.get(epoch) ?? new Map<string, number[]>();
     epochs.set(epoch, cells);
     cells.set("step", [step]);
     for (const [name, value] of Object.entries(fields)) {
       if (typeof value !== "number") continue;
       const column = `${split}/${name}`;
-      columns[split]!.add(column);
+      known.add(column);
       if (split === "train") cells.set(column, [...(cells.get(column) ?? []), value]);
       else cells.set(column, [value]);
     }
   }
-  const header = ["step", ...Object.values(columns).flatMap((names) => [...names])];
+  const header = ["step", ...Object.values(columns).flatMap((names) => [...names!])];
   const lines = [...epochs]
     .sort(([a], [b]) => a - b)
     .map(([epoch, cells]) => [epoch, ...header.map((column) => mean(cells.get(column)))].join(","));

@@ -1,19 +1,17 @@
 // A run's folder, opened: whoever reads one reads it through this, whichever version wrote it.
 
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
-import { parse } from "yaml";
 import { loadRecipe } from "../recipe/load.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { UserError } from "../util/errors.ts";
-import { fileError } from "../util/files.ts";
+import { MOST_YAML_BYTES, parseYaml } from "../util/untrusted/yaml.ts";
 import type { Environment } from "./environment.ts";
 import { type EvaluationRecord, readEvaluation } from "./evaluation.ts";
 import type { MetricsRow, ValRow } from "./events.ts";
 import { type FileRecord, readExported } from "./exported.ts";
 import { type RunFiles, runFiles } from "./files.ts";
-import { readJsonObject } from "./json.ts";
+import { readJsonObject, readRunText } from "./json.ts";
 import { readMetrics } from "./metricsFile.ts";
 import { type RunLog, readLog } from "./runLog.ts";
 import { type Selection, selection } from "./selection.ts";
@@ -57,8 +55,8 @@ export type Pictures = ReadonlyMap<string, Uint8Array>;
 /** Open a run's folder. Throws a UserError where it is none. */
 export async function openRunFolder(dir: string): Promise<RunFolder> {
   const files = runFiles(dir);
-  const recipeText = await readFile(files.recipe, "utf8").catch((cause) => {
-    throw new UserError(`${dir} is no run. ${(fileError(files.recipe, "read", cause) as Error).message}`, {
+  const recipeText = await readRunText(files.recipe, { most: MOST_YAML_BYTES }).catch((cause) => {
+    throw new UserError(`${dir} is no run. ${(cause as Error).message}`, {
       hint: "Name the folder that rfdetr-train wrote, such as checkpoints/trees.",
       cause,
     });
@@ -102,12 +100,7 @@ export function runFolderOf(path: string): string | undefined {
 }
 
 function recipeOf(text: string, path: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = parse(text, { maxAliasCount: 100 });
-  } catch (cause) {
-    throw new UserError(`${path} is not valid YAML.`, { hint: "Restore it from your records of the run.", cause });
-  }
+  const value = parseYaml(text, path).values;
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new UserError(`${path} is not a recipe.`);
   return value as Record<string, unknown>;

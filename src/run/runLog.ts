@@ -1,6 +1,8 @@
 // What log.jsonl says about a run: how long it took, how it stands, what people should know.
 
-import { open } from "node:fs/promises";
+import { dirname } from "node:path";
+import { parseJson } from "../util/untrusted/json.ts";
+import { checkInside, openRegular } from "../util/untrusted/regular.ts";
 
 /** Of a longer log only the end is read, and the first line. */
 const MOST_BYTES = 16 << 20;
@@ -85,7 +87,7 @@ function sizeOf(value: unknown): RunLog["size"] {
 function parse(text: string): Line[] {
   return text.split("\n").flatMap((line): Line[] => {
     try {
-      const { level, time, msg, ...fields } = JSON.parse(line) as Partial<Line>;
+      const { level, time, msg, ...fields } = parseJson(line, "a line") as Partial<Line>;
       if (typeof msg !== "string") return [];
       const known = { level: typeof level === "number" ? level : 30, time: typeof time === "string" ? time : "" };
       return [{ ...fields, ...known, msg }];
@@ -97,7 +99,8 @@ function parse(text: string): Line[] {
 
 /** The end of a log, and the first line of one that is longer than that. */
 async function readEnds(path: string): Promise<{ first: string; end: string }> {
-  const file = await open(path, "r");
+  checkInside(path, dirname(path));
+  const file = await openRegular(path, { links: false });
   try {
     const { size } = await file.stat();
     const length = Math.min(size, MOST_BYTES);

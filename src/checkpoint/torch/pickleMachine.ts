@@ -113,7 +113,8 @@ function assembly({ push, pop, top }: ValueStacks, path: string) {
 function build(target: PyValue, state: PyValue, fail: (why: string) => Error): void {
   if (isTagged(target, "namespace")) {
     if (!(state instanceof Map)) throw fail("its pickle sets the fields of a namespace to no dict");
-    for (const [key, value] of state) target.fields.set(key, value);
+    if (target.fields.size > 0) throw fail("its pickle sets the fields of a namespace twice");
+    target.fields = state; // not copied: one dict could be the fields of any number of namespaces
   } else if (!(target instanceof Map) && typeof target !== "string") {
     throw fail("its pickle sets attributes of a thing that has none");
   }

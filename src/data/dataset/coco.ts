@@ -1,9 +1,9 @@
 // COCO annotation files; the class table follows the reference's `datasets/coco.py` (filter_parent_categories, ConvertCoco).
 
-import { readFile } from "node:fs/promises";
 import type { Mask, Shape } from "../../instance/instance.ts";
 import { UserError } from "../../util/errors.ts";
-import { fileError } from "../../util/files.ts";
+import { parseJson } from "../../util/untrusted/json.ts";
+import { readRegularText } from "../../util/untrusted/regular.ts";
 import type { Located } from "./listing.ts";
 import {
   type Annotation,
@@ -14,6 +14,9 @@ import {
   type Sample,
   type SplitName,
 } from "./sample.ts";
+
+/** Bytes that make one text in Node. */
+const MOST_BYTES = 500_000_000;
 
 type Json = Record<string, unknown>;
 type Category = { id: number; name: string; supercategory: unknown };
@@ -26,13 +29,7 @@ export type CocoFile = { path: string; images: Json[]; annotations: Json[]; cate
  * Throws UserError where the file is missing, is no JSON or lacks `images` or `categories`.
  */
 export async function readCoco(path: string): Promise<CocoFile> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (cause) {
-    throw fileError(path, "read", cause);
-  }
-  const json = parseJson(text, path);
+  const json = parseJson(await readRegularText(path, { most: MOST_BYTES }), path, { bareNumbers: true });
   if (!isObject(json)) throw notCoco(path, "the top level is not an object");
   const list = (key: string, required: boolean): Json[] => {
     const value = json[key];
@@ -252,22 +249,6 @@ function isTooLarge(value: unknown): boolean {
 
 function isObject(value: unknown): value is Json {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function parseJson(text: string, path: string): unknown {
-  const clean = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
-  try {
-    return JSON.parse(clean);
-  } catch (cause) {
-    try {
-      return JSON.parse(clean.replace(/"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g, (m) => (m[0] === '"' ? m : "null")));
-    } catch {
-      throw new UserError(`${path} is not valid JSON: ${(cause as Error).message}.`, {
-        hint: "Export the annotations again; a half-written file ends in the middle.",
-        cause,
-      });
-    }
-  }
 }
 
 function notCoco(path: string, why: string): UserError {

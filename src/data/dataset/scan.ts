@@ -1,11 +1,9 @@
 // The check of a whole data set before anything is trained: counts, and every file or box that is wrong, by name.
 
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { UserError } from "../../util/errors.ts";
-import { fileError } from "../../util/files.ts";
-import { decodeBytes, IMAGE_EXTENSIONS, refuseEscape } from "../image/decode.ts";
+import { decodeBytes, IMAGE_EXTENSIONS, readImageFile, refuseEscape } from "../image/decode.ts";
 import type { Dataset } from "./dataset.ts";
 import { headerProblems } from "./headers.ts";
 import { listFiles } from "./listing.ts";
@@ -171,9 +169,9 @@ async function lookAt(sample: Sample, split: Split, known: ReadonlySet<string>):
     return failed("escaping-path", cause);
   }
   try {
-    bytes = await readFile(sample.path);
+    bytes = await readImageFile(sample.path);
   } catch (cause) {
-    return failed("missing-image", fileError(sample.path, "read", cause));
+    return failed("missing-image", cause);
   }
   try {
     const { width, height } = await decodeBytes(bytes, sample.path, split.reading);

@@ -1,14 +1,17 @@
 // YOLO data sets (data.yaml, a text file of boxes an image), as the reference's `datasets/yolo.py` reads them.
 
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { extname, isAbsolute, join, relative, resolve, sep } from "node:path";
-import { parse } from "yaml";
 import type { Instance } from "../../instance/instance.ts";
 import { UserError } from "../../util/errors.ts";
-import { fileError } from "../../util/files.ts";
+import { isMissing, readRegularText } from "../../util/untrusted/regular.ts";
+import { MOST_YAML_BYTES, parseYaml } from "../../util/untrusted/yaml.ts";
 import { IMAGE_EXTENSIONS, imageHeader, type Reading } from "../image/decode.ts";
 import { listFiles } from "./listing.ts";
 import { boxFault, type ClassEntry, doubles, type Problem, type Sample, type SplitName } from "./sample.ts";
+
+/** Bytes of the boxes of one image: a million corners of polygons. */
+const MOST_LABEL_BYTES = 16 << 20;
 
 /** A YOLO data set: class names and, per split that exists, the folders of images and of labels. */
 export type YoloFile = {
@@ -22,14 +25,7 @@ export type YoloFile = {
  * on class names that are not 0..N-1, and on a split that is declared and cannot be found.
  */
 export async function readYolo(root: string, path: string): Promise<YoloFile> {
-  let data: unknown;
-  try {
-    data = parse(await readFile(path, "utf8"));
-  } catch (cause) {
-    const known = fileError(path, "read", cause);
-    if (known instanceof UserError) throw known;
-    throw new UserError(`${path} is not valid YAML: ${(cause as Error).message}`, { cause });
-  }
+  const data = parseYaml(await readRegularText(path, { most: MOST_YAML_BYTES }), path).values;
   if (typeof data !== "object" || data === null || Array.isArray(data))
     throw new UserError(`${path} is not a YOLO data file: it holds no mapping.`);
   const fields = data as Record<string, unknown>;
@@ -108,13 +104,13 @@ export async function yoloSamples(
 
 async function labelLines(path: string): Promise<{ line: string; number: number }[]> {
   try {
-    const lines = (await readFile(path, "utf8"))
+    const lines = (await readRegularText(path, { most: MOST_LABEL_BYTES }))
       .split(/\r?\n/)
       .map((line, i) => ({ line: line.trim(), number: i + 1 }));
     return lines.filter(({ line }) => line !== "");
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return []; // an image without a label file is background
-    throw fileError(path, "read", cause);
+    if (isMissing(cause)) return []; // an image without a label file is background
+    throw cause;
   }
 }
 
@@ -133,10 +129,14 @@ function parseLine(line: string, width: number, height: number): string | Instan
   const [xs, ys] = [v.filter((_, i) => i % 2 === 0), v.filter((_, i) => i % 2 === 1)];
   return {
     label: Number(first),
-    box: [Math.min(...xs) * width, Math.min(...ys) * height, Math.max(...xs) * width, Math.max(...ys) * height],
+    box: [least(xs) * width, least(ys) * height, most(xs) * width, most(ys) * height],
     mask: { polygons: [v.map((one, i) => one * (i % 2 === 0 ? width : height))] },
   };
 }
+
+// Not Math.min(...values): a polygon may have more corners than a call can have arguments.
+const least = (values: readonly number[]) => values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+const most = (values: readonly number[]) => values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
 
 function classNames(names: unknown, path: string): string[] {
   const list = Array.isArray(names) ? names : typeof names === "object" && names !== null ? byNumber(names) : null;

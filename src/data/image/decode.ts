@@ -1,11 +1,12 @@
 // Image files to RGB bytes by sharp, as Pillow's `convert("RGB")` gives them: no colour profile, alpha dropped, and no EXIF rotation unless
 // that is asked for.
 
-import { readFile, realpath } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { relative, sep } from "node:path";
 import sharp from "sharp";
 import { UserError } from "../../util/errors.ts";
 import { fileError } from "../../util/files.ts";
+import { readRegular } from "../../util/untrusted/regular.ts";
 import { bmpSize, decodeBmp, isBmp } from "./bmp.ts";
 
 // Images are decoded side by side, so one thread each is enough; files are read once, so nothing is worth caching.
@@ -29,13 +30,21 @@ const FORMATS = new Set(["jpeg", "png", "webp", "tiff", "gif", "heif"]);
 /** More pixels than this are refused before anything is allocated; Pillow's own limit. */
 const MAX_PIXELS = 178_956_970;
 
+/** Bytes of an image file: more than the pixels that are read have without any compression. */
+const MAX_BYTES = 600 << 20;
+
+/** The bytes of an image file. Throws a UserError where it is missing, no regular file or too large. */
+export function readImageFile(path: string): Promise<Buffer> {
+  return readRegular(path, { most: MAX_BYTES });
+}
+
 /**
  * Decode an image file. With `within`, a file that a symbolic link leads out of that folder is refused.
  * Throws UserError naming the file where it is missing, truncated, no image, or larger than MAX_PIXELS.
  */
 export async function decodeFile(path: string, { within, exif }: Reading = {}): Promise<Rgb> {
   if (within !== undefined) await refuseEscape(path, within);
-  return decodeBytes(await bytesOf(path), path, { exif });
+  return decodeBytes(await readImageFile(path), path, { exif });
 }
 
 /** Decode the bytes of an image file; `path` is for messages. Throws as `decodeFile`. */
@@ -74,7 +83,7 @@ export type ImageHeader = {
 /** Read the header alone. Throws as `decodeFile`. */
 export async function imageHeader(path: string, { within, exif }: Reading = {}): Promise<ImageHeader> {
   if (within !== undefined) await refuseEscape(path, within);
-  const bytes = await bytesOf(path);
+  const bytes = await readImageFile(path);
   try {
     if (isBmp(bytes)) return { ...bmpSize(bytes), oriented: false, swapped: false, deep: false, more: 0 };
     const { width, height, orientation = 1, depth, pages = 1 } = await open(bytes).metadata();
@@ -86,14 +95,6 @@ export async function imageHeader(path: string, { within, exif }: Reading = {}):
     };
   } catch (cause) {
     throw imageError(path, bytes, cause);
-  }
-}
-
-async function bytesOf(path: string): Promise<Buffer> {
-  try {
-    return await readFile(path);
-  } catch (cause) {
-    throw fileError(path, "read", cause);
   }
 }
 

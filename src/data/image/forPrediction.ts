@@ -1,9 +1,7 @@
 // Image files to what a model takes for a prediction, in three stages.
 
-import { readFile } from "node:fs/promises";
 import type { Sizes } from "../../instance/detections.ts";
-import { fileError } from "../../util/files.ts";
-import { decodeBytes, type Rgb } from "./decode.ts";
+import { decodeBytes, type Rgb, readImageFile } from "./decode.ts";
 import { resizeForPrediction } from "./resize.ts";
 
 /** `pixels` is float32 `[images, side, side, 3]`, normalised. */
@@ -11,13 +9,7 @@ export type PreparedImages = { pixels: Float32Array; sizes: Sizes };
 
 /** Throws a UserError naming the file. */
 export function readAll(paths: readonly string[]): Promise<Uint8Array[]> {
-  return Promise.all(
-    paths.map((path) =>
-      readFile(path).catch((cause) => {
-        throw fileError(path, "read", cause);
-      }),
-    ),
-  );
+  return Promise.all(paths.map(readImageFile));
 }
 
 /** Throws as `decodeBytes`. */

@@ -3,11 +3,12 @@
 import { statSync } from "node:fs";
 import { mkdir, open, readdir, readFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { MetricsRow } from "../../run/events.ts";
 import { runFiles } from "../../run/files.ts";
 import { fileError } from "../../util/files.ts";
 import type { Encoded } from "../../util/protobuf.ts";
+import { checkInside } from "../../util/untrusted/regular.ts";
 import type { Tracker, TrackerOptions } from "../tracker.ts";
 import { flatRow } from "../wandb/folder/rows.ts";
 import { openAppender } from "./appender.ts";
@@ -73,6 +74,7 @@ async function openEventFile(
   { rowsBefore, recipe, done }: { rowsBefore: () => Promise<MetricsRow[]>; recipe: unknown; done: number },
 ) {
   try {
+    checkInside(folder, dirname(folder));
     await mkdir(folder, { recursive: true });
     const names = (await readdir(folder)).filter((name) => name.startsWith("events.out.tfevents.")).sort();
     const reached: Reached = new Map();

@@ -1,8 +1,9 @@
 // TFRecord: length-prefixed records with checksums, what TensorBoard's event files are made of.
 // https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
 
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { byteLength, type Encoded } from "../../util/protobuf.ts";
+import { openRegular } from "../../util/untrusted/regular.ts";
 
 const HEADER = 12;
 const READ_BYTES = 1 << 16;
@@ -25,7 +26,7 @@ export async function* readRecords(
   path: string,
   { largest = Number.POSITIVE_INFINITY }: { largest?: number } = {},
 ): AsyncGenerator<Uint8Array> {
-  const file = await open(path, "r");
+  const file = await openRegular(path, { links: false });
   try {
     const take = bufferedReader(file, (await file.stat()).size);
     for (let at = 0; ; ) {

@@ -1,7 +1,7 @@
 // Going back: an older checkpoint becomes the one that `resume` continues from. Nothing is deleted.
 
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type CheckpointInfo,
@@ -12,11 +12,13 @@ import {
   verifyCheckpoint,
 } from "../../checkpoint/store.ts";
 import { runFiles } from "../../run/files.ts";
+import { readRunText } from "../../run/json.ts";
 import { openMetricsFile } from "../../run/metricsFile.ts";
 import { openRunFolder } from "../../run/runFolder.ts";
 import { closest } from "../../util/closest.ts";
 import { UserError } from "../../util/errors.ts";
 import { syncDirectory, writeFileAtomic } from "../../util/files.ts";
+import { isMissing } from "../../util/untrusted/regular.ts";
 import { recordResults } from "../record/record.ts";
 import type { RunState } from "../record/saving.ts";
 
@@ -112,7 +114,10 @@ const rowsName = (number: number) => `metrics.rolled-back-${number}.jsonl`;
 
 /** Copy the rows that will be cut from metrics.jsonl. */
 async function copyRows(runDir: string, keep: number, number: number): Promise<Pick<Rollback, "rowsCut" | "rowsFile">> {
-  const text = await readFile(runFiles(runDir).metrics, "utf8").catch(() => "");
+  const text = await readRunText(runFiles(runDir).metrics).catch((error: unknown) => {
+    if (isMissing(error)) return "";
+    throw error;
+  });
   const lines = text.split("\n").slice(0, -1).slice(keep); // what follows the last line's end is nothing, or torn
   if (lines.length === 0) return { rowsCut: 0, rowsFile: null };
   const path = join(runDir, rowsName(number));

@@ -6,9 +6,11 @@ import { copyFile, link, mkdir, open, readFile, realpath, rename, rm, stat, writ
 import { hostname } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { runFiles } from "../../../run/files.ts";
+import { readJsonObject } from "../../../run/json.ts";
 import { readMetrics } from "../../../run/metricsFile.ts";
 import { UserError } from "../../../util/errors.ts";
 import { fileError } from "../../../util/files.ts";
+import { checkInside } from "../../../util/untrusted/regular.ts";
 import { deliveredSteps } from "../folder/delivered.ts";
 import { runIdentity } from "../folder/identity.ts";
 import { historyRows, summaryOf } from "../folder/rows.ts";
@@ -103,7 +105,7 @@ export async function writeWandbFile({ dir, out, checkpoint, project, entity }: 
   const fresh = join(home, `.writing-${randomBytes(4).toString("hex")}`);
   try {
     await mkdir(join(fresh, "files"), { recursive: true });
-    const pictures = await placePictures(fresh, recorded.pictures);
+    const pictures = await placePictures(fresh, { dir, pictures: recorded.pictures });
     const artifact = source && (await placeCheckpoint(source, { dir, fresh, folder, id, ids: artifactIds }));
     const history = historyRows(rows)
       .filter(({ _step }) => _step > after)
@@ -139,11 +141,15 @@ export async function writeWandbFile({ dir, out, checkpoint, project, entity }: 
   }
 }
 
-async function placePictures(fresh: string, pictures: readonly RunPicture[]): Promise<RunPicture[]> {
+async function placePictures(
+  fresh: string,
+  { dir, pictures }: { dir: string; pictures: readonly RunPicture[] },
+): Promise<RunPicture[]> {
   const placed: RunPicture[] = [];
   for (const picture of pictures) {
     const target = join(fresh, "files", picture.value.path);
     await mkdir(dirname(target), { recursive: true });
+    checkInside(picture.file, dir);
     if (await linkOrCopy(picture.file, target)) placed.push(picture);
   }
   return placed;
@@ -158,8 +164,14 @@ function pictureValues(pictures: readonly RunPicture[], step?: number): Record<s
 /** Folder of the checkpoint that `best` names, else of the last one. */
 async function bestCheckpoint(dir: string): Promise<string | undefined> {
   for (const name of ["best", "last"]) {
-    const path = await realpath(join(runFiles(dir).checkpoints, name)).catch(() => undefined);
-    if (path) return path;
+    const { checkpoints } = runFiles(dir);
+    checkInside(checkpoints, dir);
+    const path = await realpath(join(checkpoints, name)).catch(() => undefined);
+    if (path === undefined) continue;
+    if (dirname(path) === (await realpath(checkpoints))) return path;
+    throw new UserError(`${join(checkpoints, name)} is a link to ${path}, which is no checkpoint of this run.`, {
+      hint: "Name one of the run's own checkpoints.",
+    });
   }
   return undefined;
 }
@@ -174,6 +186,7 @@ async function placeCheckpoint(
   const files = [];
   for (const path of [join(source, "ema.safetensors"), join(source, "model.safetensors"), runFiles(dir).recipe]) {
     const name = basename(path);
+    checkInside(path, dirname(path)); // a link would be sent as what it leads to
     if (!(await linkOrCopy(path, join(fresh, within, name)))) continue;
     const { size } = await stat(join(fresh, within, name));
     files.push({ name, path: join(folder, within, name), size, md5: await md5Of(join(fresh, within, name)) });
@@ -183,8 +196,7 @@ async function placeCheckpoint(
       hint: "Name one of the folders in the run's checkpoints folder.",
     });
   }
-  const manifest = await readFile(join(source, "manifest.json"), "utf8").catch(() => "{}");
-  const { epoch, step, score } = JSON.parse(manifest) as Record<string, unknown>;
+  const { epoch, step, score } = (await readJsonObject<Record<string, unknown>>(join(source, "manifest.json"))) ?? {};
   const isBest = (await realpath(join(runFiles(dir).checkpoints, "best")).catch(() => "")) === (await realpath(source));
   return {
     ...{ name: `model-${id}`, type: "model", aliases: ["latest", ...(isBest ? ["best"] : [])] },

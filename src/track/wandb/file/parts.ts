@@ -2,8 +2,10 @@
 // what it is sent again; what came after them goes into a further one.
 
 import { existsSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { readRunText } from "../../../run/json.ts";
+import { parseJson } from "../../../util/untrusted/json.ts";
 
 /** What a folder covers: the run's rows up to the step `through`, its times up to `ended` (milliseconds since 1970), a checkpoint. */
 export type Covered = { through: number; ended: number; checkpoint: string | null };
@@ -19,10 +21,14 @@ export async function writtenParts(home: string, id: string): Promise<WrittenPar
     return /^offline-run-\d{8}_\d{6}-/.test(name) && name.endsWith(`-${id}`);
   });
   const parts = names.sort().map(async (name): Promise<WrittenPart[]> => {
-    const text = await readFile(join(home, name, COVERED), "utf8").catch(() => undefined);
+    const text = await readRunText(join(home, name, COVERED), { dir: home }).catch(() => undefined);
     if (text === undefined) return []; // not of this program's making
     const sent = existsSync(join(home, name, `run-${id}.wandb.synced`));
-    return [{ name, sent, covered: JSON.parse(text) as Covered }];
+    const { through, ended, checkpoint } = (parseJson(text, join(home, name, COVERED)) ?? {}) as Partial<Covered>;
+    if (typeof through !== "number" || typeof ended !== "number") return [];
+    return [
+      { name, sent, covered: { through, ended, checkpoint: typeof checkpoint === "string" ? checkpoint : null } },
+    ];
   });
   return (await Promise.all(parts)).flat();
 }

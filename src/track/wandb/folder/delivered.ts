@@ -1,9 +1,12 @@
 // wandb/delivered.json of a run: what of it is known to have arrived at W&B, other than by `wandb sync`.
 
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runFiles } from "../../../run/files.ts";
-import { fileError, writeFileAtomic } from "../../../util/files.ts";
+import { readRunText } from "../../../run/json.ts";
+import { UserError } from "../../../util/errors.ts";
+import { writeFileAtomic } from "../../../util/files.ts";
+import { parseJson } from "../../../util/untrusted/json.ts";
+import { isMissing } from "../../../util/untrusted/regular.ts";
 
 /**
  * The last step that W&B has (-1: none). `open`: rows were on their way when this was written, and some of them may have
@@ -19,9 +22,15 @@ export async function noteDelivered(dir: string, delivered: Delivered): Promise<
 
 /** What was noted last; undefined where nothing of the run was ever sent. */
 export async function deliveredSteps(dir: string): Promise<Delivered | undefined> {
-  const text = await readFile(fileOf(dir), "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw fileError(fileOf(dir), "read", error);
+  const path = fileOf(dir);
+  const text = await readRunText(path, { dir }).catch((error: unknown) => {
+    if (isMissing(error)) return undefined;
+    throw error;
   });
-  return text === undefined ? undefined : (JSON.parse(text) as Delivered);
+  if (text === undefined) return undefined;
+  const { step, open } = (parseJson(text, path) ?? {}) as Partial<Delivered>;
+  if (Number.isInteger(step) && typeof open === "boolean") return { step: step!, open };
+  throw new UserError(`${path} does not say what W&B has of the run.`, {
+    hint: "Restore the file, or delete it together with wandb.json: the run then becomes a new one at W&B.",
+  });
 }

@@ -1,10 +1,11 @@
 // wandb.json: under which names W&B knows a run. Made once, so that a resumed run stays the same run there.
 
 import { randomInt } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { runFiles } from "../../../run/files.ts";
+import { readRunText } from "../../../run/json.ts";
 import { UserError } from "../../../util/errors.ts";
-import { fileError, writeFileAtomic } from "../../../util/files.ts";
+import { writeFileAtomic } from "../../../util/files.ts";
+import { isMissing } from "../../../util/untrusted/regular.ts";
 
 export type RunIdentity = {
   /** W&B's id of the run: eight letters and digits. */
@@ -18,9 +19,9 @@ const ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789";
 /** The run folder's identity, which the first call makes. Throws UserError where the file is there but no identity. */
 export async function runIdentity(dir: string): Promise<RunIdentity> {
   const path = runFiles(dir).wandbIdentity;
-  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw fileError(path, "read", error);
+  const text = await readRunText(path).catch((error: unknown) => {
+    if (isMissing(error)) return undefined;
+    throw error;
   });
   if (text !== undefined) return parse(text, path);
   const identity = { id: letters(8), artifactIds: { sequence: letters(128), version: letters(128) } };

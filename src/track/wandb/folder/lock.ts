@@ -3,7 +3,9 @@
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { runFiles } from "../../../run/files.ts";
+import { readJsonObject } from "../../../run/json.ts";
 import { writeFileAtomic } from "../../../util/files.ts";
+import { checkInside } from "../../../util/untrusted/regular.ts";
 
 type Holder = { pid: number; began: string };
 
@@ -11,6 +13,7 @@ const fileOf = (dir: string) => join(runFiles(dir).wandb, "sending.json");
 
 /** This process sends the run in `dir` from now on. */
 export async function takeLock(dir: string): Promise<void> {
+  checkInside(fileOf(dir), dir);
   await mkdir(runFiles(dir).wandb, { recursive: true });
   const holder: Holder = { pid: process.pid, began: await beginningOf(process.pid) };
   await writeFileAtomic(fileOf(dir), JSON.stringify(holder));
@@ -22,9 +25,9 @@ export async function releaseLock(dir: string): Promise<void> {
 
 /** The process that sends the run now, if it lives. */
 export async function lockHolder(dir: string): Promise<number | undefined> {
-  const text = await readFile(fileOf(dir), "utf8").catch(() => "");
-  if (text === "") return undefined;
-  const { pid, began } = JSON.parse(text) as Holder;
+  const { pid, began } = (await readJsonObject<Partial<Holder>>(fileOf(dir))) ?? {};
+  // A file that a crash or a stranger left damaged holds nothing; 0 and negative numbers mean groups of processes.
+  if (typeof pid !== "number" || !Number.isInteger(pid) || pid <= 0) return undefined;
   return isAlive(pid) && (await beginningOf(pid)) === began ? pid : undefined;
 }
 

@@ -1,10 +1,10 @@
 // What a run's folder says that W&B wants to know besides the metrics: name, configuration, times, how it ended, pictures.
 
 import { createHash } from "node:crypto";
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import type { Environment } from "../../../run/environment.ts";
-import { type RecordedPicture, recordedPictures } from "../../../run/evaluation.ts";
+import { type RecordedPicture, readPicture, recordedPictures } from "../../../run/evaluation.ts";
 import { openRunFolder } from "../../../run/runFolder.ts";
 import { exitCodeOf } from "./outcome.ts";
 import { keptPictures, type PictureValue, pictureFile } from "./pictures.ts";
@@ -62,7 +62,7 @@ async function picturesOf(dir: string): Promise<RunPicture[]> {
   if (pictures.length > 0) return pictures.map((picture) => ({ ...picture, file: pictureFile(dir, picture.value) }));
   const found = new Map<string, RunPicture>();
   for (const { step, picture } of await recordedPictures(dir)) {
-    const data = await readFile(join(dir, picture.file)).catch(() => undefined);
+    const data = await readPicture(dir, picture.file);
     if (!data) continue;
     const shown = onDisk(picture, { dir, step, data });
     found.set(`${step} ${shown.key}`, shown);

@@ -1,9 +1,8 @@
 // Uploads of kept pictures, one after the other, beside the rows that name them.
 
-import { readFile } from "node:fs/promises";
 import type { Session } from "../client/session.ts";
 import type { Transport } from "../client/transport.ts";
-import { markSent, type PictureOnDisk } from "../folder/pictures.ts";
+import { markSent, type PictureOnDisk, readKeptPicture } from "../folder/pictures.ts";
 
 export type PictureUpload = {
   add(pictures: readonly PictureOnDisk[]): void;
@@ -31,7 +30,7 @@ export function openPictureUpload(
     for (const { value, file } of pictures) {
       try {
         const type = { "content-type": `image/${value.format}` };
-        const bytes = await readFile(file);
+        const bytes = await readKeptPicture(dir, file);
         await transport.put(addresses.get(value.path) ?? "", bytes, { ...type, ...headers });
         sent.push(value.path);
       } catch {

@@ -1,7 +1,9 @@
 // metrics.jsonl read as it grows: whole steps, in order, at the reader's pace.
 
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import type { MetricsRow } from "../../../run/events.ts";
+import { parseRow } from "../../../run/metricsFile.ts";
+import { isMissing, openRegular } from "../../../util/untrusted/regular.ts";
 import { type HistoryRow, mergeSteps } from "../folder/rows.ts";
 
 export type Tail = {
@@ -37,7 +39,7 @@ export async function openTail(path: string): Promise<Tail> {
           .toString("utf8", 0, end)
           .split("\n")
           .filter((line) => line !== "")
-          .map((line) => JSON.parse(line) as MetricsRow);
+          .flatMap((line) => parseRow(line) ?? []);
       }
       if (bytesRead < size) return [];
     }
@@ -62,9 +64,9 @@ export async function openTail(path: string): Promise<Tail> {
 
 async function openIfThere(path: string): Promise<FileHandle | undefined> {
   try {
-    return await open(path, "r");
+    return await openRegular(path, { links: false });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (isMissing(error)) return undefined;
     throw error;
   }
 }
