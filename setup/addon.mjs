@@ -42,7 +42,7 @@ export async function buildAddon(folder, target, prove) {
   }
 }
 
-/** Build our own small addon, which keeps libtensorflow's greeting off the terminal. */
+/** Build our own small addon, which keeps libtensorflow's greeting off the terminal and answers signals during a step. */
 export async function buildCapture(target) {
   const stage = await mkdtemp(join(tmpdir(), "rfdetr-build-"));
   const fresh = `${target}.${randomBytes(4).toString("hex")}`;

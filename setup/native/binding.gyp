@@ -2,7 +2,7 @@
   "targets": [
     {
       "target_name": "capture",
-      "sources": ["capture.c"],
+      "sources": ["capture.c", "signals.c"],
       "defines": ["NAPI_VERSION=8"]
     }
   ]

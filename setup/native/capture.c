@@ -45,11 +45,14 @@ static napi_value End(napi_env env, napi_callback_info info) {
   return result;
 }
 
+void add_signals(napi_env env, napi_value exports);
+
 NAPI_MODULE_INIT() {
   napi_value function;
   napi_create_function(env, "begin", NAPI_AUTO_LENGTH, Begin, NULL, &function);
   napi_set_named_property(env, exports, "begin", function);
   napi_create_function(env, "end", NAPI_AUTO_LENGTH, End, NULL, &function);
   napi_set_named_property(env, exports, "end", function);
+  add_signals(env, exports);
   return exports;
 }

@@ -113,10 +113,11 @@ function wantsJson(words: readonly string[]): boolean {
   return options.findLast((word) => /^--(no-)?json(=|$)/.test(word))?.match(/^--json(=true)?$/) != null;
 }
 
-// A reader that went away (`| head`) ends a command that only prints; a training run goes on without its output.
+// A reader that went away (`| head`) and a terminal that was closed end a command that only prints; a training run goes on
+// without its output.
 for (const stream of [process.stdout, process.stderr])
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
+    if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
     if (!hasStopSignal()) process.exit(Number(process.exitCode ?? 0));
   });
 

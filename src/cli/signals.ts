@@ -1,29 +1,122 @@
-// Ctrl-C and kill: the first asks a command that can stop cleanly to do so, the second ends the program at once.
+// Everything that asks the program to end: Ctrl-C, kill, a terminal that was closed, a parent that is gone. The first asks a
+// command that can stop cleanly to do so; a second one ends the program at once, if it comes a second after the first was answered.
+
+import { closeSync, fstatSync } from "node:fs";
+import { isatty } from "node:tty";
 
 /** Exit code of a program that was stopped and can be resumed. */
 export const STOPPED = 3;
 
-let controller: AbortController | undefined;
-let announce: (signal: NodeJS.Signals) => void = () => {};
+/** A second signal within this time is the same wish: `timeout` sends two, and people press twice. */
+const SAME_WISH_MS = 1000;
+
+const PARENT_EVERY_MS = 1000;
+
+/** What a command does about the first signal. */
+type Stopping = {
+  /** The rest of "SIGTERM: ...". */
+  says: string;
+  print(line: string): void;
+  controller: AbortController;
+};
+
+type Addon = ReturnType<typeof import("../engine/ownAddon.ts").ownAddon>;
+
+let stopping: Stopping | undefined;
+let answeredAt = Number.NaN;
+let addon: Addon;
+/** What a hang-up that nobody's terminal has to do with asks for. */
+let onHangUp: (() => void) | undefined;
 
 /** Called once by main: without `stopSignal`, a signal ends the program with code 3. */
 export function installSignals(): void {
-  for (const name of ["SIGINT", "SIGTERM"] as const)
-    process.on(name, () => {
-      if (!controller || controller.signal.aborted) process.exit(STOPPED);
-      announce(name);
-      controller.abort(name);
-    });
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => wish(name));
+  // Node makes SIGHUP fatal again in a program that nohup started, and tells nobody. Where all output goes to files, nobody sits in
+  // front of the program: it goes on, after it has saved what it has.
+  const unattended = isUnattended();
+  process.on("SIGHUP", () => {
+    if (unattended && onHangUp) onHangUp();
+    else wish("SIGHUP");
+  });
+  watchParent();
+  const terminals = [0, 1, 2].filter((fd) => isatty(fd));
+  process.on("exit", () => forget(terminals));
 }
 
-/** A signal for work that stops cleanly. `onStop` says that it was heard. */
-export function stopSignal(onStop: (signal: NodeJS.Signals) => void): AbortSignal {
-  announce = onStop;
-  controller = new AbortController();
-  return controller.signal;
+/** Node restores the state of its terminals as it exits, and crashes where one of them was closed; not where it has no such file. */
+function forget(terminals: readonly number[]): void {
+  for (const fd of terminals) {
+    try {
+      if (!isatty(fd)) closeSync(fd);
+    } catch {
+      // closed already
+    }
+  }
+}
+
+/** A signal for work that stops cleanly; `says` is what it does about it, such as "stopping after this step". */
+export function stopSignal(
+  says: string,
+  print: (line: string) => void,
+  { hangUp }: { hangUp?: () => void } = {},
+): AbortSignal {
+  stopping = { says, print, controller: new AbortController() };
+  onHangUp = hangUp;
+  return stopping.controller.signal;
+}
+
+/** Have signals answered at once even while native code computes. For commands that load the engine. */
+export async function answerAtOnce(): Promise<void> {
+  if (!stopping) return;
+  const { ownAddon } = await import("../engine/ownAddon.ts");
+  addon = ownAddon();
+  const clear = process.stderr.isTTY ? "\r\u001b[K" : "";
+  const [interrupt, terminate] = (["SIGINT", "SIGTERM"] as const).map((name) => `${clear}${answer(name)}\n`);
+  const farewell = `${clear}Stopped at once: nothing was saved since the last checkpoint.\n`;
+  addon?.arm?.(interrupt!, terminate!, farewell, STOPPED);
 }
 
 /** Whether work is under way that goes on though nobody reads its output any more. */
 export function hasStopSignal(): boolean {
-  return controller !== undefined;
+  return stopping !== undefined;
+}
+
+function answer(name: string): string {
+  return `${name}: ${stopping!.says}. Once more, a second from now, stops at once.`;
+}
+
+function wish(name: string): void {
+  if (!stopping) process.exit(STOPPED);
+  const { controller, print } = stopping;
+  if (controller.signal.aborted) {
+    if (performance.now() - answeredAt >= SAME_WISH_MS) process.exit(STOPPED);
+    return;
+  }
+  answeredAt = performance.now();
+  if (!addon?.answered?.()) print(answer(name));
+  controller.abort(name);
+}
+
+/** Whether standard output and error both go to files, or nowhere. */
+function isUnattended(): boolean {
+  return [0, 1, 2].every((fd) => {
+    try {
+      const status = fstatSync(fd);
+      return !isatty(fd) && (fd === 0 || status.isFile() || status.isCharacterDevice());
+    } catch {
+      return fd === 0;
+    }
+  });
+}
+
+/** npm and npx do not pass SIGTERM on: where they are gone, whoever ended them meant this program, too. */
+function watchParent(): void {
+  if (process.env.npm_execpath === undefined || process.platform === "win32") return;
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    wish("The program that started this one is gone");
+  }, PARENT_EVERY_MS);
+  timer.unref();
 }

@@ -5,6 +5,7 @@ import util from "node:util";
 import type * as tf from "@tensorflow/tfjs-core";
 import { UserError } from "../util/errors.ts";
 import { setupInvocation, setupWith } from "./libtensorflow.ts";
+import { ownAddon } from "./ownAddon.ts";
 
 type Attribute = { name: string; type: number; value: unknown };
 
@@ -36,7 +37,7 @@ export function loadBackend(): NodeBackend {
   legacy.isArray = Array.isArray;
   const require = createRequire(import.meta.url);
   try {
-    quietly(require, () => {
+    quietly(() => {
       const node = require("@tensorflow/tfjs-node-gpu") as { backend(): unknown };
       loaded = node.backend() as NodeBackend;
     });
@@ -47,16 +48,8 @@ export function loadBackend(): NodeBackend {
 }
 
 /** Load without the two lines that libtensorflow writes in every process at any log level; all else still comes out. */
-function quietly(require: NodeJS.Require, load: () => void): void {
-  type Capture = { begin(): boolean; end(): string };
-  let capture: Capture | undefined;
-  try {
-    if (process.env.TF_CPP_MIN_LOG_LEVEL !== "0") {
-      capture = require("@tensorflow/tfjs-node-gpu/lib/napi-v8/rfdetr_capture.node") as Capture;
-    }
-  } catch {
-    // an engine that was set up by other means
-  }
+function quietly(load: () => void): void {
+  const capture = process.env.TF_CPP_MIN_LOG_LEVEL === "0" ? undefined : ownAddon();
   const caught = capture?.begin();
   try {
     load();

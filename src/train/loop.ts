@@ -15,8 +15,11 @@ import { finished, saveProgress } from "./record/saving.ts";
 import { validate } from "./record/validate.ts";
 import { enterStage } from "./stages/stageChange.ts";
 
-/** Train from where `run.progress` stands to the end, or until the signal; `run.progress` and the run's folder follow. */
-export async function* loop(run: Run, signal: AbortSignal | undefined): AsyncGenerator<TrainEvent, void, undefined> {
+/** Train from where `run.progress` stands to the end, or until the signal; `run.progress` and the run's folder follow. `save`: see TrainOptions. */
+export async function* loop(
+  run: Run,
+  { signal, save }: { signal?: AbortSignal | undefined; save?: { asked: boolean } | undefined },
+): AsyncGenerator<TrainEvent, void, undefined> {
   const { progress, size, learner, recipe, staging } = run;
   const { train, eval: evaluation, checkpoint, track, early_stopping: stopping } = recipe;
   const chosenBy = selection(recipe);
@@ -55,7 +58,8 @@ export async function* loop(run: Run, signal: AbortSignal | undefined): AsyncGen
         yield* conclude(run, signal?.aborted ? "interrupted" : "out-of-time", signal);
         return;
       }
-      if (isDue(checkpoint.every_steps, progress.step)) {
+      if (isDue(checkpoint.every_steps, progress.step) || save?.asked) {
+        if (save) save.asked = false;
         yield await saveProgress(run, { epoch, epochEnd: false, score: null });
       }
     }

@@ -25,9 +25,13 @@ import { exportMissing } from "./record/runExport.ts";
 import { finished, loadProgress, type SavedProgress, saveProgress } from "./record/saving.ts";
 import { openTrackers } from "./record/trackers.ts";
 
+type SaveWish = { asked: boolean };
+
 export type TrainOptions = {
   /** Stops the run after the step that is under way, with a checkpoint. */
   signal?: AbortSignal | undefined;
+  /** Where `asked` is set, a checkpoint is made after the step that is under way, and the run goes on. */
+  save?: SaveWish | undefined;
   /** Called with everything that happens, rows included. */
   onEvent?: ((event: TrainEvent) => void) | undefined;
 };
@@ -46,7 +50,7 @@ export type NewRunOptions = TrainOptions & {
  * the iteration early stops the training without a checkpoint. Throws a UserError where the user can fix something.
  */
 export async function* train(given: Recipe, options: NewRunOptions = {}): AsyncGenerator<MetricsRow, void, undefined> {
-  const { run: dir = join("checkpoints", given.name), overfit = null, dryRun = false, signal, onEvent } = options;
+  const { run: dir = join("checkpoints", given.name), overfit = null, dryRun = false, signal, save, onEvent } = options;
   if (await holdsRun(dir)) {
     throw new UserError(`The folder ${dir} already holds a run.`, {
       hint: `Continue it with: rfdetr-train resume ${dir}. Or choose another folder with --run, or another name.`,
@@ -62,7 +66,7 @@ export async function* train(given: Recipe, options: NewRunOptions = {}): AsyncG
   await writeFileAtomic(runFiles(dir).environment, `${JSON.stringify(parts.environment, null, 2)}\n`);
   const run = await open(dir, recipe, parts, { ...BEGINNING }, { overfit, rows: 0, seconds: 0, onEvent });
   // a first checkpoint: from here on the run can be killed at any instant
-  yield* follow(run, { signal, onEvent }, saveProgress(run, { epoch: 0, epochEnd: false, score: null }));
+  yield* follow(run, { signal, save, onEvent }, saveProgress(run, { epoch: 0, epochEnd: false, score: null }));
 }
 
 /** Whether something would be lost if a run were written here. One that was stopped before its first checkpoint does not count. */
@@ -186,7 +190,7 @@ function endOf(
 /** Run the loop, pass its events on, yield its rows, and close everything in the end, whatever the end is. */
 export async function* follow(
   run: Run,
-  { signal, onEvent }: TrainOptions,
+  { signal, save, onEvent }: TrainOptions,
   begin?: Promise<TrainEvent>,
 ): AsyncGenerator<MetricsRow, void, undefined> {
   let status: EndStatus | "failed" = "failed";
@@ -195,7 +199,7 @@ export async function* follow(
     const { step } = run.progress;
     run.log.info(step === 0 ? "started" : "resumed", { step, facts: run.facts, size: run.size });
     onEvent?.({ type: "start", run: run.dir, facts: run.facts, size: { ...run.size, stepsDone: step } });
-    for await (const event of loop(run, signal)) {
+    for await (const event of loop(run, { signal, save })) {
       if (event.type === "end") status = event.status;
       onEvent?.(event);
       if (event.type === "row") yield event.row;

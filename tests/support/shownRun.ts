@@ -1,11 +1,11 @@
 // A program that shows a training, for tests in a terminal: `columns` and ways to end are those of its caller.
 // Words: "training" or "count", then how it ends: "done", "throw" or "wait" (for signals).
 
+import { reportError } from "../../src/cli/reportError.ts";
 import { installSignals, stopSignal } from "../../src/cli/signals.ts";
 import { countView, ofImages } from "../../src/cli/terminal/countView.ts";
 import { printResult } from "../../src/cli/terminal/print.ts";
 import { progressView } from "../../src/cli/terminal/progress.ts";
-import { reportError } from "../../src/cli/reportError.ts";
 
 const [kind, end] = process.argv.slice(2);
 const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
@@ -13,7 +13,7 @@ installSignals();
 process.on("uncaughtException", (error) => process.exit(reportError(error, { json: false })));
 const training = progressView(process.stdout);
 const count = countView(process.stdout, { amount: ofImages, plain: "seconds" });
-stopSignal((name) => training.print(`${name}: stopping. pid ${process.pid}`));
+stopSignal("stopping", (line) => training.print(`${line} pid ${process.pid}`));
 for (let step = 1; step <= 12; step++) {
   if (kind === "training")
     training.update({

@@ -16,11 +16,14 @@ export function requireTerminal({ skip }: Pick<TestContext, "skip">): void {
 
 /**
  * Run words in a terminal. `onText` is called with all that was written so far; what it returns is typed, such as
- * "\x03" for Ctrl-C.
+ * "\x03" for Ctrl-C; a promise when it is there.
  */
 export function inTerminal(
   words: readonly string[],
-  { columns, onText = () => undefined }: { columns: number; onText?: (text: string) => string | undefined },
+  {
+    columns,
+    onText = () => undefined,
+  }: { columns: number; onText?: (text: string) => string | Promise<string> | undefined },
 ): Promise<{ code: number; sent: string }> {
   const quoted = words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
   const command = `stty cols ${columns} rows 24; exec ${quoted}`;
@@ -28,8 +31,7 @@ export function inTerminal(
   let sent = "";
   child.stdout.on("data", (chunk) => {
     sent += chunk;
-    const typed = onText(sent);
-    if (typed !== undefined) child.stdin.write(typed);
+    void Promise.resolve(onText(sent)).then((typed) => typed !== undefined && child.stdin.write(typed));
   });
   return new Promise((done) => child.on("close", (code) => done({ code: code ?? -1, sent })));
 }

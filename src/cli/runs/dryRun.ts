@@ -13,7 +13,7 @@ export async function runDry(
 ): Promise<void> {
   const print = json ? printNote : printResult;
   print(`Dry run of ${path}: one batch, two validation images, a scratch folder`);
-  const signal = stopSignal((name) => print(`${name}: stopping after this step. Once more stops at once.`));
+  const signal = stopSignal("stopping after this step", print);
   let started = false;
   const [{ dryRun }, { describeCost, estimateCost }] = await Promise.all([
     import("../../train/verbs/dryRun.ts"),

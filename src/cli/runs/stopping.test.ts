@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { expectSameRun, tinyDataset, tinyRecipe } from "../../../tests/support/tinyRun.ts";
 import { listCheckpoints, verifyCheckpoint } from "../../checkpoint/store.ts";
 import { formatRecipe } from "../../recipe/load.ts";
@@ -32,11 +32,13 @@ function run(
   words: string[],
   onOutput: (output: string, child: ChildProcess) => void = () => {},
   shell?: string,
+  onStart: (child: ChildProcess) => void = () => {},
 ): { done: Promise<Ended> } {
   const start: [string, string[]] = shell
     ? ["bash", ["-c", shell, process.execPath, ...MAIN, ...words]]
     : [process.execPath, [...MAIN, ...words]];
   const child = spawn(...start, { stdio: ["ignore", "pipe", "pipe"] });
+  onStart(child);
   let output = "";
   for (const stream of [child.stdout!, child.stderr!])
     stream.on("data", (chunk) => {
@@ -69,21 +71,74 @@ test("a signal ends a run with a checkpoint and exit code 3, and resume finishes
   await expectSameRun(whole, folder);
 });
 
-test("a second signal ends the program at once", async () => {
-  const folder = join(dir, "twice");
+test("two signals within one step, as GNU timeout sends them, are one wish: the run ends with a checkpoint", async () => {
+  const folder = join(dir, "pair");
   const { code, output } = await run(
     ["--recipe", long, "--run", folder],
     afterFirstStep((child) => {
-      // Two kinds at once: neither is merged with the other, and the run cannot end between them.
       child.kill("SIGINT");
       child.kill("SIGTERM");
     }),
   ).done;
   expect(code).toBe(3);
+  expect(output).toContain("Stopped after step");
+  expect((await listCheckpoints(join(folder, "checkpoints"))).at(-1)!.step).toBeGreaterThan(0);
+});
+
+test("a second signal, more than a second after the first was answered, ends the program at once", async () => {
+  const folder = join(dir, "twice");
+  const slow = join(dir, "slow.yaml");
+  const train = { epochs: 50, grad_accum_steps: 400 }; // a step of minutes
+  await writeFile(slow, formatRecipe(tinyRecipe(join(dir, "data"), { train })));
+  let acted = 0;
+  const { code, output } = await run(["--recipe", slow, "--run", folder], (text, child) => {
+    if (acted === 0 && /^Run: /m.test(text)) child.kill(acted++ === 0 ? "SIGTERM" : "SIGINT");
+    if (acted === 1 && text.includes("stopping after this step") && acted++ === 1)
+      setTimeout(() => child.kill("SIGTERM"), 1200);
+  }).done;
+  expect(code).toBe(3);
   expect(output).not.toContain("Stopped after step"); // the first one alone would have said so
   for (const { name } of await listCheckpoints(join(folder, "checkpoints")))
     await verifyCheckpoint(join(folder, "checkpoints", name));
 });
+
+test("SIGHUP stops a run with a checkpoint; where all output goes to files, it saves one and the run goes on", async () => {
+  const attended = join(dir, "attended");
+  const stopped = await run(
+    ["--recipe", long, "--run", attended],
+    afterFirstStep((child) => child.kill("SIGHUP")),
+  ).done;
+  expect(stopped).toMatchObject({ code: 3, output: expect.stringContaining("Stopped after step") });
+
+  const folder = join(dir, "unattended");
+  const shell = `exec "$0" "$@" > '${folder}.log' 2>&1`;
+  const steps = async () => (await listCheckpoints(join(folder, "checkpoints"))).map(({ step }) => step);
+  let child: ChildProcess | undefined;
+  const { done } = run(["--recipe", long, "--run", folder, "--set", "checkpoint.every_epochs=500"], () => {}, shell, (started) => { child = started; }); // biome-ignore format: one line
+  const log = () => readFile(`${folder}.log`, "utf8").catch(() => "");
+  await vi.waitFor(async () => expect(await log()).toMatch(/step \d+\//), { timeout: 60_000, interval: 100 });
+  child!.kill("SIGHUP");
+  await vi.waitFor(async () => expect((await steps()).at(-1)).toBeGreaterThan(0), { timeout: 60_000, interval: 100 });
+  expect(child!.exitCode).toBeNull();
+  expect(await log()).toContain("SIGHUP: no terminal is attached, so the run goes on");
+  child!.kill("SIGTERM");
+  expect((await done).code).toBe(3);
+}, 180_000);
+
+test("a run whose npm is gone stops with a checkpoint", async () => {
+  const folder = join(dir, "orphan");
+  const shell = `npm_execpath=npm "$0" "$@" & echo "child $!"; wait`;
+  let _pid = 0;
+  const { done } = run(
+    ["--recipe", long, "--run", folder],
+    (output, parent) => {
+      _pid ||= Number(/^child (\d+)/m.exec(output)?.[1] ?? 0);
+      if (/step \d+\/\d+/.test(output) && !parent.killed) parent.kill("SIGKILL");
+    },
+    shell,
+  );
+  expect((await done).output).toMatch(/The program that started this one is gone: stopping[\s\S]*Stopped after step/);
+}, 120_000);
 
 test("a finished run says that it is, with exit code 0", async () => {
   const { code, output } = await run(["resume", whole]).done;

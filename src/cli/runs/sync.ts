@@ -36,7 +36,7 @@ export const syncCommand: CommandModule<object, Arguments> = {
       return;
     }
     const { syncRun } = await import("../../track/wandb/sync.ts");
-    const signal = stopSignal(() => {});
+    const signal = stopSignal("stopping", () => {});
     const onNotice = (message: string, level: "info" | "warn") =>
       console.error(level === "warn" ? `Warning: ${message}` : message);
     try {

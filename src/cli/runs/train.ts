@@ -5,7 +5,7 @@ import { MAIN_METRIC, SUMMARY } from "../../instance/metrics.ts";
 import type { MetricsRow, RunSize, TrainEvent, TrainRow } from "../../run/events.ts";
 import { UserError } from "../../util/errors.ts";
 import { DEVICE_OPTION, JSON_OPTION, RECIPE_OPTION, requireCount, requireOnce, SET_OPTION } from "../options.ts";
-import { STOPPED, stopSignal } from "../signals.ts";
+import { answerAtOnce, STOPPED, stopSignal } from "../signals.ts";
 import type { DownloadView } from "../terminal/downloadView.ts";
 import type { ProgressView, ShownProgress } from "../terminal/progress.ts";
 import type { Level, TerminalLog } from "../terminal/terminalLog.ts";
@@ -72,7 +72,7 @@ export const SHOWING = {
 
 export type Showing = { json: boolean; logLevel?: Level | undefined };
 
-type Follow = { signal: AbortSignal; onEvent: (event: TrainEvent) => void };
+type Follow = { signal: AbortSignal; save: { asked: boolean }; onEvent: (event: TrainEvent) => void };
 
 /** Run a training to its end, drawing its events; sets the exit code 3 where it was stopped. */
 export async function showProgress(
@@ -86,9 +86,14 @@ export async function showProgress(
   const view = progressView(stream);
   const colour = stream.isTTY && stream.hasColors();
   const log = terminalLog(view.print, { colour, ...(logLevel && { level: logLevel }) });
-  const signal = stopSignal((name) =>
-    log.info(`${name}: stopping after this step, with a checkpoint. Once more stops at once.`),
-  );
+  const save = { asked: false };
+  const signal = stopSignal("stopping after this step, with a checkpoint", (line) => log.info(line), {
+    hangUp: () => {
+      save.asked = true;
+      log.info("SIGHUP: no terminal is attached, so the run goes on, after a checkpoint. Stop it with SIGTERM.");
+    },
+  });
+  await answerAtOnce();
   const show = shower({ view, log, clock: stepClock(), downloadOf: (name) => downloadView(stream, name) });
   let end: Extract<TrainEvent, { type: "end" }> | undefined;
   let evaluated: MetricsRow | undefined;
@@ -97,7 +102,7 @@ export async function showProgress(
     show(event);
   };
   try {
-    for await (const row of start({ signal, onEvent })) if (row.split === "val") evaluated = row;
+    for await (const row of start({ signal, save, onEvent })) if (row.split === "val") evaluated = row;
   } catch (error) {
     if (error !== signal.reason) throw error;
     process.exitCode = STOPPED; // stopped before there was anything to save, such as in a download

@@ -29,6 +29,9 @@ for (const columns of [60, 80, 140])
       expect({ columns, rate: sent.includes("lr 1.00e-4") }).toEqual({ columns, rate });
     });
 
+/** After a second, in which another signal would be taken for the same wish. */
+const later = <T>(act: () => T) => new Promise<T>((done) => setTimeout(() => done(act()), 1200));
+
 test("a second Ctrl-C, a kill and an uncaught error leave an empty line and no bar", async (context) => {
   requireTerminal(context);
   const columns = 80;
@@ -37,7 +40,7 @@ test("a second Ctrl-C, a kill and an uncaught error leave an empty line and no b
     columns,
     onText: (text) => {
       if (typed.length === 0 && text.includes("waiting.")) return typed[typed.push("first") - 1] && "\u0003";
-      if (typed.length === 1 && text.includes("stopping.")) return typed[typed.push("second") - 1] && "\u0003";
+      if (typed.length === 1 && text.includes("stopping.") && typed.push("second")) return later(() => "\u0003");
       return undefined;
     },
   });
@@ -47,7 +50,7 @@ test("a second Ctrl-C, a kill and an uncaught error leave an empty line and no b
     onText: (text) => {
       const pid = Number(/waiting\. pid (\d+)/.exec(text)?.[1]);
       if (pid && killed === 0) process.kill(pid, "SIGTERM");
-      if (pid && killed < 2 && text.includes("stopping.")) process.kill(pid, "SIGTERM");
+      if (pid && killed < 2 && text.includes("stopping.")) void later(() => process.kill(pid, "SIGTERM"));
       killed = pid ? (text.includes("stopping.") ? 2 : 1) : 0;
       return undefined;
     },

@@ -112,7 +112,7 @@ async function run(args: Arguments): Promise<ExportResult | undefined> {
     amount: (done, all) => (all === undefined ? "" : ofImages(done, all)),
     plain: "none",
   });
-  const signal = stopSignal((name) => printNote(`${name}: stopping after this image.`));
+  const signal = stopSignal("stopping after this image", printNote);
   try {
     return await exportOnnx({
       ...{ weights, out, decode, optimize, data, images, resolution, recipe, signal },

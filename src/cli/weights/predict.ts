@@ -78,7 +78,7 @@ async function run({ pictures, ...args }: Arguments): Promise<PredictReport> {
   const recipe = args.recipe ? await (await import("../../recipe/load.ts")).loadRecipe(args.recipe) : undefined;
   const view = countView(process.stderr, { amount: ofImages, plain: "seconds" });
   const download = downloadView(process.stderr, weights);
-  const signal = stopSignal((name) => printNote(`${name}: stopping after these images.`));
+  const signal = stopSignal("stopping after these images", printNote);
   try {
     const report = await predictToFolder({
       ...{ weights, images, out, threshold, maxDets, batchSize, pictures, recipe, signal },

@@ -1,0 +1,100 @@
+// Answers a signal at once, while JavaScript cannot: a step of training keeps the main thread in native code for seconds.
+// The handler only says that the signal was heard, and ends the process where a second one comes a second later or more; then
+// it hands the signal on to Node, which tells JavaScript when the step is over.
+
+#define _GNU_SOURCE
+#include <node_api.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MOST 512
+
+static const int SIGNALS[] = {SIGINT, SIGTERM};
+static struct sigaction before[2];
+static char heard[2][MOST];
+static size_t heard_length[2];
+static char farewell[MOST];
+static size_t farewell_length;
+static int exit_code;
+static volatile sig_atomic_t armed = 0;
+static volatile sig_atomic_t answered = 0;
+static volatile struct timespec first;
+
+static void say(const char* text, size_t length) {
+  ssize_t ignored = write(STDERR_FILENO, text, length);
+  (void)ignored;
+}
+
+static void handle(int number, siginfo_t* info, void* context) {
+  int which = number == SIGNALS[0] ? 0 : 1;
+  if (armed) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (!answered) {
+      answered = 1;
+      first.tv_sec = now.tv_sec;
+      first.tv_nsec = now.tv_nsec;
+      say(heard[which], heard_length[which]);
+    } else if ((now.tv_sec - first.tv_sec) * 1000 + (now.tv_nsec - first.tv_nsec) / 1000000 >= 1000) {
+      say(farewell, farewell_length);
+      _exit(exit_code);
+    }
+  }
+  struct sigaction* old = &before[which];
+  if (old->sa_flags & SA_SIGINFO) {
+    if (old->sa_sigaction) old->sa_sigaction(number, info, context);
+  } else if (old->sa_handler != SIG_IGN && old->sa_handler != SIG_DFL) {
+    old->sa_handler(number);
+  }
+}
+
+static size_t text_of(napi_env env, napi_value value, char* into) {
+  size_t length = 0;
+  napi_get_value_string_utf8(env, value, into, MOST, &length);
+  return length;
+}
+
+// arm(onInterrupt: string, onTerminate: string, farewell: string, exitCode: number): boolean
+static napi_value Arm(napi_env env, napi_callback_info info) {
+  size_t count = 4;
+  napi_value given[4], result;
+  int ok = 1;
+  napi_get_cb_info(env, info, &count, given, NULL, NULL);
+  armed = 0;
+  for (int i = 0; i < 2; i++) heard_length[i] = text_of(env, given[i], heard[i]);
+  farewell_length = text_of(env, given[2], farewell);
+  napi_get_value_int32(env, given[3], &exit_code);
+  answered = 0;
+  for (int i = 0; i < 2 && ok; i++) {
+    struct sigaction now, mine;
+    if (sigaction(SIGNALS[i], NULL, &now) != 0) ok = 0;
+    else if (!((now.sa_flags & SA_SIGINFO) && now.sa_sigaction == handle)) {
+      before[i] = now;
+      memset(&mine, 0, sizeof mine);
+      mine.sa_sigaction = handle;
+      mine.sa_flags = SA_SIGINFO | SA_RESTART;
+      sigfillset(&mine.sa_mask);
+      ok = sigaction(SIGNALS[i], &mine, NULL) == 0;
+    }
+  }
+  armed = ok;
+  napi_get_boolean(env, ok, &result);
+  return result;
+}
+
+// answered(): boolean, whether a signal was answered here since it was armed
+static napi_value Answered(napi_env env, napi_callback_info info) {
+  napi_value result;
+  napi_get_boolean(env, armed && answered, &result);
+  return result;
+}
+
+void add_signals(napi_env env, napi_value exports) {
+  napi_value function;
+  napi_create_function(env, "arm", NAPI_AUTO_LENGTH, Arm, NULL, &function);
+  napi_set_named_property(env, exports, "arm", function);
+  napi_create_function(env, "answered", NAPI_AUTO_LENGTH, Answered, NULL, &function);
+  napi_set_named_property(env, exports, "answered", function);
+}

@@ -1,0 +1,24 @@
+// Our own small addon (setup/native), which the set-up builds beside tfjs-node's.
+
+import { createRequire } from "node:module";
+
+type OwnAddon = {
+  /** From here on, keep what native code writes to standard error. False where that cannot be done. */
+  begin(): boolean;
+  /** What was written since. */
+  end(): string;
+  /** Answer SIGINT and SIGTERM at once, with these lines; a second one, a second later or more, writes `farewell` and ends the process. */
+  arm?(onInterrupt: string, onTerminate: string, farewell: string, exitCode: number): boolean;
+  /** Whether a signal has been answered since. */
+  answered?(): boolean;
+};
+
+/** Undefined where the engine is missing, or was set up by other means. */
+export function ownAddon(): OwnAddon | undefined {
+  try {
+    const require = createRequire(import.meta.url);
+    return require("@tensorflow/tfjs-node-gpu/lib/napi-v8/rfdetr_capture.node") as OwnAddon;
+  } catch {
+    return undefined;
+  }
+}
