@@ -36,6 +36,14 @@ describe("adaptWeights", () => {
     expect(adapted.get("class_embed.bias")).toBe(tensors.get("class_embed.bias"));
   });
 
+  test.each([Number.NaN, Number.NEGATIVE_INFINITY])("a weight that is %s is refused by name", (value) => {
+    const tensors = counting(model);
+    tensors.set("class_embed.bias", fromFloat32(new Float32Array(7).fill(value, 3, 4), [7]));
+    expect(() => adaptWeights("w.pth", tensors, model)).toThrow(
+      "w.pth holds values that are not finite numbers, in class_embed.bias.",
+    );
+  });
+
   test("fewer classes keep the first rows of the class heads", () => {
     const { tensors, report } = adaptWeights("w.pth", counting(model), { ...model, numClasses: 2 });
     expect(values(tensors, "class_embed.bias")).toEqual([0, 1, 2]);

@@ -5,7 +5,7 @@ import type { Architecture } from "../architecture/variants.ts";
 import { isIgnoredName, referenceKeys } from "../architecture/weights/table.ts";
 import { resizeSquare } from "../util/arrays/bicubic.ts";
 import { UserError } from "../util/errors.ts";
-import { fromFloat32, type HostTensor, type StateDict, size, toFloat32 } from "../util/hostTensor.ts";
+import { allFinite, fromFloat32, type HostTensor, type StateDict, size, toFloat32 } from "../util/hostTensor.ts";
 
 /** What became of the tensors of a weights file; names are the reference's. */
 export type LoadReport = {
@@ -23,7 +23,7 @@ const LEAST_SHARE = 0.5;
 /**
  * The file's tensors, reshaped to what the architecture needs, and what was done. `source` names the file in errors;
  * `queries`: num_queries and group_detr of the file, where it says so, decide which queries are kept.
- * Throws a UserError when a tensor cannot be made to fit, or too few tensors are the architecture's.
+ * Throws a UserError when a tensor cannot be made to fit, too few tensors are the architecture's, or one holds NaN or infinity.
  */
 export function adaptWeights(
   source: string,
@@ -34,6 +34,7 @@ export function adaptWeights(
   const keys = referenceKeys(architecture);
   const report: LoadReport = { loaded: 0, reshaped: [], missing: [], unexpected: [] };
   const adapted: StateDict = new Map();
+  const broken: string[] = [];
   if ([...tensors.keys()].some((name) => name.startsWith("segmentation_head.")))
     throw new UserError(`${source} holds a segmentation model.`, { hint: "Only detection models can be trained." });
   for (const [name, shape] of keys) {
@@ -43,6 +44,7 @@ export function adaptWeights(
       report.missing.push(name);
       continue;
     }
+    if (!allFinite(toFloat32(tensor))) broken.push(name);
     const fitted = fit(source, name, tensor, shape, architecture, queries);
     if (fitted !== tensor) report.reshaped.push({ name, from: tensor.shape, to: shape });
     report.loaded++;
@@ -56,6 +58,12 @@ export function adaptWeights(
         `${report.unexpected.length > 0 ? `, and ${report.unexpected.length} others such as ${report.unexpected[0]}` : ""}.`,
       { hint: "Check model.variant; it must be the one that the weights were trained with." },
     );
+  if (broken.length > 0) {
+    const others = broken.length > 1 ? ` and in ${broken.length - 1} more` : "";
+    throw new UserError(`${source} holds values that are not finite numbers, in ${broken[0]}${others}.`, {
+      hint: "The training that wrote it has diverged, or the file is damaged. Use an earlier checkpoint.",
+    });
+  }
   return { tensors: adapted, report };
 }
 

@@ -52,6 +52,25 @@ describe("files that torch and safetensors wrote", () => {
       expect(found.metadata[key as keyof WeightsMetadata]).toEqual(value);
   });
 
+  it.each([
+    ["module.", "of data parallelism"],
+    ["_orig_mod.", "of a compiled model"],
+    ["model.module._orig_mod.", "of all of them"],
+    ["module.model.", "of Lightning in a wrapper"],
+  ])("takes %s out of the names (%s), also in their middle", async (prefix) => {
+    const { tensors } = await readWeightsFile(join(FIXTURES, "best.pth"));
+    const names = [...tensors.keys()];
+    for (const extension of ["pth", "safetensors"]) {
+      const path = join(folder, `wrapped.${extension}`);
+      const wrapped = new Map([...tensors].map(([name, tensor], i) => [prefix + (i % 2 ? name : name.replace(".", "._orig_mod.")), tensor])); // biome-ignore format: one line
+      await writeWeightsFile(path, wrapped, {});
+      expect([...(await readWeightsFile(path)).tensors.keys()].sort()).toEqual([...names].sort());
+    }
+    const both = new Map([...tensors, [`module.${names[0]}`, tensors.get(names[0]!)!]]);
+    await writeWeightsFile(join(folder, "both.safetensors"), both, {});
+    await expect(readWeightsFile(join(folder, "both.safetensors"))).rejects.toThrow(`it holds ${names[0]} twice`);
+  });
+
   it("keeps the order of a state dict", async () => {
     const found = await readWeightsFile(join(FIXTURES, "best.pth"));
     expect([...found.tensors.keys()]).toEqual(EXPECTED["best.pth"]?.tensors?.map((t) => t.name));

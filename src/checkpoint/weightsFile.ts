@@ -42,7 +42,7 @@ export async function readWeightsFile(
   if ((await withFile(path, sniff)) === "safetensors") {
     if (part !== "model") throw new UserError(`Cannot read weights from ${path}: a safetensors file has no "${part}".`);
     const { tensors, metadata } = await readSafetensors(path);
-    return { kind: "safetensors", tensors, metadata: fromText(path, metadata) };
+    return { kind: "safetensors", tensors: unwrapped(path, tensors), metadata: fromText(path, metadata) };
   }
   const { kind, tensors, args, modelConfig, modelName, epoch, extra } = await readPth(path, { part });
   const { category_ids: ids, ...rest } = extra;
@@ -55,7 +55,27 @@ export async function readWeightsFile(
     ...(epoch !== undefined && { epoch }),
     ...(Object.keys(rest).length > 0 && { extra: rest }),
   };
-  return { kind, tensors, metadata };
+  return { kind, tensors: unwrapped(path, tensors), metadata };
+}
+
+/** What PyTorch puts into the names of a model that it wraps: data parallelism, compilation, averaging, sharding. */
+const WRAPPERS = new Set(["module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"]);
+
+/** The tensors without the parts of their names that only say in what the model was wrapped when it was saved. */
+function unwrapped(path: string, tensors: StateDict): StateDict {
+  const bare = (name: string) => name.split(".").filter((part) => !WRAPPERS.has(part)).join("."); // biome-ignore format: one line
+  const names = [...tensors.keys()].map(bare);
+  const inModel = names.length > 0 && names.every((name) => name.startsWith("model."));
+  const result: StateDict = new Map();
+  for (const [name, tensor] of tensors) {
+    const own = inModel ? bare(name).slice("model.".length) : bare(name);
+    if (result.has(own))
+      throw new UserError(`Cannot read weights from ${path}: it holds ${own} twice, wrapped and unwrapped.`, {
+        hint: "Save one of the two models only.",
+      });
+    result.set(own, tensor);
+  }
+  return result;
 }
 
 function names(value: Json | undefined): { classNames?: string[] } {

@@ -3,6 +3,8 @@
 import type { ClassEntry } from "../data/dataset/sample.ts";
 import type { DeviceChoice } from "../engine/device.ts";
 import type { ImageDetections, Sizes } from "../instance/detections.ts";
+import { UserError } from "../util/errors.ts";
+import { allFinite } from "../util/hostTensor.ts";
 import type { LoadModelOptions } from "./loadModel.ts";
 
 /** images: float32 [count, resolution, resolution, 3], normalised. */
@@ -53,6 +55,17 @@ export type OpenDetectorOptions = LoadModelOptions & {
   /** Side of the images in pixels, where it shall be another than the model's own. */
   resolution?: number;
 };
+
+/**
+ * The same detections. Throws a UserError where a score or a box is no finite number: to leave them out would look as if
+ * nothing had been found.
+ */
+export function requireNumbers(detections: ImageDetections[], source: string): ImageDetections[] {
+  if (detections.every(({ scores, boxes }) => allFinite(scores) && allFinite(boxes))) return detections;
+  throw new UserError(`${source} gives scores or boxes that are not finite numbers.`, {
+    hint: "Its weights hold very large numbers, or the file is damaged. Use an earlier checkpoint, or export it again.",
+  });
+}
 
 /** Both stages of a model, one after the other. */
 export async function detectWith<Outputs>(

@@ -8,8 +8,8 @@ import { UserError } from "../util/errors.ts";
 import type { StateDict } from "../util/hostTensor.ts";
 
 /**
- * What the file says of itself, else the variant that its tensors' shapes fit, else the recipe's. Sizes that can be seen
- * in the tensors are taken from there in any case. `variant`: of published weights. Throws a UserError where nothing says it.
+ * The recipe's, where one is given; else what the file says of itself, else the variant that its tensors' shapes fit. Sizes that
+ * can be seen in the tensors are taken from there in any case. `variant`: of published weights. Throws a UserError where nothing says it.
  */
 export function architectureIn(
   { tensors, metadata }: WeightsFile,
@@ -17,13 +17,15 @@ export function architectureIn(
 ): Architecture {
   const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
   const seen = seenSizes(tensors);
-  const guess = variant ?? variantOfShapes(shapes);
   const said = [metadata.modelConfig, metadata.args].find((fields) => fields?.hidden_dim != null);
+  if (recipe) {
+    const { variant: wanted, num_classes: _, freeze_encoder: __, ...fields } = recipe.model;
+    const [base, rest] = wanted === "custom" ? (["nano", said] as const) : ([wanted, {}] as const);
+    return withFields(VARIANTS[base], { ...rest, ...fields, ...seen }, path);
+  }
+  const guess = variant ?? variantOfShapes(shapes);
   if (said) return withFields(VARIANTS[guess ?? "nano"], { ...said, ...seen }, path);
-  const wanted = recipe?.model.variant;
-  const named = wanted === "custom" || wanted === undefined ? undefined : wanted;
-  const base = guess ?? named ?? (wanted === "custom" ? "nano" : undefined);
-  if (!base) {
+  if (!guess) {
     throw new UserError(
       `${path} says nothing of its architecture, and its weights are those of no published variant.`,
       {
@@ -31,8 +33,7 @@ export function architectureIn(
       },
     );
   }
-  const fits = recipe && (guess === undefined || wanted === guess);
-  return withFields(VARIANTS[base], { ...(fits ? recipe.model : {}), ...seen }, path);
+  return withFields(VARIANTS[guess], seen, path);
 }
 
 /** Fields of the reference's ModelConfig that the shapes of the weights tell beyond doubt. */

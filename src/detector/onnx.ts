@@ -6,7 +6,7 @@ import { readOnnxFacts } from "../onnx/facts.ts";
 import { fromMetadata } from "../onnx/metadata.ts";
 import { type OnnxSession, type OnnxTensor, onnxruntimeVersion, openOnnx } from "../onnx/session.ts";
 import { UserError } from "../util/errors.ts";
-import { type Detecting, type Detector, detectWith, type OpenDetectorOptions } from "./detector.ts";
+import { type Detecting, type Detector, detectWith, type OpenDetectorOptions, requireNumbers } from "./detector.ts";
 
 export type OnnxDetector = Detector<OnnxOutputs> & {
   metadata: Record<string, string>;
@@ -99,11 +99,12 @@ function detectingIn(
     forward: (pixels, sizes) => forward(session, pixels, { side, batch, sizes: decoded ? sizes : undefined }),
     select: (parts, sizes) => {
       let done = 0;
-      return parts.flatMap((part) => {
+      const found = parts.flatMap((part) => {
         const own = sizes.slice(done, done + part.images);
         done += part.images;
         return decoded ? taken(part.outputs, own) : selected(part.outputs, own, numSelect);
       });
+      return requireNumbers(found, session.path);
     },
   };
 }

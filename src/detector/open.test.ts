@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { memory } from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { CLASSES, writeTinyOnnx, writeTinyWeights } from "../../tests/support/onnxFile.ts";
+import { readWeightsFile, writeWeightsFile } from "../checkpoint/weightsFile.ts";
 import { isBackendLoaded } from "../engine/backend.ts";
+import { fromFloat32 } from "../util/hostTensor.ts";
 import { openDetector } from "./open.ts";
 
 let folder: string;
@@ -61,4 +63,20 @@ test("another side is taken where the model can take it", async () => {
     hint: "Export it again with --resolution 96.",
   });
   await expect(openDetector(onnx, { device: "gpu" })).rejects.toThrow("device: gpu was asked for");
+});
+
+test("weights so large that no numbers come out are an error in either runtime", async () => {
+  const detect = async (path: string) => {
+    const detector = await openDetector(path, { device: "cpu" });
+    const images = new Float32Array(128 * 128 * 3).fill(0.5);
+    await detector.detect({ images, originalSizes: [[90, 200]] }).finally(detector.close);
+  };
+  const broken = [join(folder, "broken.safetensors"), join(folder, "broken.onnx")] as const;
+  const { tensors, metadata } = await readWeightsFile(weights);
+  const name = "transformer.decoder.norm.weight";
+  const { shape } = tensors.get(name)!;
+  tensors.set(name, fromFloat32(new Float32Array(shape[0]!).fill(3e38), shape));
+  await writeWeightsFile(broken[0], tensors, metadata);
+  await writeTinyOnnx(broken[1], { tensors });
+  for (const path of broken) await expect(detect(path)).rejects.toThrow(`${path} gives scores or boxes that are not`);
 });

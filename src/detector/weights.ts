@@ -6,7 +6,7 @@ import { limitThreads } from "../engine/threads.ts";
 import { forwardImages, selectDetections } from "../model/detect.ts";
 import type { Outputs, RfdetrWeights } from "../model/rfdetr.ts";
 import { UserError } from "../util/errors.ts";
-import { type Detecting, type Detector, detectWith, type OpenDetectorOptions } from "./detector.ts";
+import { type Detecting, type Detector, detectWith, type OpenDetectorOptions, requireNumbers } from "./detector.ts";
 import { loadModel } from "./loadModel.ts";
 
 /** Load weights of any kind onto the device. Throws as `loadModel`, and a UserError for a side that the model cannot take. */
@@ -26,7 +26,11 @@ export async function openWeights(weights: string, options: OpenDetectorOptions)
       `The resolution ${resolution} does not fit ${model.source}: it must be a multiple of ${block}.`,
     );
   }
-  const detecting = detectingWith(model.weights, { ...model.architecture, resolution });
+  const { forward, select } = detectingWith(model.weights, { ...model.architecture, resolution });
+  const detecting: Detecting<Outputs> = {
+    forward,
+    select: async (outputs, sizes) => requireNumbers(await select(outputs, sizes), model.source),
+  };
   return {
     ...{ kind: "weights", resolution, nativeResolution, threads, loadMs },
     ...{ classes: model.classes, source: model.source, file: model.path, threshold: undefined },

@@ -61,29 +61,52 @@ export async function evaluateModel({
   return { ...cocoAp({ ...all, maxDets: limits(maxDets) }), f1: bestOf(sweep), f1Sweep: sweep, images, ...all };
 }
 
+/** Where the class tables of a model and of a data set come together. */
+export type ClassMatch = {
+  categoryOf: (label: number) => number | undefined;
+  /** Said to people where not all of both tables found its name in the other. */
+  warning: string | undefined;
+};
+
 /**
- * Which category of a data set each label of a model means: by class name where they share any, else by order. Throws a
- * UserError where neither can be, naming both class tables.
+ * Which category of a data set each label of a model means: by class name, capitals and outer spaces aside where that is
+ * needed. Only a model that does not know its classes' names goes by order. Throws a UserError where neither can be,
+ * naming both class tables.
  */
-export function categoryOfLabel(
-  model: readonly ClassEntry[],
-  dataset: readonly ClassEntry[],
-  source: string,
-): (label: number) => number | undefined {
-  const nameOf = new Map(model.map(({ label, name }) => [label, name]));
-  const byName = new Map(dataset.map(({ name, categoryId }) => [name, categoryId]));
-  if (model.some(({ name }) => byName.has(name))) return (label) => byName.get(nameOf.get(label) ?? "");
-  if (model.length !== dataset.length) {
-    const list = (classes: readonly ClassEntry[]) => classes.map(({ name }) => name).join(", ");
-    throw new UserError(
-      `${source} was not trained for this data set: it has ${model.length} classes, the data set ${dataset.length}.`,
-      {
-        hint: `The model's classes are ${list(model)}; those of the data set are ${list(dataset)}.`,
-      },
-    );
+export function matchClasses(model: readonly ClassEntry[], dataset: readonly ClassEntry[], source: string): ClassMatch {
+  const byName = new Map(dataset.map((one) => [one.name, one]));
+  const byKey = new Map(dataset.map((one) => [nameKey(one.name), one]));
+  const pairs = model.map((own) => ({ own, other: byName.get(own.name) ?? byKey.get(nameKey(own.name)) }));
+  const list = (classes: readonly ClassEntry[]) => classes.map(({ name }) => name).join(", ");
+  if (pairs.some(({ other }) => other)) {
+    const [alone, met] = [pairs.filter(({ other }) => !other), new Set(pairs.map(({ other }) => other))];
+    const missing = dataset.filter((one) => !met.has(one));
+    const parts = [
+      ...(missing.length > 0 ? [`the model knows no ${list(missing)}, which cannot be found`] : []),
+      ...(alone.length > 0 ? [`the data set knows no ${list(alone.map(({ own }) => own))}, which is left out`] : []),
+    ];
+    const byLabel = new Map(pairs.map(({ own, other }) => [own.label, other?.categoryId]));
+    return {
+      categoryOf: (label) => byLabel.get(label),
+      warning: parts.length > 0 ? `Classes are matched by name: ${parts.join("; ")}.` : undefined,
+    };
+  }
+  const unnamed = model.every(({ name, label }) => name === `class ${label}`);
+  if (!unnamed || model.length !== dataset.length) {
+    const why = unnamed || model.length !== dataset.length ? `it has ${model.length} classes, the data set ${dataset.length}` : "no class name is shared"; // biome-ignore format: one line
+    throw new UserError(`${source} was not trained for this data set: ${why}.`, {
+      hint: `The model's classes are ${list(model)}; those of the data set are ${list(dataset)}. Classes are matched by name.`,
+    });
   }
   const byLabel = new Map(model.map(({ label }, i) => [label, dataset[i]!.categoryId]));
-  return (label) => byLabel.get(label);
+  return {
+    categoryOf: (label) => byLabel.get(label),
+    warning: `${source} does not know the names of its classes: they are taken in the order of the data set's, ${list(dataset)}.`,
+  };
+}
+
+function nameKey(name: string): string {
+  return name.normalize("NFC").trim().toLowerCase();
 }
 
 /** What there is to find: boxes as annotated, those without area left out as in training. Sizes are judged by `area`. */

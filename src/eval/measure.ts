@@ -9,7 +9,7 @@ import type { DeviceChoice } from "../engine/device.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import type { F1 } from "../run/evaluation.ts";
 import { type CocoMetrics, cocoAp, limits } from "./cocoAp.ts";
-import { categoryOfLabel, evaluateModel } from "./evaluate.ts";
+import { evaluateModel, matchClasses } from "./evaluate.ts";
 import { bestF1 } from "./f1.ts";
 import { readAnnotations, readResults } from "./results.ts";
 
@@ -47,6 +47,8 @@ export async function evaluate(options: EvaluateOptions): Promise<Measurement> {
   const detector = await openDetector(options.weights, { device, recipe, onDownload });
   const { source, device: used } = detector;
   if (used.warning) options.onWarning?.(used.warning);
+  const match = matchClasses(detector.classes, dataset.classes, source);
+  if (match.warning) options.onWarning?.(match.warning);
   const loader = evaluationLoader(dataset.splits[split]!, { batchSize, resolution: detector.resolution });
   try {
     const { metrics, perClass, f1, images } = await evaluateModel({
@@ -54,7 +56,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Measurement> {
       batches: loader.epoch(0),
       samples,
       classes: dataset.classes,
-      categoryOf: categoryOfLabel(detector.classes, dataset.classes, source),
+      categoryOf: match.categoryOf,
       maxDets,
       onBatch: (done) => onImages?.(done, samples.length),
     });
@@ -62,6 +64,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Measurement> {
       `weights  ${source}`,
       `data     ${dataset.description}, ${split}: ${images} images`,
       `device   ${used.name}`,
+      ...(match.warning ? [`note     ${match.warning}`] : []),
     ];
     return { metrics, perClass, f1, facts, about: { weights: source, data, split, images } };
   } finally {

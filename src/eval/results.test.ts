@@ -89,6 +89,26 @@ describe("readResults", () => {
     expect((await failure(readResults(path, annotations))).message).toContain(`${path}: ${message}`);
   });
 
+  it("goes by the names of images and categories where both files have them, whatever the ids", async () => {
+    const annotated = {
+      ...{ categories: [{ id: 1, name: "cup" }, { id: 2, name: "plate" }], annotations: [] },
+      images: [{ id: 4, file_name: "a/1.jpg" }, { id: 5, file_name: "b/1.jpg" }, { id: 6, file_name: "e\u0301.jpg" }],
+    }; // biome-ignore format: one line
+    const annotations = await readAnnotations(file("named.json", annotated));
+    const row = (file_name: string, more = {}) => ({ image_id: 4, category_id: 1, bbox: [1, 2, 3, 4], score: 0.5, file_name, ...more }); // biome-ignore format: one line
+    const read = (...rows: object[]) => readResults(file("rows.json", rows), annotations);
+    const rows = [row("photos/b/1.jpg"), row("C:\\a\\1.jpg"), row("\u00e9.jpg", { image_id: 99 }), row("1.jpg")];
+    expect((await read(...rows)).detections.map(({ imageId }) => imageId)).toEqual([5, 4, 6, 4]);
+    const plate = await read(row("a/1.jpg", { category_name: "plate" }));
+    expect(plate.detections).toMatchObject([{ categoryId: 2 }]);
+    expect((await failure(read(row("other.jpg")))).message).toContain("[0] has the file_name other.jpg, which the annotations do not list"); // biome-ignore format: one line
+    expect((await failure(read(row("1.jpg", { image_id: 6 })))).message).toContain("which fits 2 images");
+    const dog = read(row("a/1.jpg", { category_name: "dog" }));
+    expect((await failure(dog)).message).toContain(
+      "is of dog by its category_name, but its category 1 is annotated as cup",
+    );
+  });
+
   it("says that JSON has no NaN", async () => {
     const annotations = await readAnnotations(file("gt.json", truth()));
     const path = file("results.json", '[{"score": NaN}]');

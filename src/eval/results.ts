@@ -4,17 +4,32 @@ import { UserError } from "../util/errors.ts";
 import { parseJson } from "../util/untrusted/json.ts";
 import { readRegularText } from "../util/untrusted/regular.ts";
 import type { Category, Detection, GroundTruth } from "./boxMatching.ts";
+import {
+  categoryNames,
+  categoryOf,
+  type Entry,
+  type ImageNames,
+  imageNames,
+  imageOf,
+  integer,
+  short,
+  type Where,
+  wrong,
+} from "./identity.ts";
 
-export type Annotations = { imageIds: Set<number>; categories: Category[]; groundTruths: GroundTruth[] };
+export type Annotations = {
+  imageIds: Set<number>;
+  /** The images' names, as far as the file has them. */
+  files: ImageNames;
+  categories: Category[];
+  groundTruths: GroundTruth[];
+};
 
 /** Detections of a results file; `unknown` counts those left out, by category id that the annotations do not list. */
 export type Results = { detections: Detection[]; unknown: Map<number, number> };
 
 /** Bytes that make one text in Node. */
 const MOST_BYTES = 500_000_000;
-
-type Entry = Record<string, unknown>;
-type Where = { path: string; place: string };
 
 /** Read a COCO annotation file. Without `area` a box has its own; without `iscrowd` it is none. Throws UserError. */
 export async function readAnnotations(path: string): Promise<Annotations> {
@@ -25,7 +40,8 @@ export async function readAnnotations(path: string): Promise<Annotations> {
     });
   }
   const list = (key: string): [Where, Entry][] => entries((json as Entry)[key], { path, place: key });
-  const imageIds = new Set(list("images").map(([where, image]) => integer(image, "id", where)));
+  const images = list("images").map(([where, image]) => ({ id: integer(image, "id", where), file: image.file_name }));
+  const imageIds = new Set(images.map(({ id }) => id));
   const categories = list("categories").map(([where, category]): Category => {
     const id = integer(category, "id", where);
     return { id, name: typeof category.name === "string" ? category.name : String(id) };
@@ -48,26 +64,27 @@ export async function readAnnotations(path: string): Promise<Annotations> {
       throw wrong(where, "has an area that is no number");
     return { id, imageId, categoryId, bbox, area: area == null ? bbox[2] * bbox[3] : area, isCrowd: Boolean(iscrowd) };
   });
-  return { imageIds, categories, groundTruths };
+  return { imageIds, files: imageNames(images), categories, groundTruths };
 }
 
 /**
- * Read a COCO results file: a list of { image_id, category_id, bbox, score }. Detections of categories that are not
+ * Read a COCO results file: a list of { image_id, category_id, bbox, score }. Where an entry has a `file_name` or a
+ * `category_name`, as those of `predict` have, these say what is meant: ids may be numbered in another way. Detections of categories that are not
  * listed are left out and counted. Throws UserError for a malformed entry, an image that is not annotated, and where
  * every detection was left out.
  */
-export async function readResults(path: string, { imageIds, categories }: Annotations): Promise<Results> {
+export async function readResults(path: string, { imageIds, files, categories }: Annotations): Promise<Results> {
   const known = new Set(categories.map(({ id }) => id));
+  const names = categoryNames(categories);
   const unknown = new Map<number, number>();
   const detections: Detection[] = [];
   const list = entries(await readJson(path), { path, place: "" });
   for (const [where, result] of list) {
-    const imageId = integer(result, "image_id", where);
-    const categoryId = integer(result, "category_id", where);
+    const imageId = imageOf(result, where, { imageIds, files });
+    const categoryId = categoryOf(result, where, names);
     const bbox = box(result, where);
     const { score } = result;
     if (typeof score !== "number" || !Number.isFinite(score)) throw wrong(where, "has no score that is a number");
-    if (!imageIds.has(imageId)) throw wrong(where, `belongs to image ${imageId}, which the annotations do not list`);
     if (known.has(categoryId)) detections.push({ imageId, categoryId, bbox, score });
     else unknown.set(categoryId, (unknown.get(categoryId) ?? 0) + 1);
   }
@@ -98,15 +115,6 @@ function entries(list: unknown, { path, place }: Where): [Where, Entry][] {
   });
 }
 
-function integer(entry: Entry, key: string, where: Where): number {
-  const value = entry[key];
-  if (Number.isSafeInteger(value)) return value as number;
-  throw wrong(
-    where,
-    `has ${value === undefined ? `no ${key}` : `the ${key} ${short(value)}`}, which must be a whole number`,
-  );
-}
-
 function box(entry: Entry, where: Where): GroundTruth["bbox"] {
   const { bbox } = entry;
   if (!Array.isArray(bbox) || bbox.length !== 4 || !bbox.every((value) => Number.isFinite(value))) {
@@ -114,13 +122,4 @@ function box(entry: Entry, where: Where): GroundTruth["bbox"] {
   }
   if (bbox[2] < 0 || bbox[3] < 0) throw wrong(where, `has a bbox of negative size: ${short(bbox)}`);
   return bbox as unknown as GroundTruth["bbox"];
-}
-
-function short(value: unknown): string {
-  const text = JSON.stringify(value) ?? "undefined";
-  return text.length > 120 ? `${text.slice(0, 120)}...` : text;
-}
-
-function wrong({ path, place }: Where, what: string): UserError {
-  return new UserError(`${path}: ${place} ${what}.`);
 }

@@ -35,9 +35,9 @@ const architecture: Architecture = {
 const masksOf = (rates: number[], seed: number) =>
   dropPathMasks({ rates, rng: rngFromSeed(seed) }, architecture, { images: 2 });
 
-function weightsOf(trains: (path: string) => boolean): RfdetrWeights {
+function weightsOf(trains: (path: string) => boolean, of = architecture): RfdetrWeights {
   const rng = rngFromSeed(5);
-  const leaves = [...leafShapes(architecture)].map(([path, shape]) => {
+  const leaves = [...leafShapes(of)].map(([path, shape]) => {
     const scale = shape.length > 1 ? 1 / Math.sqrt(shape.at(-2)!) : 0.3;
     const data = Float32Array.from({ length: size(shape) }, () => rng.normal() * scale);
     return [path, { shape, data }] as const;
@@ -46,13 +46,17 @@ function weightsOf(trains: (path: string) => boolean): RfdetrWeights {
 }
 
 /** Loss and gradients by path, as bytes. */
-function gradientsOf(weights: RfdetrWeights, options: Omit<ForwardOptions, "training">): Map<string, Buffer> {
+function gradientsOf(
+  weights: RfdetrWeights,
+  options: Omit<ForwardOptions, "training">,
+  of = architecture,
+): Map<string, Buffer> {
   const variables = flatten<tf.Tensor>(weights).filter(([, leaf]) => leaf instanceof tf.Variable);
   const images = random([2, 64, 64, 3], 3) as tf.Tensor4D;
   const { loss, gradients } = valueAndGradients(
     variables.map(([, leaf]) => leaf),
     () => {
-      const { layers, encoder } = rfdetr(weights, architecture, images, { ...options, training: true });
+      const { layers, encoder } = rfdetr(weights, of, images, { ...options, training: true });
       const parts = [...layers, encoder].flatMap(({ logits, boxes }) => [tf.sin(logits), boxes]);
       return { loss: tf.addN(parts.map((part) => tf.mean(part))) as tf.Scalar, extra: {} };
     },
@@ -100,6 +104,16 @@ describe("gradient checkpointing", () => {
     gradientsOf(weights, { checkpointing: "none", padding: padded });
     expect(tf.memory().numTensors).toBe(before);
   });
+});
+
+test("a single decoder layer has gradients, too", () => {
+  const one = { ...architecture, decLayers: 1 };
+  const gradients = gradientsOf(
+    weightsOf(() => true, one),
+    {},
+    one,
+  );
+  expect([...gradients.keys()].some((path) => path.startsWith("decoder.layers.0."))).toBe(true);
 });
 
 describe("frozen weights", () => {

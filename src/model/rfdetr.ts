@@ -117,12 +117,17 @@ function detect(
   );
   const stacked = tf.stack(hidden); // [layers, batch, groups * queries, dim]
   const outputs = joinOutputs(HEADS.map((head) => head(weights.heads, { hidden: stacked, references, run })));
-  const byLayer = Object.entries(outputs).map(([name, output]) => [name, tf.unstack(output)] as const);
+  const byLayer = Object.entries(outputs).map(([name, output]) => [name, unstackLayers(output)] as const);
   const layers = Array.from(
     { length: decLayers },
     (_, i) => Object.fromEntries(byLayer.map(([name, output]) => [name, output[i]])) as Outputs,
   );
   return { layers, encoder: { logits, boxes } };
+}
+
+/** [layers, ...] -> [...] for each layer. Of one layer the library's gradient of `unstack` fails. */
+function unstackLayers(output: tf.Tensor): tf.Tensor[] {
+  return output.shape[0] === 1 ? [tf.reshape(output, output.shape.slice(1))] : tf.unstack(output);
 }
 
 /** The first groups of a layer whose leaves stack one tensor a group. */

@@ -57,6 +57,13 @@ export function toFloat32({ dtype, shape, bytes }: HostTensor): Float32Array {
   return out;
 }
 
+/** Whether no value is NaN or infinite. */
+export function allFinite(values: Float32Array): boolean {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]! - values[i]!; // 0, but for what is not finite
+  return sum === 0;
+}
+
 function halfToNumber(h: number): number {
   const sign = h & 0x8000 ? -1 : 1;
   const exponent = (h >> 10) & 0x1f;

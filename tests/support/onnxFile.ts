@@ -7,6 +7,7 @@ import { type WeightsMetadata, writeWeightsFile } from "../../src/checkpoint/wei
 import { createGraph } from "../../src/export/graph/graph.ts";
 import { buildGraph } from "../../src/export/graph/rfdetr.ts";
 import { toMetadata } from "../../src/onnx/metadata.ts";
+import type { StateDict } from "../../src/util/hostTensor.ts";
 import { toBytes } from "../../src/util/protobuf.ts";
 import { TINY, weightsOf } from "../parity/fixtures.ts";
 
@@ -31,9 +32,9 @@ const OWN: WeightsMetadata = {
 /** The same weights as an ONNX file. */
 export async function writeTinyOnnx(
   path: string,
-  { seed = 11, threshold }: { seed?: number; threshold?: number } = {},
+  { seed = 11, threshold, tensors }: { seed?: number; threshold?: number; tensors?: StateDict } = {},
 ): Promise<void> {
-  const leaves = toLeaves(weightsOf(TINY, seed), TINY);
+  const leaves = toLeaves(tensors ?? weightsOf(TINY, seed), TINY);
   const graph = buildGraph(leaves, TINY, { opset: 18, batch: "dynamic", fused: false, floats: "float32" });
   const metadata = toMetadata({
     ...{ classes: CLASSES, resolution: TINY.resolution, numSelect: TINY.numSelect },

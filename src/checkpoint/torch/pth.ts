@@ -90,7 +90,7 @@ function findWeights(path: string, top: Map<PyValue, PyValue>, part: "model" | "
       });
     }
     if (kind !== "lightning") weights.set(key, value);
-    else if (key.startsWith("model.")) weights.set(key.slice(6).replace(/^_orig_mod\./, ""), value);
+    else if (key.startsWith("model.")) weights.set(key.slice(6), value);
   }
   if (weights.size === 0) {
     throw noWeights(

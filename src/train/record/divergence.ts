@@ -5,7 +5,7 @@ import { linkedCheckpoint } from "../../checkpoint/store.ts";
 import { runFiles } from "../../run/files.ts";
 import type { LearnerTensors } from "../../step/learner.ts";
 import { UserError } from "../../util/errors.ts";
-import { toFloat32 } from "../../util/hostTensor.ts";
+import { allFinite, toFloat32 } from "../../util/hostTensor.ts";
 
 /** Steps in a row that may be skipped because something was not a finite number. */
 export const MOST_SKIPPED = 5;
@@ -43,10 +43,4 @@ async function wayOn(dir: string, instead: string): Promise<string> {
     `${instead}, or lower train.lr and train.lr_encoder in ${recipe}. Then continue from the last good checkpoint, ` +
     `${last}, with: rfdetr-train resume ${dir}. An older one can be chosen with rfdetr-train rollback ${dir} --to NAME.`
   );
-}
-
-function allFinite(values: Float32Array): boolean {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i]! - values[i]!; // 0, but for what is not finite
-  return sum === 0;
 }
