@@ -4,7 +4,7 @@ import { evaluationLoader } from "../data/batch/evaluationLoader.ts";
 import type { Dataset } from "../data/dataset/dataset.ts";
 import type { SplitName } from "../data/dataset/sample.ts";
 import type { Detector } from "../detector/detector.ts";
-import { evaluateModel, matchClasses } from "../eval/evaluate.ts";
+import { alignClasses, evaluateModel } from "../eval/evaluate.ts";
 import { metricsOf } from "../eval/metricsRow.ts";
 
 /** `metrics` under the names of `evaluate --json`. */
@@ -33,7 +33,7 @@ export async function accuracyOf(
       batches: loader.epoch(0),
       samples,
       classes: dataset.classes,
-      categoryOf: matchClasses(classes, dataset.classes, source).categoryOf,
+      categoryOf: alignClasses(classes, dataset.classes, source).categoryOf,
       maxDets,
       onBatch: (done) => {
         signal?.throwIfAborted();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Batch } from "../data/batch/loader.ts";
-import { evaluateModel, matchClasses } from "./evaluate.ts";
+import { alignClasses, evaluateModel } from "./evaluate.ts";
 import { metricsOf } from "./metricsRow.ts";
 
 const classes = [
@@ -41,27 +41,27 @@ describe("evaluateModel", () => {
   });
 });
 
-describe("matchClasses", () => {
+describe("alignClasses", () => {
   const model = (...names: string[]) => names.map((name, label) => ({ name, label, categoryId: label }));
 
   it("goes by class names where the model and the data set share any, and says what is left", () => {
-    const shared = matchClasses(model("dog", "bird"), classes, "w.pth");
+    const shared = alignClasses(model("dog", "bird"), classes, "w.pth");
     expect([0, 1, 2].map(shared.categoryOf)).toEqual([9, undefined, undefined]);
     expect(shared.warning).toMatch(/the model knows no cat, .*the data set knows no bird/);
-    const same = matchClasses(model("Dog ", "cat"), classes, "w.pth");
+    const same = alignClasses(model("Dog ", "cat"), classes, "w.pth");
     expect([0, 1].map(same.categoryOf)).toEqual([9, 4]);
     expect(same.warning).toBeUndefined();
   });
 
   it("goes by order where the model has no names, and says so", () => {
-    const { categoryOf, warning } = matchClasses(model("class 0", "class 1"), classes, "w.pth");
+    const { categoryOf, warning } = alignClasses(model("class 0", "class 1"), classes, "w.pth");
     expect([0, 1, 2].map(categoryOf)).toEqual([4, 9, undefined]);
     expect(warning).toMatch(/w\.pth does not know the names .* in the order of the data set's, cat, dog/);
   });
 
   it("refuses a model of other classes, as many as they are", () => {
     const three = model("a", "b", "c");
-    expect(() => matchClasses(three, classes, "w.pth")).toThrow("w.pth was not trained for this data set");
-    expect(() => matchClasses(model("cup", "plate"), classes, "w.pth")).toThrow("no class name is shared");
+    expect(() => alignClasses(three, classes, "w.pth")).toThrow("w.pth was not trained for this data set");
+    expect(() => alignClasses(model("cup", "plate"), classes, "w.pth")).toThrow("no class name is shared");
   });
 });

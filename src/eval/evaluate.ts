@@ -73,7 +73,7 @@ export type ClassMatch = {
  * needed. Only a model that does not know its classes' names goes by order. Throws a UserError where neither can be,
  * naming both class tables.
  */
-export function matchClasses(model: readonly ClassEntry[], dataset: readonly ClassEntry[], source: string): ClassMatch {
+export function alignClasses(model: readonly ClassEntry[], dataset: readonly ClassEntry[], source: string): ClassMatch {
   const byName = new Map(dataset.map((one) => [one.name, one]));
   const byKey = new Map(dataset.map((one) => [nameKey(one.name), one]));
   const pairs = model.map((own) => ({ own, other: byName.get(own.name) ?? byKey.get(nameKey(own.name)) }));

@@ -45,6 +45,27 @@ export function imageOf(
   throw wrong(where, `has the file_name ${file}, which fits ${best.length} images of the annotations`);
 }
 
+/**
+ * New ids of annotated images: those that the results give them, so that ties between images are broken in the same order
+ * however the annotations are numbered. `pairs`: of each detection the id in the annotations and the one in the results.
+ * Ids stay where the results do not give each image one of its own.
+ */
+export function resultsNumbers(
+  pairs: Iterable<readonly [annotated: number, given: number]>,
+  imageIds: ReadonlySet<number>,
+): (annotated: number) => number {
+  const [numbers, taken] = [new Map<number, number>(), new Map<number, number>()];
+  for (const [annotated, given] of pairs) {
+    if ((numbers.get(annotated) ?? given) !== given || (taken.get(given) ?? annotated) !== annotated) return (id) => id;
+    numbers.set(annotated, given);
+    taken.set(given, annotated);
+  }
+  let free = 0;
+  for (const id of [...imageIds, ...taken.keys()]) free = Math.max(free, id + 1);
+  for (const id of imageIds) if (!numbers.has(id)) numbers.set(id, taken.has(id) ? free++ : id);
+  return (id) => numbers.get(id) ?? id;
+}
+
 /** Category ids by name; null: several have it. */
 type CategoryNames = { byName: Map<string, number | null>; byId: Map<number, string> };
 

@@ -9,7 +9,7 @@ import type { DeviceChoice } from "../engine/device.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import type { F1 } from "../run/evaluation.ts";
 import { type CocoMetrics, cocoAp, limits } from "./cocoAp.ts";
-import { evaluateModel, matchClasses } from "./evaluate.ts";
+import { alignClasses, evaluateModel } from "./evaluate.ts";
 import { bestF1 } from "./f1.ts";
 import { readAnnotations, readResults } from "./results.ts";
 
@@ -47,7 +47,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Measurement> {
   const detector = await openDetector(options.weights, { device, recipe, onDownload });
   const { source, device: used } = detector;
   if (used.warning) options.onWarning?.(used.warning);
-  const match = matchClasses(detector.classes, dataset.classes, source);
+  const match = alignClasses(detector.classes, dataset.classes, source);
   if (match.warning) options.onWarning?.(match.warning);
   const loader = evaluationLoader(dataset.splits[split]!, { batchSize, resolution: detector.resolution });
   try {
@@ -84,9 +84,10 @@ export async function evaluateResults({
   maxDets?: number | undefined;
 }): Promise<Measurement> {
   const truth = await readAnnotations(annotations);
-  const { detections, unknown } = await readResults(predictions, truth);
+  const { detections, unknown, numberOf } = await readResults(predictions, truth);
   const { groundTruths, categories, imageIds } = truth;
-  const all = { groundTruths, detections, categories };
+  const renumbered = <Of extends { imageId: number }>(list: Of[]) => list.map((one) => ({ ...one, imageId: numberOf(one.imageId) })); // biome-ignore format: one line
+  const all = { groundTruths: renumbered(groundTruths), detections: renumbered(detections), categories };
   const facts = [
     `annotations  ${annotations}: ${imageIds.size} images, ${groundTruths.length} boxes, ${categories.length} classes`,
     `predictions  ${predictions}: ${detections.length} detections`,

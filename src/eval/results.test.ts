@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { UserError } from "../util/errors.ts";
+import { evaluateResults } from "./measure.ts";
 import { readAnnotations, readResults } from "./results.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rfdetr-results-"));
@@ -107,6 +108,23 @@ describe("readResults", () => {
     expect((await failure(dog)).message).toContain(
       "is of dog by its category_name, but its category 1 is annotated as cup",
     );
+  });
+
+  it("breaks ties between images in the same order however the annotations number them", async () => {
+    const boxes = [[5, 5, 20, 15], [30, 5, 20, 16]]; // biome-ignore format: one line
+    const written = (id: (image: number) => number) => ({
+      images: [1, 2, 3].map((image) => ({ id: id(image), file_name: `${image}.jpg` })),
+      categories: [{ id: 1, name: "cup" }],
+      annotations: [1, 2].map((image) => ({ id: image, image_id: id(image), category_id: 1, bbox: boxes[image - 1] })),
+    });
+    const rows = [1, 2].map((image) => ({ image_id: image, category_id: 1, bbox: boxes[0], score: 0.9, file_name: `x/${image}.jpg` })); // biome-ignore format: one line
+    const predictions = file("tied.json", rows);
+    const measured = [(image: number) => image, (image: number) => 4 - image].map(async (id, i) => {
+      const { metrics } = await evaluateResults({ predictions, annotations: file(`order-${i}.json`, written(id)) });
+      return metrics;
+    });
+    expect(await measured[1]).toEqual(await measured[0]);
+    expect((await measured[0])!["AP50:95"]).toBeGreaterThan(0.5);
   });
 
   it("says that JSON has no NaN", async () => {

@@ -13,6 +13,7 @@ import {
   imageOf,
   integer,
   short,
+  resultsNumbers,
   type Where,
   wrong,
 } from "./identity.ts";
@@ -26,7 +27,12 @@ export type Annotations = {
 };
 
 /** Detections of a results file; `unknown` counts those left out, by category id that the annotations do not list. */
-export type Results = { detections: Detection[]; unknown: Map<number, number> };
+export type Results = {
+  detections: Detection[];
+  unknown: Map<number, number>;
+  /** The number of an annotated image in the results. */
+  numberOf: (imageId: number) => number;
+};
 
 /** Bytes that make one text in Node. */
 const MOST_BYTES = 500_000_000;
@@ -78,9 +84,11 @@ export async function readResults(path: string, { imageIds, files, categories }:
   const names = categoryNames(categories);
   const unknown = new Map<number, number>();
   const detections: Detection[] = [];
+  const pairs: [annotated: number, given: number][] = [];
   const list = entries(await readJson(path), { path, place: "" });
   for (const [where, result] of list) {
     const imageId = imageOf(result, where, { imageIds, files });
+    pairs.push([imageId, result.image_id as number]);
     const categoryId = categoryOf(result, where, names);
     const bbox = box(result, where);
     const { score } = result;
@@ -94,7 +102,7 @@ export async function readResults(path: string, { imageIds, files, categories }:
       hint: `Its category ids are ${ids(unknown.keys())}; those of the annotations are ${ids(known)}.`,
     });
   }
-  return { detections, unknown };
+  return { detections, unknown, numberOf: resultsNumbers(pairs, imageIds) };
 }
 
 async function readJson(path: string): Promise<unknown> {

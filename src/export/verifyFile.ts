@@ -5,7 +5,7 @@ import { type HostModel, type Model, placeModel } from "../detector/loadModel.ts
 import { openOnnxDetector } from "../detector/onnx.ts";
 import { isBackendLoaded } from "../engine/backend.ts";
 import { selectDevice } from "../engine/device.ts";
-import { matchClasses } from "../eval/evaluate.ts";
+import { alignClasses } from "../eval/evaluate.ts";
 import { UserError } from "../util/errors.ts";
 import type { ExportOptions } from "./options.ts";
 import { type ExportPictures, spread } from "./pictures.ts";
@@ -55,7 +55,7 @@ export async function verifyFile(
         labels: {
           samples: split.samples,
           classes,
-          categoryOf: matchClasses(trainer.classes, classes, trainer.source).categoryOf,
+          categoryOf: alignClasses(trainer.classes, classes, trainer.source).categoryOf,
         },
       }),
       onImages: (done) => {
