@@ -12,8 +12,8 @@ import {
   imageNames,
   imageOf,
   integer,
-  short,
   resultsNumbers,
+  short,
   type Where,
   wrong,
 } from "./identity.ts";
