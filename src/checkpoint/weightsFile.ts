@@ -112,7 +112,7 @@ async function sniff(file: FileReader): Promise<"safetensors" | "torch"> {
 const JSON_KEYS = ["architecture", "args", "class_names", "category_ids", "epoch", "other"];
 const RESERVED = [...JSON_KEYS, "format", "model_name"];
 
-function fromText(path: string, text: Record<string, string>): WeightsMetadata {
+export function fromText(path: string, text: Record<string, string>): WeightsMetadata {
   const parsed: Record<string, Json> = {};
   for (const key of JSON_KEYS) {
     const value = text[key];

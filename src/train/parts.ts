@@ -15,6 +15,7 @@ import {
 } from "../data/dataset/dataset.ts";
 import { headerProblems, MOST_HEADERS } from "../data/dataset/headers.ts";
 import type { ClassEntry } from "../data/dataset/sample.ts";
+import { wholenessProblems } from "../data/dataset/wholeness.ts";
 import { selectDevice } from "../engine/device.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { describeEnvironment } from "../run/environment.ts";
@@ -27,6 +28,7 @@ import { describeDevice, describeModel, describeOrder } from "./describeRun.ts";
 import type { Parts } from "./liveRun.ts";
 import { recipeArchitecture } from "./recipeArchitecture.ts";
 import { batchSize, chooseSplits, loaders } from "./runData.ts";
+import { requireSameClasses } from "./sameData.ts";
 import { learnerSettings, stepSettings } from "./settings.ts";
 import { stepMeter } from "./stages/meter.ts";
 import { stageAt, stagePlan } from "./stages/stages.ts";
@@ -38,6 +40,8 @@ export type AssembleOptions = {
   dryRun?: boolean;
   /** Weights in place of the recipe's: those of a checkpoint. */
   model?: StateDict;
+  /** The classes that these weights know, by label. */
+  classNames?: readonly string[] | undefined;
   /** Where the run begins or goes on, which decides on the stage. */
   epoch?: number;
   onEvent?: (event: TrainEvent) => void;
@@ -48,13 +52,15 @@ export type AssembleOptions = {
 /** Make everything that a run needs; nothing is written. Throws a UserError that says what in recipe or data is wrong. */
 export async function assemble(
   recipe: Recipe,
-  { overfit, dryRun = false, model, epoch = 0, onEvent, signal }: AssembleOptions,
+  { overfit, dryRun = false, model, classNames, epoch = 0, onEvent, signal }: AssembleOptions,
 ): Promise<Parts> {
   recipeArchitecture(recipe); // a faulty one is reported before the data set is read
   const dataset = await loadDataset(recipe.data);
   const headers = await headerProblems(dataset, { most: MOST_HEADERS });
-  refuseErrors(headers);
+  const whole = wholenessProblems(dataset);
+  refuseErrors([...whole, ...headers]);
   const { classes } = dataset;
+  if (classNames) requireSameClasses(classNames, classes);
   const architecture = recipeArchitecture(recipe, classes.length);
   const splits = chooseSplits(recipe, dataset, { overfit, dryRun });
   const device = selectDevice(recipe.device);
@@ -81,7 +87,7 @@ export async function assemble(
     size: sizeOf(recipe, trainLoader),
     facts: [
       ...datasetSummary(dataset),
-      ...describeWarnings([...dataset.problems, ...headers]),
+      ...describeWarnings([...dataset.problems, ...whole, ...headers]),
       ...(overfit === null ? [] : [`Only the first ${overfit} training images are used, for training and evaluation`]),
       ...start.facts,
       ...describeModel(recipe, architecture, plan),

@@ -171,3 +171,28 @@ test("training that has diverged skips a few steps, then stops and names images;
     await verifyCheckpoint(join(run, "checkpoints", name));
   }
 });
+
+test("a run goes on with its own classes only, and says that images or boxes have changed", async () => {
+  const [run, data] = [join(dir, "changed"), join(dir, "changing")];
+  await tinyDataset(data);
+  await collect((options) => train(tinyRecipe(data), { run, ...options }), 3);
+  const path = join(data, "train", "_annotations.coco.json");
+  const before = JSON.parse(await readFile(path, "utf8"));
+  const write = (change: object) => writeFile(path, JSON.stringify({ ...before, ...change }));
+  await write({ categories: before.categories.map((one: { id: number }) => ({ ...one, name: `other ${one.id}` })) });
+  const valid = join(data, "valid", "_annotations.coco.json");
+  const kept = await readFile(valid, "utf8");
+  await writeFile(valid, kept.replace(/"red"/, '"other 1"').replace(/"blue"/, '"other 2"'));
+  const { message } = await userError(resume(run));
+  expect(message).toBe("The data set has other classes than the run: other 1, other 2; the run has red, blue.");
+  await writeFile(valid, kept);
+  await write({ annotations: before.annotations.slice(1) });
+  const { events } = await collect((options) => resume(run, options), 4);
+  const start = events.find((event) => event.type === "start");
+  expect(start!.facts.join("\n")).toMatch(
+    /Warning: images or boxes of the data set have changed since this run was started/,
+  );
+  await write({});
+  const again = await collect((options) => resume(run, options));
+  expect(again.events.find((event) => event.type === "start")!.facts.join("\n")).not.toContain("have changed");
+});

@@ -3,6 +3,7 @@
 import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { listCheckpoints } from "../checkpoint/store.ts";
+import { fromText } from "../checkpoint/weightsFile.ts";
 import { writeRecipe } from "../recipe/load.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import type { EndStatus, MetricsRow, TrainEvent } from "../run/events.ts";
@@ -24,6 +25,7 @@ import { reportRun } from "./record/report.ts";
 import { exportMissing } from "./record/runExport.ts";
 import { finished, loadProgress, type SavedProgress, saveProgress } from "./record/saving.ts";
 import { openTrackers } from "./record/trackers.ts";
+import { changedData } from "./sameData.ts";
 
 type SaveWish = { asked: boolean };
 
@@ -146,8 +148,9 @@ export async function reopen(
     });
   }
   const { overfit, metricsRows: rows, seconds = 0 } = state;
-  const parts = await assemble(recipe, { overfit, dryRun, model, epoch: state.epoch, ...(onEvent && { onEvent }) });
-  parts.facts.push(...facts);
+  const { classNames } = fromText(dir, checkpoint.metadata);
+  const parts = await assemble(recipe, { overfit, dryRun, model, classNames, epoch: state.epoch, ...(onEvent && { onEvent }) }); // biome-ignore format: one line
+  parts.facts.push(...facts, ...(await changedData(dir, parts.environment)));
   restoreLearner(parts.learner, ema ? { model, optimizer, ema } : { model, optimizer }, state.emaUpdates);
   const { epoch, batch, step, skipped, best, patience } = state;
   return open(dir, recipe, parts, { epoch, batch, step, skipped, best, patience }, { overfit, rows, seconds, onEvent });

@@ -48,10 +48,10 @@ describe("class table", () => {
   });
 
   it("names a category that is not in the table, its file and its annotation", async () => {
-    const val = coco("b.png", 7, [1, 2, 3, 4]);
+    const val = { ...coco("b.png", 7, [1, 2, 3, 4]), categories: [{ id: 7, name: "dog" }] };
     await roboflow(undefined, val);
     const said = await message(loadDataset({ dir: root }));
-    expect(said).toMatch(/valid\/_annotations\.coco\.json: annotation 1 \(image b\.png\) is of category 7 \("cat"\)/);
+    expect(said).toMatch(/valid\/_annotations\.coco\.json: annotation 1 \(image b\.png\) is of category 7 \("dog"\)/);
   });
 });
 

@@ -6,6 +6,7 @@ import { basename, join, resolve } from "node:path";
 import { UserError } from "../../util/errors.ts";
 import { orPackaged } from "../../util/package.ts";
 import type { Exif } from "../image/decode.ts";
+import { inClassTable } from "./classTable.ts";
 import { type CocoFile, cocoClasses, cocoSamples, readCoco } from "./coco.ts";
 import { exists, openListing } from "./listing.ts";
 import { type ClassEntry, type Problem, SPLITS, type Split, type SplitName } from "./sample.ts";
@@ -221,7 +222,9 @@ async function loadCoco(
     if (!file || !source) continue;
     const folder = resolve(source.images);
     const locate = await openListing(folder);
-    const { samples, problems: found } = await cocoSamples(file, classes, {
+    const renumbered = inClassTable(file, classes, name);
+    problems.push(...renumbered.problems);
+    const { samples, problems: found } = await cocoSamples(renumbered.file, classes, {
       split: name,
       folder: source.images,
       locate,

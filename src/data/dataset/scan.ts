@@ -18,6 +18,7 @@ import {
   type SplitName,
   trainingBoxes,
 } from "./sample.ts";
+import { wholenessProblems } from "./wholeness.ts";
 
 type SplitReport = {
   images: number;
@@ -67,7 +68,7 @@ type ReportProblem = (
  */
 export async function scanDataset(dataset: Dataset, options: ScanOptions = {}): Promise<ScanReport> {
   const { queries = Number.POSITIVE_INFINITY, onProgress, signal } = options;
-  const problems = [...dataset.problems, ...(await headerProblems(dataset))];
+  const problems = [...dataset.problems, ...wholenessProblems(dataset), ...(await headerProblems(dataset))];
   const known = new Set(problems.map((p) => `${p.split} ${p.file} ${p.kind}`));
   const present = SPLITS.flatMap((name) => dataset.splits[name] ?? []);
   const total = present.reduce((n, split) => n + split.samples.length, 0);

@@ -1,0 +1,27 @@
+// A run that goes on must go on with the data it was made with: its classes are required, what else has changed is said.
+
+import type { Environment } from "../run/environment.ts";
+import { openRunFolder } from "../run/runFolder.ts";
+import { UserError } from "../util/errors.ts";
+
+/** Throws a UserError where the data set's classes are not those that a checkpoint's weights know, label by label. */
+export function requireSameClasses(trained: readonly string[], classes: readonly { name: string }[]): void {
+  const now = classes.map(({ name }) => name);
+  if (trained.join("\n") === now.join("\n")) return;
+  throw new UserError(
+    `The data set has other classes than the run: ${now.join(", ")}; the run has ${trained.join(", ")}.`,
+    {
+      hint: "Put the data set back, or start a new run from these weights with heads: transplant, which keeps the classes that both have.",
+    },
+  );
+}
+
+/** A line for people where the data set is not, to the byte, the one that the run was started with. */
+export async function changedData(dir: string, { dataset }: Environment): Promise<string[]> {
+  const before = (await (await openRunFolder(dir)).environment())?.dataset?.fingerprint;
+  if (typeof before !== "string" || before === dataset.fingerprint) return [];
+  return [
+    `Warning: images or boxes of the data set have changed since this run was started (fingerprint ${before.slice(0, 12)}, now ${dataset.fingerprint.slice(0, 12)}): ` +
+      "what is measured from here on differs from what was measured before",
+  ];
+}
