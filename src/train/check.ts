@@ -10,8 +10,8 @@ import { findPublished, publishedWeights } from "../checkpoint/published/publish
 import type { Transplant } from "../checkpoint/transplant.ts";
 import { weightsAt } from "../checkpoint/weightsFolder.ts";
 import { epochLength } from "../data/batch/sampler.ts";
+import { type ScanReport, scanDataset } from "../data/dataset/check/scan.ts";
 import { loadDataset } from "../data/dataset/dataset.ts";
-import { type ScanReport, scanDataset } from "../data/dataset/scan.ts";
 import { loadRecipe } from "../recipe/load.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { scheduleFrom } from "../step/optimiser/schedule.ts";

@@ -6,6 +6,8 @@ import type { Architecture } from "../architecture/variants.ts";
 import { leafShapes } from "../architecture/weights/table.ts";
 import { toText } from "../checkpoint/weightsFile.ts";
 import type { Loader } from "../data/batch/loader.ts";
+import { headerProblems, MOST_HEADERS } from "../data/dataset/check/headers.ts";
+import { wholenessProblems } from "../data/dataset/check/wholeness.ts";
 import {
   datasetFingerprint,
   datasetSummary,
@@ -13,9 +15,7 @@ import {
   loadDataset,
   refuseErrors,
 } from "../data/dataset/dataset.ts";
-import { headerProblems, MOST_HEADERS } from "../data/dataset/headers.ts";
 import type { ClassEntry } from "../data/dataset/sample.ts";
-import { wholenessProblems } from "../data/dataset/wholeness.ts";
 import { selectDevice } from "../engine/device.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { describeEnvironment } from "../run/environment.ts";
@@ -28,9 +28,9 @@ import { describeDevice, describeModel, describeOrder } from "./describeRun.ts";
 import type { Parts } from "./liveRun.ts";
 import { recipeArchitecture } from "./recipeArchitecture.ts";
 import { batchSize, chooseSplits, loaders } from "./runData.ts";
-import { requireSameClasses } from "./sameData.ts";
 import { learnerSettings, stepSettings } from "./settings.ts";
 import { stepMeter } from "./stages/meter.ts";
+import { requireSameClasses } from "./stages/sameData.ts";
 import { stageAt, stagePlan } from "./stages/stages.ts";
 import { startingWeights } from "./startingWeights.ts";
 

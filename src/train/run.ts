@@ -25,7 +25,7 @@ import { reportRun } from "./record/report.ts";
 import { exportMissing } from "./record/runExport.ts";
 import { finished, loadProgress, type SavedProgress, saveProgress } from "./record/saving.ts";
 import { openTrackers } from "./record/trackers.ts";
-import { changedData } from "./sameData.ts";
+import { changedData } from "./stages/sameData.ts";
 
 type SaveWish = { asked: boolean };
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { coco, image, message, roboflow, root, text } from "../../../tests/support/datasetFolder.ts";
 import { loadDataset } from "./dataset.ts";
-import { scanDataset } from "./scan.ts";
+import { scanDataset } from "./check/scan.ts";
 
 /** Paths of the training images of the data set in the test's folder, and what is wrong with it. */
 async function load() {

@@ -1,7 +1,7 @@
 // What a data set as a whole must have before anything can be learned from it: boxes to train on, of every class.
 
-import type { Dataset } from "./dataset.ts";
-import { type Problem, type Split, trainingBoxes } from "./sample.ts";
+import type { Dataset } from "../dataset.ts";
+import { type Problem, type Split, trainingBoxes } from "../sample.ts";
 
 /** An error where no box to train on is left; else warnings for classes without one, and for classes of one name. */
 export function wholenessProblems({

@@ -1,8 +1,8 @@
 // What the headers of images say that changes what training sees: EXIF orientation, more than 8 bits, more than one picture.
 
-import { type ImageHeader, imageHeader } from "../image/decode.ts";
-import type { Dataset } from "./dataset.ts";
-import { type Problem, SPLITS, type Split } from "./sample.ts";
+import { type ImageHeader, imageHeader } from "../../image/decode.ts";
+import type { Dataset } from "../dataset.ts";
+import { type Problem, SPLITS, type Split } from "../sample.ts";
 
 /** Images of a split that are looked at, spread evenly, where a look at all of them would take long. */
 export const MOST_HEADERS = 5000;

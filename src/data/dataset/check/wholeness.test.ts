@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { coco, message, roboflow, root, text } from "../../../tests/support/datasetFolder.ts";
-import { loadDataset } from "./dataset.ts";
+import { coco, message, roboflow, root, text } from "../../../../tests/support/datasetFolder.ts";
+import { loadDataset } from "../dataset.ts";
 import { scanDataset } from "./scan.ts";
 import { wholenessProblems } from "./wholeness.ts";
 

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { coco, image, roboflow, root } from "../../../tests/support/datasetFolder.ts";
-import { loadDataset } from "./dataset.ts";
+import { coco, image, roboflow, root } from "../../../../tests/support/datasetFolder.ts";
+import { loadDataset } from "../dataset.ts";
 import { scanDataset } from "./scan.ts";
 
 describe("scan", () => {
@@ -80,7 +80,7 @@ describe("scan", () => {
   });
 
   it("finds nothing wrong with the trees", async () => {
-    const dir = new URL("../../../datasets/trees", import.meta.url).pathname;
+    const dir = new URL("../../../../datasets/trees", import.meta.url).pathname;
     const report = await scanDataset(await loadDataset({ dir }), { queries: 100 });
     expect(report.problems).toEqual([]);
     expect(report.classes).toEqual([{ name: "tree", categoryId: 1, label: 0 }]);

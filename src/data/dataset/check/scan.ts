@@ -2,11 +2,10 @@
 
 import { createHash } from "node:crypto";
 import { extname, join } from "node:path";
-import { UserError } from "../../util/errors.ts";
-import { decodeBytes, IMAGE_EXTENSIONS, readImageFile, refuseEscape } from "../image/decode.ts";
-import type { Dataset } from "./dataset.ts";
-import { headerProblems } from "./headers.ts";
-import { listFiles } from "./listing.ts";
+import { UserError } from "../../../util/errors.ts";
+import { decodeBytes, IMAGE_EXTENSIONS, readImageFile, refuseEscape } from "../../image/decode.ts";
+import type { Dataset } from "../dataset.ts";
+import { listFiles } from "../listing.ts";
 import {
   boxFault,
   type ClassEntry,
@@ -17,7 +16,8 @@ import {
   type Split,
   type SplitName,
   trainingBoxes,
-} from "./sample.ts";
+} from "../sample.ts";
+import { headerProblems } from "./headers.ts";
 import { wholenessProblems } from "./wholeness.ts";
 
 type SplitReport = {

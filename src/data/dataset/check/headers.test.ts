@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import sharp from "sharp";
 import { expect, it } from "vitest";
-import { coco, roboflow, root } from "../../../tests/support/datasetFolder.ts";
-import { decodeFile } from "../image/decode.ts";
-import { loadDataset } from "./dataset.ts";
+import { coco, roboflow, root } from "../../../../tests/support/datasetFolder.ts";
+import { decodeFile } from "../../image/decode.ts";
+import { loadDataset } from "../dataset.ts";
 import { headerProblems } from "./headers.ts";
 
 /** A data set whose training image carries an orientation; its file is 20 x 10 as it is stored. */

@@ -1,8 +1,8 @@
 // A run that goes on must go on with the data it was made with: its classes are required, what else has changed is said.
 
-import type { Environment } from "../run/environment.ts";
-import { openRunFolder } from "../run/runFolder.ts";
-import { UserError } from "../util/errors.ts";
+import type { Environment } from "../../run/environment.ts";
+import { openRunFolder } from "../../run/runFolder.ts";
+import { UserError } from "../../util/errors.ts";
 
 /** Throws a UserError where the data set's classes are not those that a checkpoint's weights know, label by label. */
 export function requireSameClasses(trained: readonly string[], classes: readonly { name: string }[]): void {
