@@ -2,8 +2,8 @@ import { copyFile, mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { coco, image, message, roboflow, root, text } from "../../../tests/support/datasetFolder.ts";
-import { loadDataset } from "./dataset.ts";
 import { scanDataset } from "./check/scan.ts";
+import { loadDataset } from "./dataset.ts";
 
 /** Paths of the training images of the data set in the test's folder, and what is wrong with it. */
 async function load() {
