@@ -1,4 +1,4 @@
-// The architecture of the model in a weights file: what the file says, what its tensors show, what a recipe adds.
+// The architecture of the model in a weights file: what a recipe says, else what the file says, and what its tensors show.
 
 import { variantOfShapes, withFields } from "../architecture/fields.ts";
 import { type Architecture, VARIANTS, type VariantName } from "../architecture/variants.ts";

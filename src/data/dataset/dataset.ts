@@ -5,6 +5,8 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { UserError } from "../../util/errors.ts";
 import { orPackaged } from "../../util/package.ts";
+import { readRegularText } from "../../util/untrusted/regular.ts";
+import { MOST_YAML_BYTES } from "../../util/untrusted/yaml.ts";
 import type { Exif } from "../image/decode.ts";
 import { inClassTable } from "./classTable.ts";
 import { type CocoFile, cocoClasses, cocoSamples, readCoco } from "./coco.ts";
@@ -167,7 +169,7 @@ async function detect(dir: string): Promise<Found> {
     }
   }
   if (Object.keys(roboflow).length > 0) return { layout: "roboflow-coco", sources: roboflow };
-  const yaml = names.find((name) => name === "data.yaml" || name === "data.yml");
+  const yaml = names.find((name) => name === "data.yaml" || name === "data.yml") ?? (await otherYaml(dir, names));
   if (yaml) return { yolo: await readYolo(resolve(dir), join(resolve(dir), yaml)), where: join(dir, yaml) };
   const coco = await detectCoco(dir);
   if (Object.keys(coco).length > 0) return { layout: "coco", sources: coco };
@@ -175,6 +177,19 @@ async function detect(dir: string): Promise<Found> {
     hint:
       "Known layouts: train/_annotations.coco.json with valid/ or val/ (Roboflow), annotations/instances_train*.json with " +
       "a folder of images (COCO), data.yaml (YOLO). Or name each split: data: { train: { images, annotations }, val: ... }.",
+  });
+}
+
+/** The one YAML of a folder that names classes and splits, where no data.yaml is there: Ultralytics' own sets have other names. */
+async function otherYaml(dir: string, names: readonly string[]): Promise<string | undefined> {
+  const found: string[] = [];
+  for (const name of names.filter((one) => /^[^.].*\.ya?ml$/i.test(one)).slice(0, 20)) {
+    const text = await readRegularText(join(dir, name), { most: MOST_YAML_BYTES }).catch(() => "");
+    if (/^names\s*:/m.test(text) && /^(train|val)\s*:/m.test(text)) found.push(name);
+  }
+  if (found.length < 2) return found[0];
+  throw new UserError(`Several files in ${dir} describe a YOLO data set: ${found.join(", ")}.`, {
+    hint: "Call the right one data.yaml.",
   });
 }
 

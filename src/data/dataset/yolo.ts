@@ -1,23 +1,24 @@
 // YOLO data sets (data.yaml, a text file of boxes an image), as the reference's `datasets/yolo.py` reads them.
 
-import { stat } from "node:fs/promises";
-import { extname, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { basename, dirname, extname } from "node:path";
 import type { Instance } from "../../instance/instance.ts";
 import { UserError } from "../../util/errors.ts";
 import { isMissing, readRegularText } from "../../util/untrusted/regular.ts";
 import { MOST_YAML_BYTES, parseYaml } from "../../util/untrusted/yaml.ts";
-import { IMAGE_EXTENSIONS, imageHeader, type Reading } from "../image/decode.ts";
-import { listFiles } from "./listing.ts";
+import { imageHeader, type Reading } from "../image/decode.ts";
+import { exists } from "./listing.ts";
 import { boxFault, type ClassEntry, doubles, type Problem, type Sample, type SplitName } from "./sample.ts";
+import { findYoloSplit, type YoloSplit } from "./yoloSplit.ts";
 
 /** Bytes of the boxes of one image: a million corners of polygons. */
 const MOST_LABEL_BYTES = 16 << 20;
 
-/** A YOLO data set: class names and, per split that exists, the folders of images and of labels. */
+/** A YOLO data set: class names, its splits, and the key points that follow the box in a row (`kpt_shape`). */
 export type YoloFile = {
   path: string;
   names: string[];
-  splits: Partial<Record<SplitName, { images: string; labels: string }>>;
+  splits: Partial<Record<SplitName, YoloSplit>>;
+  keypoints: { count: number; numbers: number } | undefined;
 };
 
 /**
@@ -31,10 +32,15 @@ export async function readYolo(root: string, path: string): Promise<YoloFile> {
   const fields = data as Record<string, unknown>;
   const splits: YoloFile["splits"] = {};
   for (const name of ["train", "val", "test"] as const) {
-    const found = await splitFolders(root, path, fields, name);
+    const found = await findYoloSplit(root, { path, fields, name });
     if (found) splits[name] = found;
   }
-  return { path, names: classNames(fields.names, path), splits };
+  const names = classNames(fields.names, path);
+  if (fields.nc !== undefined && fields.nc !== null && fields.nc !== names.length)
+    throw new UserError(`${path}: "nc" is ${JSON.stringify(fields.nc)}, but "names" has ${names.length} classes.`, {
+      hint: "Correct names, or leave nc out.",
+    });
+  return { path, names, splits, keypoints: keypointShape(fields.kpt_shape, path) };
 }
 
 export function yoloClasses(file: YoloFile): ClassEntry[] {
@@ -47,14 +53,13 @@ export async function yoloSamples(
   split: SplitName,
   reading: Reading,
 ): Promise<{ samples: Sample[]; problems: Problem[] }> {
-  const { images, labels } = file.splits[split]!;
-  const names = (await listFiles(images)).filter((name) => IMAGE_EXTENSIONS.has(extname(name).toLowerCase()));
+  const { files } = file.splits[split]!;
+  const rows = { all: 0, large: 0, corners: 0, keypoints: 0 };
   const samples: Sample[] = [];
   const problems: Problem[] = [];
   const classes = yoloClasses(file);
   let annotationId = 1;
-  for (const [i, name] of names.entries()) {
-    const path = join(images, name);
+  for (const [i, { name, path, label: labelPath }] of files.entries()) {
     // A broken image is left to whoever decodes it; its boxes cannot be told without its size.
     const size = await imageHeader(path, reading).catch((cause: UserError) => cause);
     const sample: Sample = { imageId: i + 1, file: name, path, width: null, height: null, annotations: [] };
@@ -64,18 +69,20 @@ export async function yoloSamples(
       continue;
     }
     [sample.width, sample.height] = [size.width, size.height];
-    const labelPath = join(labels, `${name.slice(0, -extname(name).length)}.txt`);
-    for (const { line, number } of await labelLines(labelPath)) {
+    const lines = await labelLines(labelPath);
+    const unread = lines ? null : await unreadLabels(labelPath, path);
+    if (unread) problems.push({ kind: "unread-labels", split, file: name, ...unread });
+    for (const { line, number } of lines ?? []) {
       const id = annotationId++;
       const where = `${labelPath}, line ${number}`;
-      const parsed = parseLine(line, size.width, size.height);
+      const parsed = parseLine(line, { ...size, keypoints: file.keypoints }, rows);
       const report = (kind: Problem["kind"], severity: Problem["severity"], why: string) =>
         problems.push({ kind, severity, split, file: name, annotationId: id, message: `${where} ${why}.` });
       if (typeof parsed === "string") {
         report("malformed", "error", parsed);
         continue;
       }
-      const { label, box, mask } = parsed;
+      const { label, box, mask, keypoints } = parsed;
       if (label >= file.names.length) {
         report(
           "unknown-category",
@@ -88,7 +95,16 @@ export async function yoloSamples(
       if (fault) report(fault.kind, fault.severity, fault.reason);
       if (fault?.severity === "error") continue;
       const area = (box[2] - box[0]) * (box[3] - box[1]);
-      sample.annotations.push({ id, categoryId: label, label, box, area, crowd: false, ...(mask && { mask }) });
+      sample.annotations.push({
+        id,
+        categoryId: label,
+        label,
+        box,
+        area,
+        crowd: false,
+        ...(mask && { mask }),
+        ...(keypoints && { keypoints }),
+      });
     }
     for (const phrase of doubles(sample.annotations, classes))
       problems.push({
@@ -99,39 +115,101 @@ export async function yoloSamples(
         message: `${labelPath} ${phrase}.`,
       });
   }
-  return { samples, problems };
+  return { samples, problems: [...problems, ...wholeRows(rows, { file, split, labels: file.splits[split]!.labels })] };
 }
 
-async function labelLines(path: string): Promise<{ line: string; number: number }[]> {
+/** Counts of rows: all, with numbers from 2 on, with four corners, with key points. */
+type Rows = { all: number; large: number; corners: number; keypoints: number };
+
+/** What is wrong with most rows of a split alike. */
+function wholeRows(
+  rows: Rows,
+  { file, split, labels }: { file: YoloFile; split: SplitName; labels: string },
+): Problem[] {
+  const problem = (severity: Problem["severity"], says: string): Problem[] => {
+    return [{ kind: "not-boxes", severity, split, file: labels, message: `${labels}: ${says}.` }];
+  };
+  if (2 * rows.large > rows.all)
+    return problem("error", `${rows.large} of ${rows.all} rows hold numbers from 2 on, where fractions of the image belong (pixels, or key points without kpt_shape in ${basename(file.path)})`); // biome-ignore format: one line
+  return [
+    ...(rows.keypoints > 0 ? problem("warning", `${rows.keypoints} rows hold key points (kpt_shape): their boxes are used, the key points are not trained`) : []), // biome-ignore format: one line
+    ...(rows.all > 0 && rows.corners === rows.all ? problem("warning", "all rows have four corners (oriented boxes?): the upright box around each is used") : []), // biome-ignore format: one line
+  ];
+}
+
+/** Where the boxes of an image without a text file of its own may be, which nobody reads there. */
+async function unreadLabels(labels: string, image: string): Promise<Pick<Problem, "severity" | "message"> | null> {
+  const upper = labels.replace(/txt$/, "TXT");
+  if (await exists(upper))
+    return { severity: "error", message: `${upper} is not read: the names of label files end in .txt.` };
+  const beside = `${image.slice(0, -extname(image).length)}.txt`;
+  if (beside === labels || !(await exists(beside))) return null;
+  return {
+    severity: "warning",
+    message: `${beside} lies beside its image and is not read: labels belong into ${dirname(labels)}.`,
+  };
+}
+
+/** The rows of a file; null where there is no such file: an image without one is background. */
+async function labelLines(path: string): Promise<{ line: string; number: number }[] | null> {
   try {
     const lines = (await readRegularText(path, { most: MOST_LABEL_BYTES }))
       .split(/\r?\n/)
       .map((line, i) => ({ line: line.trim(), number: i + 1 }));
     return lines.filter(({ line }) => line !== "");
   } catch (cause) {
-    if (isMissing(cause)) return []; // an image without a label file is background
+    if (isMissing(cause)) return null;
     throw cause;
   }
 }
 
-/** `class cx cy width height`, or `class x1 y1 x2 y2 x3 y3 ...` (a polygon), relative to the image; or what is wrong. */
-function parseLine(line: string, width: number, height: number): string | Instance {
+/**
+ * `class cx cy width height`, where there is a kpt_shape with key points behind it, else also `class x1 y1 x2 y2 x3 y3 ...` (a
+ * polygon), relative to the image; or what is wrong. Counts the row.
+ */
+function parseLine(
+  line: string,
+  { width, height, keypoints }: { width: number; height: number; keypoints: YoloFile["keypoints"] },
+  rows: Rows,
+): string | Instance {
   const [first, ...rest] = line.split(/\s+/);
+  rows.all++;
   if (!/^\d+$/.test(first!)) return `starts with "${first}", which is no class number`;
-  if (rest.length !== 4 && (rest.length < 6 || rest.length % 2 !== 0))
+  const posed = keypoints && rest.length === 4 + keypoints.count * keypoints.numbers;
+  if (keypoints && !posed && rest.length !== 4)
+    return `has ${rest.length + 1} fields; a box has 5, one with key points ${5 + keypoints.count * keypoints.numbers} (kpt_shape)`;
+  if (!keypoints && rest.length !== 4 && (rest.length < 6 || rest.length % 2 !== 0))
     return `has ${rest.length + 1} fields; a box has 5, a polygon an odd number from 7 on`;
   const v = rest.map(Number);
-  if (v.length === 4) {
+  const label = Number(first);
+  if ((keypoints ? v.slice(0, 4) : v).some((one) => one >= 2)) rows.large++;
+  if (v.length === 4 || posed) {
     const [cx, cy, w, h] = v as [number, number, number, number];
     const [x1, y1] = [(cx - w / 2) * width, (cy - h / 2) * height];
-    return { label: Number(first), box: [x1, y1, (cx + w / 2) * width, (cy + h / 2) * height] };
+    const box: Instance["box"] = [x1, y1, (cx + w / 2) * width, (cy + h / 2) * height];
+    if (!posed) return { label, box };
+    rows.keypoints++;
+    const points = Array.from({ length: keypoints.count }, (_, i) => {
+      const [x, y, visible = 2] = v.slice(4 + i * keypoints.numbers, 4 + (i + 1) * keypoints.numbers);
+      return [x! * width, y! * height, visible];
+    });
+    return { label, box, keypoints: points.flat() };
   }
+  if (v.length === 8) rows.corners++;
   const [xs, ys] = [v.filter((_, i) => i % 2 === 0), v.filter((_, i) => i % 2 === 1)];
   return {
-    label: Number(first),
+    label,
     box: [least(xs) * width, least(ys) * height, most(xs) * width, most(ys) * height],
     mask: { polygons: [v.map((one, i) => one * (i % 2 === 0 ? width : height))] },
   };
+}
+
+function keypointShape(shape: unknown, path: string): YoloFile["keypoints"] {
+  if (shape === undefined || shape === null) return undefined;
+  const [count, numbers] = Array.isArray(shape) ? shape : [];
+  if (Number.isInteger(count) && count >= 1 && count <= 10_000 && (numbers === 2 || numbers === 3))
+    return { count, numbers };
+  throw new UserError(`${path}: "kpt_shape" must be [number of key points, 2 or 3].`);
 }
 
 // Not Math.min(...values): a polygon may have more corners than a call can have arguments.
@@ -149,60 +227,4 @@ function byNumber(names: object): unknown[] | null {
   const entries = Object.entries(names).map(([key, name]) => [Number(key), name] as const);
   entries.sort(([a], [b]) => a - b);
   return entries.every(([key], i) => key === i) ? entries.map(([, name]) => name) : null;
-}
-
-/** The folders of a split: as the file declares them, else `train|valid|val|test` with `images` and `labels` in it. */
-async function splitFolders(root: string, path: string, fields: Record<string, unknown>, name: SplitName) {
-  const key = name === "val" && fields.val === undefined ? "valid" : name;
-  const declared = fields[key];
-  if (declared !== undefined && declared !== null) {
-    if (typeof declared !== "string")
-      throw new UserError(`${path}: "${key}" must be one folder of images.`, {
-        hint: "Lists of folders are not supported.",
-      });
-    // Roboflow writes "../train/images" for the folder beside the file, so a leading ".." is tried without it too.
-    const base = typeof fields.path === "string" ? fields.path : "";
-    const bare = declared.replace(/^(\.\.?[/\\])+/, "");
-    for (const candidate of [join(base, declared), declared, bare]) {
-      const images = resolve(root, candidate);
-      if (!isInside(images, root) || !(await isFolder(images))) continue;
-      const labels = await labelsOf(images, root);
-      if (labels) return labels;
-    }
-    const absolute = isAbsolute(declared) || isAbsolute(base);
-    throw new UserError(`${path}: the folder of "${key}" (${declared}) with its labels was not found under ${root}.`, {
-      hint: absolute
-        ? "Absolute paths must lie inside the data set's folder."
-        : "Images go to images/, labels to labels/ beside it.",
-    });
-  }
-  for (const folder of name === "val" ? ["valid", "val"] : [name]) {
-    const [images, labels] = [join(root, folder, "images"), join(root, folder, "labels")];
-    if ((await isFolder(images)) && (await isFolder(labels))) return { images, labels };
-  }
-  return null;
-}
-
-/** The labels of a folder of images: the last `images` in its path that has a `labels` beside it, else one in it. */
-async function labelsOf(images: string, root: string): Promise<{ images: string; labels: string } | null> {
-  const parts = images.split(sep);
-  for (let i = parts.length - 1; i >= 0; i--) {
-    if (parts[i] !== "images") continue;
-    const labels = [...parts.slice(0, i), "labels", ...parts.slice(i + 1)].join(sep);
-    if (isInside(labels, root) && (await isFolder(labels))) return { images, labels };
-  }
-  const inner = { images: join(images, "images"), labels: join(images, "labels") };
-  return (await isFolder(inner.images)) && (await isFolder(inner.labels)) ? inner : null;
-}
-
-function isInside(path: string, root: string): boolean {
-  const way = relative(root, path);
-  return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  return stat(path).then(
-    (s) => s.isDirectory(),
-    () => false,
-  );
 }

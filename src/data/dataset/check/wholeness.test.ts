@@ -36,23 +36,25 @@ it("a class without a box, and classes of one name, are warned of", async () => 
   expect(twins!.message).toContain("several classes are called cat");
 });
 
-it("the classes of another split are matched by name, whatever their numbers", async () => {
-  const categories = (...names: string[]) => names.map((name, i) => ({ id: i + 1, name, supercategory: "none" }));
-  const boxes = (file: string) => {
+it("the classes of another split are matched by name, and an id that means two classes is refused", async () => {
+  const categories = (from: number, ...names: string[]) => names.map((name, i) => ({ id: from + i, name }));
+  const boxes = (file: string, from: number) => {
     const one = coco(file, 1, [1, 2, 3, 4], [5, 2, 3, 4]);
-    return { ...one, annotations: one.annotations.map((a, i) => ({ ...a, category_id: i + 1 })) };
+    return { ...one, annotations: one.annotations.map((a, i) => ({ ...a, category_id: from + i })) };
   };
   await roboflow(
-    { ...boxes("a.png"), categories: categories("cup", "plate") },
-    { ...boxes("b.png"), categories: categories("Plate ", "cup") },
+    { ...boxes("a.png", 1), categories: categories(1, "cup", "plate") },
+    { ...boxes("b.png", 11), categories: categories(11, "Plate ", "cup") },
   );
   const { splits } = await loadDataset({ dir: root });
   expect(splits.val!.samples[0]!.annotations.map(({ label, categoryId }) => [label, categoryId])).toEqual([
     [1, 2],
     [0, 1],
   ]);
-  await text("valid/_annotations.coco.json", { ...boxes("b.png"), categories: categories("dog", "cup") });
-  expect(await message(loadDataset({ dir: root }))).toBe(
-    `${join(root, "valid/_annotations.coco.json")}: category 1 is "dog" here, but "cup" in the training split, which has no "dog".`,
-  );
+  const path = join(root, "valid/_annotations.coco.json");
+  const says = (id: number, here: string, there: string) =>
+    `${path}: category ${id} has the name "${here}" here, but "${there}" in the training split: number the classes of all splits alike.`;
+  await text("valid/_annotations.coco.json", { ...boxes("b.png", 1), categories: categories(1, "plate", "cup") });
+  const swapped = await message(loadDataset({ dir: root }));
+  expect(swapped).toBe(`${says(1, "plate", "cup")}\n${says(2, "cup", "plate")}`);
 });

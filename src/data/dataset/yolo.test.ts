@@ -1,0 +1,72 @@
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { image, message, root, text } from "../../../tests/support/datasetFolder.ts";
+import { loadDataset } from "./dataset.ts";
+
+const load = () => loadDataset({ dir: root });
+
+/** One image with one row a split, in images/ and labels/. */
+async function yolo(row = "0 0.5 0.5 0.2 0.4") {
+  for (const name of ["train/a", "train/b", "val/c"]) {
+    await image(`images/${name}.png`);
+    await text(`labels/${name}.txt`, `${row}\n`);
+  }
+}
+
+it.each([
+  ["lists of folders", "data.yaml", "train: [images/train]\nval: [images/val, images/train]\n", 3],
+  ["lists of images", "data.yaml", "path: .\ntrain: train.txt\nval: [val.txt]\n", 1],
+  ["folders in a YAML of another name", "coco8.yaml", "train: images/train\nval: images/val\n", 1],
+])("%s are read", async (_, name, splits, held) => {
+  await yolo();
+  await text(name, `${splits}names: [cat]\n`);
+  await text("train.txt", `./images/train/b.png\n\n${join(root, "images/train/a.png")}\n`);
+  await text("val.txt", "images\\val\\c.png\n");
+  const { splits: found, layout } = await load();
+  expect(layout).toBe("yolo");
+  expect(found.train!.samples.map(({ path }) => path)).toEqual([join(root, "images/train/a.png"), join(root, "images/train/b.png")]); // biome-ignore format: one line
+  expect(found.val!.samples).toHaveLength(held);
+  for (const { annotations } of [...found.train!.samples, ...found.val!.samples]) expect(annotations).toHaveLength(1);
+});
+
+it("a list names its line where an image is not there or lies outside", async () => {
+  await yolo();
+  await text("data.yaml", "train: train.txt\nval: images/val\nnames: [cat]\n");
+  for (const line of ["images/train/gone.png", "../a.png", "/etc/passwd.png"]) {
+    await text("train.txt", `images/train/a.png\n${line}\n`);
+    expect(await message(load())).toContain(`train.txt, line 2: there is no image ${line} under`);
+  }
+});
+
+it("a row with key points is its box, as kpt_shape says, and that is said", async () => {
+  await yolo("0 0.5 0.5 0.2 0.4 0.05 0.1 0.95 0.9");
+  await text("data.yaml", "train: images/train\nval: images/val\nnames: [cat]\nkpt_shape: [2, 2]\n");
+  const { splits, problems } = await load();
+  const [one] = splits.train!.samples[0]!.annotations;
+  expect(one!.box.map((v) => Math.round(v * 1e6) / 1e6)).toEqual([8, 3, 12, 7]);
+  expect(one!.keypoints).toEqual([1, 1, 2, 19, 9, 2]);
+  expect(one).not.toHaveProperty("mask");
+  expect(problems.map(({ message }) => message)).toContainEqual(expect.stringContaining("2 rows hold key points"));
+  await text("data.yaml", "train: images/train\nval: images/val\nnames: [cat]\nkpt_shape: [17, 3]\n");
+  expect(await message(load())).toContain("has 9 fields; a box has 5, one with key points 56 (kpt_shape)");
+});
+
+it("oriented boxes are warned of, pixels and a wrong nc are refused", async () => {
+  await yolo("0 0.1 0.1 0.5 0.2 0.4 0.8 0.05 0.7");
+  await text("data.yaml", "train: images/train\nval: images/val\nnames: [cat]\n");
+  expect((await load()).problems[0]!.message).toContain("all rows have four corners (oriented boxes?)");
+  await yolo("0 10 5 4 4");
+  expect(await message(load())).toContain("2 of 2 rows hold numbers from 2 on, where fractions of the image belong");
+  await text("data.yaml", "train: images/train\nval: images/val\nnames: [cat]\nnc: 3\n");
+  expect(await message(load())).toContain('"nc" is 3, but "names" has 1 classes');
+});
+
+it("label files that nobody reads are named: .TXT is an error, one beside its image a warning", async () => {
+  await yolo();
+  await text("data.yaml", "train: images/train\nval: images/val\nnames: [cat]\n");
+  await image("images/train/d.png");
+  await text("images/train/d.txt", "0 0.5 0.5 0.2 0.4\n");
+  expect((await load()).problems[0]!.message).toContain("d.txt lies beside its image and is not read");
+  await text("labels/train/d.TXT", "0 0.5 0.5 0.2 0.4\n");
+  expect(await message(load())).toContain("d.TXT is not read: the names of label files end in .txt");
+});

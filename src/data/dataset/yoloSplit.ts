@@ -1,0 +1,145 @@
+// Where the images of a YOLO split lie, and the text file of boxes of each: a folder, or a list of folders and of files.
+
+import { stat } from "node:fs/promises";
+import { extname, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { UserError } from "../../util/errors.ts";
+import { readRegularText } from "../../util/untrusted/regular.ts";
+import { IMAGE_EXTENSIONS } from "../image/decode.ts";
+import { listFiles } from "./listing.ts";
+import type { SplitName } from "./sample.ts";
+
+/** `images`: the folder that names are relative to; `labels`: where the boxes are from, for people. Files in order of their names. */
+export type YoloSplit = { images: string; labels: string; files: YoloImage[] };
+
+/** An image and its text file of boxes, which need not be there. */
+type YoloImage = { name: string; path: string; label: string };
+
+type Folders = { images: string; labels: string };
+
+/** Bytes of a list of images. */
+const MOST_LIST_BYTES = 256 << 20;
+
+/**
+ * A split as the file declares it, else `train|valid|val|test` with `images` and `labels` in it; null where there is none.
+ * Throws a UserError where it is declared and cannot be found.
+ */
+export async function findYoloSplit(
+  root: string,
+  { path, fields, name }: { path: string; fields: Record<string, unknown>; name: SplitName },
+): Promise<YoloSplit | null> {
+  const key = name === "val" && fields.val === undefined ? "valid" : name;
+  const declared = fields[key];
+  if (declared === undefined || declared === null) {
+    for (const folder of name === "val" ? ["valid", "val"] : [name]) {
+      const [images, labels] = [join(root, folder, "images"), join(root, folder, "labels")];
+      if ((await isFolder(images)) && (await isFolder(labels))) return inFolder({ images, labels });
+    }
+    return null;
+  }
+  const places = Array.isArray(declared) ? declared : [declared];
+  if (places.length === 0 || !places.every((place) => typeof place === "string"))
+    throw new UserError(`${path}: "${key}" must be a folder of images, a .txt list of images, or a list of these.`);
+  const base = typeof fields.path === "string" ? fields.path : "";
+  const found = [];
+  for (const place of places as string[]) found.push(await findPlace(root, { path, key, base, place }));
+  const [only] = found;
+  if (found.length === 1 && !Array.isArray(only)) return inFolder(only!);
+  const files = new Map<string, YoloImage>();
+  for (const one of found) {
+    const some = Array.isArray(one) ? one : (await inFolder(one)).files;
+    for (const { path: image, label } of some) files.set(image, { name: relative(root, image), path: image, label });
+  }
+  const sorted = [...files.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  return { images: root, labels: path, files: sorted };
+}
+
+async function inFolder({ images, labels }: Folders): Promise<YoloSplit> {
+  const names = (await listFiles(images)).filter(isImage);
+  return { images, labels, files: names.map((name) => ({ name, path: join(images, name), label: join(labels, asText(name)) })) }; // biome-ignore format: one line
+}
+
+/** The folders of a declared place, or the images of a list. */
+async function findPlace(
+  root: string,
+  { path, key, base, place }: { path: string; key: string; base: string; place: string },
+): Promise<Folders | YoloImage[]> {
+  // Roboflow writes "../train/images" for the folder beside the file, so a leading ".." is tried without it too.
+  const bare = place.replace(/^(\.\.?[/\\])+/, "");
+  for (const candidate of [join(base, place), place, bare]) {
+    const there = resolve(root, candidate);
+    if (!isInside(there, root)) continue;
+    if (/\.txt$/i.test(candidate) && (await isFile(there))) return inList(root, there);
+    const labels = (await isFolder(there)) ? await labelsOf(there, root) : null;
+    if (labels) return labels;
+  }
+  const absolute = isAbsolute(place) || isAbsolute(base);
+  throw new UserError(`${path}: the folder of "${key}" (${place}) with its labels was not found under ${root}.`, {
+    hint: absolute
+      ? "Absolute paths must lie inside the data set's folder."
+      : "Images go to images/, labels to labels/ beside it.",
+  });
+}
+
+/** The images of a list, a path a line, relative to the list or to the data set's folder. */
+async function inList(root: string, list: string): Promise<YoloImage[]> {
+  const lines = (await readRegularText(list, { most: MOST_LIST_BYTES })).split(/\r?\n/).map((line) => line.trim());
+  const files: YoloImage[] = [];
+  for (const [i, line] of lines.entries()) {
+    if (line === "") continue;
+    const places = [resolve(list, "..", line), resolve(root, line), resolve(root, line.replaceAll("\\", "/"))];
+    const inside = places.filter((place) => isInside(place, root) && isImage(place));
+    const there = await Promise.all(inside.map(isFile));
+    const path = inside[there.indexOf(true)];
+    if (path === undefined)
+      throw new UserError(`${list}, line ${i + 1}: there is no image ${line} under ${root}.`, {
+        hint: "Paths in a list are relative to the list or to the data set's folder, and lie inside it.",
+      });
+    files.push({ name: line, path, label: await labelOf(path, root) });
+  }
+  return files;
+}
+
+/** The text file of an image: below the `labels` beside the last `images` in its path that has one, else beside the image. */
+async function labelOf(path: string, root: string): Promise<string> {
+  const folders = await labelsOf(join(path, ".."), root);
+  return folders && folders.images === join(path, "..") ? join(folders.labels, asText(relative(folders.images, path))) : asText(path); // biome-ignore format: one line
+}
+
+/** The labels of a folder of images: the last `images` in its path that has a `labels` beside it, else one in it. */
+async function labelsOf(images: string, root: string): Promise<Folders | null> {
+  const parts = images.split(sep);
+  for (let i = parts.length - 1; i >= 0; i--) {
+    if (parts[i] !== "images") continue;
+    const labels = [...parts.slice(0, i), "labels", ...parts.slice(i + 1)].join(sep);
+    if (isInside(labels, root) && (await isFolder(labels))) return { images, labels };
+  }
+  const inner = { images: join(images, "images"), labels: join(images, "labels") };
+  return (await isFolder(inner.images)) && (await isFolder(inner.labels)) ? inner : null;
+}
+
+function isImage(name: string): boolean {
+  return IMAGE_EXTENSIONS.has(extname(name).toLowerCase());
+}
+
+function asText(image: string): string {
+  return `${image.slice(0, -extname(image).length)}.txt`;
+}
+
+function isInside(path: string, root: string): boolean {
+  const way = relative(root, path);
+  return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (s) => s.isDirectory(),
+    () => false,
+  );
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (s) => s.isFile(),
+    () => false,
+  );
+}
