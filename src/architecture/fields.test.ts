@@ -23,6 +23,12 @@ describe("withFields", () => {
   });
 
   test.each([
+    [{ dec_layers: 1_000_000 }, "dec_layers"],
+    [{ group_detr: 1_000_000 }, "group_detr"],
+    [{ resolution: 1_000_000 }, "resolution"],
+    [{ encoder: { num_hidden_layers: 60_000 } }, "num_hidden_layers"],
+    [{ encoder: "constructor" }, "encoder"],
+    [{ out_feature_indexes: Array.from({ length: 300_000 }, (_, i) => i + 1) }, "out_feature_indexes"],
     [{ sa_nheads: 7 }, "sa_nheads"],
     [{ out_feature_indexes: [3, 13] }, "out_feature_indexes"],
     [{ out_feature_indexes: [6, 3] }, "out_feature_indexes"],

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, release, totalmem } from "node:os";
 import { packagePath } from "../util/package.ts";
-import { gitCommit } from "./git.ts";
+import { gitCommit } from "../util/untrusted/git.ts";
 
 /** What only the caller knows: the engine (this folder never loads it) and the data set. */
 export type EngineFacts = {

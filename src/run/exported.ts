@@ -44,8 +44,9 @@ export type FileRecord = {
 export async function readExported(folder: string): Promise<FileRecord[]> {
   const record = await readJsonObject<{ files?: unknown }>(runFiles(folder).exported);
   const isRecord = (one: unknown): one is FileRecord => {
-    const { file, bytes } = (one ?? {}) as Partial<FileRecord>;
-    return typeof file === "string" && typeof bytes === "number";
+    const { file, bytes, kind, verified } = (one ?? {}) as Partial<FileRecord>;
+    const isVerified = verified === null || (typeof verified?.images === "number" && typeof verified.on === "string");
+    return typeof file === "string" && typeof bytes === "number" && typeof kind === "string" && isVerified;
   };
   return Array.isArray(record?.files) ? record.files.filter(isRecord) : [];
 }

@@ -2,8 +2,8 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { gitCommit } from "../util/untrusted/git.ts";
 import { describeEnvironment } from "./environment.ts";
-import { gitCommit } from "./git.ts";
 import { openLog, redact } from "./log.ts";
 
 it("a log line is on the disk at once and holds its fields", async () => {

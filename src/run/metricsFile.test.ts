@@ -81,3 +81,19 @@ it("results.csv has one row an epoch with the means of training and the evaluati
   );
   expect(resultsCsv([])).toBe("epoch,step\n");
 });
+
+it("rows of splits that are not known, without classes or nested without end make no table fail", async () => {
+  const odd = [
+    { ...train(1), split: "extra" },
+    { ...train(2), split: "constructor" },
+    { ...evaluation(3), per_class: null },
+  ];
+  await writeFile(path, odd.map((row) => `${JSON.stringify(row)}\n`).join(""));
+  const rows = await readMetrics(path);
+  expect(rows).toHaveLength(3);
+  expect(rows[2]).toMatchObject({ per_class: {} });
+  expect(resultsCsv(rows).split("\n")).toHaveLength(3);
+  const deep = `{"step": 1, "epoch": 0, "split": "train", "x": ${"[".repeat(5000)}${"]".repeat(5000)}}`;
+  await writeFile(path, `${deep}\n${deep}\n`);
+  await expect(readMetrics(path)).rejects.toThrow(/is no metrics row/);
+});

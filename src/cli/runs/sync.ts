@@ -4,6 +4,7 @@ import type { CommandModule } from "yargs";
 import type { WandbFile } from "../../track/wandb/file/file.ts";
 import { JSON_OPTION, OUT_OPTION, RUN_ARGUMENT } from "../options.ts";
 import { STOPPED, stopSignal } from "../signals.ts";
+import { printNote, printResult } from "../terminal/print.ts";
 
 type Arguments = {
   dir: string;
@@ -32,17 +33,18 @@ export const syncCommand: CommandModule<object, Arguments> = {
     if (wandbFile) {
       const { writeWandbFile } = await import("../../track/wandb/file/file.ts");
       const written = await writeWandbFile({ dir, out, project, entity });
-      console.log(json ? JSON.stringify(written) : writtenLine(written));
+      if (json) console.log(JSON.stringify(written));
+      else printResult(writtenLine(written));
       return;
     }
     const { syncRun } = await import("../../track/wandb/sync.ts");
     const signal = stopSignal("stopping", () => {});
     const onNotice = (message: string, level: "info" | "warn") =>
-      console.error(level === "warn" ? `Warning: ${message}` : message);
+      printNote(level === "warn" ? `Warning: ${message}` : message);
     try {
       const result = await syncRun(dir, { project, entity, signal, onNotice });
       if (json) console.log(JSON.stringify(result));
-      else console.log(resultLine(result, dir));
+      else printResult(resultLine(result, dir));
     } catch (error) {
       if (!signal.aborted) throw error;
       console.error(`Stopped. What has arrived stays there. Go on with: rfdetr-train sync ${dir}`);

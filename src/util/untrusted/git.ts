@@ -2,7 +2,7 @@
 
 import { stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { isMissing, readRegularText } from "../util/untrusted/regular.ts";
+import { isMissing, readRegularText } from "./regular.ts";
 
 const HASH = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 const MOST_LINKS = 5;
