@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -156,4 +157,24 @@ test("pruning keeps the newest, the best, one every few epochs, and never what t
   const kept = (await listCheckpoints(dir)).map(({ epoch }) => epoch);
   expect(kept).toEqual([0, 3, 4, 7, 9]);
   expect(deleted).toEqual([1, 2, 5, 6, 8].map((epoch) => names[epoch]));
+});
+
+test.skipIf(process.platform === "win32")("a pipe in the place of a file is damage, and not waited for", async () => {
+  const path = join(dir, await saveCheckpoint(dir, checkpoint(0, 3)));
+  const manifest = JSON.parse(await readFile(join(path, "manifest.json"), "utf8"));
+  manifest.files["ema.safetensors"].bytes = 0; // what a pipe has
+  await writeFile(join(path, "manifest.json"), JSON.stringify(manifest));
+  await rm(join(path, "ema.safetensors"));
+  await promisify(execFile)("mkfifo", [join(path, "ema.safetensors")]);
+  expect((await userError(loadCheckpoint(path))).message).toContain("it is not a regular file");
+});
+
+test.each(["nonsense", "[]", "null", "[".repeat(5000)])("a state that is no state is refused: %s", async (text) => {
+  const path = join(dir, await saveCheckpoint(dir, checkpoint(0, 3)));
+  await writeFile(join(path, "state.json"), text);
+  const manifest = JSON.parse(await readFile(join(path, "manifest.json"), "utf8"));
+  const sha256 = createHash("sha256").update(text).digest("hex");
+  manifest.files["state.json"] = { sha256, bytes: text.length };
+  await writeFile(join(path, "manifest.json"), JSON.stringify(manifest));
+  expect((await userError(loadCheckpoint(path))).message).toContain("state.json");
 });

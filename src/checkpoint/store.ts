@@ -172,9 +172,11 @@ export async function verifyCheckpoint(path: string, files?: string[]): Promise<
     const expected = manifest.files[file];
     const full = join(path, file);
     if (!expected) throw new UserError(`The checkpoint ${path} has no ${file}.`);
-    const { size } = await stat(full).catch((cause) => {
+    const facts = await stat(full).catch((cause) => {
       throw fileError(full, "read", cause);
     });
+    if (!facts.isFile()) throw new UserError(`${full} is damaged: it is not a regular file.`); // a pipe would be waited for
+    const { size } = facts;
     if (size !== expected.bytes) {
       throw new UserError(`${full} is damaged: it has ${size} bytes, its manifest says ${expected.bytes}.`);
     }
