@@ -27,7 +27,7 @@ const [seed, cases, minutes, from, jobs, every] = ["seed", "cases", "minutes", "
   Number(values[name]),
 );
 const home = mkdtempSync(join(tmpdir(), "fuzz-"));
-const counts = { read: 0, refused: 0, failed: 0, commands: 0, slowest: 0, megabytes: 0 };
+const counts = { read: 0, refused: 0, failed: 0, unmade: 0, commands: 0, slowest: 0, megabytes: 0 };
 const kinds = {};
 let next = from;
 const until = Date.now() + minutes * 60_000;
@@ -104,6 +104,7 @@ function work() {
         timer = setTimeout(() => child.kill("SIGKILL"), MOST_MS);
       } else if (message.type === "end") ended(message);
       else if (one) stderr += message.fault;
+      else counts.unmade++;
     });
     child.on("exit", (code, signal) => {
       clearTimeout(timer);
