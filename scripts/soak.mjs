@@ -94,7 +94,7 @@ async function outcome(dir) {
 }
 
 /**
- * Do `runs` runs, each killed up to `mostKills` times. `command` starts the command line, `store` is the module src/checkpoint/store of the same version.
+ * Do `runs` runs, each killed up to `mostKills` times. `command` starts the command line, `store` is the module src/checkpoint/store/store of the same version.
  * Returns how many were done (fewer where `minutes` were over), how often they were killed, and what was wrong.
  */
 export async function soak({
@@ -174,7 +174,7 @@ if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.me
   const dist = words.includes("--dist") ? words.splice(words.indexOf("--dist"), 2)[1] : join(root, "dist");
   const runs = Number(words[0] ?? 200);
   if (dist === join(root, "dist")) await ensureBuilt();
-  const store = await import(pathToFileURL(resolve(dist, "checkpoint", "store.js")).href);
+  const store = await import(pathToFileURL(resolve(dist, "checkpoint", "store", "store.js")).href);
   const command = [process.execPath, resolve(dist, "cli", "main.js")];
   const result = await soak({ runs, seed, minutes, command, store, say: console.log });
   for (const fault of result.faults) console.error(fault);

@@ -16,7 +16,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   data: ["instance", "util"],
   checkpoint: ["architecture", "util"],
   run: ["checkpoint", "recipe", "instance", "util"],
-  track: ["run", "instance", "util"],
+  track: ["run", "instance", "checkpoint", "util"],
   report: ["run", "recipe", "instance", "util"],
   onnx: ["data", "checkpoint", "util"],
   detector: ["onnx", "model", "ops", "engine", "architecture", "instance", "data", "checkpoint", "recipe", "util"],

@@ -19,6 +19,8 @@ const NAMES = {
   onnx: "model.onnx",
   exported: "export.json",
   checkpoints: "checkpoints",
+  /** Names the process that writes the folder now. */
+  lock: "run.lock",
 } as const;
 
 export type RunFiles = { readonly [Name in keyof typeof NAMES]: string };

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { collect, expectSameRun, rowsOf, tinyDataset, tinyRecipe } from "../../tests/support/tinyRun.ts";
-import { listCheckpoints, verifyCheckpoint } from "../checkpoint/store.ts";
+import { listCheckpoints, verifyCheckpoint } from "../checkpoint/store/store.ts";
 import { loadBackend } from "../engine/backend.ts";
 import type { MetricsRow, TrainEvent } from "../run/events.ts";
 import { UserError } from "../util/errors.ts";

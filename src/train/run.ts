@@ -1,20 +1,21 @@
 // A recipe becomes a run: device, data, weights, the run's folder; then the loop. And a run goes on where it stopped.
 
-import { mkdir, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { listCheckpoints } from "../checkpoint/store.ts";
+import { listCheckpoints } from "../checkpoint/store/store.ts";
 import { fromText } from "../checkpoint/weightsFile.ts";
 import { writeRecipe } from "../recipe/load.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import type { EndStatus, MetricsRow, TrainEvent } from "../run/events.ts";
 import { runFiles } from "../run/files.ts";
+import { lockRun, refuseForeign, refuseInUse } from "../run/lock.ts";
 import { openLog } from "../run/log.ts";
 import { openMetricsFile } from "../run/metricsFile.ts";
 import { openRunFolder } from "../run/runFolder.ts";
 import { selection } from "../run/selection.ts";
 import { restoreLearner } from "../step/learner.ts";
 import { UserError } from "../util/errors.ts";
-import { fileError, writeFileAtomic } from "../util/files.ts";
+import { writeFileAtomic } from "../util/files.ts";
 import { withBatchSize } from "./batchSize/autoBatch.ts";
 import type { Parts, Run } from "./liveRun.ts";
 import { loop } from "./loop.ts";
@@ -53,22 +54,36 @@ export type NewRunOptions = TrainOptions & {
  */
 export async function* train(given: Recipe, options: NewRunOptions = {}): AsyncGenerator<MetricsRow, void, undefined> {
   const { run: dir = join("checkpoints", given.name), overfit = null, dryRun = false, signal, save, onEvent } = options;
+  await refuseTaken(dir);
+  const { recipe, facts } = await withBatchSize(given, { most: dryRun ? 1 : overfit, signal });
+  const parts = await assemble(recipe, { overfit, dryRun, signal, ...(onEvent && { onEvent }) });
+  parts.facts.push(...facts);
+  const orClose = async (cause: unknown): Promise<never> => {
+    await closeParts(parts);
+    throw cause;
+  };
+  const release = await lockRun(dir).catch(orClose);
+  try {
+    await refuseTaken(dir, { locked: true }).catch(orClose); // by another process, in the meantime
+    await writeRecipe(runFiles(dir).recipe, recipe);
+    await writeFileAtomic(runFiles(dir).environment, `${JSON.stringify(parts.environment, null, 2)}\n`);
+    const run = await open(dir, recipe, parts, { ...BEGINNING }, { overfit, rows: 0, seconds: 0, onEvent });
+    // a first checkpoint: from here on the run can be killed at any instant
+    yield* follow(run, { signal, save, onEvent }, saveProgress(run, { epoch: 0, epochEnd: false, score: null }));
+  } finally {
+    await release();
+  }
+}
+
+/** Throws a UserError where a new run in this folder would meet another process, another run, or files that are no run's. */
+async function refuseTaken(dir: string, { locked = false } = {}): Promise<void> {
+  if (!locked) await refuseInUse(dir);
   if (await holdsRun(dir)) {
     throw new UserError(`The folder ${dir} already holds a run.`, {
       hint: `Continue it with: rfdetr-train resume ${dir}. Or choose another folder with --run, or another name.`,
     });
   }
-  const { recipe, facts } = await withBatchSize(given, { most: dryRun ? 1 : overfit, signal });
-  const parts = await assemble(recipe, { overfit, dryRun, signal, ...(onEvent && { onEvent }) });
-  parts.facts.push(...facts);
-  await mkdir(dir, { recursive: true }).catch((cause) => {
-    throw fileError(dir, "write", cause);
-  });
-  await writeRecipe(runFiles(dir).recipe, recipe);
-  await writeFileAtomic(runFiles(dir).environment, `${JSON.stringify(parts.environment, null, 2)}\n`);
-  const run = await open(dir, recipe, parts, { ...BEGINNING }, { overfit, rows: 0, seconds: 0, onEvent });
-  // a first checkpoint: from here on the run can be killed at any instant
-  yield* follow(run, { signal, save, onEvent }, saveProgress(run, { epoch: 0, epochEnd: false, score: null }));
+  await refuseForeign(dir);
 }
 
 /** Whether something would be lost if a run were written here. One that was stopped before its first checkpoint does not count. */
@@ -85,25 +100,36 @@ export async function* resume(
   dir: string,
   options: TrainOptions & Pick<NewRunOptions, "dryRun"> = {},
 ): AsyncGenerator<MetricsRow, void, undefined> {
-  const { recipe, saved } = await readRun(dir);
-  const { step, best, seconds = 0 } = saved.state;
-  const reason = finished(recipe, saved.state);
-  if (reason !== null) {
-    await recordResults({ dir });
-    for await (const event of exportMissing(dir, recipe, options)) options.onEvent?.(event);
-    const hint = `To train it longer: rfdetr-train extend ${dir} --epochs N`;
-    options.onEvent?.({ type: "notice", message: `This run is finished: ${reason}. ${hint}` });
-    options.onEvent?.(endOf("done", { dir, recipe, step, best }));
-    return;
+  const release = await lockRun(await requireRun(dir));
+  try {
+    const { recipe, saved } = await readRun(dir);
+    const { step, best, seconds = 0 } = saved.state;
+    const reason = finished(recipe, saved.state);
+    if (reason !== null) {
+      await recordResults({ dir });
+      for await (const event of exportMissing(dir, recipe, options)) options.onEvent?.(event);
+      const hint = `To train it longer: rfdetr-train extend ${dir} --epochs N`;
+      options.onEvent?.({ type: "notice", message: `This run is finished: ${reason}. ${hint}` });
+      options.onEvent?.(endOf("done", { dir, recipe, step, best }));
+      return;
+    }
+    const hours = recipe.train.max_hours;
+    if (hours !== null && seconds >= hours * 3600) {
+      throw new UserError(`The run ${dir} has used up its ${hours} hours (train.max_hours).`, {
+        hint: `Give it more in all: rfdetr-train extend ${dir} --max-hours ${Math.ceil(hours * 2)}`,
+      });
+    }
+    const facts = [restored(saved), `Overridden: nothing, the recipe is ${runFiles(dir).recipe}`];
+    yield* follow(await reopen(dir, recipe, saved, { ...options, facts }), options);
+  } finally {
+    await release();
   }
-  const hours = recipe.train.max_hours;
-  if (hours !== null && seconds >= hours * 3600) {
-    throw new UserError(`The run ${dir} has used up its ${hours} hours (train.max_hours).`, {
-      hint: `Give it more in all: rfdetr-train extend ${dir} --max-hours ${Math.ceil(hours * 2)}`,
-    });
-  }
-  const facts = [restored(saved), `Overridden: nothing, the recipe is ${runFiles(dir).recipe}`];
-  yield* follow(await reopen(dir, recipe, saved, { ...options, facts }), options);
+}
+
+/** The folder, where it is a run's. Throws a UserError where it is none: nothing is written into such a one. */
+export async function requireRun(dir: string): Promise<string> {
+  await openRunFolder(dir);
+  return dir;
 }
 
 /** The recipe of a run folder and the checkpoint that it goes on from. */

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { expectSameRun, tinyDataset, tinyRecipe } from "../../../tests/support/tinyRun.ts";
-import { listCheckpoints, verifyCheckpoint } from "../../checkpoint/store.ts";
+import { listCheckpoints, verifyCheckpoint } from "../../checkpoint/store/store.ts";
 import { formatRecipe } from "../../recipe/load.ts";
 
 const MAIN = ["--import", "tsx", "src/cli/main.ts"];

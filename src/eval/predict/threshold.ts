@@ -1,7 +1,7 @@
 // The score from which detections count: the one that was asked for, else the one that the run itself found best.
 
 import { dirname, join } from "node:path";
-import { checkpointInfo } from "../../checkpoint/store.ts";
+import { checkpointInfo } from "../../checkpoint/store/store.ts";
 import type { Detector } from "../../detector/detector.ts";
 import { bestThreshold } from "../../run/evaluation.ts";
 

@@ -1,7 +1,7 @@
 // What a run does about numbers that are not finite: a few steps may be skipped, no checkpoint ever holds one, and whoever
 // trains is shown what was the last good state and how to go on from it.
 
-import { linkedCheckpoint } from "../../checkpoint/store.ts";
+import { linkedCheckpoint } from "../../checkpoint/store/links.ts";
 import { runFiles } from "../../run/files.ts";
 import type { LearnerTensors } from "../../step/learner.ts";
 import { UserError } from "../../util/errors.ts";

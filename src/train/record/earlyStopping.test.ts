@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { collect, expectSameRun, tinyDataset, tinyRecipe } from "../../../tests/support/tinyRun.ts";
-import { listCheckpoints } from "../../checkpoint/store.ts";
+import { listCheckpoints } from "../../checkpoint/store/store.ts";
 import type { ClassEntry, Split } from "../../data/dataset/sample.ts";
 import { loadBackend } from "../../engine/backend.ts";
 import type { Recipe } from "../../recipe/schema.ts";

@@ -15,6 +15,7 @@ import type { EvaluationRecord, ImageOutcome, RecordedPicture } from "../../run/
 import type { ValRow } from "../../run/events.ts";
 import { RUN_FILES, runFiles } from "../../run/files.ts";
 import { readJsonObject } from "../../run/json.ts";
+import { isRealFolder } from "../../run/lock.ts";
 import { isBetter, selection } from "../../run/selection.ts";
 import type { TrackedPicture } from "../../track/tracker.ts";
 import { writeFileAtomic } from "../../util/files.ts";
@@ -42,6 +43,9 @@ export async function recordEvaluation(
     detections: evaluation.detections.filter(({ score }) => score >= details.threshold),
   });
 
+  const { pictures } = runFiles(dir);
+  await mkdir(pictures, { recursive: true });
+  if (!(await isRealFolder(pictures))) throw new Error(`${pictures} is a link; what it leads to is left alone`);
   const folder = join(RUN_FILES.pictures, String(row.step));
   await writeFolder(
     join(dir, folder),
@@ -133,6 +137,7 @@ async function removeStale(dir: string): Promise<void> {
   );
   const needed = new Set(records.map((record) => String(record?.step)));
   for (const name of await readdir(pictures)) {
-    if (!needed.has(name)) await rm(join(pictures, name), { recursive: true, force: true });
+    if (needed.has(name) || !/^\d+$/.test(name) || !(await isRealFolder(join(pictures, name)))) continue; // not a run's
+    await rm(join(pictures, name), { recursive: true, force: true });
   }
 }

@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -62,9 +63,18 @@ test("the report is there from the first step, is read again by a browser while 
 test("a report that cannot be written is told once, and the training goes on to the same rows", async () => {
   const [whole, run] = [join(dir, "whole"), join(dir, "blocked")];
   await collect((options) => train(recipe(), { run: whole, ...options }));
-  await mkdir(join(run, "report.html", "in the way"), { recursive: true });
-  await writeFile(join(run, "evaluation"), "in the way");
-  const { events, end } = await collect((options) => train(recipe(), { run, ...options }));
+  const { events, end } = await collect((options) =>
+    train(recipe(), {
+      run,
+      ...options,
+      onEvent: (event) => {
+        options.onEvent(event);
+        if (event.type !== "start") return;
+        mkdirSync(join(run, "report.html", "in the way"), { recursive: true });
+        writeFileSync(join(run, "evaluation"), "in the way");
+      },
+    }),
+  );
   expect(end.status).toBe("done");
   const warnings = events.flatMap((event) => (event.type === "warning" ? [event.message] : []));
   expect(warnings).toHaveLength(2); // two evaluations and the end, but each thing once

@@ -1,16 +1,15 @@
 // Where a run stands, to a checkpoint and back.
 
 import { join } from "node:path";
+import { linkCheckpoint, linkedCheckpoint } from "../../checkpoint/store/links.ts";
+import { pruneCheckpoints } from "../../checkpoint/store/prune.ts";
 import {
   type Checkpoint,
-  linkCheckpoint,
-  linkedCheckpoint,
   listCheckpoints,
   loadCheckpoint,
   newestIntact,
-  pruneCheckpoints,
   saveCheckpoint,
-} from "../../checkpoint/store.ts";
+} from "../../checkpoint/store/store.ts";
 import { MAIN_METRIC } from "../../instance/metrics.ts";
 import type { Recipe } from "../../recipe/schema.ts";
 import type { TrainEvent } from "../../run/events.ts";

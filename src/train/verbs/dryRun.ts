@@ -3,7 +3,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { listCheckpoints, verifyCheckpoint } from "../../checkpoint/store.ts";
+import { listCheckpoints, verifyCheckpoint } from "../../checkpoint/store/store.ts";
 import type { Recipe } from "../../recipe/schema.ts";
 import type { TrainEvent } from "../../run/events.ts";
 import { runFiles } from "../../run/files.ts";

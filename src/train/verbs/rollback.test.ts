@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { collect, expectSameRun, rowsOf, tinyDataset, tinyRecipe } from "../../../tests/support/tinyRun.ts";
-import { listCheckpoints, verifyCheckpoint } from "../../checkpoint/store.ts";
+import { listCheckpoints, verifyCheckpoint } from "../../checkpoint/store/store.ts";
 import { loadBackend } from "../../engine/backend.ts";
 import { resume, train } from "../run.ts";
 import { rollback } from "./rollback.ts";

@@ -3,16 +3,16 @@
 import { existsSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { linkCheckpoint, linkedCheckpoint } from "../../checkpoint/store/links.ts";
 import {
   type CheckpointInfo,
-  linkCheckpoint,
-  linkedCheckpoint,
   listCheckpoints,
   loadCheckpoint,
   verifyCheckpoint,
-} from "../../checkpoint/store.ts";
+} from "../../checkpoint/store/store.ts";
 import { runFiles } from "../../run/files.ts";
 import { readRunText } from "../../run/json.ts";
+import { lockRun } from "../../run/lock.ts";
 import { openMetricsFile } from "../../run/metricsFile.ts";
 import { openRunFolder } from "../../run/runFolder.ts";
 import { closest } from "../../util/closest.ts";
@@ -21,6 +21,7 @@ import { syncDirectory, writeFileAtomic } from "../../util/files.ts";
 import { isMissing } from "../../util/untrusted/regular.ts";
 import { recordResults } from "../record/record.ts";
 import type { RunState } from "../record/saving.ts";
+import { requireRun } from "../run.ts";
 
 export type Rollback = CheckpointInfo & {
   name: string;
@@ -42,6 +43,15 @@ export type Rollback = CheckpointInfo & {
  * UserError that lists the checkpoints where there is no such one, or names the file that is damaged.
  */
 export async function rollback(runDir: string, to: string): Promise<Rollback> {
+  const release = await lockRun(await requireRun(runDir));
+  try {
+    return await rollbackLocked(runDir, to);
+  } finally {
+    await release();
+  }
+}
+
+async function rollbackLocked(runDir: string, to: string): Promise<Rollback> {
   const dir = runFiles(runDir).checkpoints;
   const all = await listCheckpoints(dir);
   const name = to === "best" ? ((await linkedCheckpoint(dir, "best")) ?? to) : to;

@@ -5,6 +5,7 @@ import { createReadStream } from "node:fs";
 import { copyFile, link, mkdir, open, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
+import { followLink } from "../../../checkpoint/store/links.ts";
 import { runFiles } from "../../../run/files.ts";
 import { readJsonObject } from "../../../run/json.ts";
 import { readMetrics } from "../../../run/metricsFile.ts";
@@ -166,7 +167,7 @@ async function bestCheckpoint(dir: string): Promise<string | undefined> {
   for (const name of ["best", "last"]) {
     const { checkpoints } = runFiles(dir);
     checkInside(checkpoints, dir);
-    const path = await realpath(join(checkpoints, name)).catch(() => undefined);
+    const path = await realpath(await followLink(join(checkpoints, name))).catch(() => undefined);
     if (path === undefined) continue;
     if (dirname(path) === (await realpath(checkpoints))) return path;
     throw new UserError(`${join(checkpoints, name)} is a link to ${path}, which is no checkpoint of this run.`, {
@@ -197,7 +198,9 @@ async function placeCheckpoint(
     });
   }
   const { epoch, step, score } = (await readJsonObject<Record<string, unknown>>(join(source, "manifest.json"))) ?? {};
-  const isBest = (await realpath(join(runFiles(dir).checkpoints, "best")).catch(() => "")) === (await realpath(source));
+  const isBest =
+    (await realpath(await followLink(join(runFiles(dir).checkpoints, "best"))).catch(() => "")) ===
+    (await realpath(source));
   return {
     ...{ name: `model-${id}`, type: "model", aliases: ["latest", ...(isBest ? ["best"] : [])] },
     ...{ metadata: { checkpoint: basename(source), epoch, step, score }, files, ids },

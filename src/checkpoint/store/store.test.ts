@@ -5,18 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { UserError } from "../util/errors.ts";
-import { fromFloat32 } from "../util/hostTensor.ts";
-import {
-  type Checkpoint,
-  linkCheckpoint,
-  linkedCheckpoint,
-  listCheckpoints,
-  loadCheckpoint,
-  pruneCheckpoints,
-  saveCheckpoint,
-  verifyCheckpoint,
-} from "./store.ts";
+import { UserError } from "../../util/errors.ts";
+import { fromFloat32 } from "../../util/hostTensor.ts";
+import { linkCheckpoint, linkedCheckpoint } from "./links.ts";
+import { pruneCheckpoints } from "./prune.ts";
+import { type Checkpoint, listCheckpoints, loadCheckpoint, saveCheckpoint, verifyCheckpoint } from "./store.ts";
 
 let dir: string;
 beforeEach(async () => {

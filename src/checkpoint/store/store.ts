@@ -1,15 +1,15 @@
-// Checkpoints of a run on disk: each a folder that appears whole or not at all, with a manifest of SHA-256 sums, and the
-// links `best` and `last`. Speaks host tensors only.
+// Checkpoints of a run on disk: each a folder that appears whole or not at all, with a manifest of SHA-256 sums. Speaks
+// host tensors only.
 
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, readlink, realpath, rename, rm, stat, symlink } from "node:fs/promises";
+import { mkdir, readdir, realpath, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { UserError } from "../util/errors.ts";
-import { fileError, sha256File, syncDirectory, writeFileAtomic } from "../util/files.ts";
-import type { StateDict } from "../util/hostTensor.ts";
-import { parseJson } from "../util/untrusted/json.ts";
-import { readRegularText } from "../util/untrusted/regular.ts";
-import { readSafetensors, writeSafetensors } from "./safetensors.ts";
+import { UserError } from "../../util/errors.ts";
+import { fileError, sha256File, syncDirectory, writeFileAtomic } from "../../util/files.ts";
+import type { StateDict } from "../../util/hostTensor.ts";
+import { parseJson } from "../../util/untrusted/json.ts";
+import { readRegularText } from "../../util/untrusted/regular.ts";
+import { readSafetensors, writeSafetensors } from "../safetensors.ts";
 
 /** Which tensors a checkpoint may hold; each is `<part>.safetensors`. */
 export type CheckpointPart = "model" | "ema" | "optimizer";
@@ -33,18 +33,14 @@ export type Checkpoint = CheckpointInfo & {
   metadata: Record<string, string>;
 };
 
-export type Link = "best" | "last";
-
-/** How many to keep: the newest, those of the highest score, and one every so many epochs (null: none for that). */
-export type KeepRule = { keepLast: number; keepBest: number; keepEvery: number | null };
-
 type Manifest = CheckpointInfo & { format: 1; files: Record<string, { sha256: string; bytes: number }> };
 
 /** Bytes of a manifest or of a run's state. */
 const MOST_JSON_BYTES = 64 << 20;
 
-const NAME = /^\d+-\d+(\.\d+)?$/;
-const TEMPORARY = ".writing-";
+/** Names of the folders of checkpoints, and the beginning of those that are not whole yet. */
+export const CHECKPOINT_NAME = /^\d+-\d+(\.\d+)?$/;
+export const WRITING = ".writing-";
 
 /**
  * A free folder name `<epoch>-<step>`; names sort by age as text. A second checkpoint of the same step (a run that was
@@ -67,7 +63,7 @@ export async function saveCheckpoint(dir: string, checkpoint: Checkpoint): Promi
   const { tensors, state, metadata, epoch, step, epochEnd, score } = checkpoint;
   const name = await freeName(dir, checkpoint);
   const target = join(dir, name);
-  const temporary = join(dir, `${TEMPORARY}${name}-${randomBytes(4).toString("hex")}`);
+  const temporary = join(dir, `${WRITING}${name}-${randomBytes(4).toString("hex")}`);
   try {
     await removeLeftovers(dir);
     await mkdir(temporary, { recursive: true });
@@ -94,13 +90,13 @@ export async function saveCheckpoint(dir: string, checkpoint: Checkpoint): Promi
 /** What a killed process left half written or half deleted. */
 async function removeLeftovers(dir: string): Promise<void> {
   for (const entry of await readdir(dir).catch(() => [])) {
-    if (entry.startsWith(TEMPORARY)) await rm(join(dir, entry), { recursive: true, force: true });
+    if (entry.startsWith(WRITING)) await rm(join(dir, entry), { recursive: true, force: true });
   }
 }
 
 /** Take a checkpoint out of sight in one rename, then delete it. */
-async function removeCheckpoint(dir: string, name: string): Promise<void> {
-  const doomed = join(dir, `${TEMPORARY}${name}-${randomBytes(4).toString("hex")}`);
+export async function removeCheckpoint(dir: string, name: string): Promise<void> {
+  const doomed = join(dir, `${WRITING}${name}-${randomBytes(4).toString("hex")}`);
   try {
     await rename(join(dir, name), doomed);
   } catch (cause) {
@@ -108,24 +104,6 @@ async function removeCheckpoint(dir: string, name: string): Promise<void> {
     throw cause;
   }
   await rm(doomed, { recursive: true, force: true });
-}
-
-/** Point `best` or `last` to a checkpoint: a relative link, replaced in one step. */
-export async function linkCheckpoint(dir: string, link: Link, name: string): Promise<void> {
-  const temporary = join(dir, `${TEMPORARY}${link}-${randomBytes(4).toString("hex")}`);
-  try {
-    await symlink(name, temporary, "dir");
-    await rename(temporary, join(dir, link));
-    await syncDirectory(dir);
-  } catch (cause) {
-    await rm(temporary, { force: true });
-    throw fileError(join(dir, link), "write", cause);
-  }
-}
-
-/** Name of the checkpoint that a link points to; undefined where there is no link. */
-export async function linkedCheckpoint(dir: string, link: Link): Promise<string | undefined> {
-  return readlink(join(dir, link)).catch(() => undefined);
 }
 
 /** What a checkpoint's folder says of itself; undefined where it has no readable manifest. */
@@ -138,31 +116,13 @@ export async function checkpointInfo(path: string): Promise<CheckpointInfo | und
 
 /** The checkpoints below a run's `checkpoints` folder, oldest first; folders without a readable manifest are left out. */
 export async function listCheckpoints(dir: string): Promise<(CheckpointInfo & { name: string })[]> {
-  const names = (await readdir(dir).catch(() => [])).filter((name) => NAME.test(name));
+  const names = (await readdir(dir).catch(() => [])).filter((name) => CHECKPOINT_NAME.test(name));
   const found = [];
   for (const name of names) {
     const info = await checkpointInfo(join(dir, name));
     if (info) found.push({ name, ...info });
   }
   return found.sort((a, b) => a.step - b.step || a.name.localeCompare(b.name, "en", { numeric: true }));
-}
-
-/** Delete what the rule does not keep; what `best` and `last` point to always stays. Returns the names deleted. */
-export async function pruneCheckpoints(dir: string, rule: KeepRule): Promise<string[]> {
-  const listed = await listCheckpoints(dir);
-  const all = listed.filter(({ step }, i) => listed[i + 1]?.step !== step); // of the same step only the last
-  const scored = all.filter(({ score }) => score !== null).sort((a, b) => b.score! - a.score! || a.step - b.step);
-  const { keepLast, keepBest, keepEvery } = rule;
-  const keep = new Set([
-    await linkedCheckpoint(dir, "best"),
-    await linkedCheckpoint(dir, "last"),
-    ...all.slice(Math.max(0, all.length - keepLast)).map(({ name }) => name),
-    ...scored.slice(0, keepBest).map(({ name }) => name),
-    ...all.filter((one) => keepEvery && one.epochEnd && (one.epoch + 1) % keepEvery === 0).map(({ name }) => name),
-  ]);
-  const doomed = listed.filter(({ name }) => !keep.has(name)).map(({ name }) => name);
-  for (const name of doomed) await removeCheckpoint(dir, name);
-  return doomed;
 }
 
 /** Compare every file (or those named) with the manifest. Throws a UserError that names the first file that differs. */
