@@ -10,7 +10,7 @@ import { compareRuns } from "../src/report/comparison.ts";
 import { runPage } from "../src/report/runPage.ts";
 import { runSeries } from "../src/report/series.ts";
 import type { MetricsRow, ValRow } from "../src/run/events.ts";
-import { resultsCsv } from "../src/run/resultsCsv.ts";
+import { resultsCsv } from "../src/run/records/resultsCsv.ts";
 import { readRunFolder } from "../src/run/runFolder.ts";
 import { selection } from "../src/run/selection.ts";
 import { summaryOf } from "../src/track/wandb/folder/rows.ts";

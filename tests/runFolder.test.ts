@@ -8,7 +8,7 @@ import { loadBackend } from "../src/engine/backend.ts";
 import { evaluate } from "../src/eval/measure.ts";
 import { exportOnnx } from "../src/export/exportOnnx.ts";
 import type { TrainEvent } from "../src/run/events.ts";
-import { readMetrics } from "../src/run/metricsFile.ts";
+import { readMetrics } from "../src/run/records/metricsFile.ts";
 import { runIdentity } from "../src/track/wandb/folder/identity.ts";
 import { historyRows } from "../src/track/wandb/folder/rows.ts";
 import { syncRun } from "../src/track/wandb/sync.ts";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { loadBackend } from "../src/engine/backend.ts";
-import { readMetrics } from "../src/run/metricsFile.ts";
+import { readMetrics } from "../src/run/records/metricsFile.ts";
 import { readRecords } from "../src/track/tensorboard/tfrecord.ts";
 import { writeWandbFile } from "../src/track/wandb/file/file.ts";
 import { flatRow, historyRows } from "../src/track/wandb/folder/rows.ts";

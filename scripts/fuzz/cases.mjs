@@ -20,7 +20,7 @@ import { loadRecipe } from "../../src/recipe/load.ts";
 import { comparePage } from "../../src/report/comparePage.ts";
 import { compareRuns } from "../../src/report/comparison.ts";
 import { writeReport } from "../../src/report/writeReport.ts";
-import { resultsCsv } from "../../src/run/resultsCsv.ts";
+import { resultsCsv } from "../../src/run/records/resultsCsv.ts";
 import { readRunFolder } from "../../src/run/runFolder.ts";
 import { writeWandbFile } from "../../src/track/wandb/file/file.ts";
 import { mutate, oneOf } from "./mutate.mjs";

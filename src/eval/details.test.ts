@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { ImageOutcome } from "../run/evaluation.ts";
+import type { ImageOutcome } from "../run/records/evaluation.ts";
 import type { Detection, GroundTruth } from "./boxMatching.ts";
 import { cocoAp } from "./cocoAp.ts";
 import { evaluationDetails, MOST_CLASSES, worstAndBest } from "./details.ts";

@@ -2,7 +2,7 @@
 // against recall, and how well each image came out. No tensors.
 
 import { boxIou, sharedArea } from "../instance/boxes.ts";
-import type { Confusion, ImageOutcome, PrecisionRecall } from "../run/evaluation.ts";
+import type { Confusion, ImageOutcome, PrecisionRecall } from "../run/records/evaluation.ts";
 import { type Category, type Detection, type GroundTruth, IOU_THRESHOLDS } from "./boxMatching.ts";
 import { RECALLS } from "./cocoAp.ts";
 import type { Evaluation } from "./evaluate.ts";

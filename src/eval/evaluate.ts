@@ -3,7 +3,7 @@
 import type { Batch } from "../data/batch/loader.ts";
 import type { ClassEntry, Sample } from "../data/dataset/sample.ts";
 import type { ImageDetections } from "../instance/detections.ts";
-import type { F1 } from "../run/evaluation.ts";
+import type { F1 } from "../run/records/evaluation.ts";
 import { UserError } from "../util/errors.ts";
 import type { Category, Detection, GroundTruth } from "./boxMatching.ts";
 import { type CocoMetrics, cocoAp, limits } from "./cocoAp.ts";

@@ -1,7 +1,7 @@
 // The confidence threshold at which detections balance precision and recall best: macro F1 over the classes, as the
 // reference's evaluation/f1_sweep.py.
 
-import type { F1 } from "../run/evaluation.ts";
+import type { F1 } from "../run/records/evaluation.ts";
 import { type Category, type Detection, type GroundTruth, matchClasses, spaced } from "./boxMatching.ts";
 
 const THRESHOLDS = spaced(0, 1, 101);

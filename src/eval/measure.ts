@@ -7,7 +7,7 @@ import type { DownloadWatch } from "../detector/loadModel.ts";
 import { openDetector } from "../detector/open.ts";
 import type { DeviceChoice } from "../engine/device.ts";
 import type { Recipe } from "../recipe/schema.ts";
-import type { F1 } from "../run/evaluation.ts";
+import type { F1 } from "../run/records/evaluation.ts";
 import { type CocoMetrics, cocoAp, limits } from "./cocoAp.ts";
 import { alignClasses, evaluateModel } from "./evaluate.ts";
 import { bestF1 } from "./f1.ts";

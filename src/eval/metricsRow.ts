@@ -1,6 +1,6 @@
 // Metrics as one flat object, for JSON.
 
-import type { F1 } from "../run/evaluation.ts";
+import type { F1 } from "../run/records/evaluation.ts";
 import type { CocoMetrics } from "./cocoAp.ts";
 
 /**

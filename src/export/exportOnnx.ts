@@ -10,7 +10,7 @@ import { isOnnx } from "../onnx/format.ts";
 import { toMetadata } from "../onnx/metadata.ts";
 import { onnxruntimeVersion } from "../onnx/session.ts";
 import { programVersion } from "../run/environment.ts";
-import type { FileRecord } from "../run/exported.ts";
+import type { FileRecord } from "../run/records/exported.ts";
 import { UserError } from "../util/errors.ts";
 import { sha256File } from "../util/files.ts";
 import { calibrate } from "./calibrate.ts";

@@ -2,8 +2,8 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type FileRecord, readExported } from "../run/exported.ts";
 import { runFiles } from "../run/files.ts";
+import { type FileRecord, readExported } from "../run/records/exported.ts";
 import { writeFileAtomic } from "../util/files.ts";
 
 /** Add files to the record of their folder; an entry of the same file is replaced, one of a file that is gone is dropped. */

@@ -1,7 +1,7 @@
 // The parts of a run's page that show what lies behind an evaluation: classes, confusion, thresholds, pictures.
 
 import { LENIENT_METRIC, MAIN_METRIC, SUMMARY } from "../instance/metrics.ts";
-import type { EvaluationRecord, RecordedPicture } from "../run/evaluation.ts";
+import type { EvaluationRecord, RecordedPicture } from "../run/records/evaluation.ts";
 import type { Pictures, RunContents } from "../run/runFolder.ts";
 import { mostConfused } from "./mostConfused.ts";
 import { type Html, html, raw } from "./page/html.ts";

@@ -1,7 +1,7 @@
 // The part of a run's page that shows what was exported of it, and how that was verified.
 
 import { MAIN_METRIC } from "../instance/metrics.ts";
-import type { FileRecord } from "../run/exported.ts";
+import type { FileRecord } from "../run/records/exported.ts";
 import { type Html, html } from "./page/html.ts";
 import { cell, heading, htmlTable, numberCell } from "./page/table.ts";
 import { plural, score } from "./text.ts";

@@ -1,6 +1,6 @@
 // The part of a confusion matrix that a page has room for.
 
-import type { Confusion } from "../run/evaluation.ts";
+import type { Confusion } from "../run/records/evaluation.ts";
 
 /** Classes that a matrix shows at most. */
 const MOST_CLASSES = 30;

@@ -1,7 +1,7 @@
 // report.html of a run folder: made again from what is there, so that a run can be watched by reloading it.
 
-import { readPicture } from "../run/evaluation.ts";
 import { runFiles } from "../run/files.ts";
+import { readPicture } from "../run/records/evaluation.ts";
 import { readRunFolder } from "../run/runFolder.ts";
 import { writeFileAtomic } from "../util/files.ts";
 import { type PageOptions, runPage } from "./runPage.ts";

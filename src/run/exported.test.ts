@@ -2,7 +2,7 @@ import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { readExported } from "./exported.ts";
+import { readExported } from "./records/exported.ts";
 
 test("entries of export.json that a page could not show are left out", async () => {
   const dir = await mkdtemp(join(tmpdir(), "exported-"));

@@ -7,12 +7,12 @@ import type { Recipe } from "../recipe/schema.ts";
 import { UserError } from "../util/errors.ts";
 import { MOST_YAML_BYTES, parseYaml } from "../util/untrusted/yaml.ts";
 import type { Environment } from "./environment.ts";
-import { type EvaluationRecord, readEvaluation } from "./evaluation.ts";
 import type { MetricsRow, ValRow } from "./events.ts";
-import { type FileRecord, readExported } from "./exported.ts";
 import { type RunFiles, runFiles } from "./files.ts";
 import { readJsonObject, readRunText } from "./json.ts";
-import { readMetrics } from "./metricsFile.ts";
+import { type EvaluationRecord, readEvaluation } from "./records/evaluation.ts";
+import { type FileRecord, readExported } from "./records/exported.ts";
+import { readMetrics } from "./records/metricsFile.ts";
 import { type RunLog, readLog } from "./runLog.ts";
 import { type Selection, selection } from "./selection.ts";
 

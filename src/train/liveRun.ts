@@ -6,7 +6,7 @@ import type { Recipe } from "../recipe/schema.ts";
 import type { Environment } from "../run/environment.ts";
 import type { EndStatus, RunSize, TrainEvent } from "../run/events.ts";
 import type { Log } from "../run/log.ts";
-import type { MetricsFile } from "../run/metricsFile.ts";
+import type { MetricsFile } from "../run/records/metricsFile.ts";
 import type { Learner } from "../step/learner.ts";
 import type { Schedule } from "../step/optimiser/schedule.ts";
 import type { StepSettings } from "../step/step.ts";

@@ -10,7 +10,7 @@ import type { EndStatus, MetricsRow, TrainEvent } from "../run/events.ts";
 import { runFiles } from "../run/files.ts";
 import { lockRun, refuseForeign, refuseInUse } from "../run/lock.ts";
 import { openLog } from "../run/log.ts";
-import { openMetricsFile } from "../run/metricsFile.ts";
+import { openMetricsFile } from "../run/records/metricsFile.ts";
 import { openRunFolder } from "../run/runFolder.ts";
 import { selection } from "../run/selection.ts";
 import { restoreLearner } from "../step/learner.ts";

@@ -7,7 +7,7 @@ import { expect } from "vitest";
 import type { RecipeInput } from "../../src/recipe/input.ts";
 import { resolveRecipe } from "../../src/recipe/load.ts";
 import type { MetricsRow, TrainEvent } from "../../src/run/events.ts";
-import { TIMING_FIELDS } from "../../src/run/metricsFile.ts";
+import { TIMING_FIELDS } from "../../src/run/records/metricsFile.ts";
 import { rngFromSeed } from "../../src/util/random/rng.ts";
 
 /** A data set of 7 training and 3 validation images in a folder. */

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, expect } from "vitest";
 import { describeEnvironment } from "../../src/run/environment.ts";
 import type { EndStatus, MetricsRow, TrainRow, ValRow } from "../../src/run/events.ts";
-import { openMetricsFile, readMetrics } from "../../src/run/metricsFile.ts";
+import { openMetricsFile, readMetrics } from "../../src/run/records/metricsFile.ts";
 import type { Tracker } from "../../src/track/tracker.ts";
 import type { WandbTiming } from "../../src/track/wandb/client/timing.ts";
 import { runIdentity } from "../../src/track/wandb/folder/identity.ts";

@@ -7,7 +7,7 @@ import { tinyDataset, tinyRecipe } from "../../../tests/support/tinyRun.ts";
 import { until } from "../../../tests/support/wandbRun.ts";
 import { startWandbServer, type WandbServer } from "../../../tests/support/wandbServer.ts";
 import { formatRecipe } from "../../recipe/load.ts";
-import { readMetrics, TIMING_FIELDS } from "../../run/metricsFile.ts";
+import { readMetrics, TIMING_FIELDS } from "../../run/records/metricsFile.ts";
 import { runIdentity } from "../../track/wandb/folder/identity.ts";
 import { historyRows } from "../../track/wandb/folder/rows.ts";
 

@@ -3,7 +3,7 @@
 import { dirname, join } from "node:path";
 import { checkpointInfo } from "../../checkpoint/store/store.ts";
 import type { Detector } from "../../detector/detector.ts";
-import { bestThreshold } from "../../run/evaluation.ts";
+import { bestThreshold } from "../../run/records/evaluation.ts";
 
 /** Where nothing says what is best. */
 const DEFAULT_THRESHOLD = 0.5;

@@ -13,7 +13,7 @@ import {
   waits,
 } from "../../../tests/support/wandbRun.ts";
 import { type Fault, startWandbServer, type Target } from "../../../tests/support/wandbServer.ts";
-import { readMetrics } from "../../run/metricsFile.ts";
+import { readMetrics } from "../../run/records/metricsFile.ts";
 import { historyRows } from "./folder/rows.ts";
 
 type Case = { name: string; fault: Fault; times: number };

@@ -14,7 +14,7 @@ import {
   useServer,
 } from "../../../tests/support/wandbRun.ts";
 import type { MetricsRow } from "../../run/events.ts";
-import { openMetricsFile } from "../../run/metricsFile.ts";
+import { openMetricsFile } from "../../run/records/metricsFile.ts";
 import type { WandbTiming } from "./client/timing.ts";
 import { takeLock } from "./folder/lock.ts";
 import { type SyncOptions, syncRun } from "./sync.ts";

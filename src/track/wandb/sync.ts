@@ -2,7 +2,7 @@
 
 import { resolve } from "node:path";
 import { runFiles } from "../../run/files.ts";
-import { readMetrics } from "../../run/metricsFile.ts";
+import { readMetrics } from "../../run/records/metricsFile.ts";
 import { UserError } from "../../util/errors.ts";
 import { TIMING, type WandbTiming } from "./client/timing.ts";
 import { runIdentity } from "./folder/identity.ts";

@@ -7,8 +7,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { tinyDataset, tinyRecipe } from "../../../tests/support/tinyRun.ts";
 import { type Dataset, loadDataset } from "../../data/dataset/dataset.ts";
 import { type Evaluation, evaluateModel } from "../../eval/evaluate.ts";
-import type { EvaluationRecord } from "../../run/evaluation.ts";
 import type { ValRow } from "../../run/events.ts";
+import type { EvaluationRecord } from "../../run/records/evaluation.ts";
 import { BEGINNING } from "../progress.ts";
 import { recordEvaluation } from "./evaluationRecord.ts";
 

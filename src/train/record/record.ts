@@ -2,8 +2,8 @@
 
 import type { MetricsRow, TrainEvent, TrainRow } from "../../run/events.ts";
 import { runFiles } from "../../run/files.ts";
-import { readMetrics } from "../../run/metricsFile.ts";
-import { resultsCsv } from "../../run/resultsCsv.ts";
+import { readMetrics } from "../../run/records/metricsFile.ts";
+import { resultsCsv } from "../../run/records/resultsCsv.ts";
 import type { StepResult } from "../../step/step.ts";
 import type { Window } from "../../step/windows.ts";
 import { writeFileAtomic } from "../../util/files.ts";

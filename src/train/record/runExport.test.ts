@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { collect, tinyDataset, tinyRecipe } from "../../../tests/support/tinyRun.ts";
 import { loadBackend } from "../../engine/backend.ts";
 import type { ValRow } from "../../run/events.ts";
-import type { FileRecord } from "../../run/exported.ts";
+import type { FileRecord } from "../../run/records/exported.ts";
 import { resume, train } from "../run.ts";
 import { dryRun } from "../verbs/dryRun.ts";
 import { exportRun } from "./runExport.ts";

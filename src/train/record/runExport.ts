@@ -8,8 +8,8 @@ import type { ExportPictures } from "../../export/pictures.ts";
 import { MAIN_METRIC } from "../../instance/metrics.ts";
 import type { Recipe } from "../../recipe/schema.ts";
 import type { TrainEvent } from "../../run/events.ts";
-import { readExported } from "../../run/exported.ts";
 import { RUN_FILES } from "../../run/files.ts";
+import { readExported } from "../../run/records/exported.ts";
 import { sha256File } from "../../util/files.ts";
 
 export type RunExportOptions = {

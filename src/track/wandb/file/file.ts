@@ -8,7 +8,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { followLink } from "../../../checkpoint/store/links.ts";
 import { runFiles } from "../../../run/files.ts";
 import { readJsonObject } from "../../../run/json.ts";
-import { readMetrics } from "../../../run/metricsFile.ts";
+import { readMetrics } from "../../../run/records/metricsFile.ts";
 import { UserError } from "../../../util/errors.ts";
 import { fileError } from "../../../util/files.ts";
 import { checkInside } from "../../../util/untrusted/regular.ts";

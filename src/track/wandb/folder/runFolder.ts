@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import type { Environment } from "../../../run/environment.ts";
-import { type RecordedPicture, readPicture, recordedPictures } from "../../../run/evaluation.ts";
+import { type RecordedPicture, readPicture, recordedPictures } from "../../../run/records/evaluation.ts";
 import { openRunFolder } from "../../../run/runFolder.ts";
 import { exitCodeOf } from "./outcome.ts";
 import { keptPictures, type PictureValue, pictureFile } from "./pictures.ts";

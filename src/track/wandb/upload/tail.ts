@@ -2,7 +2,7 @@
 
 import type { FileHandle } from "node:fs/promises";
 import type { MetricsRow } from "../../../run/events.ts";
-import { parseRow } from "../../../run/metricsFile.ts";
+import { parseRow } from "../../../run/records/metricsFile.ts";
 import { isMissing, openRegular } from "../../../util/untrusted/regular.ts";
 import { type HistoryRow, mergeSteps } from "../folder/rows.ts";
 

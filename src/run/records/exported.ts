@@ -1,8 +1,8 @@
 // export.json: what was exported into a folder, how it was verified, how fast it is.
 
-import type { MAIN_METRIC } from "../instance/metrics.ts";
-import { runFiles } from "./files.ts";
-import { readJsonObject } from "./json.ts";
+import type { MAIN_METRIC } from "../../instance/metrics.ts";
+import { runFiles } from "../files.ts";
+import { readJsonObject } from "../json.ts";
 
 /** The main metric of the trainer and of the file on the same images; null where these have no labels. */
 type VerifiedAp = Record<typeof MAIN_METRIC, { trainer: number; file: number } | null>;

@@ -1,6 +1,6 @@
 // results.csv: one row an epoch, for spreadsheets. Derived from metrics.jsonl, so it can be made again at any time.
 
-import type { MetricsRow } from "./events.ts";
+import type { MetricsRow } from "../events.ts";
 
 /** The table as CSV: `train/...` columns are means over the epoch's rows, `val/...` columns are its last evaluation. */
 export function resultsCsv(rows: readonly MetricsRow[]): string {

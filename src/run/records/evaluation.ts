@@ -1,11 +1,11 @@
 // evaluation.json and evaluation-best.json: what lies behind the figures of a run's last and of its best evaluation.
 
 import { join } from "node:path";
-import type { MetricSummary } from "../instance/metrics.ts";
-import { readRegular } from "../util/untrusted/regular.ts";
-import type { MetricsRow, ValRow } from "./events.ts";
-import { runFiles } from "./files.ts";
-import { readJsonObject } from "./json.ts";
+import type { MetricSummary } from "../../instance/metrics.ts";
+import { readRegular } from "../../util/untrusted/regular.ts";
+import type { MetricsRow, ValRow } from "../events.ts";
+import { runFiles } from "../files.ts";
+import { readJsonObject } from "../json.ts";
 
 /**
  * Objects by true class (rows) and by the class they were taken for (columns). The last row is background: detections

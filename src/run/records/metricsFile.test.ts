@@ -2,7 +2,7 @@ import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import type { TrainRow, ValRow } from "./events.ts";
+import type { TrainRow, ValRow } from "../events.ts";
 import { openMetricsFile, readMetrics } from "./metricsFile.ts";
 import { resultsCsv } from "./resultsCsv.ts";
 

@@ -2,12 +2,12 @@
 
 import { type FileHandle, open } from "node:fs/promises";
 import { dirname } from "node:path";
-import { UserError } from "../util/errors.ts";
-import { fileError } from "../util/files.ts";
-import { parseJson } from "../util/untrusted/json.ts";
-import { checkInside, readRegular } from "../util/untrusted/regular.ts";
-import type { MetricsRow } from "./events.ts";
-import { MOST_RUN_BYTES } from "./json.ts";
+import { UserError } from "../../util/errors.ts";
+import { fileError } from "../../util/files.ts";
+import { parseJson } from "../../util/untrusted/json.ts";
+import { checkInside, readRegular } from "../../util/untrusted/regular.ts";
+import type { MetricsRow } from "../events.ts";
+import { MOST_RUN_BYTES } from "../json.ts";
 
 /** Fields that differ between two runs of the same recipe, since they measure time. */
 export const TIMING_FIELDS: readonly string[] = ["images_per_second", "data_wait"];
