@@ -5,7 +5,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFi
 import { join } from "node:path";
 import sharp from "sharp";
 import { convertWeights } from "../../src/checkpoint/convert.ts";
-import { loadCheckpoint } from "../../src/checkpoint/store.ts";
+import { loadCheckpoint } from "../../src/checkpoint/store/store.ts";
 import { readWeightsFile } from "../../src/checkpoint/weightsFile.ts";
 import { scanDataset } from "../../src/data/dataset/check/scan.ts";
 import { loadDataset } from "../../src/data/dataset/dataset.ts";
