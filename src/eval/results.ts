@@ -1,8 +1,7 @@
 // COCO annotation and results files as people hand them in: read, checked entry by entry, what is wrong is reported with its place.
 
 import { UserError } from "../util/errors.ts";
-import { parseJson } from "../util/untrusted/json.ts";
-import { readRegularText } from "../util/untrusted/regular.ts";
+import { readJsonLists } from "../util/untrusted/jsonLists.ts";
 import type { Category, Detection, GroundTruth } from "./boxMatching.ts";
 import {
   categoryNames,
@@ -34,28 +33,41 @@ export type Results = {
   numberOf: (imageId: number) => number;
 };
 
-/** Bytes that make one text in Node. */
-const MOST_BYTES = 500_000_000;
+/** What is kept of an entry: a large file's others would fill the memory. */
+const ANNOTATIONS = {
+  images: ifEntry(({ id, file_name }) => ({ id, file_name })),
+  categories: ifEntry(({ id, name }) => ({ id, name })),
+  annotations: ifEntry(({ id, image_id, category_id, bbox, area, iscrowd }) => {
+    return { id, image_id, category_id, bbox, area, iscrowd };
+  }),
+};
+const RESULTS = {
+  "": ifEntry(({ image_id, file_name, category_id, category_name, bbox, score }) => {
+    return { image_id, file_name, category_id, category_name, bbox, score };
+  }),
+};
 
-/** Read a COCO annotation file. Without `area` a box has its own; without `iscrowd` it is none. Throws UserError. */
+/** Read a COCO annotation file, of which only what is used is held: it may be longer than a text can be. Without `area` a box has its own; without `iscrowd` it is none. Throws UserError. */
 export async function readAnnotations(path: string): Promise<Annotations> {
-  const json = await readJson(path);
+  const json = await readJsonLists(path, { keep: ANNOTATIONS });
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
     throw new UserError(`${path} is no COCO annotation file: it is not a JSON object.`, {
       hint: "It must hold images, annotations and categories. Detections belong to --predictions.",
     });
   }
-  const list = (key: string): [Where, Entry][] => entries((json as Entry)[key], { path, place: key });
-  const images = list("images").map(([where, image]) => ({ id: integer(image, "id", where), file: image.file_name }));
+  const list = (key: string) => entries((json as Entry)[key], { path, place: key });
+  const images = Array.from(list("images"), ([where, image]) => {
+    return { id: integer(image, "id", where), file: image.file_name };
+  });
   const imageIds = new Set(images.map(({ id }) => id));
-  const categories = list("categories").map(([where, category]): Category => {
+  const categories = Array.from(list("categories"), ([where, category]): Category => {
     const id = integer(category, "id", where);
     return { id, name: typeof category.name === "string" ? category.name : String(id) };
   });
   const categoryIds = new Set(categories.map(({ id }) => id));
   if (categoryIds.size < categories.length) throw new UserError(`${path}: two categories have the same id.`);
   const seen = new Set<number>();
-  const groundTruths = list("annotations").map(([where, annotation]): GroundTruth => {
+  const groundTruths = Array.from(list("annotations"), ([where, annotation]): GroundTruth => {
     const id = integer(annotation, "id", where);
     const imageId = integer(annotation, "image_id", where);
     const categoryId = integer(annotation, "category_id", where);
@@ -85,8 +97,7 @@ export async function readResults(path: string, { imageIds, files, categories }:
   const unknown = new Map<number, number>();
   const detections: Detection[] = [];
   const pairs: [annotated: number, given: number][] = [];
-  const list = entries(await readJson(path), { path, place: "" });
-  for (const [where, result] of list) {
+  for (const [where, result] of entries(await readJsonLists(path, { keep: RESULTS }), { path, place: "" })) {
     const imageId = imageOf(result, where, { imageIds, files });
     pairs.push([imageId, result.image_id as number]);
     const categoryId = categoryOf(result, where, names);
@@ -96,7 +107,7 @@ export async function readResults(path: string, { imageIds, files, categories }:
     if (known.has(categoryId)) detections.push({ imageId, categoryId, bbox, score });
     else unknown.set(categoryId, (unknown.get(categoryId) ?? 0) + 1);
   }
-  if (list.length > 0 && detections.length === 0) {
+  if (pairs.length > 0 && detections.length === 0) {
     const ids = (values: Iterable<number>) => [...values].slice(0, 10).join(", ");
     throw new UserError(`${path}: no detection is of a category of the annotations.`, {
       hint: `Its category ids are ${ids(unknown.keys())}; those of the annotations are ${ids(known)}.`,
@@ -105,22 +116,25 @@ export async function readResults(path: string, { imageIds, files, categories }:
   return { detections, unknown, numberOf: resultsNumbers(pairs, imageIds) };
 }
 
-async function readJson(path: string): Promise<unknown> {
-  return parseJson(await readRegularText(path, { most: MOST_BYTES }), path);
-}
-
-function entries(list: unknown, { path, place }: Where): [Where, Entry][] {
+/** The entries of a list with their places, one after the other: all of them together would take more than the list. */
+function* entries(list: unknown, { path, place }: Where): Generator<[Where, Entry]> {
   if (!Array.isArray(list)) {
     if (place) throw new UserError(`${path}: "${place}" is missing or no list.`);
     throw new UserError(`${path} is no results file: it is not a list.`, {
       hint: "It must be a list of { image_id, category_id, bbox, score }.",
     });
   }
-  return list.map((entry, i): [Where, Entry] => {
+  for (let i = 0; i < list.length; i++) {
     const where = { path, place: `${place}[${i}]` };
+    const entry: unknown = list[i];
     if (typeof entry !== "object" || entry === null) throw wrong(where, "is no object");
-    return [where, entry as Entry];
-  });
+    yield [where, entry as Entry];
+  }
+}
+
+/** A function of objects that gives back whatever else it is given. */
+function ifEntry(pick: (entry: Entry) => Entry): (entry: unknown) => unknown {
+  return (entry) => (typeof entry === "object" && entry !== null ? pick(entry as Entry) : entry);
 }
 
 function box(entry: Entry, where: Where): GroundTruth["bbox"] {

@@ -2,8 +2,7 @@
 
 import type { Mask, Shape } from "../../instance/instance.ts";
 import { UserError } from "../../util/errors.ts";
-import { parseJson } from "../../util/untrusted/json.ts";
-import { readRegularText } from "../../util/untrusted/regular.ts";
+import { readJsonLists } from "../../util/untrusted/jsonLists.ts";
 import type { Located } from "./listing.ts";
 import {
   type Annotation,
@@ -15,21 +14,34 @@ import {
   type SplitName,
 } from "./sample.ts";
 
-/** Bytes that make one text in Node. */
-const MOST_BYTES = 500_000_000;
-
 type Json = Record<string, unknown>;
 type Category = { id: number; name: string; supercategory: unknown };
 
-/** A COCO file as parsed: raw entries, only the top level is checked. */
+/** A COCO file as parsed: what is used of its entries, of which only the categories are checked. */
 export type CocoFile = { path: string; images: Json[]; annotations: Json[]; categories: Category[] };
 
+/** What is kept of an entry: a large file's others would fill the memory. */
+const KEEP = {
+  images: ifObject(({ id, file_name, width, height }) => ({ id, file_name, width, height })),
+  annotations: ifObject(({ id, image_id, category_id, bbox, area, iscrowd, segmentation, keypoints }) => ({
+    id,
+    image_id,
+    category_id,
+    bbox,
+    area,
+    iscrowd,
+    segmentation,
+    keypoints,
+  })),
+  categories: ifObject(({ id, name, supercategory }) => ({ id, name, supercategory })),
+};
+
 /**
- * Read a COCO annotation file. Bare NaN and Infinity, which Python writes, are read as null.
+ * Read a COCO annotation file, of which only what is used is held: it may be longer than a text can be. Bare NaN and Infinity, which Python writes, are read as null.
  * Throws UserError where the file is missing, is no JSON or lacks `images` or `categories`.
  */
 export async function readCoco(path: string): Promise<CocoFile> {
-  const json = parseJson(await readRegularText(path, { most: MOST_BYTES }), path, { bareNumbers: true });
+  const json = await readJsonLists(path, { keep: KEEP, bareNumbers: true });
   if (!isObject(json)) throw notCoco(path, "the top level is not an object");
   const list = (key: string, required: boolean): Json[] => {
     const value = json[key];
@@ -245,6 +257,11 @@ function toInteger(value: unknown): number | null {
 /** JSON readers round such a number, so two of them may be one. */
 function isTooLarge(value: unknown): boolean {
   return (typeof value === "number" || (typeof value === "string" && /^-?\d+$/.test(value))) && Math.abs(Number(value)) > Number.MAX_SAFE_INTEGER; // biome-ignore format: one line
+}
+
+/** A function of objects that gives back whatever else it is given. */
+function ifObject(pick: (entry: Json) => Json): (entry: unknown) => unknown {
+  return (entry) => (isObject(entry) ? pick(entry) : entry);
 }
 
 function isObject(value: unknown): value is Json {

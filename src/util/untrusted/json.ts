@@ -3,7 +3,8 @@
 import { UserError } from "../errors.ts";
 import { visible } from "../visible.ts";
 
-const MOST_LEVELS = 100;
+/** Levels of lists and objects that a JSON file has at most. */
+export const MOST_JSON_LEVELS = 100;
 
 /**
  * The value of a JSON text, which may begin with a byte-order mark. With `bareNumbers`, NaN and Infinity, which Python writes,
@@ -16,13 +17,22 @@ export function parseJson(
 ): unknown {
   const clean = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
   checkDepth(clean, source);
+  return parseCheckedJson(clean, source, { bareNumbers });
+}
+
+/** The same of a text whose depth was checked, and without a byte-order mark. */
+export function parseCheckedJson(
+  text: string,
+  source: string,
+  { bareNumbers = false }: { bareNumbers?: boolean } = {},
+): unknown {
   try {
-    return JSON.parse(clean);
+    return JSON.parse(text);
   } catch (cause) {
-    const notFinite = /\b(?:NaN|Infinity)\b/.test(clean);
+    const notFinite = /\b(?:NaN|Infinity)\b/.test(text);
     if (notFinite && bareNumbers) {
       try {
-        return JSON.parse(withoutBareNumbers(clean));
+        return JSON.parse(withoutBareNumbers(text));
       } catch {} // the first failure is the one to report
     }
     throw new UserError(`${source} is not valid JSON: ${visible((cause as Error).message).slice(0, 200)}.`, {
@@ -53,12 +63,16 @@ function checkDepth(text: string, source: string): void {
       if (end < 0) return; // the parser says what is wrong
       i = end;
     } else if (code === 0x7b || code === 0x5b) {
-      if (++level > MOST_LEVELS)
-        throw new UserError(`${source} is JSON that is nested deeper than ${MOST_LEVELS} levels.`, {
-          hint: "No file of this kind needs that: it is damaged, or made to do harm.",
-        });
+      if (++level > MOST_JSON_LEVELS) throw tooDeep(source);
     } else if (code === 0x7d || code === 0x5d) level--;
   }
+}
+
+/** The error for JSON that is nested too deeply. */
+export function tooDeep(source: string): UserError {
+  return new UserError(`${source} is JSON that is nested deeper than ${MOST_JSON_LEVELS} levels.`, {
+    hint: "No file of this kind needs that: it is damaged, or made to do harm.",
+  });
 }
 
 function withoutBareNumbers(text: string): string {
