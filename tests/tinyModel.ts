@@ -63,6 +63,7 @@ export function noiseBatch(seed: number, images: number): Batch {
     imageIds: numbers,
     files: numbers.map((i) => `${seed}-${i}.jpg`),
     originalSizes: numbers.map(() => [side, side] as [number, number]),
+    broken: [],
     wait: 0,
   };
 }

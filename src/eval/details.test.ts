@@ -24,7 +24,7 @@ function details(groundTruths: GroundTruth[], detections: Detection[], categorie
   const all = { groundTruths, detections, categories };
   const sweep = f1Sweep(all);
   const f1 = threshold === undefined ? bestOf(sweep) : { ...bestOf(sweep), f1: 0.5, threshold };
-  return evaluationDetails({ ...cocoAp(all), f1, f1Sweep: sweep, images: 2, ...all });
+  return evaluationDetails({ ...cocoAp(all), f1, f1Sweep: sweep, images: 2, broken: [], ...all });
 }
 
 test("the confusion matrix has true classes as rows, taken-for classes as columns, background last", () => {

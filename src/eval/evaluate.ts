@@ -1,6 +1,6 @@
 // Metrics of a model on a split: every image through the model, then COCO metrics of what it found.
 
-import type { Batch } from "../data/batch/loader.ts";
+import type { Batch, BrokenImage } from "../data/batch/loader.ts";
 import type { ClassEntry, Sample } from "../data/dataset/sample.ts";
 import type { ImageDetections } from "../instance/detections.ts";
 import type { F1 } from "../run/records/evaluation.ts";
@@ -14,6 +14,8 @@ export type Evaluation = CocoMetrics & {
   /** F1 at each threshold; `f1` is the best of them. */
   f1Sweep: F1[];
   images: number;
+  /** Images that could not be read: they count neither for nor against the model. */
+  broken: BrokenImage[];
   /** What was found, as a COCO results file has it. */
   detections: Detection[];
   groundTruths: GroundTruth[];
@@ -47,18 +49,22 @@ export async function evaluateModel({
   const byLabel = new Map(classes.map(({ label, categoryId }) => [label, categoryId]));
   const toCategory = categoryOf ?? ((label: number) => byLabel.get(label));
   const detections: Detection[] = [];
+  const broken: BrokenImage[] = [];
   let images = 0;
   for await (const batch of batches) {
+    broken.push(...batch.broken);
+    if (batch.files.length === 0) continue;
     const found = await detect(batch);
     for (const [i, one] of found.entries()) detections.push(...toResults(one, batch.imageIds[i]!, toCategory));
     images += found.length;
     onBatch?.(images);
   }
-  const groundTruths = toGroundTruths(samples);
+  const unread = new Set(broken.map(({ imageId }) => imageId));
+  const groundTruths = toGroundTruths(samples.filter(({ imageId }) => !unread.has(imageId)));
   const categories = classes.map(({ categoryId, name }) => ({ id: categoryId, name }));
   const all = { groundTruths, detections, categories };
   const sweep = f1Sweep(all);
-  return { ...cocoAp({ ...all, maxDets: limits(maxDets) }), f1: bestOf(sweep), f1Sweep: sweep, images, ...all };
+  return { ...cocoAp({ ...all, maxDets: limits(maxDets) }), f1: bestOf(sweep), f1Sweep: sweep, images, broken, ...all };
 }
 
 /** Where the class tables of a model and of a data set come together. */

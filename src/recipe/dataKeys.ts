@@ -34,6 +34,11 @@ export const data = section(
       .describe(
         "Pictures with an EXIF orientation: as-stored takes their pixels as they are, as the reference does; apply turns them, for boxes that were drawn on the turned picture",
       ),
+    max_broken: count(0)
+      .default(10)
+      .describe(
+        "Images that may turn out to be damaged while a run is under way: in training the next one takes their place, in an evaluation they are left out; beyond that the run stops",
+      ),
     workers: count(0).max(64).default(2).describe("Threads that read and decode images"),
     shuffle: z.boolean().default(true).describe("New order of the images in each epoch"),
     augment: orNone(augment).prefault({}).describe("Random changes to training images"),

@@ -91,6 +91,8 @@ export interface RecipeInput {
     batch_size?: number | "auto" | undefined;
     /** Pictures with an EXIF orientation: as-stored takes their pixels as they are, as the reference does; apply turns them, for boxes that were drawn on the turned picture @default "as-stored" */
     exif?: "as-stored" | "apply" | undefined;
+    /** Images that may turn out to be damaged while a run is under way: in training the next one takes their place, in an evaluation they are left out; beyond that the run stops @default 10 */
+    max_broken?: number | undefined;
     /** Threads that read and decode images @default 2 */
     workers?: number | undefined;
     /** New order of the images in each epoch @default true */

@@ -31,6 +31,8 @@ export type ValRow = {
   step: number;
   epoch: number;
   split: "val";
+  /** Images that could not be read, where there were any: the metrics are of the others. */
+  unread?: number;
   per_class: Record<string, number | null>;
 } & MetricSummary<number | null>;
 

@@ -9,10 +9,10 @@ import { windows } from "../step/windows.ts";
 import type { Run } from "./liveRun.ts";
 import { diverged, MOST_SKIPPED } from "./record/divergence.ts";
 import { afterEvaluation, isExhausted } from "./record/earlyStopping.ts";
-import { notice, record, recordResults, trainRow, warning } from "./record/record.ts";
+import { notice, record, recordResults, reportBroken, trainRow, warning } from "./record/record.ts";
 import { conclude, followRun, keepEvaluation } from "./record/report.ts";
 import { finished, saveProgress } from "./record/saving.ts";
-import { validate } from "./record/validate.ts";
+import { partly, validate } from "./record/validate.ts";
 import { enterStage } from "./stages/stageChange.ts";
 
 /** Train from where `run.progress` stands to the end, or until the signal; `run.progress` and the run's folder follow. `save`: see TrainOptions. */
@@ -31,6 +31,7 @@ export async function* loop(
 
     for await (const window of windows(batches, train.grad_accum_steps)) {
       const factor = scheduleFactor(run.schedule, progress.step, size) * staging.current.lrFactor;
+      for (const { broken } of window.batches) yield* reportBroken(run, broken, "Another image takes its place.");
       staging.meter.begin();
       const result = await computeStep(learner, run.stepSettings, { batches: window.batches, step: progress.step });
       if (result.problem === null) update(learner, result, { ...run.stepSettings, rateFactor: factor });
@@ -71,6 +72,7 @@ export async function* loop(
       yield { type: "evaluating", epoch, images: run.valSplit.samples.length };
       const { row, result } = await validate(run, epoch);
       score = chosenBy.of(row);
+      if (result.broken.length > 0) yield partly(run, result);
       yield await record(run, row);
       yield* keepEvaluation(run, row, result);
       if (stopping !== "none") progress.patience = afterEvaluation(progress.patience, score, stopping.min_delta);

@@ -235,12 +235,34 @@ export async function* follow(
     }
   } catch (error) {
     run.log.error("failed", { error });
-    await reportRun(run.dir).catch(() => {}); // what went wrong first is what counts
-    throw error;
+    const saved = await saveRest(run).catch(() => undefined); // what went wrong first is what counts
+    if (saved) onEvent?.(saved);
+    await reportRun(run.dir).catch(() => {});
+    throw withWayOn(error, run);
   } finally {
     await run.metrics.close();
     await run.tracker.close(status);
     await closeParts(run);
     run.log.close();
   }
+}
+
+/** What a signal would save: the steps since the last checkpoint. Undefined where there are none. */
+async function saveRest(run: Run): Promise<TrainEvent | undefined> {
+  const { step, epoch } = run.progress;
+  const last = (await listCheckpoints(runFiles(run.dir).checkpoints)).at(-1);
+  if (!last || step <= last.step) return undefined;
+  return saveProgress(run, { epoch, epochEnd: false, score: null });
+}
+
+/** The error, with how the run goes on where a person has corrected what it says. */
+function withWayOn(error: unknown, { dir, progress: { step } }: Run): unknown {
+  if (!(error instanceof UserError) || step === 0 || error.hint?.includes("rfdetr-train resume")) return error;
+  const { message, hint, code } = error;
+  const way = `Then go on from step ${step} with: rfdetr-train resume ${dir}`;
+  return new UserError(message, {
+    hint: hint === undefined ? way : `${hint} ${way}`,
+    cause: error,
+    ...(code && { code }),
+  });
 }

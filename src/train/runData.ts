@@ -41,7 +41,8 @@ export function loaders(
   { resolution, overfit, scales }: { resolution: number; overfit: boolean; scales: MultiScale },
 ): { train: Loader; val: Loader } {
   const { augment, workers, shuffle, resample } = recipe.data;
-  const common = { batchSize: batchSize(recipe), resolution, workers, seed: recipe.seed };
+  const { max_broken: mostBroken } = recipe.data;
+  const common = { batchSize: batchSize(recipe), resolution, workers, seed: recipe.seed, mostBroken };
   const changes = augment === "none" || overfit ? null : augment;
   const gradAccumSteps = recipe.train.grad_accum_steps;
   return {
@@ -53,7 +54,7 @@ export function loaders(
       ...(resample !== "none" && !overfit && { resample }),
       shuffle: shuffle && !overfit, // in turn, each of the few images is seen equally often
     }),
-    val: evaluationLoader(splits.val, { batchSize: common.batchSize, resolution, workers }),
+    val: evaluationLoader(splits.val, { batchSize: common.batchSize, resolution, workers, mostBroken }),
   };
 }
 

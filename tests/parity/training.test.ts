@@ -221,6 +221,7 @@ function batchOf(about: About, step: number) {
     imageIds: targets.map((_, i) => i),
     files: targets.map((_, i) => `image ${i}`),
     originalSizes: targets.map(() => side),
+    broken: [],
     wait: 0,
   };
 }

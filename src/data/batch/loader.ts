@@ -2,6 +2,7 @@
 
 import { setMaxListeners } from "node:events";
 import type { Target } from "../../instance/instance.ts";
+import { UserError } from "../../util/errors.ts";
 import { rngFromSeed } from "../../util/random/rng.ts";
 import { createThreadPool, type ThreadPool } from "../../util/threads/threadPool.ts";
 import type { Augment } from "../augment/augment.ts";
@@ -21,9 +22,14 @@ export type Batch = {
   files: string[];
   /** Of the files, before any resize. */
   originalSizes: [height: number, width: number][];
+  /** Images that could not be read: another one of the order was taken for each in training, none in evaluation. */
+  broken: BrokenImage[];
   /** Seconds that the consumer waited for this batch. */
   wait: number;
 };
+
+/** `message` names the file and what is wrong with it. */
+export type BrokenImage = { imageId: number; message: string };
 
 export type LoaderOptions = {
   split: Split;
@@ -45,6 +51,8 @@ export type LoaderOptions = {
   gradAccumSteps?: number;
   /** Training only. Default true. */
   shuffle?: boolean;
+  /** So many different images may be broken before iterating throws. Default 0. */
+  mostBroken?: number;
   /** Training only: show images of rare classes more often. */
   resample?: Resampling | undefined;
 };
@@ -58,11 +66,13 @@ export type Loader = {
   close(): Promise<void>;
 };
 
+type ReadOptions = { side: number; words: [seed: number, ...rest: number[]]; signal: AbortSignal };
+
 /** Words beside seed, epoch and place that keep random streams apart. */
 const SIDE = 1;
 
 export function createLoader(options: LoaderOptions): Loader {
-  const { split, batchSize, training, workers, seed, augment, shapes = false } = options;
+  const { split, batchSize, training, workers, seed, augment, mostBroken = 0, shapes = false } = options;
   const { samples } = split;
   const orderOptions = {
     length: samples.length,
@@ -81,38 +91,75 @@ export function createLoader(options: LoaderOptions): Loader {
     return typeof resolution === "function" ? resolution(epoch, Math.floor(place / batchSize)) : resolution;
   };
 
+  /** The image at a place, or where it is broken the next one that can be read: none but itself in an evaluation. */
+  const read = async (place: number, order: readonly number[], { side, words, signal }: ReadOptions) => {
+    const broken: BrokenImage[] = [];
+    for (let further = 0; ; further++) {
+      const sample = samples[order[(place + further) % order.length]!]!;
+      const task = { sample: shapes ? sample : boxesOf(sample), reading: split.reading, augment, shapes, words };
+      try {
+        return { sample, prepared: await pool.run({ ...task, resolution: side }, { signal }), broken };
+      } catch (cause) {
+        if (!(cause instanceof UserError) || mostBroken === 0) throw cause;
+        broken.push({ imageId: sample.imageId, message: cause.message });
+        if (!training) return { sample, prepared: undefined, broken };
+        if (further >= Math.min(mostBroken, order.length - 1)) throw cause;
+      }
+    }
+  };
+
   const load = async (epoch: number, index: number, order: readonly number[], signal: AbortSignal) => {
     const start = index * batchSize;
-    const chosen = order.slice(start, start + batchSize).map((i) => samples[i]!);
-    const sides = chosen.map((_, i) => sideAt(epoch, start + i));
+    const places = order.slice(start, start + batchSize).map((_, i) => start + i);
+    const sides = places.map((place) => sideAt(epoch, place));
     const side = Math.max(...sides);
-    const images = new Float32Array(chosen.length * side * side * 3);
-    const mask = sides.some((own) => own < side) ? paddingOf(sides, side) : undefined;
-    const place = (one: Prepared, i: number) => {
+    const images = new Float32Array(places.length * side * side * 3);
+    const put = ({ pixels }: Prepared, i: number) => {
       const [own, first] = [3 * sides[i]!, i * side * side * 3];
-      if (own === 3 * side) images.set(one.pixels, first);
+      if (own === 3 * side) images.set(pixels, first);
       else
-        for (let y = 0; y < sides[i]!; y++)
-          images.set(one.pixels.subarray(y * own, (y + 1) * own), first + y * side * 3);
-      return { target: one.target, originalSize: [one.height, one.width] as [number, number] };
+        for (let y = 0; y < sides[i]!; y++) images.set(pixels.subarray(y * own, (y + 1) * own), first + y * side * 3);
     };
     const parts = await Promise.all(
-      chosen.map(async (sample, i) => {
-        const words: [number, ...number[]] = [seed, epoch, start + i];
-        const task = { sample: shapes ? sample : boxesOf(sample), reading: split.reading, augment, shapes, words };
-        return place(await pool.run({ ...task, resolution: sides[i]! }, { signal }), i);
+      places.map(async (place, i) => {
+        const { sample, prepared, broken } = await read(place, order, {
+          side: sides[i]!,
+          words: [seed, epoch, place],
+          signal,
+        });
+        if (prepared) put(prepared, i);
+        const originalSize: [number, number] | null = prepared ? [prepared.height, prepared.width] : null;
+        return { sample, target: prepared?.target, originalSize, broken };
       }),
     );
-    const shape: Batch["shape"] = [chosen.length, side, side, 3];
+    const kept = parts.flatMap(({ sample, target, originalSize }, i) =>
+      target && originalSize ? [{ i, sample, target, originalSize }] : [],
+    );
+    const own = side * side * 3;
+    for (const [to, { i }] of kept.entries()) if (to !== i) images.copyWithin(to * own, i * own, (i + 1) * own);
+    const mask = sides.some((one) => one < side) ? paddingOf(kept.map(({ i }) => sides[i]!), side) : undefined; // biome-ignore format: one line
     return {
-      images,
+      images: kept.length < parts.length ? images.subarray(0, kept.length * own) : images,
       ...(mask && { mask }),
-      shape,
-      targets: parts.map((p) => p.target),
-      imageIds: chosen.map((s) => s.imageId),
-      files: chosen.map((s) => s.file),
-      originalSizes: parts.map((p) => p.originalSize),
+      shape: [kept.length, side, side, 3] as Batch["shape"],
+      targets: kept.map(({ target }) => target),
+      imageIds: kept.map(({ sample }) => sample.imageId),
+      files: kept.map(({ sample }) => sample.file),
+      originalSizes: kept.map(({ originalSize }) => originalSize),
+      broken: parts.flatMap(({ broken }) => broken),
     };
+  };
+
+  const seenBroken = new Set<number>();
+  const refuseTooMany = (broken: readonly BrokenImage[]) => {
+    for (const { imageId } of broken) seenBroken.add(imageId);
+    if (seenBroken.size <= mostBroken) return;
+    throw new UserError(
+      `More than ${mostBroken} images of ${split.name} cannot be read. The last one: ${broken.at(-1)!.message}`,
+      {
+        hint: "Repair them or take them out of the annotations; rfdetr-train check lists all. data.max_broken is how many may be left out.",
+      },
+    );
   };
 
   return {
@@ -132,6 +179,7 @@ export function createLoader(options: LoaderOptions): Loader {
           }
           const asked = performance.now();
           const batch = await ahead.shift()!;
+          refuseTooMany(batch.broken);
           yield { ...batch, wait: (performance.now() - asked) / 1000 };
         }
       } finally {

@@ -92,6 +92,7 @@ function madeUp(number: number, { batchSize, side, boxes, classes }: Sizes): Bat
     imageIds: all,
     files: all.map((i) => `made-up image ${i}`),
     originalSizes: all.map(() => [side, side]),
+    broken: [],
     wait: 0,
   };
 }

@@ -1,5 +1,6 @@
 // What a run writes down as it goes: rows of metrics.jsonl, results.csv, the log.
 
+import type { BrokenImage } from "../../data/batch/loader.ts";
 import type { MetricsRow, TrainEvent, TrainRow } from "../../run/events.ts";
 import { runFiles } from "../../run/files.ts";
 import { readMetrics } from "../../run/records/metricsFile.ts";
@@ -67,4 +68,21 @@ export function notice({ log }: Pick<Run, "log">, message: string): TrainEvent {
 export function warning({ log }: Pick<Run, "log">, message: string): TrainEvent {
   log.warn(message);
   return { type: "warning", message };
+}
+
+const reported = new WeakMap<object, Set<number>>();
+
+/** A warning for each image that could not be read and was not reported before. */
+export function* reportBroken(
+  run: Pick<Run, "log" | "dir">,
+  images: readonly BrokenImage[],
+  what: string,
+): Generator<TrainEvent, void, undefined> {
+  const known = reported.get(run) ?? new Set();
+  reported.set(run, known);
+  for (const { imageId, message } of images) {
+    if (known.has(imageId)) continue;
+    known.add(imageId);
+    yield warning(run, `${message} ${what}`);
+  }
 }

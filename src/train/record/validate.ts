@@ -5,9 +5,10 @@ import { detectingWith } from "../../detector/weights.ts";
 import { type Evaluation, evaluateModel } from "../../eval/evaluate.ts";
 import { metricsOf } from "../../eval/metricsRow.ts";
 import { bySummary, MAIN_METRIC, measured, PREFIXES } from "../../instance/metrics.ts";
-import type { ValRow } from "../../run/events.ts";
+import type { TrainEvent, ValRow } from "../../run/events.ts";
 import { averagedWeights } from "../../step/learner.ts";
 import type { Run } from "../liveRun.ts";
+import { warning } from "./record.ts";
 
 /** Evaluate on the run's validation images: the row for metrics.jsonl, and all that it was made of. */
 export async function validate(run: Run, epoch: number): Promise<{ row: ValRow; result: Evaluation }> {
@@ -26,6 +27,7 @@ export async function validate(run: Run, epoch: number): Promise<{ row: ValRow; 
     step: progress.step,
     epoch,
     split: "val",
+    ...(result.broken.length > 0 && { unread: result.broken.length }),
     ...bySummary((name) => measured(metrics[name])),
     ...byClass(per_class as Record<string, Record<string, number>>),
   };
@@ -39,4 +41,11 @@ function byClass(perClass: Record<string, Record<string, number>>): Pick<ValRow,
     Object.fromEntries(Object.entries(perClass).map(([name, of]) => [name, measured(of[`${prefix}${MAIN_METRIC}`])])),
   ]);
   return Object.fromEntries(columns) as Pick<ValRow, "per_class">;
+}
+
+/** A warning that the metrics are not of all validation images. */
+export function partly(run: Pick<Run, "log" | "valSplit">, { images, broken }: Evaluation): TrainEvent {
+  const all = run.valSplit.samples.length;
+  const rest = broken.length > 1 ? ` (and ${broken.length - 1} more)` : "";
+  return warning(run, `This evaluation is of ${images} of ${all} images. ${broken[0]!.message}${rest}`);
 }
