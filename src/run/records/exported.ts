@@ -46,7 +46,8 @@ export async function readExported(folder: string): Promise<FileRecord[]> {
   const isRecord = (one: unknown): one is FileRecord => {
     const { file, bytes, kind, verified } = (one ?? {}) as Partial<FileRecord>;
     const isVerified = verified === null || (typeof verified?.images === "number" && typeof verified.on === "string");
-    return typeof file === "string" && typeof bytes === "number" && typeof kind === "string" && isVerified;
+    const isKind = kind === undefined || typeof kind === "string"; // older records have none
+    return typeof file === "string" && typeof bytes === "number" && isKind && isVerified;
   };
   return Array.isArray(record?.files) ? record.files.filter(isRecord) : [];
 }
