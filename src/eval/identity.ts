@@ -15,7 +15,9 @@ export function imageNames(images: readonly { id: number; file: unknown }[]): Im
   for (const { id, file } of images) {
     if (typeof file !== "string" || file === "") continue;
     const parts = partsOf(file);
-    names.set(parts[0]!, [...(names.get(parts[0]!) ?? []), { id, parts }]);
+    const alike = names.get(parts[0]!);
+    if (alike) alike.push({ id, parts });
+    else names.set(parts[0]!, [{ id, parts }]);
   }
   return names;
 }
@@ -37,7 +39,7 @@ export function imageOf(
   }
   const parts = partsOf(file);
   const alike = (files.get(parts[0]!) ?? []).map((one) => ({ id: one.id, common: common(one.parts, parts) }));
-  const most = Math.max(...alike.map((one) => one.common));
+  const most = alike.reduce((so, { common }) => Math.max(so, common), 0);
   const best = alike.filter((one) => one.common === most);
   if (best.length === 0) throw wrong(where, `has the file_name ${file}, which the annotations do not list`);
   if (best.length === 1) return best[0]!.id;

@@ -156,6 +156,18 @@ describe("layouts", () => {
     expect(await message(loadDataset({ dir: root }))).toMatch(/lists gone\.png, which is not in/);
   });
 
+  it("reports more problems than a call can have arguments", async () => {
+    const train = coco("a.png", 1, [1, 1, 2, 2]);
+    const astray = Array.from({ length: 150_000 }, (_, id) => ({
+      id,
+      image_id: 99,
+      category_id: 1,
+      bbox: [1, 1, 2, 2],
+    }));
+    await roboflow({ ...train, annotations: astray }, train);
+    expect((await loadDataset({ dir: root }, { strict: false })).problems.length).toBeGreaterThanOrEqual(150_000);
+  });
+
   it("names a file that is no COCO file", async () => {
     for (const [content, why] of [
       ['{"images": [', /is not valid JSON/],

@@ -238,13 +238,13 @@ async function loadCoco(
     const folder = resolve(source.images);
     const locate = await openListing(folder);
     const renumbered = inClassTable(file, classes, name);
-    problems.push(...renumbered.problems);
+    for (const problem of renumbered.problems) problems.push(problem);
     const { samples, problems: found } = await cocoSamples(renumbered.file, classes, {
       split: name,
       folder: source.images,
       locate,
     });
-    problems.push(...found);
+    for (const problem of found) problems.push(problem); // they may be more than a call can have arguments
     const reading = { within: root ?? folder, exif };
     splits[name] = { name, images: folder, annotations: source.annotations, samples, reading };
   }
@@ -259,7 +259,7 @@ async function loadYolo(file: YoloFile, where: string, { root, exif }: Place): P
     if (!folders) continue;
     const reading = { within: root ?? folders.images, exif };
     const { samples, problems: found } = await yoloSamples(file, name, reading);
-    problems.push(...found);
+    for (const problem of found) problems.push(problem);
     splits[name] = { name, images: folders.images, annotations: folders.labels, samples, reading };
   }
   return { layout: "yolo", description: `YOLO (${where})`, classes: yoloClasses(file), splits, problems };

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -125,4 +126,18 @@ test("depth and the length of one entry are bounded, and what no regular file is
   );
   await expect(readJsonLists(path, { keep: KEEP, window: { most: 100 } })).rejects.toThrow(/no more than 100 are read/);
   await expect(readJsonLists("/dev/null", { keep: KEEP })).rejects.toThrow(/it is a device/);
+});
+
+test("what would not fit into memory is refused before the process dies of it", () => {
+  writeFileSync(path, `[${"[0.5],".repeat(4_000_000)}[0.5]]`);
+  const code = `import { readJsonLists } from ${JSON.stringify(new URL("./jsonLists.ts", import.meta.url).href)};
+    const error = await readJsonLists(process.argv[1], { keep: { "": (one) => one } }).catch((one) => one);
+    console.log(JSON.stringify([error.name, error.message, error.hint]));`;
+  const words = ["--max-old-space-size=150", "--import", "tsx", "--input-type=module", "-e", code, path];
+  const [name, message, hint] = JSON.parse(execFileSync(process.execPath, words, { encoding: "utf8" })) as string[];
+  expect(name).toBe("UserError");
+  expect(message).toMatch(
+    /a\.json needs more memory than Node may use: at its first \d+ MB half of the \d+ MB are taken\.$/,
+  );
+  expect(hint).toContain("--max-old-space-size");
 });

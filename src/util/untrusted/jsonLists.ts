@@ -1,11 +1,13 @@
 // JSON files of long lists, read entry by entry: only what is kept of the entries is held, so the file may be longer than a text can be.
 
+import { getHeapStatistics } from "node:v8";
 import { UserError } from "../errors.ts";
 import { type ByteWindow, throughWindow, type WindowOptions } from "./byteWindow.ts";
 import { MOST_JSON_LEVELS, parseCheckedJson, tooDeep } from "./json.ts";
 
-/** Bytes of such a file; what is kept of it has to fit into memory. */
 const MOST_BYTES = 32e9;
+/** Share of the memory that Node may use: what is made of the entries needs as much again. Beyond all of it the process dies. */
+const MOST_OF_MEMORY = 0.5;
 /** Bytes of entries that are parsed at a time: much quicker than each alone. */
 const RUN_BYTES = 1 << 16;
 
@@ -23,7 +25,8 @@ const [LIST, LIST_END, OBJECT, OBJECT_END] = [0x5b, 0x5d, 0x7b, 0x7d];
 
 /**
  * The value of a JSON file, which may begin with a byte-order mark, with the entries of its lists as `keep` has them. Throws a
- * UserError that names the file and the byte, and in a list the entry, where it is no JSON or nested deeper than 100 levels.
+ * UserError that names the file and the byte, and in a list the entry, where it is no JSON or nested deeper than 100 levels,
+ * and one that says so where what is kept leaves too little memory for what is made of it.
  */
 export async function readJsonLists(
   path: string,
@@ -80,6 +83,7 @@ async function readList(reader: Reader, { key, level }: { key: string; level: nu
   const kept: unknown[] = [];
   const scan = (from: ByteWindow) => runEnd(from, { level, bytes: RUN_BYTES });
   let count = 0;
+  let checked = window.start;
   window.at++;
   for (let closed = false; !closed; ) {
     const end = await wholeToken(window, scan);
@@ -91,6 +95,8 @@ async function readList(reader: Reader, { key, level }: { key: string; level: nu
     window.at++;
     count += entries.length;
     if (keep) for (const entry of entries) kept.push(keep(entry));
+    if (window.start !== checked) checkMemory(window);
+    checked = window.start;
   }
   return kept;
 }
@@ -121,6 +127,16 @@ function parsePart({ window, bareNumbers }: Reader, { end, place }: { end: numbe
   const value = parseCheckedJson(window.bytes.toString("utf8", window.at, end), source, { bareNumbers });
   window.at = end;
   return value;
+}
+
+function checkMemory({ path, start }: ByteWindow): void {
+  const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
+  if (used < limit * MOST_OF_MEMORY) return;
+  const mega = (bytes: number) => Math.round(bytes / 1e6);
+  throw new UserError(
+    `${path} needs more memory than Node may use: at its first ${mega(start)} MB half of the ${mega(limit)} MB are taken.`,
+    { hint: `Set NODE_OPTIONS=--max-old-space-size=MEGABYTES, for example ${4 * 1024 * Math.ceil(limit / 2 ** 31)}.` },
+  );
 }
 
 /** What `scan` finds, which is -1 as long as the window ends too early: then more is held, and it begins again. */
