@@ -1,6 +1,6 @@
 // Metrics of a model on a split: every image through the model, then COCO metrics of what it found.
 
-import type { Batch, BrokenImage } from "../data/batch/loader.ts";
+import type { Batch, BrokenImage } from "../data/batch/batch.ts";
 import type { ClassEntry, Sample } from "../data/dataset/sample.ts";
 import type { ImageDetections } from "../instance/detections.ts";
 import type { F1 } from "../run/records/evaluation.ts";

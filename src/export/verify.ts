@@ -1,6 +1,6 @@
 // Whether an exported file finds what the trainer's own forward finds, image by image, and what AP it has.
 
-import type { Batch } from "../data/batch/loader.ts";
+import type { Batch } from "../data/batch/batch.ts";
 import type { ClassEntry, Sample } from "../data/dataset/sample.ts";
 import type { Model } from "../detector/loadModel.ts";
 import type { OnnxDetector, OnnxOutputs } from "../detector/onnx.ts";

@@ -3,7 +3,7 @@
 // which are what `match` is there for.
 
 import * as tf from "@tensorflow/tfjs-core";
-import type { Batch } from "../data/batch/loader.ts";
+import type { Batch } from "../data/batch/batch.ts";
 import { normaliser } from "../loss/criterion.ts";
 import type { StackedOutputs } from "../loss/outputs.ts";
 import { type Matched, matchTargets } from "../loss/pairs.ts";

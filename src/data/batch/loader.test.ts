@@ -5,7 +5,8 @@ import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { UserError } from "../../util/errors.ts";
 import { loadDataset } from "../dataset/dataset.ts";
 import type { Split } from "../dataset/sample.ts";
-import { type Batch, createLoader, type Loader, type LoaderOptions } from "./loader.ts";
+import type { Batch } from "./batch.ts";
+import { createLoader, type Loader, type LoaderOptions } from "./loader.ts";
 
 let split: Split;
 const open: Loader[] = [];

@@ -1,35 +1,15 @@
 // Batches of prepared images, in an order and with contents that do not depend on threads or timing.
 
 import { setMaxListeners } from "node:events";
-import type { Target } from "../../instance/instance.ts";
 import { UserError } from "../../util/errors.ts";
 import { rngFromSeed } from "../../util/random/rng.ts";
 import { createThreadPool, type ThreadPool } from "../../util/threads/threadPool.ts";
 import type { Augment } from "../augment/augment.ts";
 import type { Sample, Split } from "../dataset/sample.ts";
-import { type Prepared, prepare } from "./prepare.ts";
+import { type Batch, type BrokenImage, openBatch } from "./batch.ts";
+import { prepare } from "./prepare.ts";
 import { imageWeights, type Resampling } from "./resample.ts";
 import { epochLength, epochOrder } from "./sampler.ts";
-
-/** Images `[batch, height, width, 3]`, normalised, and what belongs to them, all in the same order. */
-export type Batch = {
-  images: Float32Array;
-  /** `[batch, height, width]`, 1 where an image is padding (zeros, right and below); absent where none is. */
-  mask?: Uint8Array | undefined;
-  shape: [batch: number, height: number, width: number, channels: 3];
-  targets: Target[];
-  imageIds: number[];
-  files: string[];
-  /** Of the files, before any resize. */
-  originalSizes: [height: number, width: number][];
-  /** Images that could not be read: another one of the order was taken for each in training, none in evaluation. */
-  broken: BrokenImage[];
-  /** Seconds that the consumer waited for this batch. */
-  wait: number;
-};
-
-/** `message` names the file and what is wrong with it. */
-export type BrokenImage = { imageId: number; message: string };
 
 export type LoaderOptions = {
   split: Split;
@@ -112,56 +92,18 @@ export function createLoader(options: LoaderOptions): Loader {
     const start = index * batchSize;
     const places = order.slice(start, start + batchSize).map((_, i) => start + i);
     const sides = places.map((place) => sideAt(epoch, place));
-    const side = Math.max(...sides);
-    const images = new Float32Array(places.length * side * side * 3);
-    const put = ({ pixels }: Prepared, i: number) => {
-      const [own, first] = [3 * sides[i]!, i * side * side * 3];
-      if (own === 3 * side) images.set(pixels, first);
-      else
-        for (let y = 0; y < sides[i]!; y++) images.set(pixels.subarray(y * own, (y + 1) * own), first + y * side * 3);
-    };
-    const parts = await Promise.all(
+    const batch = openBatch(sides);
+    const broken = await Promise.all(
       places.map(async (place, i) => {
-        const { sample, prepared, broken } = await read(place, order, {
-          side: sides[i]!,
-          words: [seed, epoch, place],
-          signal,
-        });
-        if (prepared) put(prepared, i);
-        const originalSize: [number, number] | null = prepared ? [prepared.height, prepared.width] : null;
-        return { sample, target: prepared?.target, originalSize, broken };
+        const found = await read(place, order, { side: sides[i]!, words: [seed, epoch, place], signal });
+        if (found.prepared) batch.put(i, found.sample, found.prepared);
+        return found.broken;
       }),
     );
-    const kept = parts.flatMap(({ sample, target, originalSize }, i) =>
-      target && originalSize ? [{ i, sample, target, originalSize }] : [],
-    );
-    const own = side * side * 3;
-    for (const [to, { i }] of kept.entries()) if (to !== i) images.copyWithin(to * own, i * own, (i + 1) * own);
-    const mask = sides.some((one) => one < side) ? paddingOf(kept.map(({ i }) => sides[i]!), side) : undefined; // biome-ignore format: one line
-    return {
-      images: kept.length < parts.length ? images.subarray(0, kept.length * own) : images,
-      ...(mask && { mask }),
-      shape: [kept.length, side, side, 3] as Batch["shape"],
-      targets: kept.map(({ target }) => target),
-      imageIds: kept.map(({ sample }) => sample.imageId),
-      files: kept.map(({ sample }) => sample.file),
-      originalSizes: kept.map(({ originalSize }) => originalSize),
-      broken: parts.flatMap(({ broken }) => broken),
-    };
+    return { ...batch.close(), broken: broken.flat() };
   };
 
-  const seenBroken = new Set<number>();
-  const refuseTooMany = (broken: readonly BrokenImage[]) => {
-    for (const { imageId } of broken) seenBroken.add(imageId);
-    if (seenBroken.size <= mostBroken) return;
-    throw new UserError(
-      `More than ${mostBroken} images of ${split.name} cannot be read. The last one: ${broken.at(-1)!.message}`,
-      {
-        hint: "Repair them or take them out of the annotations; rfdetr-train check lists all. data.max_broken is how many may be left out.",
-      },
-    );
-  };
-
+  const refuseTooMany = brokenLimit(split.name, mostBroken);
   return {
     batches,
     async *epoch(epoch, { fromBatch = 0 } = {}) {
@@ -190,18 +132,25 @@ export function createLoader(options: LoaderOptions): Loader {
   };
 }
 
+/** Throws once more than so many different images of a split have turned out to be broken. */
+function brokenLimit(split: string, most: number): (broken: readonly BrokenImage[]) => void {
+  const seen = new Set<number>();
+  return (broken) => {
+    for (const { imageId } of broken) seen.add(imageId);
+    if (seen.size <= most) return;
+    throw new UserError(
+      `More than ${most} images of ${split} cannot be read. The last one: ${broken.at(-1)!.message}`,
+      {
+        hint: "Repair them or take them out of the annotations: rfdetr-train check lists all. data.max_broken is how many are put up with.",
+      },
+    );
+  };
+}
+
 /** Threads that prepare images, so that the calling thread never waits for pixels; with 0 it prepares them itself. */
 function preparers(threads: number): ThreadPool<typeof prepare> {
   if (threads === 0) return { run: prepare, close: async () => {} };
   return createThreadPool({ module: "prepareThread", from: import.meta.url, threads, name: "An image thread" });
-}
-
-/** [batch, side, side], 1 outside of each image's own square. */
-function paddingOf(sides: readonly number[], side: number): Uint8Array {
-  const mask = new Uint8Array(sides.length * side * side);
-  for (const [i, own] of sides.entries())
-    for (let y = 0; y < side; y++) mask.fill(1, (i * side + y) * side + (y < own ? own : 0), (i * side + y + 1) * side);
-  return mask;
 }
 
 /** A sample without masks and keypoints, which a thread need not be sent where targets have none. */

@@ -2,7 +2,7 @@
 
 import { writeFileSync } from "node:fs";
 import { leafShapes, referenceKeys } from "../../architecture/weights/table.ts";
-import type { Batch } from "../../data/batch/loader.ts";
+import type { Batch } from "../../data/batch/batch.ts";
 import { detectWith } from "../../detector/detector.ts";
 import { detectingWith } from "../../detector/weights.ts";
 import { selectDevice } from "../../engine/device.ts";
