@@ -10,7 +10,7 @@ test("runs that are killed at random instants and resumed end in the same bytes 
   const result = await soak({
     ...{ runs: 10, seed: 7, mostKills: 2 },
     command: [process.execPath, join(dist, "cli", "main.js")],
-    store: await import(pathToFileURL(join(dist, "checkpoint", "store.js")).href),
+    store: await import(pathToFileURL(join(dist, "checkpoint", "store", "store.js")).href),
   });
   expect(result.faults).toEqual([]);
   expect(result.done).toBe(10);
