@@ -1,6 +1,7 @@
 // Two runs side by side: their best evaluations, their classes, and what differs in recipe and environment.
 
 import { bySummary } from "../instance/metrics.ts";
+import { isSameData } from "../run/environment.ts";
 import type { RunContents } from "../run/runFolder.ts";
 import { type KeyDifference, recipeDifference } from "./recipeDifference.ts";
 
@@ -97,10 +98,10 @@ function environmentOf({ environment }: RunContents): Record<string, unknown> {
 }
 
 function caveats(a: RunContents, b: RunContents): string[] {
-  const [one, two] = [a, b].map(({ environment }) => environment?.dataset?.fingerprint);
+  const [one, two] = [a, b].map(({ environment }) => environment?.dataset);
   const limits = [a, b].map(({ recipe }) => (recipe.eval as { max_dets?: unknown } | undefined)?.max_dets);
   return [
-    ...(one !== undefined && two !== undefined && one !== two
+    ...(one?.fingerprint !== undefined && two?.fingerprint !== undefined && !isSameData(one, two)
       ? ["The runs saw different data (their fingerprints differ), so their metrics may not be comparable."]
       : []),
     ...(limits[0] !== limits[1] ? ["The runs count a different number of detections an image (eval.max_dets)."] : []),

@@ -142,6 +142,14 @@ test("two runs are compared at their best evaluations, classes by the size of th
     expect.stringContaining("different data"),
     `${two} has not been evaluated yet.`,
   ]);
+  const withContent = (run: typeof a, content: string) => {
+    const { fingerprint } = run.environment!.dataset;
+    return { ...run, environment: { ...run.environment!, dataset: { fingerprint, content } } };
+  };
+  expect(compareRuns(a, withContent(b, "1")).caveats).toEqual([]);
+  expect(compareRuns(withContent(a, "0"), withContent(b, "1")).caveats).toEqual([
+    expect.stringContaining("different data"),
+  ]);
 });
 
 test("numbers, times and words are written as people read them", () => {

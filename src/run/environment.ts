@@ -25,8 +25,17 @@ export type Environment = {
   tfjs: string;
   libtensorflow: string;
   device: string;
-  dataset: { fingerprint: string };
+  dataset: DatasetFacts;
 };
+
+/** Hashes of the data: `fingerprint` of boxes and files' sizes, `content` of the images' bytes, which older versions did not note. */
+type DatasetFacts = { fingerprint: string; content?: string };
+
+/** Whether two runs saw the same data, as far as both have noted it. */
+export function isSameData(a: DatasetFacts, b: DatasetFacts): boolean {
+  if (a.fingerprint !== b.fingerprint) return false;
+  return a.content === undefined || b.content === undefined || a.content === b.content;
+}
 
 /** Version of this program, from its package.json. */
 export function programVersion(): string {
@@ -35,7 +44,7 @@ export function programVersion(): string {
 }
 
 /** All that is known about this machine and this run. */
-export async function describeEnvironment(engine: EngineFacts, dataset: { fingerprint: string }): Promise<Environment> {
+export async function describeEnvironment(engine: EngineFacts, dataset: DatasetFacts): Promise<Environment> {
   return {
     rfdetr_train: programVersion(),
     node: process.versions.node,

@@ -8,13 +8,8 @@ import { toText } from "../checkpoint/weightsFile.ts";
 import type { Loader } from "../data/batch/loader.ts";
 import { headerProblems, MOST_HEADERS } from "../data/dataset/check/headers.ts";
 import { wholenessProblems } from "../data/dataset/check/wholeness.ts";
-import {
-  datasetFingerprint,
-  datasetSummary,
-  describeWarnings,
-  loadDataset,
-  refuseErrors,
-} from "../data/dataset/dataset.ts";
+import { datasetSummary, describeWarnings, loadDataset, refuseErrors } from "../data/dataset/dataset.ts";
+import { contentFingerprint, datasetFingerprint } from "../data/dataset/fingerprint.ts";
 import type { ClassEntry } from "../data/dataset/sample.ts";
 import { selectDevice } from "../engine/device.ts";
 import type { Recipe } from "../recipe/schema.ts";
@@ -97,7 +92,7 @@ export async function assemble(
     ],
     environment: await describeEnvironment(
       { tfjs: tf.version_core, libtensorflow: device.tensorflow, device: device.kind === "gpu" ? device.name : "cpu" },
-      { fingerprint: await datasetFingerprint(dataset) },
+      { fingerprint: await datasetFingerprint(dataset), content: await contentFingerprint(dataset) },
     ),
     metadata: metadataOf(recipe, architecture, classes),
   };

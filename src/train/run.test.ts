@@ -172,6 +172,27 @@ test("training that has diverged skips a few steps, then stops and names images;
   }
 });
 
+test("a run that goes on says that an image has changed, also where its size has not", async () => {
+  const [run, data] = [join(dir, "same-size"), join(dir, "same-size-data")];
+  await tinyDataset(data);
+  await collect((options) => train(tinyRecipe(data), { run, ...options }), 3);
+  const [name] = (await readdir(join(data, "valid"))).filter((one) => !one.endsWith(".json"));
+  const image = await readFile(join(data, "valid", name!));
+  image[image.length - 20]! ^= 1;
+  await writeFile(join(data, "valid", name!), image);
+  const facts = async (steps?: number) => {
+    const { events } = await collect((options) => resume(run, options), steps);
+    return events.find((event) => event.type === "start")!.facts.join("\n");
+  };
+  expect(await facts(4)).toMatch(
+    /Warning: images or boxes of the data set have changed since .* \(content \w{12}, now \w{12}\)/,
+  );
+  const path = join(run, "environment.json");
+  const { dataset, ...rest } = JSON.parse(await readFile(path, "utf8"));
+  await writeFile(path, JSON.stringify({ ...rest, dataset: { fingerprint: dataset.fingerprint } })); // as older versions wrote it
+  expect(await facts()).not.toContain("have changed");
+});
+
 test("a run goes on with its own classes only, and says that images or boxes have changed", async () => {
   const [run, data] = [join(dir, "changed"), join(dir, "changing")];
   await tinyDataset(data);

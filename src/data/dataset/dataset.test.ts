@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { coco, image, message, roboflow, root, text } from "../../../tests/support/datasetFolder.ts";
-import { datasetFingerprint, datasetSummary, loadDataset } from "./dataset.ts";
+import { datasetSummary, loadDataset } from "./dataset.ts";
+import { datasetFingerprint } from "./fingerprint.ts";
 import { trainingBoxes } from "./sample.ts";
 
 describe("class table", () => {

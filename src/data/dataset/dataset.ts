@@ -1,7 +1,6 @@
 // Finds out what lies in a data folder, reads its splits, and refuses what cannot be trained on.
 
-import { createHash } from "node:crypto";
-import { readdir, stat } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { UserError } from "../../util/errors.ts";
 import { orPackaged } from "../../util/package.ts";
@@ -112,30 +111,6 @@ export function datasetSummary({ description, classes, splits, problems }: Datas
 }
 
 const DROPPED = new Set<Problem["kind"]>(["box-zero-size", "box-outside"]);
-
-/** Hex SHA-256 over the class table, every annotation, and every image's name and size in bytes. */
-export async function datasetFingerprint({ classes, splits }: Dataset): Promise<string> {
-  const hash = createHash("sha256").update(JSON.stringify(classes));
-  for (const split of SPLITS.flatMap((name) => splits[name] ?? [])) {
-    hash.update(split.name);
-    for (let i = 0; i < split.samples.length; i += 64) {
-      const some = split.samples.slice(i, i + 64);
-      const sizes = await Promise.all(
-        some.map(({ path }) =>
-          stat(path).then(
-            (s) => s.size,
-            () => -1,
-          ),
-        ),
-      );
-      some.forEach(({ imageId, file, annotations }, j) => {
-        const seen = annotations.map(({ mask: _, keypoints: __, ...box }) => box); // what training sees
-        hash.update(JSON.stringify([imageId, file, sizes[j], seen]));
-      });
-    }
-  }
-  return hash.digest("hex");
-}
 
 type Found =
   | { layout: "roboflow-coco" | "coco" | "explicit"; sources: Partial<Record<SplitName, SplitSource>> }

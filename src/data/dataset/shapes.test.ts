@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { datasetFingerprint, loadDataset } from "./dataset.ts";
+import { loadDataset } from "./dataset.ts";
+import { datasetFingerprint } from "./fingerprint.ts";
 
 let root: string;
 

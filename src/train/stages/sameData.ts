@@ -1,6 +1,6 @@
 // A run that goes on must go on with the data it was made with: its classes are required, what else has changed is said.
 
-import type { Environment } from "../../run/environment.ts";
+import { type Environment, isSameData } from "../../run/environment.ts";
 import { openRunFolder } from "../../run/runFolder.ts";
 import { UserError } from "../../util/errors.ts";
 
@@ -18,10 +18,11 @@ export function requireSameClasses(trained: readonly string[], classes: readonly
 
 /** A line for people where the data set is not, to the byte, the one that the run was started with. */
 export async function changedData(dir: string, { dataset }: Environment): Promise<string[]> {
-  const before = (await (await openRunFolder(dir)).environment())?.dataset?.fingerprint;
-  if (typeof before !== "string" || before === dataset.fingerprint) return [];
+  const before = (await (await openRunFolder(dir)).environment())?.dataset;
+  if (typeof before?.fingerprint !== "string" || isSameData(before, dataset)) return [];
+  const hash = before.fingerprint === dataset.fingerprint ? "content" : "fingerprint";
   return [
-    `Warning: images or boxes of the data set have changed since this run was started (fingerprint ${before.slice(0, 12)}, now ${dataset.fingerprint.slice(0, 12)}): ` +
+    `Warning: images or boxes of the data set have changed since this run was started (${hash} ${String(before[hash]).slice(0, 12)}, now ${String(dataset[hash]).slice(0, 12)}): ` +
       "what is measured from here on differs from what was measured before",
   ];
 }
