@@ -12,8 +12,8 @@ const sample = (imageId: number, ...boxes: [x1: number, y1: number, x2: number, 
   annotations: boxes.map((box, i) => ({ id: i, categoryId: 9, label: 1, box, area: 400, crowd: false })),
 });
 
-async function* batches(...ids: number[][]): AsyncGenerator<Batch> {
-  for (const imageIds of ids) yield { imageIds } as Batch;
+async function* batches(...ids: number[][]): AsyncGenerator<Pick<Batch, "imageIds" | "broken">> {
+  for (const imageIds of ids) yield { imageIds, broken: [] };
 }
 
 describe("evaluateModel", () => {

@@ -29,7 +29,7 @@ export type Evaluation = CocoMetrics & {
  * of a label, undefined for one that is no class of the data set (its detections are left out); by default the class
  * table says it. `onBatch` is given how many images are done.
  */
-export async function evaluateModel({
+export async function evaluateModel<Images extends Pick<Batch, "imageIds" | "broken">>({
   detect,
   batches,
   samples,
@@ -38,8 +38,8 @@ export async function evaluateModel({
   maxDets = 500,
   onBatch,
 }: {
-  detect: (batch: Batch) => ImageDetections[] | Promise<ImageDetections[]>;
-  batches: AsyncIterable<Batch>;
+  detect: (batch: Images) => ImageDetections[] | Promise<ImageDetections[]>;
+  batches: AsyncIterable<Images>;
   samples: readonly Sample[];
   classes: readonly ClassEntry[];
   categoryOf?: (label: number) => number | undefined;
@@ -53,7 +53,7 @@ export async function evaluateModel({
   let images = 0;
   for await (const batch of batches) {
     broken.push(...batch.broken);
-    if (batch.files.length === 0) continue;
+    if (batch.imageIds.length === 0) continue;
     const found = await detect(batch);
     for (const [i, one] of found.entries()) detections.push(...toResults(one, batch.imageIds[i]!, toCategory));
     images += found.length;

@@ -59,7 +59,7 @@ export async function verify(
 ): Promise<Verification> {
   const { numSelect, numQueries: queries, numClasses } = model.architecture;
   const classes = numClasses + 1;
-  const found: { batch: Pick<Batch, "imageIds">; ours: ImageDetections[]; theirs: ImageDetections[] }[] = [];
+  const found: { batch: Pick<Batch, "imageIds" | "broken">; ours: ImageDetections[]; theirs: ImageDetections[] }[] = [];
   const worst = { boxes: 0, logits: 0 };
   let images = 0;
   let nearTies = 0;
@@ -93,15 +93,15 @@ export async function verify(
     const { dets, boxes, labels: scored, scores } = theirs[0]!.outputs;
     for (const out of [dets ?? boxes, scores ?? scored])
       finite &&= (out!.data as Float32Array).every((value) => Number.isFinite(value));
-    found.push({ batch: { imageIds: batch.imageIds }, ...detections });
+    found.push({ batch: { imageIds: batch.imageIds, broken: batch.broken }, ...detections });
     images += count;
     onImages?.(images);
   }
   const apOf = async (which: "ours" | "theirs") => {
     const { samples, classes: entries, categoryOf } = labels!;
     const known = new Map(found.map((one) => [one.batch, one[which]]));
-    const stored = found.map(({ batch }) => batch as Batch);
-    const detect = (batch: Batch) => known.get(batch)!;
+    const stored = found.map(({ batch }) => batch);
+    const detect = (batch: (typeof stored)[number]) => known.get(batch)!;
     const evaluation = { detect, batches: iterate(stored), samples, classes: entries, categoryOf };
     return (await evaluateModel({ ...evaluation, ...(maxDets && { maxDets }) })).metrics[MAIN_METRIC]!;
   };
