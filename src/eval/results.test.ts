@@ -38,6 +38,9 @@ describe("readAnnotations", () => {
     expect(groundTruths).toEqual([{ id: 1, imageId: 7, categoryId: 3, bbox, area: 12, isCrowd: false }]);
     expect([...imageIds]).toEqual([0, 7]);
     expect(categories).toEqual([{ id: 3, name: "tree" }]);
+    const images = [{ id: 7, coco_url: "http://images.cocodataset.org/val2017/7.jpg" }];
+    const { files } = await readAnnotations(file("lvis.json", { ...truth(), images }));
+    expect([...files]).toEqual([["7.jpg", [{ id: 7, parts: ["7.jpg", "val2017"] }]]]);
   });
 
   it.each([

@@ -1,5 +1,6 @@
 // COCO annotation and results files as people hand them in: read, checked entry by entry, what is wrong is reported with its place.
 
+import { cocoFileName } from "../data/dataset/coco.ts";
 import { UserError } from "../util/errors.ts";
 import { readJsonLists } from "../util/untrusted/jsonLists.ts";
 import type { Category, Detection, GroundTruth } from "./boxMatching.ts";
@@ -35,7 +36,7 @@ export type Results = {
 
 /** What is kept of an entry: a large file's others would fill the memory. */
 const ANNOTATIONS = {
-  images: ifEntry(({ id, file_name }) => ({ id, file_name })),
+  images: ifEntry((image) => ({ id: image.id, file_name: cocoFileName(image) })),
   categories: ifEntry(({ id, name }) => ({ id, name })),
   annotations: ifEntry(({ id, image_id, category_id, bbox, area, iscrowd }) => {
     return { id, image_id, category_id, bbox, area, iscrowd };

@@ -39,3 +39,16 @@ test("damage is named with its entry, and so is an entry that is no object", asy
     hint: expect.stringContaining("complete"),
   });
 });
+
+test("an image without a file_name has that of its coco_url, as LVIS writes them", async () => {
+  const url = "http://images.cocodataset.org/val2017/000000397133.jpg";
+  const images = [
+    { id: 1, coco_url: url },
+    { id: 2, coco_url: url, file_name: "own.jpg" },
+    { id: 3, coco_url: 5 },
+    { id: 4 },
+  ];
+  writeFileSync(path, JSON.stringify({ images, categories: [{ id: 1, name: "a" }], annotations: [] }));
+  const names = ["val2017/000000397133.jpg", "own.jpg", undefined, undefined];
+  expect((await readCoco(path)).images.map((image) => image.file_name)).toEqual(names);
+});

@@ -22,7 +22,12 @@ export type CocoFile = { path: string; images: Json[]; annotations: Json[]; cate
 
 /** What is kept of an entry: a large file's others would fill the memory. */
 const KEEP = {
-  images: ifObject(({ id, file_name, width, height }) => ({ id, file_name, width, height })),
+  images: ifObject((image) => ({
+    id: image.id,
+    file_name: cocoFileName(image),
+    width: image.width,
+    height: image.height,
+  })),
   annotations: ifObject(({ id, image_id, category_id, bbox, area, iscrowd, segmentation, keypoints }) => ({
     id,
     image_id,
@@ -63,6 +68,11 @@ export async function readCoco(path: string): Promise<CocoFile> {
     seen.set(id, name);
   }
   return { path, images: list("images", true), annotations: list("annotations", false), categories };
+}
+
+/** The `file_name` of an image's entry; LVIS has a `coco_url` in its place, of which the path below the host is the name. */
+export function cocoFileName({ file_name: name, coco_url: url }: Readonly<Record<string, unknown>>): unknown {
+  return name === undefined && typeof url === "string" ? /^https?:\/\/[^/]+\/(.+)$/.exec(url)?.[1] : name;
 }
 
 /**
