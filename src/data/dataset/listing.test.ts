@@ -62,11 +62,22 @@ describe("links", () => {
     expect(problems.find(({ kind }) => kind === "escaping-path")!.message).toMatch(/out\.png is a link that leads out/);
   });
 
-  it("that were copied as text are named as what they are", async () => {
+  it("that were copied as text are followed like links, within the data set only", async () => {
     await roboflow();
-    await writeFile(join(root, "train/a.png"), "../all/p.png");
+    await image("all/p.png");
+    await writeFile(join(root, "train/a.png"), "../all/p.png\n");
+    expect((await scanDataset(await loadDataset({ dir: root }))).ok).toBe(true);
+    await writeFile(join(root, "train/a.png"), "../../../../../../etc/fonts/fonts.conf");
+    expect((await scanDataset(await loadDataset({ dir: root }))).ok).toBe(false);
+  });
+
+  it("that were copied as text and lead nowhere are named as what they are", async () => {
+    await roboflow();
+    await writeFile(join(root, "train/a.png"), "../all/gone.png");
     const { problems } = await scanDataset(await loadDataset({ dir: root }));
-    expect(problems[0]!.message).toMatch(/a\.png is no image: it is a text file that holds the path \.\.\/all\/p\.png/);
+    expect(problems[0]!.message).toMatch(
+      /a\.png is no image: it is a text file that holds the path \.\.\/all\/gone\.png/,
+    );
   });
 });
 

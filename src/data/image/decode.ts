@@ -1,8 +1,9 @@
 // Image files to RGB bytes by sharp, as Pillow's `convert("RGB")` gives them: no colour profile, alpha dropped, and no EXIF rotation unless
 // that is asked for.
 
+import { existsSync } from "node:fs";
 import { realpath } from "node:fs/promises";
-import { relative, sep } from "node:path";
+import { dirname, relative, resolve, sep } from "node:path";
 import sharp from "sharp";
 import { UserError } from "../../util/errors.ts";
 import { fileError } from "../../util/files.ts";
@@ -33,9 +34,25 @@ const MAX_PIXELS = 178_956_970;
 /** Bytes of an image file: more than the pixels that are read have without any compression. */
 const MAX_BYTES = 600 << 20;
 
-/** The bytes of an image file. Throws a UserError where it is missing, no regular file or too large. */
-export function readImageFile(path: string): Promise<Buffer> {
-  return readRegular(path, { most: MAX_BYTES });
+/**
+ * The bytes of an image file. With `within`, a link that leads out of that folder is refused; one that stays there is followed,
+ * and so is what a file system or a git without links makes of it: a small text file with the path.
+ * Throws a UserError where it is missing, no regular file or too large.
+ */
+export async function readImageFile(path: string, { within }: Pick<Reading, "within"> = {}): Promise<Buffer> {
+  if (within !== undefined) await refuseEscape(path, within);
+  const bytes = await readRegular(path, { most: MAX_BYTES });
+  const target = within === undefined ? undefined : linkedPath(bytes);
+  const place = target !== undefined && resolve(dirname(path), target);
+  if (within === undefined || place === false || !existsSync(place)) return bytes;
+  await refuseEscape(place, within);
+  return readRegular(place, { most: MAX_BYTES });
+}
+
+/** The relative path that a file holds and nothing else. */
+function linkedPath(bytes: Uint8Array): string | undefined {
+  const text = bytes.length < 1024 ? Buffer.from(bytes).toString("utf8").trim() : "";
+  return /^[^\p{Cc}]*\/[^\p{Cc}]+\.\w+$/u.test(text) ? text : undefined;
 }
 
 /**
@@ -43,8 +60,7 @@ export function readImageFile(path: string): Promise<Buffer> {
  * Throws UserError naming the file where it is missing, truncated, no image, or larger than MAX_PIXELS.
  */
 export async function decodeFile(path: string, { within, exif }: Reading = {}): Promise<Rgb> {
-  if (within !== undefined) await refuseEscape(path, within);
-  return decodeBytes(await readImageFile(path), path, { exif });
+  return decodeBytes(await readImageFile(path, { within }), path, { exif });
 }
 
 /** Decode the bytes of an image file; `path` is for messages. Throws as `decodeFile`. */
@@ -82,8 +98,7 @@ export type ImageHeader = {
 
 /** Read the header alone. Throws as `decodeFile`. */
 export async function imageHeader(path: string, { within, exif }: Reading = {}): Promise<ImageHeader> {
-  if (within !== undefined) await refuseEscape(path, within);
-  const bytes = await readImageFile(path);
+  const bytes = await readImageFile(path, { within });
   try {
     if (isBmp(bytes)) return { ...bmpSize(bytes), oriented: false, swapped: false, deep: false, more: 0 };
     const { width, height, orientation = 1, depth, pages = 1 } = await open(bytes).metadata();
@@ -143,8 +158,8 @@ function imageError(path: string, bytes: Uint8Array, cause: unknown): UserError 
     return new UserError(`${path} is empty.`, { hint: "Copy or download the image again.", cause });
   if (/pixel limit/.test(reason))
     return new UserError(`${path} has more than ${MAX_PIXELS} pixels.`, { hint: "Cut it into tiles first.", cause });
-  const text = bytes.length < 1024 ? Buffer.from(bytes).toString("latin1").trim() : "";
-  if (/^[\x20-\x7e]*\/[\x20-\x7e]+\.\w+$/.test(text))
+  const text = linkedPath(bytes);
+  if (text !== undefined)
     return new UserError(`${path} is no image: it is a text file that holds the path ${text}.`, {
       hint: "A link was copied as text. Copy the data set again with a program that keeps links, or with what they lead to.",
       cause,

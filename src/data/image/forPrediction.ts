@@ -9,7 +9,7 @@ export type PreparedImages = { pixels: Float32Array; sizes: Sizes };
 
 /** Throws a UserError naming the file. */
 export function readAll(paths: readonly string[]): Promise<Uint8Array[]> {
-  return Promise.all(paths.map(readImageFile));
+  return Promise.all(paths.map((path) => readImageFile(path)));
 }
 
 /** Throws as `decodeBytes`. */

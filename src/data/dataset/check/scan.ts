@@ -170,7 +170,7 @@ async function lookAt(sample: Sample, split: Split, known: ReadonlySet<string>):
     return failed("escaping-path", cause);
   }
   try {
-    bytes = await readImageFile(sample.path);
+    bytes = await readImageFile(sample.path, split.reading);
   } catch (cause) {
     return failed("missing-image", cause);
   }
