@@ -10,7 +10,7 @@ import type { EndStatus, MetricsRow, TrainEvent } from "../run/events.ts";
 import { runFiles } from "../run/files.ts";
 import { lockRun, refuseForeign, refuseInUse } from "../run/lock.ts";
 import { openLog } from "../run/log.ts";
-import { openMetricsFile } from "../run/records/metricsFile.ts";
+import { missingRows, openMetricsFile } from "../run/records/metricsFile.ts";
 import { openRunFolder } from "../run/runFolder.ts";
 import { selection } from "../run/selection.ts";
 import { restoreLearner } from "../step/learner.ts";
@@ -21,7 +21,7 @@ import type { Parts, Run } from "./liveRun.ts";
 import { loop } from "./loop.ts";
 import { assemble, closeParts } from "./parts.ts";
 import { BEGINNING, type Progress } from "./progress.ts";
-import { recordResults } from "./record/record.ts";
+import { recordResults, warning } from "./record/record.ts";
 import { reportRun } from "./record/report.ts";
 import { exportMissing } from "./record/runExport.ts";
 import { finished, loadProgress, type SavedProgress, saveProgress } from "./record/saving.ts";
@@ -194,11 +194,15 @@ async function open(
     onEvent,
   }: Pick<Run, "overfit"> & Pick<TrainOptions, "onEvent"> & { rows: number; seconds: number },
 ): Promise<Run> {
-  const metrics = await openMetricsFile(runFiles(dir).metrics, { rows }).catch(async (error) => {
-    await closeParts(parts);
-    throw error;
-  });
+  const metrics = await openMetricsFile(runFiles(dir).metrics, { rows, throughStep: progress.step }).catch(
+    async (error) => {
+      await closeParts(parts);
+      throw error;
+    },
+  );
   const log = openLog(runFiles(dir).log);
+  const missing = missingRows(runFiles(dir).metrics, { rows: metrics.rows, counted: rows });
+  if (missing) onEvent?.(warning({ log }, missing));
   const end = (status: EndStatus): TrainEvent => {
     log.info(status, { step: progress.step });
     return endOf(status, { dir, recipe, ...progress });

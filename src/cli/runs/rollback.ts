@@ -26,7 +26,7 @@ export const rollbackCommand: CommandModule<object, Arguments> = {
       console.log(JSON.stringify(done));
       return;
     }
-    const { name, epoch, step, metric, score, best, movedAside, folder, rowsCut, rowsFile } = done;
+    const { name, epoch, step, metric, score, best, movedAside, folder, rowsCut, rowsFile, warning } = done;
     const scored = score === null ? "" : `, ${metric} ${score.toFixed(3)}`;
     console.log(
       `Restored: checkpoint ${name} (epoch ${epoch + 1}, step ${step}${scored}) is the last one now, and intact.`,
@@ -34,6 +34,7 @@ export const rollbackCommand: CommandModule<object, Arguments> = {
     console.log(`Best checkpoint: ${best ?? "none"}`);
     if (folder) console.log(`Moved aside: ${movedAside.join(", ")} to ${folder}`);
     if (rowsFile) console.log(`Cut: ${rowsCut} rows of metrics.jsonl, kept in ${rowsFile}`);
+    if (warning) console.log(`Warning: ${warning}`);
     console.log(`Overridden: nothing, the recipe stays as it is. Continue with: rfdetr-train resume ${dir}`);
   },
 };

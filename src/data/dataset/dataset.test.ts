@@ -146,6 +146,9 @@ describe("layouts", () => {
 
   it("names what is missing: the folder, a layout, a split, images, a listed image", async () => {
     expect(await message(loadDataset({ dir: join(root, "nowhere") }))).toMatch(/nowhere does not exist/);
+    await expect(loadDataset({ dir: join(root, "nowhere") })).rejects.toMatchObject({
+      hint: expect.stringContaining("moved here from another machine"),
+    });
     expect(await message(loadDataset({ dir: root }))).toMatch(/No data set was recognised/);
     await image("train/a.png");
     await text("train/_annotations.coco.json", coco("a.png", 1));

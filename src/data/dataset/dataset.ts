@@ -130,7 +130,10 @@ async function find({ dir, exif: _, ...rest }: DatasetSource): Promise<Found> {
 async function detect(dir: string): Promise<Found> {
   const names = await readdir(dir).catch((cause: NodeJS.ErrnoException) => {
     const why = cause.code === "ENOTDIR" ? "is not a folder" : "does not exist";
-    throw new UserError(`The data folder ${dir} ${why}.`, { hint: "Check data.dir in the recipe.", cause });
+    throw new UserError(`The data folder ${dir} ${why}.`, {
+      hint: "Check data.dir in the recipe. The recipe.yaml of a run that was moved here from another machine has that machine's path: put the one on this machine there.",
+      cause,
+    });
   });
   const roboflow: Partial<Record<SplitName, SplitSource>> = {};
   for (const [name, folders] of [

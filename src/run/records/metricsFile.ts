@@ -88,6 +88,14 @@ export async function openMetricsFile(
   }
 }
 
+/** What to say where metrics.jsonl has fewer rows than a checkpoint counts, as after a copy without it; undefined: none is missing. */
+export function missingRows(path: string, { rows, counted }: { rows: number; counted: number }): string | undefined {
+  if (rows >= counted) return undefined;
+  const what = `${path} has ${rows} of the ${counted} rows that the checkpoint counts: it was deleted, shortened or not copied.`;
+  const loss = "Weights are whole, but curves, results.csv and the report lack what is missing.";
+  return `${what} ${loss} If you have the file elsewhere, stop and put it back before going on.`;
+}
+
 /** All rows of a metrics file; a torn last line is left out. Throws UserError. */
 export async function readMetrics(path: string): Promise<MetricsRow[]> {
   const bytes = await readRegular(path, { most: MOST_RUN_BYTES, within: dirname(path) });

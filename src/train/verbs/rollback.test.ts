@@ -77,3 +77,29 @@ test("a wrong name lists what is kept, and a damaged checkpoint is not gone back
   expect(await readlink(join(run, "checkpoints", "last"))).toBe(last);
   await expect(rollback(join(dir, "nowhere"), "0000-00000001")).rejects.toThrow("nowhere");
 });
+
+test.each(["deleted", "shortened"])(
+  "rows that were %s are noticed by rollback and resume, and the rest is right",
+  async (how) => {
+    const run = await copied(`rows-${how}`);
+    const path = join(run, "metrics.jsonl");
+    const { name } = (await listCheckpoints(join(run, "checkpoints"))).find((one) => one.step === 5)!;
+    const lines = (await readFile(path, "utf8")).trimEnd().split("\n");
+    // the first rows lost: counted from the top, rows of later steps would seem to be those of the checkpoint
+    const left = how === "deleted" ? [] : lines.slice(3);
+    if (how === "deleted") await rm(path);
+    else await writeFile(path, `${left.join("\n")}\n`);
+    const steps = left.map((line) => (JSON.parse(line) as { step: number }).step);
+    const before = steps.filter((step) => step <= 5);
+
+    const done = await rollback(run, name);
+    expect(done.warning).toContain(`metrics.jsonl has ${before.length} of the 6 rows`);
+    expect(done.rowsCut).toBe(steps.length - before.length);
+    const { events, end } = await collect((options) => resume(run, options));
+    expect(end).toMatchObject({ status: "done", step: 10 });
+    expect(events).toContainEqual({ type: "warning", message: expect.stringContaining("put it back") });
+    const all = (await rowsOf(run)) as { step: number }[];
+    expect(all.map(({ step }) => step)).toEqual([...before, 6, 7, 8, 9, 10, 10]);
+    expect((await rollback(run, (await listCheckpoints(join(run, "checkpoints"))).at(-1)!.name)).warning).toBe(null);
+  },
+);

@@ -13,7 +13,7 @@ import {
 import { runFiles } from "../../run/files.ts";
 import { readRunText } from "../../run/json.ts";
 import { lockRun } from "../../run/lock.ts";
-import { openMetricsFile } from "../../run/records/metricsFile.ts";
+import { missingRows, openMetricsFile, parseRow } from "../../run/records/metricsFile.ts";
 import { openRunFolder } from "../../run/runFolder.ts";
 import { closest } from "../../util/closest.ts";
 import { UserError } from "../../util/errors.ts";
@@ -35,6 +35,8 @@ export type Rollback = CheckpointInfo & {
   /** Rows taken out of metrics.jsonl, and the file that keeps them. */
   rowsCut: number;
   rowsFile: string | null;
+  /** What to say where metrics.jsonl lacks rows that the checkpoint counts. */
+  warning: string | null;
 };
 
 /**
@@ -65,10 +67,10 @@ async function rollbackLocked(runDir: string, to: string): Promise<Rollback> {
   if (!target) throw noSuch(runDir, name, all, metric);
   await verifyCheckpoint(join(dir, name));
   const { state } = await loadCheckpoint(join(dir, name), []);
-  const { metricsRows, best } = state as RunState;
+  const { metricsRows, best, step } = state as RunState;
 
   const number = freeNumber(runDir);
-  const rows = await copyRows(runDir, metricsRows, number);
+  const rows = await copyRows(runDir, { rows: metricsRows, throughStep: step }, number);
   await linkCheckpoint(dir, "last", name);
   const newer = all.slice(position + 1).map((one) => one.name);
   const folder = `rolled-back-${number}`;
@@ -81,7 +83,8 @@ async function rollbackLocked(runDir: string, to: string): Promise<Rollback> {
   const bestLeft = left.findLast(({ step }) => step === best?.step) ?? left.toSorted((a, b) => b.score! - a.score!)[0];
   if (bestLeft) await linkCheckpoint(dir, "best", bestLeft.name);
   else await rm(join(dir, "best"), { force: true });
-  const metrics = await openMetricsFile(runFiles(runDir).metrics, { rows: metricsRows });
+  const metrics = await openMetricsFile(runFiles(runDir).metrics, { rows: metricsRows, throughStep: step });
+  const missing = missingRows(runFiles(runDir).metrics, { rows: metrics.rows, counted: metricsRows });
   await metrics.close();
   await recordResults({ dir: runDir });
   return {
@@ -91,6 +94,7 @@ async function rollbackLocked(runDir: string, to: string): Promise<Rollback> {
     movedAside: newer,
     folder: newer.length > 0 ? join(dir, folder) : null,
     ...rows,
+    warning: missing ?? null,
   };
 }
 
@@ -123,12 +127,18 @@ function freeNumber(runDir: string): number {
 const rowsName = (number: number) => `metrics.rolled-back-${number}.jsonl`;
 
 /** Copy the rows that will be cut from metrics.jsonl. */
-async function copyRows(runDir: string, keep: number, number: number): Promise<Pick<Rollback, "rowsCut" | "rowsFile">> {
+async function copyRows(
+  runDir: string,
+  { rows, throughStep }: { rows: number; throughStep: number },
+  number: number,
+): Promise<Pick<Rollback, "rowsCut" | "rowsFile">> {
   const text = await readRunText(runFiles(runDir).metrics).catch((error: unknown) => {
     if (isMissing(error)) return "";
     throw error;
   });
-  const lines = text.split("\n").slice(0, -1).slice(keep); // what follows the last line's end is nothing, or torn
+  const all = text.split("\n").slice(0, -1); // what follows the last line's end is nothing, or torn
+  const first = all.findIndex((line, i) => i >= rows || (parseRow(line)?.step ?? 0) > throughStep);
+  const lines = first < 0 ? [] : all.slice(first);
   if (lines.length === 0) return { rowsCut: 0, rowsFile: null };
   const path = join(runDir, rowsName(number));
   await writeFileAtomic(path, `${lines.join("\n")}\n`);
