@@ -42,3 +42,4 @@ export { extend } from "./train/verbs/extend.ts";
 export type { Rollback } from "./train/verbs/rollback.ts";
 export { rollback } from "./train/verbs/rollback.ts";
 export { UserError } from "./util/errors.ts";
+export type { Fact } from "./util/text/fact.ts";

@@ -9,6 +9,7 @@ import { evaluate } from "../src/eval/measure.ts";
 import { exportOnnx } from "../src/export/exportOnnx.ts";
 import type { TrainEvent } from "../src/run/events.ts";
 import { readMetrics } from "../src/run/records/metricsFile.ts";
+import { readLog } from "../src/run/runLog.ts";
 import { runIdentity } from "../src/track/wandb/folder/identity.ts";
 import { historyRows } from "../src/track/wandb/folder/rows.ts";
 import { syncRun } from "../src/track/wandb/sync.ts";
@@ -36,6 +37,17 @@ async function copied(name: string, as: string): Promise<string> {
   await cp(join(FIXTURES, name), run, { recursive: true, verbatimSymlinks: true });
   return run;
 }
+
+test("the facts of their logs, which were sentences, have names and values", async () => {
+  const { facts } = await readLog(join(FIXTURES, "interrupted", "log.jsonl"));
+  expect(facts[0]!.name).toBe("Data");
+  expect(facts.slice(1, 5)).toEqual([
+    { name: "train", value: "7 images (0 without boxes, 10 boxes)", under: "Data" },
+    { name: "val", value: "3 images (0 without boxes, 4 boxes)", under: "Data" },
+    { name: "2 classes", value: "0 red (id 1), 1 blue (id 2)", under: "Data" },
+    { name: "Weights", value: "from scratch" },
+  ]);
+});
 
 /** How a run ended; W&B may have something to say after that. */
 const endOf = (events: TrainEvent[]) => events.findLast(({ type }) => type === "end");

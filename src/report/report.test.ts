@@ -73,7 +73,10 @@ test("a log tells how long a run trained, without its pauses, and how it stands"
   const path = join(dir, "log.jsonl");
   const line = (minute: number, msg: string, more: object = {}) =>
     JSON.stringify({ level: 30, time: new Date(Date.UTC(2026, 0, 1, 0, minute)).toISOString(), pid: 1, ...more, msg });
-  const facts = ["Device: cpu"];
+  const facts = [
+    { name: "Device", value: "cpu" },
+    { name: "train", value: "7 images", under: "Data" },
+  ];
   const lines = [
     line(0, "started", { step: 0, facts: ["old"] }),
     line(1, "learning rates", { epoch: 0 }),
@@ -84,6 +87,10 @@ test("a log tells how long a run trained, without its pauses, and how it stands"
   await writeFile(path, `${lines.join("\n")}\n{"level":30,"ti`);
   const log = await readLog(path);
   expect(log).toMatchObject({ status: "running", seconds: 1200, facts, size: { stepsPerEpoch: 4 } });
+  const sentences = ["Device: cpu", "  train: 7 images", "Only the first 2 are used", 3];
+  await writeFile(path, `${line(0, "started", { facts: sentences })}\n`);
+  const read = [...facts, { name: "", value: "Only the first 2 are used" }, { name: "", value: "3" }];
+  expect((await readLog(path)).facts).toEqual(read);
   expect(log.events.map(({ level, message }) => `${level} ${message}`)).toEqual([
     "info Started, at step 0",
     "info Interrupted, at step 5",

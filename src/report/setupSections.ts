@@ -1,6 +1,7 @@
 // The parts of a run's page that show what it was made with, how to repeat it, and what happened.
 
 import type { RunContents } from "../run/runFolder.ts";
+import type { Fact } from "../util/text/fact.ts";
 import { type Html, html } from "./page/html.ts";
 import type { Section } from "./page/page.ts";
 import { cell, code, heading, htmlTable } from "./page/table.ts";
@@ -28,12 +29,11 @@ ${defaults && setKeys(values, defaults)}
 <details><summary>The whole recipe, defaults filled in</summary><pre tabindex="0">${recipeText}</pre></details>`;
 }
 
-/** "Weights: from scratch" as a row of two cells. */
-function facts(texts: readonly string[]): Html {
-  const rows = texts.map((text) => {
-    const [, name, value] = /^([A-Za-z][\w ]{0,30}): (.*)$/s.exec(text) ?? [];
-    return name ? [heading(name), cell(value)] : [html`<td colspan="2">${text}</td>`];
-  });
+/** Name and value as a row of two cells. */
+function facts(some: readonly Fact[]): Html {
+  const rows = some.map(({ name, value }) =>
+    name === "" ? [html`<td colspan="2">${value}</td>`] : [heading(name), cell(value)],
+  );
   return html`<p class="soft">What the recipe came to on this machine:</p>${htmlTable({ rows })}<br>`;
 }
 

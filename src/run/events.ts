@@ -1,6 +1,7 @@
 // What a training run says about itself while it goes: rows of metrics.jsonl, and what else a program around it may show.
 
 import type { MetricSummary } from "../instance/metrics.ts";
+import type { Fact } from "../util/text/fact.ts";
 
 /**
  * One optimizer update. The losses are those of its images, under the reference's names (loss_ce, loss_bbox, loss_giou,
@@ -53,8 +54,8 @@ export type TrainEvent =
   | { type: "download"; name: string; received: number; total: number | undefined }
   /** A download broke off and begins again. */
   | { type: "retry"; name: string; reason: string }
-  /** The first event of the run itself; `run` is the run's folder, `facts` lines for people about weights, data and device. */
-  | { type: "start"; run: string; facts: string[]; size: RunSize }
+  /** The first event of the run itself; `run` is the run's folder, `facts` are about weights, data and device, for people. */
+  | { type: "start"; run: string; facts: Fact[]; size: RunSize }
   /** After every update, whether or not its row goes to metrics.jsonl. */
   | { type: "step"; row: TrainRow }
   /** A line that was added to metrics.jsonl. */

@@ -1,6 +1,7 @@
 // What log.jsonl says about a run: how long it took, how it stands, what people should know.
 
 import { dirname } from "node:path";
+import { type Fact, sentence } from "../util/text/fact.ts";
 import { parseJson } from "../util/untrusted/json.ts";
 import { checkInside, openRegular } from "../util/untrusted/regular.ts";
 
@@ -19,7 +20,7 @@ export type RunLog = {
   first: string | null;
   last: string | null;
   /** What the run said about weights, data, model and device when it (re)started last. */
-  facts: string[];
+  facts: Fact[];
   size: { epochs: number; stepsPerEpoch: number; totalSteps: number } | null;
   /** Starts, stops, warnings and notices, oldest first. */
   events: { time: string; level: "info" | "warning" | "error"; message: string }[];
@@ -50,7 +51,7 @@ export async function readLog(path: string): Promise<RunLog> {
       close();
       began = Date.parse(time);
       log.status = "running";
-      if (Array.isArray(fields.facts)) log.facts = fields.facts.map(String);
+      if (Array.isArray(fields.facts)) log.facts = fields.facts.map(toFact);
       log.size = sizeOf(fields.size) ?? log.size;
     }
     if (time !== "") until = Date.parse(time);
@@ -67,6 +68,18 @@ export async function readLog(path: string): Promise<RunLog> {
   close();
   log.events = log.events.slice(-MOST_EVENTS);
   return log;
+}
+
+/** A fact of a log; older versions wrote "name: value" as a sentence, and parts of another indented. */
+function toFact(found: unknown): Fact {
+  if (typeof found === "object" && found !== null) {
+    const { name, value, under } = found as Record<string, unknown>;
+    const text = (one: unknown) => (typeof one === "string" ? one : "");
+    return { name: text(name), value: text(value), ...(typeof under === "string" && { under }) };
+  }
+  const [, indent, name, value] = /^( *)([A-Za-z0-9][\w -]{0,30}): (.*)$/s.exec(String(found)) ?? [];
+  if (name === undefined || value === undefined) return sentence(String(found));
+  return { name, value, ...(indent && { under: "Data" }) };
 }
 
 function messageOf({ msg, step, error }: Line): string {

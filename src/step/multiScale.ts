@@ -3,6 +3,7 @@
 
 import type { Architecture } from "../architecture/variants.ts";
 import { pythonChoice } from "../util/random/mersenne.ts";
+import type { Fact } from "../util/text/fact.ts";
 
 /** Windows of patches that a side may be shorter or longer than the model's own. */
 const MOST_OFFSET = 5;
@@ -27,13 +28,18 @@ export function sideOfStep(sides: readonly number[], step: number): number {
 }
 
 /** What of a run is multi-scale: the sides that are drawn from for each update, or for each image, or neither. */
-export type MultiScale = { perStep?: number[]; perImage?: number[]; facts: string[] };
+export type MultiScale = { perStep?: number[]; perImage?: number[]; facts: Fact[] };
 
 /** What a recipe's `data.multi_scale` asks for. */
 export function multiScale(mode: "per-batch" | "per-sample" | "off", architecture: Architecture): MultiScale {
   if (mode === "off") return { facts: [] };
   const sides = multiScaleSides(architecture);
-  const about = `Multi-scale: ${sides.length} sizes from ${sides[0]} to ${sides.at(-1)} pixels`;
-  if (mode === "per-batch") return { perStep: sides, facts: [`${about}, one for each update`] };
-  return { perImage: sides, facts: [`${about}, one for each image`] };
+  const about = (each: string): Fact[] => [
+    {
+      name: "Multi-scale",
+      value: `${sides.length} sizes from ${sides[0]} to ${sides.at(-1)} pixels, one for each ${each}`,
+    },
+  ];
+  if (mode === "per-batch") return { perStep: sides, facts: about("update") };
+  return { perImage: sides, facts: about("image") };
 }

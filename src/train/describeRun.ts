@@ -1,4 +1,4 @@
-// What a run trains, in which order, on which device: lines for people.
+// What a run trains, in which order, on which device: facts for people.
 
 import type { Architecture } from "../architecture/variants.ts";
 import { describeResampling } from "../data/batch/resample.ts";
@@ -6,10 +6,11 @@ import { describePadding } from "../data/batch/sampler.ts";
 import type { Split } from "../data/dataset/sample.ts";
 import type { DeviceInfo } from "../engine/device.ts";
 import type { Recipe } from "../recipe/schema.ts";
+import { type Fact, sentence } from "../util/text/fact.ts";
 import { describeStage, millions, type Stage } from "./stages/stages.ts";
 
 /** The model, its optimizer, its stages. */
-export function describeModel({ model, train, data }: Recipe, { resolution }: Architecture, plan: Stage[]): string[] {
+export function describeModel({ model, train, data }: Recipe, { resolution }: Architecture, plan: Stage[]): Fact[] {
   const { trainable, frozen } = plan[0]!;
   const share =
     train.stages !== null
@@ -19,9 +20,11 @@ export function describeModel({ model, train, data }: Recipe, { resolution }: Ar
         : `${millions(trainable)} train, the encoder is frozen`;
   const { grad_accum_steps: accumulated, schedule } = train;
   const images = `${data.batch_size}${accumulated > 1 ? ` x ${accumulated} accumulated` : ""} images an update`;
+  const size = `${resolution} x ${resolution}, ${millions(trainable + frozen)} parameters`;
+  const rates = `learning rates ${train.lr} and ${train.lr_encoder} (encoder)`;
   return [
-    `Model: ${model.variant} at ${resolution} x ${resolution}, ${millions(trainable + frozen)} parameters, ${share}`,
-    `Optimizer: AdamW, ${images}, learning rates ${train.lr} and ${train.lr_encoder} (encoder), ${schedule.name} schedule`,
+    { name: "Model", value: `${model.variant} at ${size}, ${share}` },
+    { name: "Optimizer", value: `AdamW, ${images}, ${rates}, ${schedule.name} schedule` },
     ...(train.stages === null ? [] : plan.map((stage) => describeStage(stage, plan))),
   ];
 }
@@ -31,13 +34,13 @@ export function describeOrder(
   { data: { resample } }: Recipe,
   { samples }: Split,
   { shown, overfit }: { shown: number; overfit: number | null },
-): string[] {
+): Fact[] {
   const order = resample === "none" || overfit !== null ? [] : [describeResampling(resample, samples)];
-  return [...order, ...describePadding(shown, samples.length)];
+  return [...order, ...describePadding(shown, samples.length).map(sentence)];
 }
 
 /** The device, and a warning where a better one is idle. */
-export function describeDevice({ kind, name, tensorflow, warning }: DeviceInfo): string[] {
-  const line = `Device: ${kind === "gpu" ? "GPU" : "CPU"} (${name}), libtensorflow ${tensorflow}`;
-  return warning ? [line, warning] : [line];
+export function describeDevice({ kind, name, tensorflow, warning }: DeviceInfo): Fact[] {
+  const value = `${kind === "gpu" ? "GPU" : "CPU"} (${name}), libtensorflow ${tensorflow}`;
+  return [{ name: "Device", value }, ...(warning ? [sentence(warning)] : [])];
 }

@@ -11,6 +11,7 @@ import type { Learner } from "../step/learner.ts";
 import type { Schedule } from "../step/optimiser/schedule.ts";
 import type { StepSettings } from "../step/step.ts";
 import type { Tracker } from "../track/tracker.ts";
+import type { Fact } from "../util/text/fact.ts";
 import type { Progress } from "./progress.ts";
 import type { Staging } from "./stages/stages.ts";
 
@@ -25,8 +26,8 @@ export type Parts = {
   staging: Staging;
   stepSettings: StepSettings;
   size: RunSize;
-  /** Lines for people. */
-  facts: string[];
+  /** What they are, for people. */
+  facts: Fact[];
   environment: Environment;
   /** Text metadata of the weights files of a checkpoint. */
   metadata(at: { epoch: number; step: number }): Record<string, string>;

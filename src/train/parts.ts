@@ -19,6 +19,7 @@ import { createLearner, disposeLearner } from "../step/learner.ts";
 import { multiScale } from "../step/multiScale.ts";
 import { scheduleFrom } from "../step/optimiser/schedule.ts";
 import type { StateDict } from "../util/hostTensor.ts";
+import { sentence } from "../util/text/fact.ts";
 import { describeDevice, describeModel, describeOrder } from "./describeRun.ts";
 import type { Parts } from "./liveRun.ts";
 import { recipeArchitecture } from "./recipeArchitecture.ts";
@@ -64,7 +65,7 @@ export async function assemble(
   });
   const stage = stageAt(plan, epoch);
   const start = model
-    ? { tensors: model, facts: ["Weights: from the run's last checkpoint"] }
+    ? { tensors: model, facts: [{ name: "Weights", value: "from the run's last checkpoint" }] }
     : await weightsOf(recipe, { architecture, classes, onEvent, signal });
   const scales = multiScale(overfit === null ? recipe.data.multi_scale : "off", architecture);
   const learner = createLearner(start.tensors, architecture, learnerSettings(recipe, stage.paths));
@@ -83,7 +84,9 @@ export async function assemble(
     facts: [
       ...datasetSummary(dataset),
       ...describeWarnings([...dataset.problems, ...whole, ...headers]),
-      ...(overfit === null ? [] : [`Only the first ${overfit} training images are used, for training and evaluation`]),
+      ...(overfit === null
+        ? []
+        : [sentence(`Only the first ${overfit} training images are used, for training and evaluation`)]),
       ...start.facts,
       ...describeModel(recipe, architecture, plan),
       ...scales.facts,

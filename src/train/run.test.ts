@@ -7,7 +7,9 @@ import { collect, expectSameRun, rowsOf, tinyDataset, tinyRecipe } from "../../t
 import { listCheckpoints, verifyCheckpoint } from "../checkpoint/store/store.ts";
 import { loadBackend } from "../engine/backend.ts";
 import type { MetricsRow, TrainEvent } from "../run/events.ts";
+import { readLog } from "../run/runLog.ts";
 import { UserError } from "../util/errors.ts";
+import { factLine } from "../util/text/fact.ts";
 import { resume, train } from "./run.ts";
 import { rollback } from "./verbs/rollback.ts";
 
@@ -109,8 +111,14 @@ test("--overfit trains and evaluates on the same images, and resumes so", async 
   expect(end.status).toBe("interrupted");
   expect(events[0]).toMatchObject({
     type: "start",
-    facts: expect.arrayContaining([expect.stringContaining("first 2")]),
+    facts: expect.arrayContaining([{ name: "", value: expect.stringContaining("first 2") }]),
   });
+  const start = events.find((event) => event.type === "start");
+  const lines = (await readFile(join(run, "log.jsonl"), "utf8")).trim().split("\n");
+  expect(lines.map((line) => JSON.parse(line))).toContainEqual(
+    expect.objectContaining({ msg: "started", facts: start!.facts }),
+  );
+  expect((await readLog(join(run, "log.jsonl"))).facts).toEqual(start!.facts);
   const resumed = await collect((options) => resume(run, options));
   expect(resumed.events).toContainEqual({ type: "evaluating", epoch: 0, images: 2 });
 });
@@ -166,6 +174,7 @@ test("training that has diverged skips a few steps, then stops and names images;
   const options = { run, onEvent: (event: TrainEvent) => events.push(event) };
   const error = await userError(train(recipe({ train: { ...settings, epochs: 9 } }), options));
   expect(error.message).toMatch(/diverged: 6 steps in a row.*loss.*\.png/);
+  expect(error.hint!.split("rfdetr-train resume")).toHaveLength(2); // the way on is said once
   expect(events.filter(({ type }) => type === "warning").length).toBe(6);
   for (const { name } of await listCheckpoints(join(run, "checkpoints"))) {
     await verifyCheckpoint(join(run, "checkpoints", name));
@@ -182,7 +191,10 @@ test("a run that goes on says that an image has changed, also where its size has
   await writeFile(join(data, "valid", name!), image);
   const facts = async (steps?: number) => {
     const { events } = await collect((options) => resume(run, options), steps);
-    return events.find((event) => event.type === "start")!.facts.join("\n");
+    return events
+      .find((event) => event.type === "start")!
+      .facts.map(factLine)
+      .join("\n");
   };
   expect(await facts(4)).toMatch(
     /Warning: images or boxes of the data set have changed since .* \(content \w{12}, now \w{12}\)/,
@@ -210,10 +222,15 @@ test("a run goes on with its own classes only, and says that images or boxes hav
   await write({ annotations: before.annotations.slice(1) });
   const { events } = await collect((options) => resume(run, options), 4);
   const start = events.find((event) => event.type === "start");
-  expect(start!.facts.join("\n")).toMatch(
+  expect(start!.facts.map(factLine).join("\n")).toMatch(
     /Warning: images or boxes of the data set have changed since this run was started/,
   );
   await write({});
   const again = await collect((options) => resume(run, options));
-  expect(again.events.find((event) => event.type === "start")!.facts.join("\n")).not.toContain("have changed");
+  expect(
+    again.events
+      .find((event) => event.type === "start")!
+      .facts.map(factLine)
+      .join("\n"),
+  ).not.toContain("have changed");
 });

@@ -16,6 +16,7 @@ import { selection } from "../run/selection.ts";
 import { restoreLearner } from "../step/learner.ts";
 import { UserError } from "../util/errors.ts";
 import { writeFileAtomic } from "../util/files.ts";
+import type { Fact } from "../util/text/fact.ts";
 import { withBatchSize } from "./batchSize/autoBatch.ts";
 import type { Parts, Run } from "./liveRun.ts";
 import { loop } from "./loop.ts";
@@ -119,7 +120,7 @@ export async function* resume(
         hint: `Give it more in all: rfdetr-train extend ${dir} --max-hours ${Math.ceil(hours * 2)}`,
       });
     }
-    const facts = [restored(saved), `Overridden: nothing, the recipe is ${runFiles(dir).recipe}`];
+    const facts = [restored(saved), { name: "Overridden", value: `nothing, the recipe is ${runFiles(dir).recipe}` }];
     yield* follow(await reopen(dir, recipe, saved, { ...options, facts }), options);
   } finally {
     await release();
@@ -148,8 +149,8 @@ export async function readRun(dir: string): Promise<{ recipe: Recipe; saved: Sav
   return { recipe, saved };
 }
 
-/** A line about what a run goes on with. */
-export function restored({ checkpoint, state }: SavedProgress): string {
+/** What a run goes on with. */
+export function restored({ checkpoint, state }: SavedProgress): Fact {
   const { step, epoch, batch, emaUpdates, best } = state;
   const parts = [
     "weights, optimizer",
@@ -157,7 +158,7 @@ export function restored({ checkpoint, state }: SavedProgress): string {
     `position (${step} steps done, next is batch ${batch + 1} of epoch ${epoch + 1})`,
     ...(best ? [`best ${state.metric} (${best.score.toFixed(3)})`] : []),
   ];
-  return `Restored from checkpoint ${checkpoint.name}: ${parts.join(", ")}`;
+  return { name: `Restored from checkpoint ${checkpoint.name}`, value: parts.join(", ") };
 }
 
 /** A run as its checkpoint has it, under a recipe that may differ from the one it was made with. */
@@ -165,7 +166,7 @@ export async function reopen(
   dir: string,
   recipe: Recipe,
   { checkpoint, state }: SavedProgress,
-  { onEvent, dryRun = false, facts = [] }: Pick<NewRunOptions, "onEvent" | "dryRun"> & { facts?: string[] },
+  { onEvent, dryRun = false, facts = [] }: Pick<NewRunOptions, "onEvent" | "dryRun"> & { facts?: Fact[] },
 ): Promise<Run> {
   const { model, ema, optimizer } = checkpoint.tensors;
   if (!model || !optimizer) {
@@ -261,7 +262,7 @@ async function saveRest(run: Run): Promise<TrainEvent | undefined> {
 
 /** The error, with how the run goes on where a person has corrected what it says. */
 function withWayOn(error: unknown, { dir, progress: { step } }: Run): unknown {
-  if (!(error instanceof UserError) || step === 0 || error.hint?.includes("rfdetr-train resume")) return error;
+  if (!(error instanceof UserError) || step === 0 || error.code === "diverged") return error;
   const { message, hint, code } = error;
   const way = `Then go on from step ${step} with: rfdetr-train resume ${dir}`;
   return new UserError(message, {

@@ -27,7 +27,9 @@ test.each(["per-batch", "per-sample"] as const)(
     expect(end).toMatchObject({ status: "done", step: 5 });
     const each = multiScale === "per-batch" ? "update" : "image";
     expect(events[0]).toMatchObject({
-      facts: expect.arrayContaining([`Multi-scale: 6 sizes from 32 to 112 pixels, one for each ${each}`]),
+      facts: expect.arrayContaining([
+        { name: "Multi-scale", value: `6 sizes from 32 to 112 pixels, one for each ${each}` },
+      ]),
     });
     expect(rows.at(-1)).toMatchObject({ split: "val" });
     await collect((options) => train(recipe, { run: stopped, ...options }), 2);

@@ -31,7 +31,7 @@ test("heads: transplant keeps the rows of the classes that both have; keep-first
   const drawn = toFloat32(initialise(referenceKeys(wanted), 3, wanted).get("class_embed.weight")!);
   expect([0, 1, 2, 3].map((i) => row(kept, i))).toEqual([row(old, 1), row(drawn, 1), row(old, 0), row(old, 2)]);
   expect(tensors.get("transformer.enc_out_class_embed.2.bias")!.shape).toEqual([4]);
-  expect(facts[1]).toBe("Class heads: kept those of Oak, birch; from scratch: ash");
+  expect(facts[1]).toEqual({ name: "Class heads", value: "kept those of Oak, birch; from scratch: ash" });
 
   const first = await startingWeights(path, wanted, { seed: 3, heads: "keep-first", classNames });
   expect(row(toFloat32(first.tensors.get("class_embed.weight")!), 0)).toEqual(row(old, 0));
@@ -48,7 +48,7 @@ test("weights with 91 logits and no names have COCO's classes, each at its categ
   const old = toFloat32(weights.get("class_embed.weight")!);
   const kept = toFloat32(tensors.get("class_embed.weight")!);
   expect(row(kept, 0)).toEqual(row(old, 90));
-  expect(facts[1]).toBe("Class heads: kept those of toothbrush; from scratch: tree");
+  expect(facts[1]).toEqual({ name: "Class heads", value: "kept those of toothbrush; from scratch: tree" });
 });
 
 test("heads: transplant fails where the weights do not name their classes", async () => {

@@ -12,6 +12,7 @@ import { classTable } from "../data/dataset/cocoNames.ts";
 import { initialise } from "../model/init.ts";
 import { UserError } from "../util/errors.ts";
 import type { StateDict } from "../util/hostTensor.ts";
+import type { Fact } from "../util/text/fact.ts";
 
 type Watch = Pick<FetchOptions, "onProgress" | "onRetry" | "signal">;
 
@@ -24,7 +25,7 @@ export type FitOptions = {
 };
 
 /**
- * Weights for an architecture (reference names and layout), and lines for people about them. `weights`: `none`, a path
+ * Weights for an architecture (reference names and layout), and facts for people about them. `weights`: `none`, a path
  * (a file, a checkpoint or a run folder), or a published name, which is downloaded to the user's cache.
  */
 export async function startingWeights(
@@ -32,9 +33,9 @@ export async function startingWeights(
   architecture: Architecture,
   options: FitOptions,
   watch: Watch = {},
-): Promise<{ tensors: StateDict; facts: string[] }> {
+): Promise<{ tensors: StateDict; facts: Fact[] }> {
   const drawn = () => initialise(referenceKeys(architecture), options.seed, architecture);
-  if (weights === "none") return { tensors: drawn(), facts: ["Weights: from scratch"] };
+  if (weights === "none") return { tensors: drawn(), facts: [{ name: "Weights", value: "from scratch" }] };
   const path = await find(weights, watch);
   const { tensors: fitted, report, transplant } = await fitWeights(path, architecture, options);
   const complete = new Map([...(report.missing.length > 0 ? drawn() : []), ...fitted]);
@@ -46,7 +47,10 @@ export async function startingWeights(
   ];
   return {
     tensors: complete,
-    facts: [`Weights: ${path}: ${counts.join(", ")}`, ...(transplant ? [describeTransplant(transplant)] : [])],
+    facts: [
+      { name: "Weights", value: `${path}: ${counts.join(", ")}` },
+      ...(transplant ? [describeTransplant(transplant)] : []),
+    ],
   };
 }
 
@@ -75,8 +79,9 @@ export async function fitWeights(
   return { ...adaptWeights(path, transplanted.tensors, architecture, queries), transplant: { kept, fresh } };
 }
 
-function describeTransplant({ kept, fresh }: Transplant): string {
-  return `Class heads: kept those of ${kept.join(", ") || "no class"}; from scratch: ${fresh.join(", ") || "none"}`;
+function describeTransplant({ kept, fresh }: Transplant): Fact {
+  const value = `kept those of ${kept.join(", ") || "no class"}; from scratch: ${fresh.join(", ") || "none"}`;
+  return { name: "Class heads", value };
 }
 
 async function find(weights: string, watch: Watch): Promise<string> {

@@ -1,7 +1,10 @@
 // The one error class for what a user can fix; everything else is a bug and shows its stack.
 
-/** Kinds of trouble that a program acts on: the engine has to be set up (again). */
-export type UserErrorCode = "engine";
+/**
+ * Kinds of trouble that a program acts on: the engine has to be set up (again); a training diverged, and its hint says
+ * where it goes on from.
+ */
+export type UserErrorCode = "engine" | "diverged";
 
 /** Something the user can fix. `message` names the file, key or value; `hint` says what to do. */
 export class UserError extends Error {

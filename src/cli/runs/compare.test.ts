@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -38,6 +38,13 @@ test("compare --json prints one object and nothing else", () => {
   expect(result).toMatchObject({ a: { name: "long", status: "done" }, b: { name: "second" }, caveats: [] });
   expect(result.metrics[0].change).toBeCloseTo(result.metrics[0].b - result.metrics[0].a, 12);
   expect(result.recipe[0]).toEqual({ key: "train.epochs", a: 10, b: 12 });
+});
+
+test("the name of a folder reaches the terminal with its control characters shown", () => {
+  const odd = join(folder, "odd\u001b[2J");
+  cpSync(a, odd, { recursive: true });
+  const { code, out } = cli("report", odd);
+  expect({ code, out }).toEqual({ code: 0, out: `Wrote ${join(folder, "odd\\x1b[2J", "report.html")}\n` });
 });
 
 test("report makes the page anew; a folder that is no run is told with exit code 2", () => {

@@ -1,6 +1,7 @@
 // `--dry-run`: says what was tried, one line each, and that all of it worked.
 
 import type { Recipe } from "../../recipe/schema.ts";
+import { factLine } from "../../util/text/fact.ts";
 import { STOPPED, stopSignal } from "../signals.ts";
 import { printNote, printResult } from "../terminal/print.ts";
 import { factTable } from "../terminal/table.ts";
@@ -25,7 +26,7 @@ export async function runDry(
       onPart: ({ part, detail, seconds }) =>
         print(`  ok  ${factTable([[part, detail]], { least: [10] })[0]} (${seconds.toFixed(1)} s)`),
       onEvent: (event) => {
-        if (event.type === "start" && !started) for (const fact of event.facts) print(`      ${fact}`);
+        if (event.type === "start" && !started) for (const fact of event.facts) print(`      ${factLine(fact)}`);
         if (event.type === "start") started = true;
         if (event.type === "warning") print(`Warning: ${event.message}`);
       },

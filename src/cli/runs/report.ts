@@ -2,6 +2,7 @@
 
 import type { CommandModule } from "yargs";
 import { JSON_OPTION, RUN_ARGUMENT } from "../options.ts";
+import { printResult } from "../terminal/print.ts";
 
 type Arguments = { dir: string; json: boolean };
 
@@ -12,6 +13,7 @@ export const reportCommand: CommandModule<object, Arguments> = {
   handler: async ({ dir, json }) => {
     const { reportRun } = await import("../../train/record/report.ts");
     const report = await reportRun(dir);
-    console.log(json ? JSON.stringify({ run: dir, report }) : `Wrote ${report}`);
+    if (json) console.log(JSON.stringify({ run: dir, report }));
+    else printResult(`Wrote ${report}`);
   },
 };

@@ -2,6 +2,7 @@
 
 import type { CommandModule } from "yargs";
 import { JSON_OPTION, RUN_ARGUMENT } from "../options.ts";
+import { printResult } from "../terminal/print.ts";
 
 type Arguments = { dir: string; to: string; json: boolean };
 
@@ -28,13 +29,13 @@ export const rollbackCommand: CommandModule<object, Arguments> = {
     }
     const { name, epoch, step, metric, score, best, movedAside, folder, rowsCut, rowsFile, warning } = done;
     const scored = score === null ? "" : `, ${metric} ${score.toFixed(3)}`;
-    console.log(
+    printResult(
       `Restored: checkpoint ${name} (epoch ${epoch + 1}, step ${step}${scored}) is the last one now, and intact.`,
     );
-    console.log(`Best checkpoint: ${best ?? "none"}`);
-    if (folder) console.log(`Moved aside: ${movedAside.join(", ")} to ${folder}`);
-    if (rowsFile) console.log(`Cut: ${rowsCut} rows of metrics.jsonl, kept in ${rowsFile}`);
-    if (warning) console.log(`Warning: ${warning}`);
-    console.log(`Overridden: nothing, the recipe stays as it is. Continue with: rfdetr-train resume ${dir}`);
+    printResult(`Best checkpoint: ${best ?? "none"}`);
+    if (folder) printResult(`Moved aside: ${movedAside.join(", ")} to ${folder}`);
+    if (rowsFile) printResult(`Cut: ${rowsCut} rows of metrics.jsonl, kept in ${rowsFile}`);
+    if (warning) printResult(`Warning: ${warning}`);
+    printResult(`Overridden: nothing, the recipe stays as it is. Continue with: rfdetr-train resume ${dir}`);
   },
 };

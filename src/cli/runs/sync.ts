@@ -47,7 +47,7 @@ export const syncCommand: CommandModule<object, Arguments> = {
       else printResult(resultLine(result, dir));
     } catch (error) {
       if (!signal.aborted) throw error;
-      console.error(`Stopped. What has arrived stays there. Go on with: rfdetr-train sync ${dir}`);
+      printNote(`Stopped. What has arrived stays there. Go on with: rfdetr-train sync ${dir}`);
       process.exitCode = STOPPED;
     }
   },

@@ -34,7 +34,7 @@ const evaluation: ValRow = {
 function run(status: "done" | "interrupted") {
   return async function* ({ onEvent }: { onEvent: (event: TrainEvent) => void }): AsyncGenerator<MetricsRow> {
     const size = { epochs: 1, stepsPerEpoch: 2, totalSteps: 2, stepsDone: 0, imagesPerStep: 4 };
-    onEvent({ type: "start", run: "checkpoints/x", facts: ["Device: cpu"], size });
+    onEvent({ type: "start", run: "checkpoints/x", facts: [{ name: "Device", value: "cpu" }], size });
     for (const step of [1, 2]) onEvent({ type: "step", row: row(step) });
     onEvent({ type: "row", row: row(2) });
     yield row(2);

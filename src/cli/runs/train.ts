@@ -4,6 +4,7 @@ import type { CommandModule } from "yargs";
 import { MAIN_METRIC, SUMMARY } from "../../instance/metrics.ts";
 import type { MetricsRow, RunSize, TrainEvent, TrainRow } from "../../run/events.ts";
 import { UserError } from "../../util/errors.ts";
+import { factLine } from "../../util/text/fact.ts";
 import { DEVICE_OPTION, JSON_OPTION, RECIPE_OPTION, requireCount, requireOnce, SET_OPTION } from "../options.ts";
 import { answerAtOnce, STOPPED, stopSignal } from "../signals.ts";
 import type { DownloadView } from "../terminal/downloadView.ts";
@@ -132,7 +133,7 @@ function shower({
     switch (event.type) {
       case "start":
         size = event.size;
-        for (const fact of event.facts) log.info(fact);
+        for (const fact of event.facts) log.info(factLine(fact));
         log.info(`Run: ${event.run}`);
         clock.skip();
         break;

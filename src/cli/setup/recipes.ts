@@ -9,6 +9,7 @@ import { closest } from "../../util/closest.ts";
 import { UserError } from "../../util/errors.ts";
 import { packagePath } from "../../util/package.ts";
 import { JSON_OPTION, requireOnce } from "../options.ts";
+import { printResult } from "../terminal/print.ts";
 import { factTable, table } from "../terminal/table.ts";
 
 type Arguments = { name?: string; explain?: string; schema: boolean; json: boolean };
@@ -33,7 +34,7 @@ export const recipesCommand: CommandModule<{}, Arguments> = {
       const { allKeys, keyEntry } = await import("../../recipe/manual.ts");
       const entries = explain === "all" ? allKeys() : [keyEntry(explain)];
       if (json) console.log(JSON.stringify(explain === "all" ? { keys: entries } : entries[0], null, 2));
-      else console.log(explain === "all" ? listOf(entries) : explained(entries[0]!));
+      else printResult(explain === "all" ? listOf(entries) : explained(entries[0]!));
       return;
     }
     if (schema) {
@@ -58,8 +59,8 @@ export const recipesCommand: CommandModule<{}, Arguments> = {
       console.log(JSON.stringify({ recipes: recipes.map(({ text: _, ...rest }) => rest) }, null, 2));
       return;
     }
-    for (const line of factTable(recipes.map(({ name, about }) => [name, about]))) console.log(line);
-    console.log(
+    for (const line of factTable(recipes.map(({ name, about }) => [name, about]))) printResult(line);
+    printResult(
       "\nPrint one: rfdetr-train recipes NAME > my.yaml    Train: rfdetr-train --recipe my.yaml, or --recipe NAME as it is",
     );
   },

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { factLine } from "../../util/text/fact.ts";
 import type { Sample } from "../dataset/sample.ts";
 import { describeResampling, imageWeights } from "./resample.ts";
 
@@ -42,8 +43,8 @@ test("crowds are no objects", () => {
 });
 
 test("a line says what re-sampling does, or that it does nothing", () => {
-  expect(describeResampling("balanced", [...many(3, 0), image(1)])).toBe(
+  expect(factLine(describeResampling("balanced", [...many(3, 0), image(1)]))).toBe(
     "Re-sampling: balanced, an epoch shows an image 0.67 to 2.00 times on average",
   );
-  expect(describeResampling("repeat-factor", many(3, 0))).toContain("changes nothing");
+  expect(factLine(describeResampling("repeat-factor", many(3, 0)))).toContain("changes nothing");
 });

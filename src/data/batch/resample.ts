@@ -1,6 +1,7 @@
 // Class re-sampling: how often each image is shown, so that rare classes are seen more. Repeat-factor sampling is that of
 // LVIS (Gupta, Dollar, Girshick, "LVIS: A Dataset for Large Vocabulary Instance Segmentation", CVPR 2019, section 4).
 
+import type { Fact } from "../../util/text/fact.ts";
 import type { Sample } from "../dataset/sample.ts";
 
 export type Resampling = "repeat-factor" | "balanced";
@@ -30,12 +31,14 @@ export function imageWeights(resampling: Resampling, samples: readonly Sample[])
   );
 }
 
-/** What re-sampling does to these images: a line for people. */
-export function describeResampling(resampling: Resampling, samples: readonly Sample[]): string {
+/** What re-sampling does to these images, for people. */
+export function describeResampling(resampling: Resampling, samples: readonly Sample[]): Fact {
   const weights = imageWeights(resampling, samples);
   const mean = weights.reduce((a, b) => a + b, 0) / weights.length;
   const [least, most] = [Math.min, Math.max].map((f) => (weights.reduce((a, b) => f(a, b)) / mean).toFixed(2));
-  if (resampling === "repeat-factor" && least === most)
-    return "Re-sampling: repeat-factor changes nothing here: no class is in less than a thousandth of the images";
-  return `Re-sampling: ${resampling}, an epoch shows an image ${least} to ${most} times on average`;
+  const unchanged = resampling === "repeat-factor" && least === most;
+  const value = unchanged
+    ? "repeat-factor changes nothing here: no class is in less than a thousandth of the images"
+    : `${resampling}, an epoch shows an image ${least} to ${most} times on average`;
+  return { name: "Re-sampling", value };
 }

@@ -4,6 +4,7 @@ import { readdir } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { UserError } from "../../util/errors.ts";
 import { orPackaged } from "../../util/package.ts";
+import type { Fact } from "../../util/text/fact.ts";
 import { readRegularText } from "../../util/untrusted/regular.ts";
 import { MOST_YAML_BYTES } from "../../util/untrusted/yaml.ts";
 import type { Exif } from "../image/decode.ts";
@@ -65,17 +66,18 @@ export async function loadDataset(given: DatasetSource, options: DatasetOptions 
   return dataset;
 }
 
-/** Lines for people: of each kind of warning the first, and how many more there are. */
-export function describeWarnings(problems: readonly Problem[]): string[] {
+/** For people: of each kind of warning the first, and how many more there are. */
+export function describeWarnings(problems: readonly Problem[]): Fact[] {
   const kinds = new Map<Problem["kind"], Problem[]>();
   for (const problem of problems) {
     if (problem.severity !== "warning") continue;
     if (!kinds.has(problem.kind)) kinds.set(problem.kind, []);
     kinds.get(problem.kind)!.push(problem);
   }
-  return [...kinds.values()].map(
-    ([first, ...more]) => `Warning: ${first!.message}${more.length > 0 ? ` (and ${more.length} more like it; check lists them)` : ""}`, // biome-ignore format: one line
-  );
+  return [...kinds.values()].map(([first, ...more]) => {
+    const others = more.length > 0 ? ` (and ${more.length} more like it; check lists them)` : "";
+    return { name: "Warning", value: `${first!.message}${others}` };
+  });
 }
 
 /** Throw UserError if there is a problem of severity `error`; the message names the first few. */
@@ -89,9 +91,10 @@ export function refuseErrors(problems: readonly Problem[]): void {
   });
 }
 
-/** Lines for people: layout, counts per split, the class table, and what is dropped. */
-export function datasetSummary({ description, classes, splits, problems }: Dataset): string[] {
-  const lines = [`Data: ${description}.`];
+/** For people: layout, counts per split, the class table, and what is dropped. */
+export function datasetSummary({ description, classes, splits, problems }: Dataset): Fact[] {
+  const facts: Fact[] = [{ name: "Data", value: `${description}.` }];
+  const part = (name: string, value: string) => facts.push({ name, value, under: "Data" });
   for (const split of SPLITS.flatMap((name) => splits[name] ?? [])) {
     const boxes = split.samples.reduce((n, s) => n + s.annotations.filter((a) => !a.crowd).length, 0);
     const crowds = split.samples.reduce((n, s) => n + s.annotations.filter((a) => a.crowd).length, 0);
@@ -102,12 +105,13 @@ export function datasetSummary({ description, classes, splits, problems }: Datas
     const doubled = problems.filter((p) => p.split === split.name && p.kind === "duplicate-box").length;
     if (doubled > 0) notes.push(`${doubled} objects annotated more than once`);
     if (dropped > 0) notes.push(`${dropped} boxes without area in the image dropped`);
-    lines.push(`  ${split.name}: ${split.samples.length} images (${notes.join(", ")})`);
+    part(split.name, `${split.samples.length} images (${notes.join(", ")})`);
   }
-  lines.push(
-    `  ${classes.length} ${classes.length === 1 ? "class" : "classes"}: ${classes.map((c) => `${c.label} ${c.name} (id ${c.categoryId})`).join(", ")}`,
+  part(
+    `${classes.length} ${classes.length === 1 ? "class" : "classes"}`,
+    classes.map((c) => `${c.label} ${c.name} (id ${c.categoryId})`).join(", "),
   );
-  return lines;
+  return facts;
 }
 
 const DROPPED = new Set<Problem["kind"]>(["box-zero-size", "box-outside"]);

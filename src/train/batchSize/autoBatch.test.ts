@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { collect, tinyDataset, tinyRecipe } from "../../../tests/support/tinyRun.ts";
 import { loadRecipe } from "../../recipe/load.ts";
+import { sentence } from "../../util/text/fact.ts";
 import { train } from "../run.ts";
 import { withBatchSize } from "./autoBatch.ts";
 
@@ -27,8 +28,13 @@ test("auto becomes a number that stands in the run's recipe, and the run says wh
   expect([1, 2]).toContain(data.batch_size);
   expect(events.find(({ type }) => type === "start")).toMatchObject({
     facts: expect.arrayContaining([
-      expect.stringMatching(/^Batch size: \d chosen \(auto\): [\d.]+ images a second, a peak of [\d.]+ GB; ./),
-      `An update sees ${data.batch_size} x 2 = ${2 * (data.batch_size as number)} images (train.grad_accum_steps is 2)`,
+      {
+        name: "Batch size",
+        value: expect.stringMatching(/^\d chosen \(auto\): [\d.]+ images a second, a peak of [\d.]+ GB; ./),
+      },
+      sentence(
+        `An update sees ${data.batch_size} x 2 = ${2 * (data.batch_size as number)} images (train.grad_accum_steps is 2)`,
+      ),
     ]),
   });
   expect(await readFile(join(run, "recipe.yaml"), "utf8")).not.toContain("batch_size: auto");

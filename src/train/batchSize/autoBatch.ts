@@ -5,6 +5,7 @@ import { availableMemory } from "node:process";
 import { loadDataset } from "../../data/dataset/dataset.ts";
 import type { Recipe } from "../../recipe/schema.ts";
 import { UserError } from "../../util/errors.ts";
+import { type Fact, sentence } from "../../util/text/fact.ts";
 import { recipeArchitecture } from "../recipeArchitecture.ts";
 import { gigabytes, searchBatchSize } from "./batchSearch.ts";
 import { heaviest, runProbe } from "./probe.ts";
@@ -16,13 +17,13 @@ const MOST = 64;
 const SECONDS = 60;
 
 /**
- * The recipe with a number for `data.batch_size: auto`, and lines that say why that one. Throws a UserError where not even
+ * The recipe with a number for `data.batch_size: auto`, and facts that say why that one. Throws a UserError where not even
  * one image fits.
  */
 export async function withBatchSize(
   recipe: Recipe,
   { most, signal }: { most?: number | null; signal?: AbortSignal | undefined } = {},
-): Promise<{ recipe: Recipe; facts: string[] }> {
+): Promise<{ recipe: Recipe; facts: Fact[] }> {
   if (recipe.data.batch_size !== "auto") return { recipe, facts: [] };
   const dataset = await loadDataset(recipe.data);
   const architecture = recipeArchitecture(recipe, dataset.classes.length);
@@ -43,11 +44,13 @@ export async function withBatchSize(
   const size = cpu ? found.size : Math.max(1, Math.floor(GPU_SHARE * found.size));
   const accumulated = recipe.train.grad_accum_steps;
   const peak = cpu ? `a peak of ${gigabytes(found.peakBytes)}` : `${found.size} fit`;
+  const speed = `${found.imagesPerSecond.toFixed(2)} images a second`;
+  const seen = `${size} x ${accumulated} = ${size * accumulated} images`;
   return {
     recipe: { ...recipe, data: { ...recipe.data, batch_size: size } },
     facts: [
-      `Batch size: ${size} chosen (auto): ${found.imagesPerSecond.toFixed(2)} images a second, ${peak}; ${found.limit}`,
-      `An update sees ${size} x ${accumulated} = ${size * accumulated} images (train.grad_accum_steps is ${accumulated})`,
+      { name: "Batch size", value: `${size} chosen (auto): ${speed}, ${peak}; ${found.limit}` },
+      sentence(`An update sees ${seen} (train.grad_accum_steps is ${accumulated})`),
     ],
   };
 }

@@ -18,6 +18,7 @@ export async function diverged(run: Where, problem: string): Promise<UserError> 
   const way = await wayOn(run.dir, "Correct or remove the images named");
   return new UserError(`Training has diverged: ${skipped} steps in a row were skipped. The last one: ${problem}.`, {
     hint: `The weights were not changed by these steps. ${way}`,
+    code: "diverged",
   });
 }
 
@@ -32,6 +33,7 @@ export async function refuseNotFinite(run: Where, tensors: LearnerTensors): Prom
   const which = step === 0 ? "These are the weights that the run starts from." : "No checkpoint was written.";
   throw new UserError(`After step ${step} there are values that are not finite numbers in ${named}. ${which}`, {
     hint: await wayOn(run.dir, "Start from other weights"),
+    code: "diverged",
   });
 }
 

@@ -12,9 +12,12 @@ import { recordEvaluation } from "./evaluationRecord.ts";
 import { notice, warning } from "./record.ts";
 import { exportRun } from "./runExport.ts";
 
+/** What a report needs of its run. */
+type Reported = Pick<Run, "dir" | "log">;
+
 /** Keep what lies behind an evaluation's row, show its pictures wherever the run is shown, and write the report again. */
 export async function* keepEvaluation(
-  run: Run,
+  run: Reported & Pick<Run, "tracker"> & Parameters<typeof recordEvaluation>[0],
   row: ValRow,
   evaluation: Evaluation,
 ): AsyncGenerator<TrainEvent, void, undefined> {
@@ -27,10 +30,10 @@ export async function* keepEvaluation(
 }
 
 /** When each run's report was written last, in milliseconds. */
-const written = new WeakMap<Run, number>();
+const written = new WeakMap<Reported, number>();
 
 /** Write the report after the first step, and then once a minute: whoever has it open sees the run go on. */
-export async function* followRun(run: Run): AsyncGenerator<TrainEvent, void, undefined> {
+export async function* followRun(run: Reported): AsyncGenerator<TrainEvent, void, undefined> {
   const last = written.get(run);
   if (last === undefined || performance.now() - last >= 1000 * REPORT_EVERY) yield* keepReport(run, { live: true });
 }
@@ -54,7 +57,7 @@ export async function* conclude(
   yield end;
 }
 
-async function* keepReport(run: Run, { live }: { live: boolean }): AsyncGenerator<TrainEvent, void, undefined> {
+async function* keepReport(run: Reported, { live }: { live: boolean }): AsyncGenerator<TrainEvent, void, undefined> {
   written.set(run, performance.now());
   try {
     await reportRun(run.dir, { live });
@@ -81,9 +84,9 @@ function defaultsFor(variant: string): Record<string, unknown> {
 }
 
 /** What a run has been warned of already. */
-const told = new WeakMap<Run, Set<string>>();
+const told = new WeakMap<Reported, Set<string>>();
 
-function* warnOnce(run: Run, what: string, error: unknown): Generator<TrainEvent, void, undefined> {
+function* warnOnce(run: Reported, what: string, error: unknown): Generator<TrainEvent, void, undefined> {
   const already = told.get(run) ?? new Set();
   if (already.has(what)) return;
   told.set(run, already.add(what));

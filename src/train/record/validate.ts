@@ -11,8 +11,17 @@ import type { Run } from "../liveRun.ts";
 import { warning } from "./record.ts";
 
 /** Evaluate on the run's validation images: the row for metrics.jsonl, and all that it was made of. */
-export async function validate(run: Run, epoch: number): Promise<{ row: ValRow; result: Evaluation }> {
-  const { learner, valLoader, valSplit, classes, recipe, progress } = run;
+export async function validate(
+  {
+    learner,
+    valLoader,
+    valSplit,
+    classes,
+    recipe,
+    progress,
+  }: Pick<Run, "learner" | "valLoader" | "valSplit" | "classes" | "recipe" | "progress">,
+  epoch: number,
+): Promise<{ row: ValRow; result: Evaluation }> {
   const averaged = averagedWeights(learner);
   const detecting = detectingWith(averaged.weights, learner.architecture);
   const options = {

@@ -4,6 +4,7 @@ import type { TrainEvent } from "../../run/events.ts";
 import { setTrainable } from "../../step/learner.ts";
 import { groupRates } from "../../step/optimiser/paramGroups.ts";
 import { scheduleFactor } from "../../step/optimiser/schedule.ts";
+import { factLine } from "../../util/text/fact.ts";
 import type { Run } from "../liveRun.ts";
 import type { Cost } from "./meter.ts";
 import { describeStage, type Stage, stageAt } from "./stages.ts";
@@ -22,7 +23,7 @@ export function* enterStage(
     const { index, fromEpoch, lrFactor, matches, trainable, frozen } = next;
     const { epoch, step } = progress;
     run.log.info("stage", { stage: index, epoch, step, fromEpoch, lrFactor, trainable, frozen, matches });
-    if (isStaged(run)) yield { type: "notice", message: describeStage(next, plan) };
+    if (isStaged(run)) yield { type: "notice", message: factLine(describeStage(next, plan)) };
   }
   run.log.info("learning rates", { epoch: progress.epoch, stage: next.index, ...ratesOfEpoch(run, next) });
 }

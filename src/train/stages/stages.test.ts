@@ -3,6 +3,7 @@ import { VARIANTS } from "../../architecture/variants.ts";
 import { leafShapes, parameterCount } from "../../architecture/weights/table.ts";
 import { resolveRecipe } from "../../recipe/load.ts";
 import { UserError } from "../../util/errors.ts";
+import { factLine } from "../../util/text/fact.ts";
 import { describeStage, matcher, stageAt, stagePlan } from "./stages.ts";
 
 const SHAPES = leafShapes(VARIANTS.nano);
@@ -73,7 +74,7 @@ describe("a plan", () => {
     ]);
     expect(stage.trainable).toBe(stage.matches[0]!.parameters + 2 * 384);
     expect(stage.trainable + stage.frozen).toBe(parameterCount(VARIANTS.nano));
-    expect(describeStage(stage, [stage])).toMatch(
+    expect(factLine(describeStage(stage, [stage]))).toMatch(
       /^Stage 1 of 1 \(from_epoch 0\): heads \(\d+ tensors, .* M\), .*; .* M parameters train, .* M are frozen$/,
     );
   });

@@ -4,6 +4,7 @@ import type { Recipe } from "../../recipe/schema.ts";
 import { closest } from "../../util/closest.ts";
 import { UserError } from "../../util/errors.ts";
 import { size } from "../../util/hostTensor.ts";
+import type { Fact } from "../../util/text/fact.ts";
 import type { Meter } from "./meter.ts";
 
 type StageRecipe = NonNullable<Recipe["train"]["stages"]>[number];
@@ -153,14 +154,15 @@ function listed(names: string[]): string {
     : names.filter(Boolean).join(", ") || "no parts";
 }
 
-/** A stage on one line: "stage 2 of 4 (from_epoch 2): heads, projector; 3.10 M weights train, 27.40 M frozen". */
-export function describeStage(stage: Stage, plan: readonly Stage[]): string {
+/** A stage, for people: "Stage 2 of 4 (from_epoch 2): heads, projector; 3.10 M parameters train, 27.40 M are frozen". */
+export function describeStage(stage: Stage, plan: readonly Stage[]): Fact {
   const patterns = stage.matches.map(({ pattern, leaves, parameters }) => {
     return `${pattern} (${leaves} tensor${leaves === 1 ? "" : "s"}, ${millions(parameters)})`;
   });
   const rate = stage.lrFactor === 1 ? "" : `; learning rates x ${stage.lrFactor}`;
   const counts = `${millions(stage.trainable)} parameters train, ${millions(stage.frozen)} are frozen`;
-  return `Stage ${stage.index + 1} of ${plan.length} (from_epoch ${stage.fromEpoch}): ${patterns.join(", ")}; ${counts}${rate}`;
+  const name = `Stage ${stage.index + 1} of ${plan.length} (from_epoch ${stage.fromEpoch})`;
+  return { name, value: `${patterns.join(", ")}; ${counts}${rate}` };
 }
 
 export function millions(count: number): string {

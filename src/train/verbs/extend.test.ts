@@ -7,6 +7,7 @@ import { collect, expectSameRun, rowsOf, tinyDataset, tinyRecipe } from "../../.
 import { loadBackend } from "../../engine/backend.ts";
 import { loadRecipe } from "../../recipe/load.ts";
 import type { TrainEvent } from "../../run/events.ts";
+import { factLine } from "../../util/text/fact.ts";
 import { resume, train } from "../run.ts";
 import { extend } from "./extend.ts";
 
@@ -21,7 +22,7 @@ afterAll(() => rm(dir, { recursive: true, force: true }));
 const recipe = (changes: Parameters<typeof tinyRecipe>[1] = {}) => tinyRecipe(join(dir, "data"), changes);
 const factsOf = (events: TrainEvent[]) => {
   const start = events.find((event) => event.type === "start");
-  return start?.type === "start" ? start.facts.join("\n") : "";
+  return start?.type === "start" ? start.facts.map(factLine).join("\n") : "";
 };
 const copy = (from: string, to: string) => cp(from, to, { recursive: true, verbatimSymlinks: true });
 

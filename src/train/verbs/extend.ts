@@ -11,6 +11,7 @@ import { lockRun } from "../../run/lock.ts";
 import { scheduleFactor } from "../../step/optimiser/schedule.ts";
 import { UserError } from "../../util/errors.ts";
 import { writeFileAtomic } from "../../util/files.ts";
+import { type Fact, sentence } from "../../util/text/fact.ts";
 import type { Run } from "../liveRun.ts";
 import { isExhausted } from "../record/earlyStopping.ts";
 import { finished, saveProgress } from "../record/saving.ts";
@@ -61,10 +62,17 @@ async function* extendLocked(dir: string, options: ExtendOptions): AsyncGenerato
   const kept = changed.length > 0 ? await replaceRecipe(dir, recipe) : undefined;
   run.facts.push(
     restored(saved),
-    ...changed.map((change) => `Overridden: ${change}`),
-    ...(again ? [`Early stopping waits anew: ${patience.stale} evaluations without improvement are forgotten`] : []),
+    ...changed.map((value) => ({ name: "Overridden", value })),
+    ...(again
+      ? [
+          {
+            name: "Early stopping waits anew",
+            value: `${patience.stale} evaluations without improvement are forgotten`,
+          },
+        ]
+      : []),
     relaid(run, before),
-    ...(kept ? [`The recipe before is kept as ${kept}`] : []),
+    ...(kept ? [sentence(`The recipe before is kept as ${kept}`)] : []),
   );
   // from here on `resume` goes on with this, too
   yield* follow(run, options, again ? saveProgress(run, saved.checkpoint) : undefined);
@@ -89,17 +97,20 @@ async function replaceRecipe(dir: string, recipe: Recipe): Promise<string> {
   return name();
 }
 
-/** A line about the schedule: what the next step's learning rates would have been, and what they are. */
+/** A fact about the schedule: what the next step's learning rates would have been, and what they are. */
 function relaid(
   { size, schedule, progress, recipe, staging }: Pick<Run, "size" | "schedule" | "progress" | "recipe" | "staging">,
   { train: { epochs } }: Recipe,
-): string {
+): Fact {
   const { lr, lr_encoder } = recipe.train;
   const rates = (length: number) => {
     const factor = scheduleFactor(schedule, progress.step, { ...size, epochs: length }) * staging.current.lrFactor;
     return `${(lr * factor).toPrecision(3)} and ${(lr_encoder * factor).toPrecision(3)} (encoder)`;
   };
   const what = `${schedule.name} schedule over ${size.epochs} epochs, ${size.totalSteps} steps`;
-  if (epochs === size.epochs) return `Re-laid: nothing, the ${what}, stays as it is`;
-  return `Re-laid: ${what}; at step ${progress.step + 1} the learning rates are ${rates(size.epochs)}, not ${rates(epochs)}`;
+  const change = `at step ${progress.step + 1} the learning rates are ${rates(size.epochs)}, not ${rates(epochs)}`;
+  return {
+    name: "Re-laid",
+    value: epochs === size.epochs ? `nothing, the ${what}, stays as it is` : `${what}; ${change}`,
+  };
 }
