@@ -16,21 +16,18 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { downloadWheel, pipEnvironment } from "./download.mjs";
 import { findPython } from "./machine.mjs";
 import { contentsSum, PINS, TENSORFLOW } from "./pins.mjs";
 import { LIBRARY, zip } from "./testZip.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const base = mkdtempSync(join(tmpdir(), "rfdetr-library-test-"));
 let folder;
-let number = 0;
 beforeEach(() => {
-  folder = join(base, String(number++));
-  mkdirSync(folder);
+  folder = mkdtempSync(join(tmpdir(), "rfdetr-library-test-"));
 });
-afterAll(() => rmSync(base, { recursive: true, force: true }));
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 describe.runIf(process.platform === "linux")("the library in the cache", () => {
   const codeFor = () => `import { readFileSync } from "node:fs";

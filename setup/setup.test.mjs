@@ -5,20 +5,17 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, 
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { complete, missingBuilds } from "../scripts/complete-lockfile.mjs";
 import { which } from "./machine.mjs";
 import { staleness } from "./npm.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const base = mkdtempSync(join(tmpdir(), "rfdetr-setup-test-"));
 let folder;
-let number = 0;
 beforeEach(() => {
-  folder = join(base, String(number++));
-  mkdirSync(folder);
+  folder = mkdtempSync(join(tmpdir(), "rfdetr-setup-test-"));
 });
-afterAll(() => rmSync(base, { recursive: true, force: true }));
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 describe("npm dependencies", () => {
   const write = (wanted, installed) => {

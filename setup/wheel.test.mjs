@@ -1,21 +1,18 @@
 // Archives and wheels, offline: what is read, what is extracted, and what is called damaged.
 
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { LIBRARY, wheel } from "./testZip.mjs";
 import { extractWheel, isDamage, openWheel, parseRecord, requirements } from "./wheel.mjs";
 import { listZip, readEntry } from "./zip.mjs";
 
-const base = mkdtempSync(join(tmpdir(), "rfdetr-setup-test-"));
 let folder;
-let number = 0;
 beforeEach(() => {
-  folder = join(base, String(number++));
-  mkdirSync(folder);
+  folder = mkdtempSync(join(tmpdir(), "rfdetr-wheel-test-"));
 });
-afterAll(() => rmSync(base, { recursive: true, force: true }));
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 describe("archives", () => {
   test("stored, deflated and zip64 entries are read whole", async () => {

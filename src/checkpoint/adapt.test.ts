@@ -1,22 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { type Architecture, VARIANTS } from "../architecture/variants.ts";
+import { SMALL as model } from "../../tests/support/smallArchitecture.ts";
+import type { Architecture } from "../architecture/variants.ts";
 import { referenceKeys } from "../architecture/weights/table.ts";
 import { fromFloat32, type StateDict, size, toFloat32 } from "../util/hostTensor.ts";
 import { adaptWeights } from "./adapt.ts";
-
-const model: Architecture = {
-  ...VARIANTS.nano,
-  encoder: { hiddenSize: 8, numAttentionHeads: 2, numHiddenLayers: 2, mlpRatio: 2 },
-  outFeatureIndexes: [1, 2],
-  positionalEncodingSize: 4,
-  hiddenDim: 8,
-  saNheads: 2,
-  caNheads: 2,
-  dimFeedforward: 8,
-  numQueries: 5,
-  groupDetr: 3,
-  numClasses: 6,
-};
 
 /** Every tensor counts 0, 1, 2, ... */
 function counting(architecture: Architecture): StateDict {

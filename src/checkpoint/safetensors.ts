@@ -3,7 +3,7 @@
 import { UserError } from "../util/errors.ts";
 import { writeFileAtomic } from "../util/files.ts";
 import { BYTES, type DType, type HostTensor, type StateDict, size } from "../util/hostTensor.ts";
-import { jsonStringEnd } from "../util/untrusted/json.ts";
+import { isObject, jsonStringEnd } from "../util/untrusted/json.ts";
 import { damaged, type FileReader, quoted, withFile } from "./fileReader.ts";
 
 export type Safetensors = { tensors: StateDict; metadata: Record<string, string> };
@@ -93,7 +93,7 @@ function checkKeys(path: string, text: string): void {
 const AFTER_STRING = /\s*:/y;
 
 function record(path: string, name: string, value: unknown): Record<string, unknown> {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  if (isObject(value)) return value;
   throw damaged(path, `the header entry ${quoted(name)} is not an object`);
 }
 

@@ -3,7 +3,7 @@
 import { extname } from "node:path";
 import { UserError } from "../util/errors.ts";
 import type { StateDict } from "../util/hostTensor.ts";
-import { parseJson } from "../util/untrusted/json.ts";
+import { isObject, parseJson } from "../util/untrusted/json.ts";
 import { damaged, type FileReader, withFile } from "./fileReader.ts";
 import { readSafetensors, writeSafetensors } from "./safetensors.ts";
 import type { Json } from "./torch/plain.ts";
@@ -127,8 +127,7 @@ export function fromText(path: string, text: Record<string, string>): WeightsMet
   const rest = Object.entries(text).filter(
     ([key]) => !["format", "model_name"].includes(key) && !Object.hasOwn(parsed, key),
   );
-  const record = (value: Json | undefined) =>
-    typeof value === "object" && value !== null && !Array.isArray(value) ? value : undefined;
+  const record = (value: Json | undefined) => (isObject(value) ? value : undefined);
   const [modelConfig, args] = [record(parsed.architecture), record(parsed.args)];
   const extra = { ...Object.fromEntries(rest), ...record(parsed.other) };
   return {

@@ -1,7 +1,7 @@
 // Metrics of a model on a split: every image through the model, then COCO metrics of what it found.
 
 import type { Batch, BrokenImage } from "../data/batch/batch.ts";
-import type { ClassEntry, Sample } from "../data/dataset/sample.ts";
+import { type ClassEntry, nameKey, type Sample } from "../data/dataset/sample.ts";
 import type { ImageDetections } from "../instance/detections.ts";
 import type { F1 } from "../run/records/evaluation.ts";
 import { UserError } from "../util/errors.ts";
@@ -109,10 +109,6 @@ export function alignClasses(model: readonly ClassEntry[], dataset: readonly Cla
     categoryOf: (label) => byLabel.get(label),
     warning: `${source} does not know the names of its classes: they are taken in the order of the data set's, ${list(dataset)}.`,
   };
-}
-
-function nameKey(name: string): string {
-  return name.normalize("NFC").trim().toLowerCase();
 }
 
 /** What there is to find: boxes as annotated, those without area left out as in training. Sizes are judged by `area`. */

@@ -2,7 +2,8 @@
 
 import { cocoFileName } from "../data/dataset/coco.ts";
 import { UserError } from "../util/errors.ts";
-import { readJsonLists } from "../util/untrusted/jsonLists.ts";
+import { isObject } from "../util/untrusted/json.ts";
+import { keepOf, readJsonLists } from "../util/untrusted/jsonLists.ts";
 import type { Category, Detection, GroundTruth } from "./boxMatching.ts";
 import {
   categoryNames,
@@ -36,14 +37,14 @@ export type Results = {
 
 /** What is kept of an entry: a large file's others would fill the memory. */
 const ANNOTATIONS = {
-  images: ifEntry((image) => ({ id: image.id, file_name: cocoFileName(image) })),
-  categories: ifEntry(({ id, name }) => ({ id, name })),
-  annotations: ifEntry(({ id, image_id, category_id, bbox, area, iscrowd }) => {
+  images: keepOf((image) => ({ id: image.id, file_name: cocoFileName(image) })),
+  categories: keepOf(({ id, name }) => ({ id, name })),
+  annotations: keepOf(({ id, image_id, category_id, bbox, area, iscrowd }) => {
     return { id, image_id, category_id, bbox, area, iscrowd };
   }),
 };
 const RESULTS = {
-  "": ifEntry(({ image_id, file_name, category_id, category_name, bbox, score }) => {
+  "": keepOf(({ image_id, file_name, category_id, category_name, bbox, score }) => {
     return { image_id, file_name, category_id, category_name, bbox, score };
   }),
 };
@@ -51,12 +52,12 @@ const RESULTS = {
 /** Read a COCO annotation file, of which only what is used is held: it may be longer than a text can be. Without `area` a box has its own; without `iscrowd` it is none. Throws UserError. */
 export async function readAnnotations(path: string): Promise<Annotations> {
   const json = await readJsonLists(path, { keep: ANNOTATIONS });
-  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+  if (!isObject(json)) {
     throw new UserError(`${path} is no COCO annotation file: it is not a JSON object.`, {
       hint: "It must hold images, annotations and categories. Detections belong to --predictions.",
     });
   }
-  const list = (key: string) => entries((json as Entry)[key], { path, place: key });
+  const list = (key: string) => entries(json[key], { path, place: key });
   const images = Array.from(list("images"), ([where, image]) => {
     return { id: integer(image, "id", where), file: image.file_name };
   });
@@ -131,11 +132,6 @@ function* entries(list: unknown, { path, place }: Where): Generator<[Where, Entr
     if (typeof entry !== "object" || entry === null) throw wrong(where, "is no object");
     yield [where, entry as Entry];
   }
-}
-
-/** A function of objects that gives back whatever else it is given. */
-function ifEntry(pick: (entry: Entry) => Entry): (entry: unknown) => unknown {
-  return (entry) => (typeof entry === "object" && entry !== null ? pick(entry as Entry) : entry);
 }
 
 function box(entry: Entry, where: Where): GroundTruth["bbox"] {

@@ -2,13 +2,14 @@
 
 import { dirname, join } from "node:path";
 import { evaluationLoader } from "../data/batch/evaluationLoader.ts";
+import { spread } from "../data/dataset/sample.ts";
 import type { HostModel } from "../detector/loadModel.ts";
 import { openOnnx } from "../onnx/session.ts";
 import { permute } from "../util/arrays/permute.ts";
 import { writeDraft } from "./file.ts";
 import { buildGraph } from "./graph/rfdetr.ts";
 import type { ExportOptions } from "./options.ts";
-import { type ExportPictures, spread } from "./pictures.ts";
+import type { ExportPictures } from "./pictures.ts";
 import { type Range, type Ranges, rangeRecorder } from "./quantise.ts";
 
 /** Images that are looked at; more change the ranges little. */

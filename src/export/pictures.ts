@@ -58,13 +58,3 @@ async function ownPictures(
   const source = `${data ?? dataset.description}, ${split}`;
   return { split: dataset.splits[split]!, classes: dataset.classes, source };
 }
-
-/** So many samples, spread evenly over the split. */
-export function spread(split: Split, count: number): Split {
-  const { samples } = split;
-  const most = Math.min(count, samples.length);
-  return {
-    ...split,
-    samples: Array.from({ length: most }, (_, i) => samples[Math.floor((i * samples.length) / most)]!),
-  };
-}

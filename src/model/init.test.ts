@@ -1,22 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { type Architecture, VARIANTS } from "../architecture/variants.ts";
+import { SMALL as model } from "../../tests/support/smallArchitecture.ts";
 import { referenceKeys } from "../architecture/weights/table.ts";
 import { type StateDict, toFloat32 } from "../util/hostTensor.ts";
 import { initialise } from "./init.ts";
-
-const model: Architecture = {
-  ...VARIANTS.nano,
-  encoder: { hiddenSize: 8, numAttentionHeads: 2, numHiddenLayers: 2, mlpRatio: 2 },
-  outFeatureIndexes: [1, 2],
-  positionalEncodingSize: 4,
-  hiddenDim: 8,
-  saNheads: 2,
-  caNheads: 2,
-  dimFeedforward: 8,
-  numQueries: 5,
-  groupDetr: 3,
-  numClasses: 6,
-};
 
 const values = (tensors: StateDict, name: string) => [...toFloat32(tensors.get(name)!)];
 

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { closest } from "../util/closest.ts";
+import { isObject } from "../util/untrusted/json.ts";
 
 type Path = readonly PropertyKey[];
 
@@ -29,7 +30,7 @@ function explainIssue(schema: z.ZodType, root: unknown, issue: z.core.$ZodIssue,
       };
     });
   }
-  if (issue.code === "invalid_union" && isMapping(value)) {
+  if (issue.code === "invalid_union" && isObject(value)) {
     // A mapping was given: what is wrong inside it says more than that it is not the word "none".
     const inside = issue.errors.find((issues) =>
       issues.every((one) => one.path.length > 0 || one.code === "unrecognized_keys"),
@@ -72,10 +73,6 @@ function valueAt(root: unknown, path: Path): unknown {
         : undefined,
     root,
   );
-}
-
-function isMapping(value: unknown): boolean {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** The schema under defaults, null and alternatives: more than one where there are alternatives. */

@@ -2,6 +2,7 @@
 
 import { isDeepStrictEqual } from "node:util";
 import { stringify } from "yaml";
+import { isObject } from "../util/untrusted/json.ts";
 
 export type KeyDifference = { key: string; a: unknown; b: unknown };
 
@@ -23,8 +24,8 @@ export function shownValue(value: unknown): string {
 function flat(value: Record<string, unknown>, prefix = ""): Map<string, unknown> {
   const keys = new Map<string, unknown>();
   for (const [name, child] of Object.entries(value)) {
-    if (typeof child === "object" && child !== null && !Array.isArray(child)) {
-      for (const [key, leaf] of flat(child as Record<string, unknown>, `${prefix}${name}.`)) keys.set(key, leaf);
+    if (isObject(child)) {
+      for (const [key, leaf] of flat(child, `${prefix}${name}.`)) keys.set(key, leaf);
     } else keys.set(prefix + name, child);
   }
   return keys;

@@ -1,5 +1,5 @@
-import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
+import { execFileSync, spawn } from "node:child_process";
+import { mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -40,6 +40,15 @@ describe("a run's lock", () => {
     }
     await heldBy([]); // cut off, or something else
     await (await lockRun(dir))();
+  });
+
+  test.runIf(process.platform !== "win32")("that is a pipe, or has no end, counts for nothing", async () => {
+    await mkdir(dir, { recursive: true });
+    execFileSync("mkfifo", [runFiles(dir).lock]);
+    await (await lockRun(dir))();
+    await symlink("/dev/zero", runFiles(dir).lock);
+    await (await lockRun(dir))();
+    expect(await readdir(dir)).toEqual([]);
   });
 
   test("of another machine holds as long as it is kept fresh", async () => {

@@ -5,6 +5,7 @@ import { basename, dirname, resolve } from "node:path";
 import { loadRecipe } from "../recipe/load.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { UserError } from "../util/errors.ts";
+import { isObject } from "../util/untrusted/json.ts";
 import { MOST_YAML_BYTES, parseYaml } from "../util/untrusted/yaml.ts";
 import type { Environment } from "./environment.ts";
 import type { MetricsRow, ValRow } from "./events.ts";
@@ -101,7 +102,6 @@ export function runFolderOf(path: string): string | undefined {
 
 function recipeOf(text: string, path: string): Record<string, unknown> {
   const value = parseYaml(text, path).values;
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new UserError(`${path} is not a recipe.`);
+  if (!isObject(value)) throw new UserError(`${path} is not a recipe.`);
   return value as Record<string, unknown>;
 }

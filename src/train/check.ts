@@ -9,7 +9,6 @@ import type { LoadReport } from "../checkpoint/adapt.ts";
 import { findPublished, publishedWeights } from "../checkpoint/published/published.ts";
 import type { Transplant } from "../checkpoint/transplant.ts";
 import { weightsAt } from "../checkpoint/weightsFolder.ts";
-import { epochLength } from "../data/batch/sampler.ts";
 import { type ScanReport, scanDataset } from "../data/dataset/check/scan.ts";
 import { loadDataset } from "../data/dataset/dataset.ts";
 import { loadRecipe } from "../recipe/load.ts";
@@ -18,7 +17,7 @@ import { scheduleFrom } from "../step/optimiser/schedule.ts";
 import { closest } from "../util/closest.ts";
 import { UserError } from "../util/errors.ts";
 import { cacheDir } from "../util/files.ts";
-import { type CostReport, estimateCost, type NoCost } from "./cost.ts";
+import { type CostReport, estimateCost, type NoCost, plannedLength } from "./cost.ts";
 import { recipeArchitecture } from "./recipeArchitecture.ts";
 import { outlineSchedule, type ScheduleOutline } from "./stages/scheduleOutline.ts";
 import { stagePlan } from "./stages/stages.ts";
@@ -62,8 +61,12 @@ export async function checkRecipe(
   recipeArchitecture(recipe); // a faulty one is reported before the data set is read
   const dataset = await loadDataset(recipe.data, { strict: false });
   const architecture = recipeArchitecture(recipe, dataset.classes.length);
-  const images = dataset.splits.train?.samples.length ?? 0;
-  const schedule = checkSchedule(recipe, architecture, images);
+  const { shown, ...length } = plannedLength(recipe, {
+    images: dataset.splits.train?.samples.length ?? 0,
+    batchSize: recipe.data.batch_size === "auto" ? 1 : recipe.data.batch_size, // one that is not known yet
+  });
+  const plan = stagePlan(recipe.train.stages, leafShapes(architecture), { freezeEncoder: recipe.model.freeze_encoder });
+  const schedule = outlineSchedule(scheduleFrom(recipe.train.schedule), plan, length);
   const weights = await checkWeights(recipe.weights, architecture, {
     seed: recipe.seed,
     heads: recipe.heads,
@@ -71,26 +74,7 @@ export async function checkRecipe(
   });
   const data = await scanDataset(dataset, { queries: architecture.numQueries });
   const cost = measured && data.ok ? await estimateCost(recipe, { dataset, signal }) : null;
-  const shown = imagesShown(recipe, images);
   return { ok: data.ok, recipe, parameters: parameterCount(architecture), weights, data, schedule, shown, cost };
-}
-
-/** The learning rates and the stages that training would go through; a batch size that is not known yet counts as 1. */
-function checkSchedule(recipe: Recipe, architecture: Architecture, images: number): ScheduleOutline {
-  const { stages, schedule, epochs, max_steps: most, grad_accum_steps: gradAccumSteps } = recipe.train;
-  const stepsPerEpoch = imagesShown(recipe, images) / (batchSizeOr1(recipe) * gradAccumSteps);
-  const totalSteps = Math.min(epochs * stepsPerEpoch, most ?? Number.POSITIVE_INFINITY);
-  const plan = stagePlan(stages, leafShapes(architecture), { freezeEncoder: recipe.model.freeze_encoder });
-  return outlineSchedule(scheduleFrom(schedule), plan, { epochs, stepsPerEpoch, totalSteps });
-}
-
-function imagesShown(recipe: Recipe, length: number): number {
-  const { grad_accum_steps: gradAccumSteps } = recipe.train;
-  return epochLength({ length, batchSize: batchSizeOr1(recipe), gradAccumSteps, shuffle: recipe.data.shuffle });
-}
-
-function batchSizeOr1({ data }: Recipe): number {
-  return data.batch_size === "auto" ? 1 : data.batch_size;
 }
 
 /** Published weights are not downloaded for this; a file is read and fitted. */

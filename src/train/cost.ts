@@ -5,6 +5,7 @@ import { epochLength } from "../data/batch/sampler.ts";
 import { type Dataset, loadDataset } from "../data/dataset/dataset.ts";
 import { installedEngine, setupInvocation } from "../engine/libtensorflow.ts";
 import type { Recipe } from "../recipe/schema.ts";
+import type { RunLength } from "../step/optimiser/schedule.ts";
 import { gigabytes } from "./batchSize/batchSearch.ts";
 import { heaviest, runProbe } from "./batchSize/probe.ts";
 import { recipeArchitecture } from "./recipeArchitecture.ts";
@@ -60,16 +61,29 @@ async function costOf(
   const task = { recipe, architecture, batchSize, ...heaviest(recipe, architecture, train), evaluation: true };
   const probed = await runProbe(task, signal);
   if ("failed" in probed) return { unknown: `a step does not fit into memory: ${probed.failed}` };
-  const { grad_accum_steps: gradAccumSteps, epochs, max_steps: most } = recipe.train;
-  const images = batchSize * gradAccumSteps;
+  const images = batchSize * recipe.train.grad_accum_steps;
   const secondsPerStep = probed.seconds * (images / probed.images);
-  const { shuffle } = recipe.data;
-  const perEpoch = epochLength({ length: train.length, batchSize, gradAccumSteps, shuffle }) / images;
-  const steps = Math.min(epochs * perEpoch, most ?? Number.POSITIVE_INFINITY);
-  const evaluations = Math.ceil(steps / perEpoch / recipe.eval.every_epochs);
+  const { stepsPerEpoch, totalSteps: steps } = plannedLength(recipe, { images: train.length, batchSize });
+  const evaluations = Math.ceil(steps / stepsPerEpoch / recipe.eval.every_epochs);
   const evaluated = evaluations * (dataset.splits.val?.samples.length ?? 0);
   const seconds = steps * secondsPerStep + evaluated * (probed.evaluationSeconds ?? 0);
   return { images, secondsPerStep, steps, seconds, peakBytes: probed.peakBytes };
+}
+
+/** How long a run over so many training images will be; `shown`: images of an epoch, those shown again included. */
+export function plannedLength(
+  { train }: Recipe,
+  { images, batchSize }: { images: number; batchSize: number },
+): RunLength & { shown: number; totalSteps: number } {
+  const { epochs, max_steps: most, grad_accum_steps: gradAccumSteps } = train;
+  const shown = epochLength({ length: images, batchSize, gradAccumSteps });
+  const stepsPerEpoch = shown / (batchSize * gradAccumSteps);
+  return {
+    epochs,
+    stepsPerEpoch,
+    shown,
+    totalSteps: Math.min(epochs * stepsPerEpoch, most ?? Number.POSITIVE_INFINITY),
+  };
 }
 
 /** An estimate in lines for people. */

@@ -6,7 +6,7 @@ import type { Architecture } from "../architecture/variants.ts";
 import { leafShapes } from "../architecture/weights/table.ts";
 import { toText } from "../checkpoint/weightsFile.ts";
 import type { Loader } from "../data/batch/loader.ts";
-import { headerProblems, MOST_HEADERS } from "../data/dataset/check/headers.ts";
+import { headerProblems } from "../data/dataset/check/headers.ts";
 import { wholenessProblems } from "../data/dataset/check/wholeness.ts";
 import { datasetSummary, describeWarnings, loadDataset, refuseErrors } from "../data/dataset/dataset.ts";
 import { contentFingerprint, datasetFingerprint } from "../data/dataset/fingerprint.ts";
@@ -52,7 +52,7 @@ export async function assemble(
 ): Promise<Parts> {
   recipeArchitecture(recipe); // a faulty one is reported before the data set is read
   const dataset = await loadDataset(recipe.data);
-  const headers = await headerProblems(dataset, { most: MOST_HEADERS });
+  const headers = await headerProblems(dataset);
   const whole = wholenessProblems(dataset);
   refuseErrors([...whole, ...headers]);
   const { classes } = dataset;

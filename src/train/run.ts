@@ -101,27 +101,42 @@ export async function* resume(
   dir: string,
   options: TrainOptions & Pick<NewRunOptions, "dryRun"> = {},
 ): AsyncGenerator<MetricsRow, void, undefined> {
+  yield* whileLocked(dir, () => resumeLocked(dir, options));
+}
+
+async function* resumeLocked(
+  dir: string,
+  options: TrainOptions & Pick<NewRunOptions, "dryRun">,
+): AsyncGenerator<MetricsRow, void, undefined> {
+  const { recipe, saved } = await readRun(dir);
+  const { step, best, seconds = 0 } = saved.state;
+  const reason = finished(recipe, saved.state);
+  if (reason !== null) {
+    await recordResults({ dir });
+    for await (const event of exportMissing(dir, recipe, options)) options.onEvent?.(event);
+    const hint = `To train it longer: rfdetr-train extend ${dir} --epochs N`;
+    options.onEvent?.({ type: "notice", message: `This run is finished: ${reason}. ${hint}` });
+    options.onEvent?.(endOf("done", { dir, recipe, step, best }));
+    return;
+  }
+  const hours = recipe.train.max_hours;
+  if (hours !== null && seconds >= hours * 3600) {
+    throw new UserError(`The run ${dir} has used up its ${hours} hours (train.max_hours).`, {
+      hint: `Give it more in all: rfdetr-train extend ${dir} --max-hours ${Math.ceil(hours * 2)}`,
+    });
+  }
+  const facts = [restored(saved), { name: "Overridden", value: `nothing, the recipe is ${runFiles(dir).recipe}` }];
+  yield* follow(await reopen(dir, recipe, saved, { ...options, facts }), options);
+}
+
+/** The rows of a run that no other process writes meanwhile. Throws a UserError where one does, or the folder is no run's. */
+export async function* whileLocked(
+  dir: string,
+  rows: () => AsyncGenerator<MetricsRow, void, undefined>,
+): AsyncGenerator<MetricsRow, void, undefined> {
   const release = await lockRun(await requireRun(dir));
   try {
-    const { recipe, saved } = await readRun(dir);
-    const { step, best, seconds = 0 } = saved.state;
-    const reason = finished(recipe, saved.state);
-    if (reason !== null) {
-      await recordResults({ dir });
-      for await (const event of exportMissing(dir, recipe, options)) options.onEvent?.(event);
-      const hint = `To train it longer: rfdetr-train extend ${dir} --epochs N`;
-      options.onEvent?.({ type: "notice", message: `This run is finished: ${reason}. ${hint}` });
-      options.onEvent?.(endOf("done", { dir, recipe, step, best }));
-      return;
-    }
-    const hours = recipe.train.max_hours;
-    if (hours !== null && seconds >= hours * 3600) {
-      throw new UserError(`The run ${dir} has used up its ${hours} hours (train.max_hours).`, {
-        hint: `Give it more in all: rfdetr-train extend ${dir} --max-hours ${Math.ceil(hours * 2)}`,
-      });
-    }
-    const facts = [restored(saved), { name: "Overridden", value: `nothing, the recipe is ${runFiles(dir).recipe}` }];
-    yield* follow(await reopen(dir, recipe, saved, { ...options, facts }), options);
+    yield* rows();
   } finally {
     await release();
   }

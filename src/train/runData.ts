@@ -40,8 +40,7 @@ export function loaders(
   splits: { train: Split; val: Split },
   { resolution, overfit, scales }: { resolution: number; overfit: boolean; scales: MultiScale },
 ): { train: Loader; val: Loader } {
-  const { augment, workers, shuffle, resample } = recipe.data;
-  const { max_broken: mostBroken } = recipe.data;
+  const { augment, workers, shuffle, resample, max_broken: mostBroken } = recipe.data;
   const common = { batchSize: batchSize(recipe), resolution, workers, seed: recipe.seed, mostBroken };
   const changes = augment === "none" || overfit ? null : augment;
   const gradAccumSteps = recipe.train.grad_accum_steps;

@@ -7,7 +7,7 @@ import { basename, dirname, join } from "node:path";
 import { UserError } from "../../util/errors.ts";
 import { fileError, sha256File, syncDirectory, writeFileAtomic } from "../../util/files.ts";
 import type { StateDict } from "../../util/hostTensor.ts";
-import { parseJson } from "../../util/untrusted/json.ts";
+import { isObject, parseJson } from "../../util/untrusted/json.ts";
 import { readRegularText } from "../../util/untrusted/regular.ts";
 import { readSafetensors, writeSafetensors } from "../safetensors.ts";
 
@@ -194,7 +194,7 @@ export async function newestIntact(dir: string): Promise<string | undefined> {
 
 async function readState(file: string): Promise<Record<string, unknown>> {
   const state = parseJson(await readRegularText(file, { most: MOST_JSON_BYTES }), file);
-  if (typeof state === "object" && state !== null && !Array.isArray(state)) return state as Record<string, unknown>;
+  if (isObject(state)) return state;
   throw new UserError(`${file} is damaged: it is no state of a run.`);
 }
 

@@ -16,7 +16,11 @@ export type OrderOptions = {
 };
 
 /** Number of images an epoch shows: always a multiple of `batchSize * gradAccumSteps`. */
-export function epochLength({ length, batchSize, gradAccumSteps }: OrderOptions): number {
+export function epochLength({
+  length,
+  batchSize,
+  gradAccumSteps,
+}: Pick<OrderOptions, "length" | "batchSize" | "gradAccumSteps">): number {
   const effective = batchSize * gradAccumSteps;
   return Math.max(MIN_STEPS, Math.ceil(length / effective)) * effective;
 }

@@ -1,7 +1,7 @@
 // The classes of one COCO file in the numbers of another: by name, as every file may number them in its own way.
 
 import type { CocoFile } from "./coco.ts";
-import type { ClassEntry, Problem, SplitName } from "./sample.ts";
+import { type ClassEntry, nameKey, type Problem, type SplitName } from "./sample.ts";
 
 /**
  * The file with the category ids of a class table (the training split's). A category whose name the table has under another id
@@ -23,7 +23,7 @@ export function inClassTable(
     if (there === undefined) {
       const own = idOf(name, classes);
       if (own !== undefined) moved.set(String(id), own);
-    } else if (key(there) !== key(name) && used.has(String(id))) {
+    } else if (nameKey(there) !== nameKey(name) && used.has(String(id))) {
       clashing.add(String(id));
       const message = `${file.path}: category ${id} has the name "${name}" here, but "${there}" in the training split: number the classes of all splits alike.`;
       problems.push({ kind: "class-clash", severity: "error", split, file: file.path, message });
@@ -41,9 +41,6 @@ export function inClassTable(
 /** The category id of a class by its name; undefined for none or several. */
 function idOf(name: string, classes: readonly ClassEntry[]): number | undefined {
   const exact = classes.filter((one) => one.name === name);
-  const found = exact.length > 0 ? exact : classes.filter((one) => key(one.name) === key(name));
+  const found = exact.length > 0 ? exact : classes.filter((one) => nameKey(one.name) === nameKey(name));
   return found.length === 1 ? found[0]!.categoryId : undefined;
 }
-
-/** Names that differ in capitals or outer spaces only are the same. */
-const key = (name: string) => name.normalize("NFC").trim().toLowerCase();

@@ -2,7 +2,8 @@
 
 import type { Mask, Shape } from "../../instance/instance.ts";
 import { UserError } from "../../util/errors.ts";
-import { readJsonLists } from "../../util/untrusted/jsonLists.ts";
+import { isObject } from "../../util/untrusted/json.ts";
+import { keepOf, readJsonLists } from "../../util/untrusted/jsonLists.ts";
 import type { Located } from "./listing.ts";
 import {
   type Annotation,
@@ -22,13 +23,13 @@ export type CocoFile = { path: string; images: Json[]; annotations: Json[]; cate
 
 /** What is kept of an entry: a large file's others would fill the memory. */
 const KEEP = {
-  images: ifObject((image) => ({
+  images: keepOf((image) => ({
     id: image.id,
     file_name: cocoFileName(image),
     width: image.width,
     height: image.height,
   })),
-  annotations: ifObject(({ id, image_id, category_id, bbox, area, iscrowd, segmentation, keypoints }) => ({
+  annotations: keepOf(({ id, image_id, category_id, bbox, area, iscrowd, segmentation, keypoints }) => ({
     id,
     image_id,
     category_id,
@@ -38,7 +39,7 @@ const KEEP = {
     segmentation,
     keypoints,
   })),
-  categories: ifObject(({ id, name, supercategory }) => ({ id, name, supercategory })),
+  categories: keepOf(({ id, name, supercategory }) => ({ id, name, supercategory })),
 };
 
 /**
@@ -267,15 +268,6 @@ function toInteger(value: unknown): number | null {
 /** JSON readers round such a number, so two of them may be one. */
 function isTooLarge(value: unknown): boolean {
   return (typeof value === "number" || (typeof value === "string" && /^-?\d+$/.test(value))) && Math.abs(Number(value)) > Number.MAX_SAFE_INTEGER; // biome-ignore format: one line
-}
-
-/** A function of objects that gives back whatever else it is given. */
-function ifObject(pick: (entry: Json) => Json): (entry: unknown) => unknown {
-  return (entry) => (isObject(entry) ? pick(entry) : entry);
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function notCoco(path: string, why: string): UserError {

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { openRegular } from "../../util/untrusted/regular.ts";
 import type { Dataset } from "./dataset.ts";
-import { SPLITS } from "./sample.ts";
+import { SPLITS, spread } from "./sample.ts";
 
 /** Images of a split that are opened, spread evenly, where opening all of them would take long. */
 const MOST_IMAGES = 5000;
@@ -40,15 +40,11 @@ export async function datasetFingerprint({ classes, splits }: Dataset): Promise<
  */
 export async function contentFingerprint({ splits }: Dataset): Promise<string> {
   const hash = createHash("sha256");
-  for (const { name, samples } of SPLITS.flatMap((one) => splits[one] ?? [])) {
-    hash.update(name);
-    const every = Math.max(1, samples.length / MOST_IMAGES);
-    const looked = Array.from(
-      { length: Math.min(MOST_IMAGES, samples.length) },
-      (_, i) => samples[Math.floor(i * every)]!,
-    );
-    for (let i = 0; i < looked.length; i += 64) {
-      const some = looked.slice(i, i + 64);
+  for (const split of SPLITS.flatMap((one) => splits[one] ?? [])) {
+    hash.update(split.name);
+    const { samples } = spread(split, MOST_IMAGES);
+    for (let i = 0; i < samples.length; i += 64) {
+      const some = samples.slice(i, i + 64);
       for (const ends of await Promise.all(some.map(({ path }) => endsOf(path).catch(() => null))))
         hash.update(String(ends?.length)).update(ends ?? "");
     }

@@ -3,6 +3,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { join, relative, resolve, sep } from "node:path";
 import { UserError } from "../../util/errors.ts";
+import { isWithin } from "../../util/untrusted/regular.ts";
 
 /**
  * Names of all files under a folder, relative to it, in order. What is hidden (`._photo.jpg` of a Mac, `.thumbnails/`) is left out.
@@ -37,7 +38,7 @@ export async function openListing(folder: string): Promise<(name: string) => Pro
   const byForm = new Map((await listFiles(root)).map((file) => [file.normalize("NFC"), file]));
   const inside = (name: string): string | null => {
     const path = resolve(root, name);
-    return path.startsWith(root + sep) ? path : null;
+    return path !== root && isWithin(path, root) ? path : null;
   };
   return async (name) => {
     if (name.includes("\0")) return null;

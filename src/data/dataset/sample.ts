@@ -7,6 +7,11 @@ import type { Reading } from "../image/decode.ts";
 /** One class. `label` is the model's class index (0..N-1), `categoryId` the id that the files and COCO results use. */
 export type ClassEntry = { name: string; categoryId: number; label: number };
 
+/** What names of the same class share: they may differ in capitals and outer spaces. */
+export function nameKey(name: string): string {
+  return name.normalize("NFC").trim().toLowerCase();
+}
+
 /** One labelled object, as annotated: its box is not clamped, its mask and keypoints are those of the file. */
 export type Annotation = Instance & {
   id: number;
@@ -35,6 +40,16 @@ export type SplitName = (typeof SPLITS)[number];
  * file (or folder) that their boxes are from, `reading` how the images are read.
  */
 export type Split = { name: SplitName; images: string; annotations: string; samples: Sample[]; reading: Reading };
+
+/** So many of its samples, spread evenly over the split; all where it has no more. */
+export function spread(split: Split, count: number): Split {
+  const { samples } = split;
+  const most = Math.min(count, samples.length);
+  return {
+    ...split,
+    samples: Array.from({ length: most }, (_, i) => samples[Math.floor((i * samples.length) / most)]!),
+  };
+}
 
 export type ProblemKind =
   | "missing-image"
@@ -103,10 +118,10 @@ export function boxFault(
 /** Objects that are annotated more than once: what the image has, one phrase an object. Each copy is one that can never be found. */
 export function doubles(annotations: readonly Annotation[], classes: readonly ClassEntry[]): string[] {
   const times = new Map<string, number>();
-  const name = (label: number) => classes.find((one) => one.label === label)?.name ?? String(label);
+  const names = new Map(classes.map(({ label, name }) => [label, name]));
   for (const { label, box, crowd } of annotations) {
     if (crowd) continue;
-    const key = JSON.stringify([name(label), ...box.map((side) => Math.round(side * 100))]);
+    const key = JSON.stringify([names.get(label) ?? String(label), ...box.map((side) => Math.round(side * 100))]);
     times.set(key, (times.get(key) ?? 0) + 1);
   }
   return [...times]

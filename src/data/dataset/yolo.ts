@@ -3,6 +3,7 @@
 import { basename, dirname, extname } from "node:path";
 import type { Instance } from "../../instance/instance.ts";
 import { UserError } from "../../util/errors.ts";
+import { isObject } from "../../util/untrusted/json.ts";
 import { isMissing, readRegularText } from "../../util/untrusted/regular.ts";
 import { MOST_YAML_BYTES, parseYaml } from "../../util/untrusted/yaml.ts";
 import { imageHeader, type Reading } from "../image/decode.ts";
@@ -27,8 +28,7 @@ export type YoloFile = {
  */
 export async function readYolo(root: string, path: string): Promise<YoloFile> {
   const data = parseYaml(await readRegularText(path, { most: MOST_YAML_BYTES }), path).values;
-  if (typeof data !== "object" || data === null || Array.isArray(data))
-    throw new UserError(`${path} is not a YOLO data file: it holds no mapping.`);
+  if (!isObject(data)) throw new UserError(`${path} is not a YOLO data file: it holds no mapping.`);
   const fields = data as Record<string, unknown>;
   const splits: YoloFile["splits"] = {};
   for (const name of ["train", "val", "test"] as const) {

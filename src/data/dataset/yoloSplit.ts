@@ -3,7 +3,7 @@
 import { stat } from "node:fs/promises";
 import { extname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { UserError } from "../../util/errors.ts";
-import { readRegularText } from "../../util/untrusted/regular.ts";
+import { isWithin, readRegularText } from "../../util/untrusted/regular.ts";
 import { IMAGE_EXTENSIONS } from "../image/decode.ts";
 import { listFiles } from "./listing.ts";
 import type { SplitName } from "./sample.ts";
@@ -67,7 +67,7 @@ async function findPlace(
   const bare = place.replace(/^(\.\.?[/\\])+/, "");
   for (const candidate of [join(base, place), place, bare]) {
     const there = resolve(root, candidate);
-    if (!isInside(there, root)) continue;
+    if (!isWithin(there, root)) continue;
     if (/\.txt$/i.test(candidate) && (await isFile(there))) return inList(root, there);
     const labels = (await isFolder(there)) ? await labelsOf(there, root) : null;
     if (labels) return labels;
@@ -87,7 +87,7 @@ async function inList(root: string, list: string): Promise<YoloImage[]> {
   for (const [i, line] of lines.entries()) {
     if (line === "") continue;
     const places = [resolve(list, "..", line), resolve(root, line), resolve(root, line.replaceAll("\\", "/"))];
-    const inside = places.filter((place) => isInside(place, root) && isImage(place));
+    const inside = places.filter((place) => isWithin(place, root) && isImage(place));
     const there = await Promise.all(inside.map(isFile));
     const path = inside[there.indexOf(true)];
     if (path === undefined)
@@ -111,7 +111,7 @@ async function labelsOf(images: string, root: string): Promise<Folders | null> {
   for (let i = parts.length - 1; i >= 0; i--) {
     if (parts[i] !== "images") continue;
     const labels = [...parts.slice(0, i), "labels", ...parts.slice(i + 1)].join(sep);
-    if (isInside(labels, root) && (await isFolder(labels))) return { images, labels };
+    if (isWithin(labels, root) && (await isFolder(labels))) return { images, labels };
   }
   const inner = { images: join(images, "images"), labels: join(images, "labels") };
   return (await isFolder(inner.images)) && (await isFolder(inner.labels)) ? inner : null;
@@ -123,11 +123,6 @@ function isImage(name: string): boolean {
 
 function asText(image: string): string {
   return `${image.slice(0, -extname(image).length)}.txt`;
-}
-
-function isInside(path: string, root: string): boolean {
-  const way = relative(root, path);
-  return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }
 
 async function isFolder(path: string): Promise<boolean> {

@@ -3,11 +3,11 @@
 
 import { existsSync } from "node:fs";
 import { realpath } from "node:fs/promises";
-import { dirname, relative, resolve, sep } from "node:path";
+import { dirname, resolve } from "node:path";
 import sharp from "sharp";
 import { UserError } from "../../util/errors.ts";
 import { fileError } from "../../util/files.ts";
-import { readRegular } from "../../util/untrusted/regular.ts";
+import { isWithin, readRegular } from "../../util/untrusted/regular.ts";
 import { bmpSize, decodeBmp, isBmp } from "./bmp.ts";
 
 // Images are decoded side by side, so one thread each is enough; files are read once, so nothing is worth caching.
@@ -96,9 +96,17 @@ export type ImageHeader = {
   more: number;
 };
 
-/** Read the header alone. Throws as `decodeFile`. */
+/** What the header of an image file says. Throws as `decodeFile`. */
 export async function imageHeader(path: string, { within, exif }: Reading = {}): Promise<ImageHeader> {
-  const bytes = await readImageFile(path, { within });
+  return headerOf(await readImageFile(path, { within }), path, { exif });
+}
+
+/** What the header in the bytes of an image file says; `path` is for messages. Throws as `decodeFile`. */
+export async function headerOf(
+  bytes: Uint8Array,
+  path: string,
+  { exif }: Pick<Reading, "exif"> = {},
+): Promise<ImageHeader> {
   try {
     if (isBmp(bytes)) return { ...bmpSize(bytes), oriented: false, swapped: false, deep: false, more: 0 };
     const { width, height, orientation = 1, depth, pages = 1 } = await open(bytes).metadata();
@@ -122,8 +130,7 @@ export async function refuseEscape(path: string, folder: string): Promise<void> 
   } catch (cause) {
     throw fileError(path, "read", cause);
   }
-  const way = relative(realFolder, real);
-  if (way === ".." || way.startsWith(`..${sep}`) || way === real)
+  if (!isWithin(real, realFolder))
     throw new UserError(`${path} is a link that leads out of its folder ${folder} (to ${real}).`, {
       hint: "Copy what it leads to in its place (cp -rL copies a whole folder so), or name the folder where the images really are.",
     });

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { mkdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, extname, join, relative, resolve, sep } from "node:path";
 import { UserError } from "../../util/errors.ts";
+import { isWithin } from "../../util/untrusted/regular.ts";
 import { listFiles } from "../dataset/listing.ts";
 import { IMAGE_EXTENSIONS } from "./decode.ts";
 
@@ -22,7 +23,7 @@ export async function findImages(
   for (const input of inputs) {
     const found = await expand(input);
     if (found instanceof UserError) missing.push({ file: input, error: found });
-    else for (const path of found) if (path === input || !isInside(await real(path), excluded)) paths.set(resolve(path), path); // biome-ignore format: one line
+    else for (const path of found) if (path === input || excluded === undefined || !isWithin(await real(path), excluded)) paths.set(resolve(path), path); // biome-ignore format: one line
   }
   return { paths: [...paths.values()], missing };
 }
@@ -101,7 +102,7 @@ export async function placeInside(folder: string, name: string): Promise<string>
   let at = folder;
   for (const part of name.split(sep).slice(0, -1)) {
     at = join(at, part);
-    if (!isInside(await real(at), root)) throw new UserError(`${at} is a link that leads out of ${folder}.`, { hint: "Choose another folder to write to." }); // biome-ignore format: one line
+    if (!isWithin(await real(at), root)) throw new UserError(`${at} is a link that leads out of ${folder}.`, { hint: "Choose another folder to write to." }); // biome-ignore format: one line
     await mkdir(at, { recursive: true });
   }
   return join(folder, name);
@@ -114,8 +115,4 @@ async function real(path: string): Promise<string> {
     const parent = dirname(absolute);
     return parent === absolute ? absolute : join(await real(parent), basename(absolute));
   });
-}
-
-function isInside(path: string, folder: string | undefined): boolean {
-  return folder !== undefined && `${path}${sep}`.startsWith(folder.endsWith(sep) ? folder : `${folder}${sep}`);
 }

@@ -70,7 +70,20 @@ export function warning({ log }: Pick<Run, "log">, message: string): TrainEvent 
   return { type: "warning", message };
 }
 
-const reported = new WeakMap<object, Set<number>>();
+/** What a run was warned of already. */
+const told = new WeakMap<object, Set<unknown>>();
+
+/** A warning that a run gives once, whatever becomes of its words; `about` tells it from others. */
+export function* warnOnce(
+  run: Pick<Run, "log">,
+  about: unknown,
+  message: string,
+): Generator<TrainEvent, void, undefined> {
+  const already = told.get(run) ?? new Set();
+  if (already.has(about)) return;
+  told.set(run, already.add(about));
+  yield warning(run, message);
+}
 
 /** A warning for each image that could not be read and was not reported before. */
 export function* reportBroken(
@@ -78,11 +91,5 @@ export function* reportBroken(
   images: readonly BrokenImage[],
   what: string,
 ): Generator<TrainEvent, void, undefined> {
-  const known = reported.get(run) ?? new Set();
-  reported.set(run, known);
-  for (const { imageId, message } of images) {
-    if (known.has(imageId)) continue;
-    known.add(imageId);
-    yield warning(run, `${message} ${what}`);
-  }
+  for (const { imageId, message } of images) yield* warnOnce(run, imageId, `${message} ${what}`);
 }

@@ -9,7 +9,7 @@ import { openRunFolder } from "../../run/runFolder.ts";
 import type { Run } from "../liveRun.ts";
 import { leaveStage } from "../stages/stageChange.ts";
 import { recordEvaluation } from "./evaluationRecord.ts";
-import { notice, warning } from "./record.ts";
+import { notice, warning, warnOnce } from "./record.ts";
 import { exportRun } from "./runExport.ts";
 
 /** What a report needs of its run. */
@@ -24,7 +24,7 @@ export async function* keepEvaluation(
   try {
     run.tracker.pictures(row, await recordEvaluation(run, row, evaluation));
   } catch (error) {
-    yield* warnOnce(run, "The details of the evaluation could not be kept", error);
+    yield* failed(run, "The details of the evaluation could not be kept", error);
   }
   yield* keepReport(run, { live: true });
 }
@@ -62,7 +62,7 @@ async function* keepReport(run: Reported, { live }: { live: boolean }): AsyncGen
   try {
     await reportRun(run.dir, { live });
   } catch (error) {
-    yield* warnOnce(run, "report.html could not be written", error);
+    yield* failed(run, "report.html could not be written", error);
   }
 }
 
@@ -83,13 +83,7 @@ function defaultsFor(variant: string): Record<string, unknown> {
   return { ...rest, weights: variant === "custom" ? "none" : `rf-detr-${variant}`, data: dataDefaults };
 }
 
-/** What a run has been warned of already. */
-const told = new WeakMap<Reported, Set<string>>();
-
-function* warnOnce(run: Reported, what: string, error: unknown): Generator<TrainEvent, void, undefined> {
-  const already = told.get(run) ?? new Set();
-  if (already.has(what)) return;
-  told.set(run, already.add(what));
+function* failed(run: Reported, what: string, error: unknown): Generator<TrainEvent, void, undefined> {
   const why = error instanceof Error ? error.message : String(error);
-  yield warning(run, `${what}; the training goes on. ${why}`);
+  yield* warnOnce(run, what, `${what}; the training goes on. ${why}`);
 }

@@ -7,7 +7,6 @@ import { writeRecipe } from "../../recipe/load.ts";
 import type { Recipe } from "../../recipe/schema.ts";
 import type { MetricsRow } from "../../run/events.ts";
 import { runFiles } from "../../run/files.ts";
-import { lockRun } from "../../run/lock.ts";
 import { scheduleFactor } from "../../step/optimiser/schedule.ts";
 import { UserError } from "../../util/errors.ts";
 import { writeFileAtomic } from "../../util/files.ts";
@@ -15,7 +14,7 @@ import { type Fact, sentence } from "../../util/text/fact.ts";
 import type { Run } from "../liveRun.ts";
 import { isExhausted } from "../record/earlyStopping.ts";
 import { finished, saveProgress } from "../record/saving.ts";
-import { follow, readRun, reopen, requireRun, restored, type TrainOptions } from "../run.ts";
+import { follow, readRun, reopen, restored, type TrainOptions, whileLocked } from "../run.ts";
 
 export type ExtendOptions = TrainOptions & {
   /** Epochs of the whole run, those that are done included. */
@@ -29,12 +28,7 @@ export type ExtendOptions = TrainOptions & {
  * rows that it adds. Throws a UserError where the new length is not beyond what is done.
  */
 export async function* extend(dir: string, options: ExtendOptions): AsyncGenerator<MetricsRow, void, undefined> {
-  const release = await lockRun(await requireRun(dir));
-  try {
-    yield* extendLocked(dir, options);
-  } finally {
-    await release();
-  }
+  yield* whileLocked(dir, () => extendLocked(dir, options));
 }
 
 async function* extendLocked(dir: string, options: ExtendOptions): AsyncGenerator<MetricsRow, void, undefined> {

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { link, mkdir, readFile, rm, rmdir, stat, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
+import { readRegularText } from "../untrusted/regular.ts";
 
 /** Whoever holds a lock. `began`: when the process began, where the system says it; numbers of processes come again. */
 export type Holder = { pid: number; began: string; host: string };
@@ -12,6 +13,7 @@ export type Holder = { pid: number; began: string; host: string };
 const BEAT_MS = 15_000;
 const LEFT_MS = 180_000;
 const GUARD_MS = 10_000;
+const MOST_BYTES = 4096;
 
 /**
  * Take the lock, or return its holder. `release` gives it back; a process that ends without that leaves a file that the next one
@@ -43,7 +45,7 @@ export async function acquire(
 
 /** Who holds a lock and lives; undefined where nobody does. */
 export async function holderOf(path: string): Promise<Holder | undefined> {
-  const holder = parse(await readFile(path, "utf8").catch(() => ""));
+  const holder = parse(await readRegularText(path, { most: MOST_BYTES }).catch(() => ""));
   if (!holder) return undefined;
   if (holder.host !== hostname()) {
     const age = Date.now() - ((await stat(path).catch(() => undefined))?.mtimeMs ?? 0);

@@ -20,7 +20,12 @@ export function parseJson(
   return parseCheckedJson(clean, source, { bareNumbers });
 }
 
-/** The same of a text whose depth was checked, and without a byte-order mark. */
+/** Whether a value of JSON or YAML has keys: no list, and not null. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The same as `parseJson` of a text whose depth was checked, and without a byte-order mark. */
 export function parseCheckedJson(
   text: string,
   source: string,

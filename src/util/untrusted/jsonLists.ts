@@ -3,7 +3,7 @@
 import { getHeapStatistics } from "node:v8";
 import { UserError } from "../errors.ts";
 import { type ByteWindow, throughWindow, type WindowOptions } from "./byteWindow.ts";
-import { MOST_JSON_LEVELS, parseCheckedJson, tooDeep } from "./json.ts";
+import { isObject, MOST_JSON_LEVELS, parseCheckedJson, tooDeep } from "./json.ts";
 
 const MOST_BYTES = 32e9;
 /** Share of the memory that Node may use: what is made of the entries needs as much again. Beyond all of it the process dies. */
@@ -19,6 +19,13 @@ export type ListsOptions = {
   /** Bounds of the reading. */
   window?: Partial<WindowOptions>;
 };
+
+/** A `keep` of entries that are objects; any other is kept as it is, for who checks them. */
+export function keepOf(
+  pick: (entry: Readonly<Record<string, unknown>>) => Record<string, unknown>,
+): (entry: unknown) => unknown {
+  return (entry) => (isObject(entry) ? pick(entry) : entry);
+}
 
 const [QUOTE, COMMA, COLON, BACKSLASH] = [0x22, 0x2c, 0x3a, 0x5c];
 const [LIST, LIST_END, OBJECT, OBJECT_END] = [0x5b, 0x5d, 0x7b, 0x7d];

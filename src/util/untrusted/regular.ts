@@ -71,11 +71,10 @@ export async function openRegular(path: string, { links = true }: { links?: bool
  * may have made is read, made or appended to. The folder itself may be a link: it is what the user named.
  */
 export function checkInside(path: string, folder: string): void {
-  const way = relative(folder, path);
-  if (way === "" || way === ".." || way.startsWith(`..${sep}`) || isAbsolute(way))
+  if (!isWithin(path, folder) || relative(folder, path) === "")
     throw new UserError(`${path} does not lie in the folder ${folder}.`);
   let at = folder;
-  for (const part of way.split(sep)) {
+  for (const part of relative(folder, path).split(sep)) {
     at = join(at, part);
     let facts: Stats;
     try {
@@ -90,6 +89,12 @@ export function checkInside(path: string, folder: string): void {
       });
     if (!facts.isFile() && !facts.isDirectory()) throw notRegular(at, facts);
   }
+}
+
+/** Whether a path is that of a folder or lies below it, by the names alone: links are not looked at. */
+export function isWithin(path: string, folder: string): boolean {
+  const way = relative(folder, path);
+  return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }
 
 /** Whether an error, or its cause, says that there is no such file. */

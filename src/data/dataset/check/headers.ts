@@ -2,33 +2,37 @@
 
 import { type ImageHeader, imageHeader } from "../../image/decode.ts";
 import type { Dataset } from "../dataset.ts";
-import { type Problem, SPLITS, type Split } from "../sample.ts";
+import { type Problem, type Sample, SPLITS, type Split, spread } from "../sample.ts";
 
 /** Images of a split that are looked at, spread evenly, where a look at all of them would take long. */
-export const MOST_HEADERS = 5000;
+const MOST_HEADERS = 5000;
 
-/** One problem for each split and kind, with how many images it is about. An image that cannot be read is left to who decodes it. */
-export async function headerProblems(
-  dataset: Dataset,
-  { most = Number.POSITIVE_INFINITY }: { most?: number } = {},
-): Promise<Problem[]> {
-  const splits = SPLITS.flatMap((name) => dataset.splits[name] ?? []);
+/** The header of each of some samples; null where it cannot be read, which is left to who decodes the image. */
+type Headers = readonly { sample: Sample; header: ImageHeader | null }[];
+
+/** Read the headers of up to 5000 images of each split, and judge them. */
+export async function headerProblems(dataset: Dataset): Promise<Problem[]> {
   const found = [];
-  for (const split of splits) found.push(...(await ofSplit(split, most)));
+  for (const split of SPLITS.flatMap((name) => dataset.splits[name] ?? []))
+    found.push(...judgeHeaders(split, await readHeaders(spread(split, MOST_HEADERS))));
   return found;
 }
 
-async function ofSplit(split: Split, most: number): Promise<Problem[]> {
-  const { name, samples, reading } = split;
-  const every = Math.max(1, samples.length / most);
-  const looked = Array.from({ length: Math.min(most, samples.length) }, (_, i) => samples[Math.floor(i * every)]!);
-  const seen: { sample: (typeof samples)[number]; header: ImageHeader }[] = [];
-  for (let i = 0; i < looked.length; i += 32) {
-    const some = looked.slice(i, i + 32);
-    const headers = await Promise.all(some.map(({ path }) => imageHeader(path, reading).catch(() => undefined)));
-    for (const [j, header] of headers.entries()) if (header) seen.push({ sample: some[j]!, header });
+async function readHeaders({ samples, reading }: Split): Promise<Headers> {
+  const headers: Headers[number][] = [];
+  for (let i = 0; i < samples.length; i += 32) {
+    const some = samples.slice(i, i + 32).map(async (sample) => {
+      return { sample, header: await imageHeader(sample.path, reading).catch(() => null) };
+    });
+    headers.push(...(await Promise.all(some)));
   }
-  const of = looked.length < samples.length ? ` of ${looked.length} that were looked at` : "";
+  return headers;
+}
+
+/** One problem for each kind, with how many images of the split it is about. */
+export function judgeHeaders({ name, samples, reading }: Split, headers: Headers): Problem[] {
+  const seen = headers.flatMap(({ sample, header }) => (header ? [{ sample, header }] : []));
+  const of = headers.length < samples.length ? ` of ${headers.length} that were looked at` : "";
   const problem = (
     kind: Problem["kind"],
     wanted: (one: (typeof seen)[number]) => boolean,

@@ -3,7 +3,14 @@
 import { createHash } from "node:crypto";
 import { extname, join } from "node:path";
 import { UserError } from "../../../util/errors.ts";
-import { decodeBytes, IMAGE_EXTENSIONS, readImageFile, refuseEscape } from "../../image/decode.ts";
+import {
+  decodeBytes,
+  headerOf,
+  IMAGE_EXTENSIONS,
+  type ImageHeader,
+  readImageFile,
+  refuseEscape,
+} from "../../image/decode.ts";
 import type { Dataset } from "../dataset.ts";
 import { listFiles } from "../listing.ts";
 import {
@@ -17,7 +24,7 @@ import {
   type SplitName,
   trainingBoxes,
 } from "../sample.ts";
-import { headerProblems } from "./headers.ts";
+import { judgeHeaders } from "./headers.ts";
 import { wholenessProblems } from "./wholeness.ts";
 
 type SplitReport = {
@@ -68,8 +75,10 @@ type ReportProblem = (
  */
 export async function scanDataset(dataset: Dataset, options: ScanOptions = {}): Promise<ScanReport> {
   const { queries = Number.POSITIVE_INFINITY, onProgress, signal } = options;
-  const problems = [...dataset.problems, ...wholenessProblems(dataset), ...(await headerProblems(dataset))];
-  const known = new Set(problems.map((p) => `${p.split} ${p.file} ${p.kind}`));
+  const before = [...dataset.problems, ...wholenessProblems(dataset)];
+  const ofHeaders: Problem[] = [];
+  const found: Problem[] = [];
+  const known = new Set(before.map((p) => `${p.split} ${p.file} ${p.kind}`));
   const present = SPLITS.flatMap((name) => dataset.splits[name] ?? []);
   const total = present.reduce((n, split) => n + split.samples.length, 0);
   const contents = new Map<string, Twin>();
@@ -77,7 +86,7 @@ export async function scanDataset(dataset: Dataset, options: ScanOptions = {}): 
   let done = 0;
   for (const split of present) {
     const report: ReportProblem = (kind, severity, file, message, id) =>
-      problems.push({
+      found.push({
         kind,
         severity,
         split: split.name,
@@ -91,6 +100,8 @@ export async function scanDataset(dataset: Dataset, options: ScanOptions = {}): 
       onProgress?.(++done, total);
       return look;
     });
+    const headers = looks.map(({ header }, i) => ({ sample: split.samples[i]!, header }));
+    ofHeaders.push(...judgeHeaders(split, headers));
     const counted: SplitReport = emptyReport(split.samples.length, dataset.classes);
     for (const [i, look] of looks.entries()) {
       const sample = split.samples[i]!;
@@ -131,6 +142,7 @@ export async function scanDataset(dataset: Dataset, options: ScanOptions = {}): 
       report("unlisted-file", "warning", file, message);
     }
   }
+  const problems = [...before, ...ofHeaders, ...found];
   const counts: ScanReport["counts"] = {};
   for (const { kind } of problems) counts[kind] = (counts[kind] ?? 0) + 1;
   const ok = problems.every((p) => p.severity !== "error");
@@ -148,6 +160,7 @@ function reportTwin({ file }: { file: string }, split: SplitName, twin: Twin, re
 }
 
 type Look = {
+  header: ImageHeader | null;
   width: number | null;
   height: number | null;
   content: string | null;
@@ -156,7 +169,7 @@ type Look = {
 
 /** Read and decode one image, unless reading the annotations already told that it is not there. */
 async function lookAt(sample: Sample, split: Split, known: ReadonlySet<string>): Promise<Look> {
-  const nothing: Look = { width: null, height: null, content: null, fault: null };
+  const nothing: Look = { header: null, width: null, height: null, content: null, fault: null };
   for (const kind of ["missing-image", "corrupt-image"])
     if (known.has(`${split.name} ${sample.file} ${kind}`)) return nothing;
   const failed = (kind: ProblemKind, cause: unknown): Look => {
@@ -174,11 +187,12 @@ async function lookAt(sample: Sample, split: Split, known: ReadonlySet<string>):
   } catch (cause) {
     return failed("missing-image", cause);
   }
+  const header = await headerOf(bytes, sample.path, split.reading).catch(() => null);
   try {
     const { width, height } = await decodeBytes(bytes, sample.path, split.reading);
-    return { width, height, content: createHash("sha256").update(bytes).digest("hex"), fault: null };
+    return { header, width, height, content: createHash("sha256").update(bytes).digest("hex"), fault: null };
   } catch (cause) {
-    return failed("corrupt-image", cause);
+    return { ...failed("corrupt-image", cause), header };
   }
 }
 
