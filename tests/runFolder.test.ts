@@ -1,14 +1,16 @@
 // Run folders that an earlier version wrote go on, go back, and can be measured, exported, shown and sent.
 
-import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { loadBackend } from "../src/engine/backend.ts";
 import { evaluate } from "../src/eval/measure.ts";
 import { exportOnnx } from "../src/export/exportOnnx.ts";
+import { compareRuns } from "../src/report/comparison.ts";
 import type { TrainEvent } from "../src/run/events.ts";
 import { readMetrics } from "../src/run/records/metricsFile.ts";
+import { readRunFolder } from "../src/run/runFolder.ts";
 import { readLog } from "../src/run/runLog.ts";
 import { runIdentity } from "../src/track/wandb/folder/identity.ts";
 import { historyRows } from "../src/track/wandb/folder/rows.ts";
@@ -107,6 +109,27 @@ test("a finished run goes back to its first epoch, and on again to the same rows
   const { events } = await collect((options) => resume(run, options));
   expect(endOf(events)).toMatchObject({ status: "done", step: 15 });
   expectSameRows(await rowsOf(run), await rowsOf(join(FIXTURES, "finished")));
+});
+
+test.each(["deleted", "shortened"])("rows that were %s are missed by report, compare and resume", async (how) => {
+  const run = await copied("finished", `rows-${how}`);
+  const metrics = join(run, "metrics.jsonl");
+  const lines = (await readFile(metrics, "utf8")).split("\n");
+  const results = await readFile(join(run, "results.csv"), "utf8");
+  if (how === "deleted") await rm(metrics);
+  else await writeFile(metrics, lines.slice(3).join("\n"));
+  const said = expect.stringContaining(
+    `has ${how === "deleted" ? 0 : lines.length - 4} of the ${lines.length - 1} rows`,
+  );
+
+  const [short, whole] = [await readRunFolder(run), await readRunFolder(join(FIXTURES, "finished"))];
+  expect([short.missing, whole.missing]).toEqual([said, null]);
+  expect(compareRuns(short, whole).caveats).toContainEqual(said);
+  expect(await readFile(await reportRun(run), "utf8")).toEqual(said);
+  const { events, end } = await collect((options) => resume(run, options));
+  expect(events).toContainEqual({ type: "warning", message: said });
+  expect(end).toMatchObject({ status: "done", step: 15 });
+  expect(await readFile(join(run, "results.csv"), "utf8")).toBe(results); // what is left of the history
 });
 
 test.each(BOTH)("%s: its weights are measured and exported, and its report is written", async (name) => {

@@ -105,6 +105,7 @@ function caveats(a: RunContents, b: RunContents): string[] {
       ? ["The runs saw different data (their fingerprints differ), so their metrics may not be comparable."]
       : []),
     ...(limits[0] !== limits[1] ? ["The runs count a different number of detections an image (eval.max_dets)."] : []),
+    ...[a, b].flatMap(({ missing }) => missing ?? []),
     ...[a, b].flatMap((run) => (run.best ? [] : [`${run.dir} has not been evaluated yet.`])),
     ...[a, b].flatMap((run) =>
       run.log.status === "running" ? [`${run.dir} has not ended, as far as its log tells.`] : [],

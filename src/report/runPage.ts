@@ -74,6 +74,7 @@ function header(run: RunContents): Html {
   return html`<p class="eyebrow">Training run</p>
 <h1>${run.name}</h1>
 <p class="lead">${lead(run)}${run.log.status === "running" && html`<br>${reload}`}</p>
+${run.missing && html`<p class="warning">${run.missing}</p>`}
 ${keyFigures(run)}`;
 }
 

@@ -1,7 +1,8 @@
 // A run's folder, opened: whoever reads one reads it through this, whichever version wrote it.
 
 import { existsSync } from "node:fs";
-import { basename, dirname, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
+import { listCheckpoints, loadCheckpoint } from "../checkpoint/store/store.ts";
 import { loadRecipe } from "../recipe/load.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { UserError } from "../util/errors.ts";
@@ -13,7 +14,7 @@ import { type RunFiles, runFiles } from "./files.ts";
 import { readJsonObject, readRunText } from "./json.ts";
 import { type EvaluationRecord, readEvaluation } from "./records/evaluation.ts";
 import { type FileRecord, readExported } from "./records/exported.ts";
-import { readMetrics } from "./records/metricsFile.ts";
+import { missingRows, readMetrics } from "./records/metricsFile.ts";
 import { type RunLog, readLog } from "./runLog.ts";
 import { type Selection, selection } from "./selection.ts";
 
@@ -30,8 +31,10 @@ type RunFolder = {
   selection: Selection;
   /** The recipe as this version checks it. Throws a UserError where it is none. */
   resolvedRecipe(): Promise<Recipe>;
-  /** Throws a UserError where they cannot be read. */
+  /** None where there is no file. Throws a UserError where they cannot be read. */
   rows(): Promise<MetricsRow[]>;
+  /** What to say where there are fewer rows than the newest checkpoint counts; null where none is missing. */
+  missing(rows: readonly MetricsRow[]): Promise<string | null>;
   environment(): Promise<Environment | null>;
   log(): Promise<RunLog>;
   exported(): Promise<FileRecord[]>;
@@ -40,6 +43,8 @@ type RunFolder = {
 /** All that a run's folder says about its run at one time: a report can be made of any run at any time. */
 export type RunContents = Pick<RunFolder, "dir" | "name" | "recipeText" | "recipe"> & {
   rows: MetricsRow[];
+  /** What to say where rows are missing; null where none is. */
+  missing: string | null;
   environment: Environment | null;
   log: RunLog;
   /** The best row by `metric`, which is what the run chose its best checkpoint by. */
@@ -68,7 +73,8 @@ export async function openRunFolder(dir: string): Promise<RunFolder> {
     name: typeof recipe.name === "string" ? recipe.name : basename(resolve(dir)),
     selection: selection(recipe),
     resolvedRecipe: () => loadRecipe(files.recipe),
-    rows: () => readMetrics(files.metrics),
+    rows: async () => (existsSync(files.metrics) ? readMetrics(files.metrics) : []),
+    missing: ({ length: rows }) => missingOf(files, rows),
     environment: () => readJsonObject<Environment>(files.environment),
     log: () => readLog(files.log),
     exported: () => readExported(dir),
@@ -83,6 +89,7 @@ export async function readRunFolder(dir: string): Promise<RunContents> {
   return {
     ...{ dir, name, recipeText, recipe, rows, best },
     metric: selection.metric,
+    missing: await folder.missing(rows),
     environment: await folder.environment(),
     log: await folder.log(),
     evaluation: await readEvaluation(dir, { rows, best }),
@@ -98,6 +105,14 @@ export function runFolderOf(path: string): string | undefined {
     if (existsSync(recipe) && existsSync(checkpoints)) return folder;
   }
   return undefined;
+}
+
+async function missingOf(files: RunFiles, rows: number): Promise<string | null> {
+  const newest = (await listCheckpoints(files.checkpoints)).at(-1);
+  if (!newest) return null;
+  const { state } = await loadCheckpoint(join(files.checkpoints, newest.name), []).catch(() => ({ state: {} }));
+  const { metricsRows: counted } = state as { metricsRows?: unknown };
+  return (typeof counted === "number" && missingRows(files.metrics, { rows, counted })) || null;
 }
 
 function recipeOf(text: string, path: string): Record<string, unknown> {

@@ -112,7 +112,10 @@ async function* resumeLocked(
   const { step, best, seconds = 0 } = saved.state;
   const reason = finished(recipe, saved.state);
   if (reason !== null) {
-    await recordResults({ dir });
+    const folder = await openRunFolder(dir);
+    const missing = await folder.missing(await folder.rows());
+    if (missing) options.onEvent?.({ type: "warning", message: missing });
+    else await recordResults({ dir });
     for await (const event of exportMissing(dir, recipe, options)) options.onEvent?.(event);
     const hint = `To train it longer: rfdetr-train extend ${dir} --epochs N`;
     options.onEvent?.({ type: "notice", message: `This run is finished: ${reason}. ${hint}` });

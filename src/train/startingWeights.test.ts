@@ -58,3 +58,15 @@ test("heads: transplant fails where the weights do not name their classes", asyn
   await expect(failed).rejects.toThrow(UserError);
   await expect(failed).rejects.toThrow(/does not say the names of its classes/);
 });
+
+test("a path that leads nowhere is told as one, and a name as a name", async () => {
+  const start = (weights: string) =>
+    startingWeights(weights, TINY, { seed: 3, heads: "keep-first", classNames: ["oak"] });
+  await expect(start("/other/machine/best.pth")).rejects.toMatchObject({
+    message: "weights: there is nothing at /other/machine/best.pth.",
+    hint: expect.stringContaining("moved here from another machine"),
+  });
+  await expect(start("rf-detr-nan")).rejects.toThrow(
+    'no published weights "rf-detr-nan". Did you mean "rf-detr-nano"?',
+  );
+});

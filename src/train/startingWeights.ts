@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import type { Architecture } from "../architecture/variants.ts";
 import { referenceKeys } from "../architecture/weights/table.ts";
 import { adaptWeights, type LoadReport } from "../checkpoint/adapt.ts";
-import { type FetchOptions, fetchPublished } from "../checkpoint/published/published.ts";
+import { type FetchOptions, fetchPublished, findPublished } from "../checkpoint/published/published.ts";
 import { type Transplant, transplantHeads } from "../checkpoint/transplant.ts";
 import { readWeightsFile } from "../checkpoint/weightsFile.ts";
 import { weightsAt } from "../checkpoint/weightsFolder.ts";
@@ -13,6 +13,7 @@ import { initialise } from "../model/init.ts";
 import { UserError } from "../util/errors.ts";
 import type { StateDict } from "../util/hostTensor.ts";
 import type { Fact } from "../util/text/fact.ts";
+import { maybeMoved } from "../util/text/moved.ts";
 
 type Watch = Pick<FetchOptions, "onProgress" | "onRetry" | "signal">;
 
@@ -85,5 +86,8 @@ function describeTransplant({ kept, fresh }: Transplant): Fact {
 }
 
 async function find(weights: string, watch: Watch): Promise<string> {
-  return existsSync(weights) ? weightsAt(weights) : fetchPublished(weights, watch);
+  if (existsSync(weights)) return weightsAt(weights);
+  if (/[/\\]|\.(safetensors|pth?|ckpt)$/.test(weights) && !findPublished(weights))
+    throw new UserError(`weights: there is nothing at ${weights}.`, { hint: maybeMoved("weights") });
+  return fetchPublished(weights, watch);
 }

@@ -145,6 +145,11 @@ describe("layouts", () => {
     const { layout, splits } = await loadDataset({ train: of("train"), val: of("valid") });
     expect(layout).toBe("explicit");
     expect(splits.val!.samples).toHaveLength(1);
+    const gone = { ...of("valid"), annotations: "/other/machine/valid.json" };
+    await expect(loadDataset({ train: of("train"), val: gone })).rejects.toMatchObject({
+      message: "data.val.annotations: there is nothing at /other/machine/valid.json.",
+      hint: expect.stringContaining("moved here from another machine"),
+    });
   });
 
   it("names what is missing: the folder, a layout, a split, images, a listed image", async () => {

@@ -5,6 +5,7 @@ import { basename, join, resolve } from "node:path";
 import { UserError } from "../../util/errors.ts";
 import { orPackaged } from "../../util/package.ts";
 import type { Fact } from "../../util/text/fact.ts";
+import { maybeMoved } from "../../util/text/moved.ts";
 import { readRegularText } from "../../util/untrusted/regular.ts";
 import { MOST_YAML_BYTES } from "../../util/untrusted/yaml.ts";
 import type { Exif } from "../image/decode.ts";
@@ -128,14 +129,21 @@ async function find({ dir, exif: _, ...rest }: DatasetSource): Promise<Found> {
     throw new UserError(`data.dir and data.${named[0]} are both given.`, {
       hint: "Give the folder or name the splits.",
     });
-  return dir ? detect(dir) : { layout: "explicit", sources };
+  if (dir) return detect(dir);
+  for (const [name, source] of Object.entries(sources))
+    for (const key of ["images", "annotations"] as const)
+      if (!(await exists(source[key])))
+        throw new UserError(`data.${name}.${key}: there is nothing at ${source[key]}.`, {
+          hint: maybeMoved(`data.${name}.${key}`),
+        });
+  return { layout: "explicit", sources };
 }
 
 async function detect(dir: string): Promise<Found> {
   const names = await readdir(dir).catch((cause: NodeJS.ErrnoException) => {
     const why = cause.code === "ENOTDIR" ? "is not a folder" : "does not exist";
     throw new UserError(`The data folder ${dir} ${why}.`, {
-      hint: "Check data.dir in the recipe. The recipe.yaml of a run that was moved here from another machine has that machine's path: put the one on this machine there.",
+      hint: maybeMoved("data.dir"),
       cause,
     });
   });

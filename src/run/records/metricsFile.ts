@@ -93,7 +93,7 @@ export function missingRows(path: string, { rows, counted }: { rows: number; cou
   if (rows >= counted) return undefined;
   const what = `${path} has ${rows} of the ${counted} rows that the checkpoint counts: it was deleted, shortened or not copied.`;
   const loss = "Weights are whole, but curves, results.csv and the report lack what is missing.";
-  return `${what} ${loss} If you have the file elsewhere, stop and put it back before going on.`;
+  return `${what} ${loss} If you have the file elsewhere, put it back before the run goes on.`;
 }
 
 /** All rows of a metrics file; a torn last line is left out. Throws UserError. */
