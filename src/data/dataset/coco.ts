@@ -1,6 +1,7 @@
 // COCO annotation files; the class table follows the reference's `datasets/coco.py` (filter_parent_categories, ConvertCoco).
 
 import type { Mask, Shape } from "../../instance/instance.ts";
+import { maskBox } from "../../instance/maskBox.ts";
 import { UserError } from "../../util/errors.ts";
 import { isObject } from "../../util/untrusted/json.ts";
 import { keepOf, readJsonLists } from "../../util/untrusted/jsonLists.ts";
@@ -194,9 +195,9 @@ function addAnnotations(
       continue;
     }
     const shape = shapeOf(entry);
-    const box = isMissing(entry.bbox) ? boxOf(shape.mask) : toBox(entry.bbox);
-    if (box === null) {
-      report("box-not-a-number", "error", at, `${of} has no "bbox", and no polygon that gives one.`);
+    const box = isMissing(entry.bbox) ? shape.mask && maskBox(shape.mask) : toBox(entry.bbox);
+    if (!box) {
+      report("box-not-a-number", "error", at, `${of} has no "bbox", and no mask that gives one.`);
       continue;
     }
     const fault = boxFault(box, sample.width, sample.height);
@@ -232,19 +233,6 @@ function isNumbers(value: unknown): value is number[] {
 /** Some exporters leave the box out where there is a segmentation, or write an empty list. */
 function isMissing(box: unknown): boolean {
   return box === undefined || box === null || (Array.isArray(box) && box.length === 0);
-}
-
-/** The box around polygons. */
-function boxOf(mask: Mask | undefined): Annotation["box"] | null {
-  if (!mask || !("polygons" in mask)) return null;
-  let box: Annotation["box"] | null = null;
-  for (const polygon of mask.polygons)
-    for (let i = 0; i + 1 < polygon.length; i += 2) {
-      const [x, y] = [polygon[i]!, polygon[i + 1]!];
-      const [x1, y1, x2, y2]: Annotation["box"] = box ?? [x, y, x, y];
-      box = [Math.min(x1, x), Math.min(y1, y), Math.max(x2, x), Math.max(y2, y)];
-    }
-  return box;
 }
 
 function toBox(value: unknown): Annotation["box"] {

@@ -82,19 +82,20 @@ describe("links", () => {
 });
 
 describe("annotations", () => {
-  it("without a bbox have the box of their polygons; those without polygons are named", async () => {
-    const train = coco("a.png", 1, [1, 2, 3, 4], [1, 2, 3, 4], [1, 2, 3, 4]) as {
+  it("without a bbox have the box of their polygons or runs; those without either are named", async () => {
+    const train = coco("a.png", 1, [1, 2, 3, 4], [1, 2, 3, 4], [1, 2, 3, 4], [1, 2, 3, 4]) as {
       annotations: Record<string, unknown>[];
     };
     const polygons = [[8, 1, 12, 1, 12, 6], [2, 3, 4, 3, 4, 5]]; // biome-ignore format: one line
     Object.assign(train.annotations[0]!, { bbox: undefined, segmentation: polygons });
     Object.assign(train.annotations[1]!, { bbox: [], segmentation: polygons });
     Object.assign(train.annotations[2]!, { bbox: [] });
+    Object.assign(train.annotations[3]!, { bbox: null, segmentation: { size: [10, 20], counts: [53, 14, 133] } });
     await roboflow(train);
     const { splits, problems } = await loadDataset({ dir: root }, { strict: false });
-    expect(splits.train!.samples[0]!.annotations.map(({ box }) => box)).toEqual([[2, 1, 12, 6], [2, 1, 12, 6]]); // biome-ignore format: one line
+    expect(splits.train!.samples[0]!.annotations.map(({ box }) => box)).toEqual([[2, 1, 12, 6], [2, 1, 12, 6], [5, 0, 7, 10]]); // biome-ignore format: one line
     expect(problems.map(({ message: said }) => said)).toContainEqual(
-      expect.stringMatching(/has no "bbox", and no polygon/),
+      expect.stringMatching(/has no "bbox", and no mask/),
     );
   });
 

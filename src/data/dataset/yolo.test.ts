@@ -61,6 +61,21 @@ it("oriented boxes are warned of, pixels and a wrong nc are refused", async () =
   expect(await message(load())).toContain('"nc" is 3, but "names" has 1 classes');
 });
 
+it("many polygons with as many corners each may be key points, which is asked; others are not", async () => {
+  const rows = (corners: (row: number) => number) =>
+    Array.from({ length: 10 }, (_, row) => {
+      return ["0", ...Array.from({ length: 2 * corners(row) }, (_, i) => ((7 * i + row) % 10) / 11)].join(" ");
+    }).join("\n");
+  await yolo(rows(() => 7));
+  await text("data.yaml", "train: images/train\nval: images/val\nnames: [cat]\n");
+  const asked = expect.stringMatching(
+    /each of 1\d+ rows has 14 numbers.*if they are a box and key points, say so with kpt_shape in data.yaml/,
+  );
+  expect((await load()).problems.map(({ message }) => message)).toContainEqual(asked);
+  await yolo(rows((row) => 5 + (row % 2)));
+  expect((await load()).problems.filter(({ kind }) => kind === "not-boxes")).toEqual([]);
+});
+
 it("label files that nobody reads are named: .TXT is an error, one beside its image a warning", async () => {
   await yolo();
   await text("data.yaml", "train: images/train\nval: images/val\nnames: [cat]\n");

@@ -54,7 +54,7 @@ export async function yoloSamples(
   reading: Reading,
 ): Promise<{ samples: Sample[]; problems: Problem[] }> {
   const { files } = file.splits[split]!;
-  const rows = { all: 0, large: 0, corners: 0, keypoints: 0 };
+  const rows: Rows = { all: 0, large: 0, polygons: 0, corners: new Set(), keypoints: 0 };
   const samples: Sample[] = [];
   const problems: Problem[] = [];
   const classes = yoloClasses(file);
@@ -118,8 +118,11 @@ export async function yoloSamples(
   return { samples, problems: [...problems, ...wholeRows(rows, { file, split, labels: file.splits[split]!.labels })] };
 }
 
-/** Counts of rows: all, with numbers from 2 on, with four corners, with key points. */
-type Rows = { all: number; large: number; corners: number; keypoints: number };
+/** Counts of rows: all, with numbers from 2 on, polygons and their numbers of corners, with key points. */
+type Rows = { all: number; large: number; polygons: number; corners: Set<number>; keypoints: number };
+
+/** So many polygons that all have the same number of corners are unlikely to be polygons. */
+const MANY_ALIKE = 10;
 
 /** What is wrong with most rows of a split alike. */
 function wholeRows(
@@ -131,9 +134,13 @@ function wholeRows(
   };
   if (2 * rows.large > rows.all)
     return problem("error", `${rows.large} of ${rows.all} rows hold numbers from 2 on, where fractions of the image belong (pixels, or key points without kpt_shape in ${basename(file.path)})`); // biome-ignore format: one line
+  const [corners] = rows.corners.size === 1 ? rows.corners : [];
+  const oriented = corners === 4 && rows.polygons === rows.all;
+  const posed = corners !== undefined && corners > 4 && rows.polygons >= MANY_ALIKE;
   return [
     ...(rows.keypoints > 0 ? problem("warning", `${rows.keypoints} rows hold key points (kpt_shape): their boxes are used, the key points are not trained`) : []), // biome-ignore format: one line
-    ...(rows.all > 0 && rows.corners === rows.all ? problem("warning", "all rows have four corners (oriented boxes?): the upright box around each is used") : []), // biome-ignore format: one line
+    ...(oriented ? problem("warning", "all rows have four corners (oriented boxes?): the upright box around each is used") : []), // biome-ignore format: one line
+    ...(posed ? problem("warning", `each of ${rows.polygons} rows has ${2 * corners} numbers, which are read as the corners of a polygon: if they are a box and key points, say so with kpt_shape in ${basename(file.path)}`) : []), // biome-ignore format: one line
   ];
 }
 
@@ -195,7 +202,8 @@ function parseLine(
     });
     return { label, box, keypoints: points.flat() };
   }
-  if (v.length === 8) rows.corners++;
+  rows.polygons++;
+  rows.corners.add(v.length / 2);
   const [xs, ys] = [v.filter((_, i) => i % 2 === 0), v.filter((_, i) => i % 2 === 1)];
   return {
     label,
