@@ -3,6 +3,7 @@
 import type { CommandModule } from "yargs";
 import type { Transplant } from "../../checkpoint/transplant.ts";
 import { describePadding } from "../../data/batch/sampler.ts";
+import { countKeys } from "../../data/dataset/sample.ts";
 import type { CheckReport } from "../../train/check.ts";
 import { JSON_OPTION, RECIPE_OPTION, SET_OPTION } from "../options.ts";
 import { printNote, printResult } from "../terminal/print.ts";
@@ -50,6 +51,7 @@ function asText(
 ): string {
   const { state, loaded, reshaped = [], missing = [], unexpected = [] } = weights;
   const fitted = `${loaded} tensors fit, ${reshaped.length} reshaped, ${missing.length} missing, ${unexpected.length} not used`;
+  const keys = countKeys(data.classes);
   const lines = [
     ...factTable(
       [
@@ -71,7 +73,8 @@ function asText(
       [
         ["label", "id", "class", "boxes"],
         ...data.classes.map(({ label, categoryId, name }) => {
-          const boxes = Object.entries(data.splits).map(([split, s]) => `${split} ${s.boxesPerClass[name] ?? 0}`);
+          const key = keys[label]!;
+          const boxes = Object.entries(data.splits).map(([split, s]) => `${split} ${s.boxesPerClass[key] ?? 0}`);
           return [label, categoryId, name, boxes.join(", ")];
         }),
       ],

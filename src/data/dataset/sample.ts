@@ -184,3 +184,10 @@ export function toTarget({ boxes, labels, shapes }: PixelBoxes, width: number, h
   );
   return { boxes: out, labels, shapes: placed };
 }
+
+/** What the boxes of each class, by label, are counted under: its name, and its id where others have the same name. */
+export function countKeys(classes: readonly ClassEntry[]): string[] {
+  const seen = new Map<string, number>();
+  for (const { name } of classes) seen.set(name, (seen.get(name) ?? 0) + 1);
+  return classes.map(({ name, categoryId }) => (seen.get(name) === 1 ? name : `${name} (id ${categoryId})`));
+}

@@ -1,3 +1,5 @@
+import { mkdtemp, rename, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { image, message, root, text } from "../../../tests/support/datasetFolder.ts";
@@ -74,6 +76,28 @@ it("many polygons with as many corners each may be key points, which is asked; o
   expect((await load()).problems.map(({ message }) => message)).toContainEqual(asked);
   await yolo(rows((row) => 5 + (row % 2)));
   expect((await load()).problems.filter(({ kind }) => kind === "not-boxes")).toEqual([]);
+});
+
+it("a link that leads out of the data set is named, and not a word of what it leads to", async () => {
+  await yolo();
+  const yaml = "train: train.txt\nval: images/val\nnames: [cat]\n";
+  await text("data.yaml", yaml);
+  await text("train.txt", "images/train/a.png\n");
+  const secret = join(await mkdtemp(join(tmpdir(), "secret-")), "secret.txt");
+  await writeFile(secret, "password: hunter2\n");
+  for (const name of ["labels/train/a.txt", "train.txt", "data.yaml"]) {
+    const path = join(root, name);
+    await rename(path, `${path}.kept`);
+    await symlink(secret, path);
+    const said = await message(load());
+    expect(said).toContain(`${path} is a link that leads out of its folder`);
+    expect(said).not.toContain("hunter2");
+    await rename(`${path}.kept`, path);
+  }
+  const inside = join(root, "labels/elsewhere.txt");
+  await rename(join(root, "labels/train/a.txt"), inside);
+  await symlink(inside, join(root, "labels/train/a.txt"));
+  expect((await load()).splits.train!.samples[0]!.annotations).toHaveLength(1);
 });
 
 it("label files that nobody reads are named: .TXT is an error, one beside its image a warning", async () => {

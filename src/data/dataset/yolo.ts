@@ -4,7 +4,7 @@ import { basename, dirname, extname } from "node:path";
 import type { Instance } from "../../instance/instance.ts";
 import { UserError } from "../../util/errors.ts";
 import { isObject } from "../../util/untrusted/json.ts";
-import { isMissing, readRegularText } from "../../util/untrusted/regular.ts";
+import { isMissing, readRegularText, refuseEscape } from "../../util/untrusted/regular.ts";
 import { MOST_YAML_BYTES, parseYaml } from "../../util/untrusted/yaml.ts";
 import { imageHeader, type Reading } from "../image/decode.ts";
 import { exists } from "./listing.ts";
@@ -27,6 +27,7 @@ export type YoloFile = {
  * on class names that are not 0..N-1, and on a split that is declared and cannot be found.
  */
 export async function readYolo(root: string, path: string): Promise<YoloFile> {
+  await refuseEscape(path, root);
   const data = parseYaml(await readRegularText(path, { most: MOST_YAML_BYTES }), path).values;
   if (!isObject(data)) throw new UserError(`${path} is not a YOLO data file: it holds no mapping.`);
   const fields = data as Record<string, unknown>;
@@ -69,7 +70,7 @@ export async function yoloSamples(
       continue;
     }
     [sample.width, sample.height] = [size.width, size.height];
-    const lines = await labelLines(labelPath);
+    const lines = await labelLines(labelPath, reading);
     const unread = lines ? null : await unreadLabels(labelPath, path);
     if (unread) problems.push({ kind: "unread-labels", split, file: name, ...unread });
     for (const { line, number } of lines ?? []) {
@@ -158,8 +159,12 @@ async function unreadLabels(labels: string, image: string): Promise<Pick<Problem
 }
 
 /** The rows of a file; null where there is no such file: an image without one is background. */
-async function labelLines(path: string): Promise<{ line: string; number: number }[] | null> {
+async function labelLines(
+  path: string,
+  { within = dirname(path) }: Reading,
+): Promise<{ line: string; number: number }[] | null> {
   try {
+    await refuseEscape(path, within); // what is wrong in a row is shown, and must be the data set's
     const lines = (await readRegularText(path, { most: MOST_LABEL_BYTES }))
       .split(/\r?\n/)
       .map((line, i) => ({ line: line.trim(), number: i + 1 }));

@@ -3,7 +3,7 @@
 import { stat } from "node:fs/promises";
 import { extname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { UserError } from "../../util/errors.ts";
-import { isWithin, readRegularText } from "../../util/untrusted/regular.ts";
+import { isWithin, readRegularText, refuseEscape } from "../../util/untrusted/regular.ts";
 import { IMAGE_EXTENSIONS } from "../image/decode.ts";
 import { listFiles } from "./listing.ts";
 import type { SplitName } from "./sample.ts";
@@ -82,6 +82,7 @@ async function findPlace(
 
 /** The images of a list, a path a line, relative to the list or to the data set's folder. */
 async function inList(root: string, list: string): Promise<YoloImage[]> {
+  await refuseEscape(list, root);
   const lines = (await readRegularText(list, { most: MOST_LIST_BYTES })).split(/\r?\n/).map((line) => line.trim());
   const files: YoloImage[] = [];
   for (const [i, line] of lines.entries()) {

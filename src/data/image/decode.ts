@@ -2,12 +2,10 @@
 // that is asked for.
 
 import { existsSync } from "node:fs";
-import { realpath } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import sharp from "sharp";
 import { UserError } from "../../util/errors.ts";
-import { fileError } from "../../util/files.ts";
-import { isWithin, readRegular } from "../../util/untrusted/regular.ts";
+import { readRegular, refuseEscape } from "../../util/untrusted/regular.ts";
 import { bmpSize, decodeBmp, isBmp } from "./bmp.ts";
 
 // Images are decoded side by side, so one thread each is enough; files are read once, so nothing is worth caching.
@@ -119,21 +117,6 @@ export async function headerOf(
   } catch (cause) {
     throw imageError(path, bytes, cause);
   }
-}
-
-/** Throws UserError if the real place of `path` is not inside the real place of `folder`. */
-export async function refuseEscape(path: string, folder: string): Promise<void> {
-  let real: string;
-  let realFolder: string;
-  try {
-    [real, realFolder] = await Promise.all([realpath(path), realpath(folder)]);
-  } catch (cause) {
-    throw fileError(path, "read", cause);
-  }
-  if (!isWithin(real, realFolder))
-    throw new UserError(`${path} is a link that leads out of its folder ${folder} (to ${real}).`, {
-      hint: "Copy what it leads to in its place (cp -rL copies a whole folder so), or name the folder where the images really are.",
-    });
 }
 
 const RESOLVE = { resolveWithObject: true } as const;

@@ -1,7 +1,7 @@
 // Reading files that others may have made: no pipe or device, nothing beyond a stated size, no link out of a folder.
 
 import { constants, lstatSync, type Stats } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, realpath } from "node:fs/promises";
 import { isAbsolute, join, relative, sep } from "node:path";
 import { UserError } from "../errors.ts";
 import { fileError } from "../files.ts";
@@ -89,6 +89,21 @@ export function checkInside(path: string, folder: string): void {
       });
     if (!facts.isFile() && !facts.isDirectory()) throw notRegular(at, facts);
   }
+}
+
+/** Throws a UserError where the real place of `path` is not inside that of `folder`: links below it may lead about in it, not out of it. */
+export async function refuseEscape(path: string, folder: string): Promise<void> {
+  let real: string;
+  let realFolder: string;
+  try {
+    [real, realFolder] = await Promise.all([realpath(path), realpath(folder)]);
+  } catch (cause) {
+    throw fileError(path, "read", cause);
+  }
+  if (!isWithin(real, realFolder))
+    throw new UserError(`${path} is a link that leads out of its folder ${folder} (to ${real}).`, {
+      hint: "Copy what it leads to in its place (cp -rL copies a whole folder so), or name the folder where it really is.",
+    });
 }
 
 /** Whether a path is that of a folder or lies below it, by the names alone: links are not looked at. */

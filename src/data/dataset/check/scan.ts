@@ -3,19 +3,14 @@
 import { createHash } from "node:crypto";
 import { extname, join } from "node:path";
 import { UserError } from "../../../util/errors.ts";
-import {
-  decodeBytes,
-  headerOf,
-  IMAGE_EXTENSIONS,
-  type ImageHeader,
-  readImageFile,
-  refuseEscape,
-} from "../../image/decode.ts";
+import { refuseEscape } from "../../../util/untrusted/regular.ts";
+import { decodeBytes, headerOf, IMAGE_EXTENSIONS, type ImageHeader, readImageFile } from "../../image/decode.ts";
 import type { Dataset } from "../dataset.ts";
 import { listFiles } from "../listing.ts";
 import {
   boxFault,
   type ClassEntry,
+  countKeys,
   type Problem,
   type ProblemKind,
   type Sample,
@@ -34,6 +29,7 @@ type SplitReport = {
   /** Boxes that training sees. */
   boxes: number;
   crowds: number;
+  /** By name; where several classes share one, by name and id, as `countKeys` gives them. */
   boxesPerClass: Record<string, number>;
   /** Boxes of the fullest image. */
   mostBoxes: number;
@@ -84,6 +80,7 @@ export async function scanDataset(dataset: Dataset, options: ScanOptions = {}): 
   const contents = new Map<string, Twin>();
   const splits: ScanReport["splits"] = {};
   let done = 0;
+  const keys = countKeys(dataset.classes);
   for (const split of present) {
     const report: ReportProblem = (kind, severity, file, message, id) =>
       found.push({
@@ -102,7 +99,7 @@ export async function scanDataset(dataset: Dataset, options: ScanOptions = {}): 
     });
     const headers = looks.map(({ header }, i) => ({ sample: split.samples[i]!, header }));
     ofHeaders.push(...judgeHeaders(split, headers));
-    const counted: SplitReport = emptyReport(split.samples.length, dataset.classes);
+    const counted: SplitReport = emptyReport(split.samples.length, keys);
     for (const [i, look] of looks.entries()) {
       const sample = split.samples[i]!;
       if (look.fault) report(look.fault.kind, "error", sample.file, look.fault.message);
@@ -126,7 +123,7 @@ export async function scanDataset(dataset: Dataset, options: ScanOptions = {}): 
         }
       }
       const { labels } = trainingBoxes(sample.annotations, width ?? Number.MAX_VALUE, height ?? Number.MAX_VALUE);
-      for (const label of labels) counted.boxesPerClass[dataset.classes[label]!.name]! += 1;
+      for (const label of labels) counted.boxesPerClass[keys[label]!]! += 1;
       counted.boxes += labels.length;
       counted.crowds += sample.annotations.filter((a) => a.crowd).length;
       if (labels.length === 0) counted.backgrounds++;
@@ -204,8 +201,8 @@ async function unlisted(split: Split, all: readonly Split[]): Promise<string[]> 
   return names.filter((f) => IMAGE_EXTENSIONS.has(extname(f).toLowerCase()) && !listed.has(join(split.images, f)));
 }
 
-function emptyReport(images: number, classes: readonly ClassEntry[]): SplitReport {
-  const boxesPerClass = Object.fromEntries(classes.map((c) => [c.name, 0]));
+function emptyReport(images: number, keys: readonly string[]): SplitReport {
+  const boxesPerClass = Object.fromEntries(keys.map((key) => [key, 0]));
   return { images, backgrounds: 0, boxes: 0, crowds: 0, boxesPerClass, mostBoxes: 0 };
 }
 

@@ -34,6 +34,8 @@ it("a class without a box, and classes of one name, are warned of", async () => 
   expect(empty).toMatchObject({ kind: "empty-class", severity: "warning" });
   expect(empty!.message).toContain("no box to train on is of dog, cat");
   expect(twins!.message).toContain("several classes are called cat");
+  const { splits } = await scanDataset(await loadDataset({ dir: root }, { strict: false }));
+  expect(splits.train!.boxesPerClass).toEqual({ "cat (id 0)": 1, dog: 0, "cat (id 2)": 0 });
 });
 
 it("the classes of another split are matched by name, and an id that means two classes is refused", async () => {
