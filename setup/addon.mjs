@@ -42,17 +42,29 @@ export async function buildAddon(folder, target, prove) {
   }
 }
 
-/** Build our own small addon, which keeps libtensorflow's greeting off the terminal and answers signals during a step. */
-export async function buildCapture(target) {
+/** Our own small addons, by their targets in setup/native/binding.gyp, and where they go in the engine's package. */
+export const OWN_ADDONS = {
+  /** Keeps libtensorflow's greeting off the terminal and answers signals during a step. */
+  capture: "lib/napi-v8/rfdetr_capture.node",
+  /** Resizes pictures. */
+  image: "lib/napi-v8/rfdetr_image.node",
+};
+
+/** Build them and put them into the folder of the engine's package, each of which appears whole or not at all. */
+export async function buildOwnAddons(folder) {
   const stage = await mkdtemp(join(tmpdir(), "rfdetr-build-"));
-  const fresh = `${target}.${randomBytes(4).toString("hex")}`;
+  const fresh = [];
   try {
     await cp(join(root, "setup", "native"), stage, { recursive: true });
     await nodeGyp(stage, []);
-    await copyFile(join(stage, "build", "Release", "capture.node"), fresh);
-    await rename(fresh, target);
+    for (const [target, path] of Object.entries(OWN_ADDONS)) {
+      const place = join(folder, path);
+      fresh.push(`${place}.${randomBytes(4).toString("hex")}`);
+      await copyFile(join(stage, "build", "Release", `${target}.node`), fresh.at(-1));
+      await rename(fresh.at(-1), place);
+    }
   } finally {
-    await rm(fresh, { force: true });
+    for (const path of fresh) await rm(path, { force: true });
     await rm(stage, { recursive: true, force: true });
   }
 }

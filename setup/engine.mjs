@@ -5,7 +5,7 @@ import { createReadStream, existsSync, readFileSync, realpathSync, statSync } fr
 import { mkdir, readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
-import { buildAddon, buildCapture } from "./addon.mjs";
+import { buildAddon, buildOwnAddons, OWN_ADDONS } from "./addon.mjs";
 import { SetupError } from "./errors.mjs";
 import { libraryInCache, requireOwn } from "./library.mjs";
 import { findCompiler, findMake, findPython, glibcVersion, installCommand, nvidiaGpus } from "./machine.mjs";
@@ -14,7 +14,7 @@ import { LIBRARIES, TENSORFLOW } from "./pins.mjs";
 import { say } from "./progress.mjs";
 
 /** Raised when a built engine of an older version of this set-up has to be built again. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 /** The folder of the tfjs-node-gpu package that this program loads. */
 function packageFolder() {
@@ -153,9 +153,8 @@ async function linkAndBuild(folder, { folder: library, source }, { flavour, aske
 
   const addon = "lib/napi-v8/tfjs_binding.node";
   const tensorflow = await buildAddon(folder, join(folder, addon), loadedVersion);
-  const capture = "lib/napi-v8/rfdetr_capture.node";
-  await buildCapture(join(folder, capture));
-  const files = [addon, capture, ...LIBRARIES.map((name) => `deps/lib/${name}`)];
+  await buildOwnAddons(folder);
+  const files = [addon, ...Object.values(OWN_ADDONS), ...LIBRARIES.map((name) => `deps/lib/${name}`)];
   const stamp = {
     format: FORMAT,
     tensorflow,

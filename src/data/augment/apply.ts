@@ -8,23 +8,24 @@ import { resizePillow } from "../image/resize.ts";
 import { type Area, type Change, type Size, sizeAfter } from "./step.ts";
 
 /**
- * Make the changes and resize to a square. Mirroring is left to `normalise`, which passes over all pixels anyway: `mirrored`
- * says whether it is still to be done.
+ * Make the changes. Mirroring is left to the last resize (`resizeNormalised`), which passes over all pixels anyway: `mirrored` says whether it
+ * is still to be done.
  */
-export function changeImage(
-  image: Rgb,
-  changes: readonly Change[],
-  resolution: number,
-): { image: Rgb; mirrored: boolean } {
+export function changeImage(image: Rgb, changes: readonly Change[]): { image: Rgb; mirrored: boolean } {
   let now = image;
   let mirrored = false;
   for (const { resize, cut, recolour, mirror } of changes) {
-    if (resize) now = resizePillow(now, resize.width, resize.height);
-    if (cut) now = crop(now, mirrored ? { ...cut, left: now.width - cut.left - cut.width } : cut);
+    const { width, height } = resize ?? now;
+    now = resizePillow(now, width, height, { cut: cut && mirrored ? fromRight(cut, width) : cut });
     if (recolour) now = recolour(now);
     if (mirror) mirrored = !mirrored;
   }
-  return { image: resizePillow(now, resolution, resolution), mirrored };
+  return { image: now, mirrored };
+}
+
+/** The same area of the mirrored image. */
+function fromRight(area: Area, width: number): Area {
+  return { ...area, left: width - area.left - area.width };
 }
 
 /**
@@ -62,13 +63,4 @@ function mirrorBoxes({ boxes, ...rest }: PixelBoxes, width: number): PixelBoxes 
     mirrored[i + 2] = width - boxes[i]!;
   }
   return { boxes: mirrored, ...rest };
-}
-
-function crop(image: Rgb, { top, left, width, height }: Area): Rgb {
-  const data = new Uint8Array(3 * width * height);
-  for (let y = 0; y < height; y++) {
-    const from = 3 * ((top + y) * image.width + left);
-    data.set(image.data.subarray(from, from + 3 * width), 3 * width * y);
-  }
-  return { data, width, height };
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { rngFromSeed } from "../../util/random/rng.ts";
 import { toTarget } from "../dataset/sample.ts";
 import type { Rgb } from "../image/decode.ts";
-import { normalise } from "../image/resize.ts";
+import { resizeNormalised } from "../image/resize.ts";
 import { changeBoxes, changeImage } from "./apply.ts";
 import { drawChanges } from "./augment.ts";
 import type { Change } from "./step.ts";
@@ -40,8 +40,9 @@ describe("geometry", () => {
       if (changes.some(({ cut }) => cut)) jitters++;
       if (changes.some(({ mirror }) => mirror)) flips++;
       const side = 160;
-      const { image: changed, mirrored } = changeImage(image, changes, side);
-      const pixels = normalise(changed, { mirror: mirrored });
+      const { image: changed, mirrored } = changeImage(image, changes);
+      const pixels = new Float32Array(3 * side * side);
+      resizeNormalised(changed, side, { out: pixels, mirror: mirrored });
       const moved = changeBoxes(boxes, image, changes);
       const [cx, cy, w, h] = toTarget(moved.boxes, moved.frame.width, moved.frame.height).boxes;
       const seen = whiteBox(pixels, side);
@@ -102,7 +103,7 @@ describe("geometry", () => {
     const image = picture(100, 50, place);
     const dark = (shown: typeof image) => ({ ...shown, data: shown.data.map((v) => v >> 1) });
     const changes: Change[] = [{ mirror: true }, { cut: { top: 5, left: 30, width: 40, height: 40 }, recolour: dark }];
-    const { image: changed, mirrored } = changeImage(image, changes, 40);
+    const { image: changed, mirrored } = changeImage(image, changes);
     const moved = changeBoxes({ boxes: Float64Array.from(place), labels: Int32Array.of(0) }, image, changes);
     expect([...moved.boxes.boxes]).toEqual([10, 5, 40, 25]); // 40..80 of the mirrored image, cut at 70
     expect(mirrored).toBe(true);

@@ -2,7 +2,6 @@
 
 import type { Target } from "../../instance/instance.ts";
 import type { Sample } from "../dataset/sample.ts";
-import type { Prepared } from "./prepare.ts";
 
 /** Images `[batch, height, width, 3]`, normalised, and what belongs to them, all in the same order. */
 export type Batch = {
@@ -24,42 +23,29 @@ export type Batch = {
 /** `message` names the file and what is wrong with it. */
 export type BrokenImage = { imageId: number; message: string };
 
-/** A batch that is being filled: `put` as images come, in any order; `close` leaves out the places that none came for. */
-export function openBatch(sides: readonly number[]): {
-  put(place: number, sample: Sample, prepared: Prepared): void;
-  close(): Omit<Batch, "broken" | "wait">;
-} {
-  const side = Math.max(...sides);
-  const size = side * side * 3;
-  const images = new Float32Array(sides.length * size);
-  const parts: ({ sample: Sample; target: Target; originalSize: [number, number] } | undefined)[] = sides.map(
-    () => undefined,
-  );
+/** What a place of a batch holds: the image that stands there, prepared, and the side of its own square. */
+export type PlacedImage = { sample: Sample; target: Target; width: number; height: number; side: number };
+
+/** The batch of prepared pixels `[places, side, side, 3]`; places that nothing came for are left out. */
+export function placedBatch(
+  pixels: Float32Array,
+  placed: readonly (PlacedImage | undefined)[],
+  { side }: { side: number },
+): Omit<Batch, "broken" | "wait"> {
+  const size = 3 * side * side;
+  const kept = placed.flatMap((image, place) => (image ? [{ ...image, place }] : []));
+  for (const [to, { place }] of kept.entries())
+    if (to !== place) pixels.copyWithin(to * size, place * size, (place + 1) * size);
+  const own = kept.map((image) => image.side);
+  const mask = own.some((one) => one < side) ? paddingOf(own, side) : undefined;
   return {
-    put: (place, sample, { pixels, target, width, height }) => {
-      const [own, first] = [3 * sides[place]!, place * size];
-      if (own === 3 * side) images.set(pixels, first);
-      else
-        for (let y = 0; y < sides[place]!; y++)
-          images.set(pixels.subarray(y * own, (y + 1) * own), first + y * side * 3);
-      parts[place] = { sample, target, originalSize: [height, width] };
-    },
-    close: () => {
-      const kept = parts.flatMap((part, place) => (part ? [{ ...part, place }] : []));
-      for (const [to, { place }] of kept.entries())
-        if (to !== place) images.copyWithin(to * size, place * size, (place + 1) * size);
-      const own = kept.map(({ place }) => sides[place]!);
-      const mask = own.some((one) => one < side) ? paddingOf(own, side) : undefined;
-      return {
-        images: kept.length < parts.length ? images.subarray(0, kept.length * size) : images,
-        ...(mask && { mask }),
-        shape: [kept.length, side, side, 3],
-        targets: kept.map(({ target }) => target),
-        imageIds: kept.map(({ sample }) => sample.imageId),
-        files: kept.map(({ sample }) => sample.file),
-        originalSizes: kept.map(({ originalSize }) => originalSize),
-      };
-    },
+    images: kept.length < placed.length ? pixels.subarray(0, kept.length * size) : pixels,
+    ...(mask && { mask }),
+    shape: [kept.length, side, side, 3],
+    targets: kept.map(({ target }) => target),
+    imageIds: kept.map(({ sample }) => sample.imageId),
+    files: kept.map(({ sample }) => sample.file),
+    originalSizes: kept.map(({ width, height }) => [height, width]),
   };
 }
 

@@ -6,8 +6,9 @@ import { rngFromSeed } from "../../util/random/rng.ts";
 import { createThreadPool, type ThreadPool } from "../../util/threads/threadPool.ts";
 import type { Augment } from "../augment/augment.ts";
 import type { Sample, Split } from "../dataset/sample.ts";
-import { type Batch, type BrokenImage, openBatch } from "./batch.ts";
-import { prepare } from "./prepare.ts";
+import type { Batch, BrokenImage } from "./batch.ts";
+import { type ImageTask, prepare } from "./prepare.ts";
+import { readBatch } from "./readBatch.ts";
 import { imageWeights, type Resampling } from "./resample.ts";
 import { epochLength, epochOrder } from "./sampler.ts";
 
@@ -46,8 +47,6 @@ export type Loader = {
   close(): Promise<void>;
 };
 
-type ReadOptions = { side: number; words: [seed: number, ...rest: number[]]; signal: AbortSignal };
-
 /** Words beside seed, epoch and place that keep random streams apart. */
 const SIDE = 1;
 
@@ -71,36 +70,23 @@ export function createLoader(options: LoaderOptions): Loader {
     return typeof resolution === "function" ? resolution(epoch, Math.floor(place / batchSize)) : resolution;
   };
 
-  /** The image at a place, or where it is broken the next one that can be read: none but itself in an evaluation. */
-  const read = async (place: number, order: readonly number[], { side, words, signal }: ReadOptions) => {
-    const broken: BrokenImage[] = [];
-    for (let further = 0; ; further++) {
-      const sample = samples[order[(place + further) % order.length]!]!;
-      const task = { sample: shapes ? sample : boxesOf(sample), reading: split.reading, augment, shapes, words };
-      try {
-        return { sample, prepared: await pool.run({ ...task, resolution: side }, { signal }), broken };
-      } catch (cause) {
-        if (!(cause instanceof UserError) || mostBroken === 0) throw cause;
-        broken.push({ imageId: sample.imageId, message: cause.message });
-        if (!training) return { sample, prepared: undefined, broken };
-        if (further >= Math.min(mostBroken, order.length - 1)) throw cause;
-      }
-    }
-  };
-
-  const load = async (epoch: number, index: number, order: readonly number[], signal: AbortSignal) => {
+  const load = (epoch: number, index: number, order: readonly number[], signal: AbortSignal) => {
     const start = index * batchSize;
     const places = order.slice(start, start + batchSize).map((_, i) => start + i);
-    const sides = places.map((place) => sideAt(epoch, place));
-    const batch = openBatch(sides);
-    const broken = await Promise.all(
-      places.map(async (place, i) => {
-        const found = await read(place, order, { side: sides[i]!, words: [seed, epoch, place], signal });
-        if (found.prepared) batch.put(i, found.sample, found.prepared);
-        return found.broken;
-      }),
+    const sampleAt = (place: number) => {
+      const sample = samples[order[place % order.length]!]!;
+      return shapes ? sample : boxesOf(sample);
+    };
+    const tasks = places.map(
+      (place): ImageTask => ({ sample: sampleAt(place), side: sideAt(epoch, place), words: [seed, epoch, place] }),
     );
-    return { ...batch.close(), broken: broken.flat() };
+    const most = training ? Math.min(mostBroken, order.length - 1) : 0;
+    return readBatch(tasks, {
+      prepare: (images) => pool.run({ images, reading: split.reading, augment, shapes }, { signal }),
+      // the next one of the order that can be read
+      replacement: (i, n) => (n <= most ? sampleAt(places[i]! + n) : undefined),
+      leaveOut: !training && mostBroken > 0,
+    });
   };
 
   const refuseTooMany = brokenLimit(split.name, mostBroken);
@@ -110,7 +96,7 @@ export function createLoader(options: LoaderOptions): Loader {
       const order = training ? epochOrder(seed, epoch, orderOptions) : samples.map((_, i) => i);
       const ahead: Promise<Omit<Batch, "wait">>[] = [];
       const stop = new AbortController();
-      setMaxListeners(0, stop.signal); // one listener an image under way
+      setMaxListeners(0, stop.signal); // one listener a batch under way
       let next = fromBatch;
       try {
         for (let index = fromBatch; index < batches; index++) {

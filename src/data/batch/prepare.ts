@@ -1,37 +1,68 @@
-// One image from its file to what the model and the loss take. A pure function of its task, so any thread may run it.
+// The images of one batch from their files to what the model and the loss take. A pure function of its task, so any thread may run it.
 
 import type { Target } from "../../instance/instance.ts";
+import { UserError } from "../../util/errors.ts";
 import { rngFromSeed } from "../../util/random/rng.ts";
+import { type Thrown, toThrown } from "../../util/threads/thread.ts";
 import { changeBoxes, changeImage } from "../augment/apply.ts";
 import { type Augment, drawChanges } from "../augment/augment.ts";
 import { type Sample, toTarget, trainingBoxes } from "../dataset/sample.ts";
-import { decodeFile, type Reading } from "../image/decode.ts";
-import { normalise } from "../image/resize.ts";
+import { decodeFile, type Reading, type Rgb } from "../image/decode.ts";
+import { resizeNormalised } from "../image/resize.ts";
 
-/** All that it takes to prepare one image; plain data, so that it can be sent to a thread. */
-export type PrepareTask = {
+/** One image of a task. */
+export type ImageTask = {
   sample: Sample;
-  reading: Reading;
-  resolution: number;
-  /** Null: only resize. */
-  augment: Augment | null;
-  /** Whether the target gets masks and keypoints. */
-  shapes: boolean;
+  /** Side of its square, in pixels. */
+  side: number;
   /** Words of the random stream of this image: seed, epoch, position in the epoch. */
   words: [seed: number, ...rest: number[]];
 };
 
-/** `pixels` is float32 `[resolution, resolution, 3]`, normalised. */
-export type Prepared = { pixels: Float32Array; target: Target; width: number; height: number };
+/** All that it takes to prepare some images; plain data, so that it can be sent to a thread. */
+export type PrepareTask = {
+  images: readonly ImageTask[];
+  reading: Reading;
+  /** Null: only resize. */
+  augment: Augment | null;
+  /** Whether targets get masks and keypoints. */
+  shapes: boolean;
+};
 
-/** Throws UserError naming the image file. */
-export async function prepare({ sample, reading, resolution, augment, shapes, words }: PrepareTask): Promise<Prepared> {
-  const image = await decodeFile(sample.path, reading);
-  const { width, height } = image;
-  const changes = augment ? drawChanges(rngFromSeed(...words), image, augment) : [];
-  const annotated = trainingBoxes(sample.annotations, width, height, { shapes });
-  const { boxes, frame } = changeBoxes(annotated, image, changes);
-  const changed = changeImage(image, changes, resolution);
-  const pixels = normalise(changed.image, { mirror: changed.mirrored });
-  return { pixels, target: toTarget(boxes, frame.width, frame.height), width, height };
+/** What belongs to an image, `width` and `height` being those of the file; or a UserError that names the file, where it cannot be read. */
+type Prepared = { target: Target; width: number; height: number } | { failed: Thrown };
+
+/** `pixels` is float32 `[images, side, side, 3]`, normalised; `side` is the largest one, and what an image does not fill is 0. */
+export type PreparedBatch = { pixels: Float32Array; side: number; images: Prepared[] };
+
+export async function prepare(task: PrepareTask): Promise<PreparedBatch> {
+  const side = Math.max(...task.images.map((image) => image.side));
+  const size = 3 * side * side;
+  const pixels = new Float32Array(task.images.length * size);
+  const images: Prepared[] = [];
+  const decode = (i: number) => decodeFile(task.images[i]!.sample.path, task.reading).catch((cause: Error) => cause);
+  let next = decode(0);
+  for (const [i, image] of task.images.entries()) {
+    const decoded = await next;
+    if (i + 1 < task.images.length) next = decode(i + 1); // in a thread of sharp's, while this one computes
+    if (decoded instanceof UserError) images.push({ failed: toThrown(decoded) });
+    else if (decoded instanceof Error) throw decoded;
+    else images.push(fill(pixels.subarray(i * size, (i + 1) * size), decoded, { image, task, stride: 3 * side }));
+  }
+  return { pixels, side, images };
+}
+
+/** Write the pixels of one image into its place of the batch. */
+function fill(
+  out: Float32Array,
+  decoded: Rgb,
+  { image, task, stride }: { image: ImageTask; task: PrepareTask; stride: number },
+): Prepared {
+  const { width, height } = decoded;
+  const changes = task.augment ? drawChanges(rngFromSeed(...image.words), decoded, task.augment) : [];
+  const annotated = trainingBoxes(image.sample.annotations, width, height, { shapes: task.shapes });
+  const { boxes, frame } = changeBoxes(annotated, decoded, changes);
+  const changed = changeImage(decoded, changes);
+  resizeNormalised(changed.image, image.side, { out, stride, mirror: changed.mirrored });
+  return { target: toTarget(boxes, frame.width, frame.height), width, height };
 }

@@ -1,4 +1,4 @@
-// The thread that prepares images: tasks come in, pixels go out without being copied.
+// The thread that prepares the images of a batch: tasks come in, pixels go out without being copied.
 
 import { carryOut } from "../../util/threads/threadPool.ts";
 import { prepare } from "./prepare.ts";

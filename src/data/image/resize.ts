@@ -1,111 +1,90 @@
 // The two resizes of the reference: Pillow's antialiased bilinear (training and evaluation) and plain bilinear (prediction).
 
 import type { Rgb } from "./decode.ts";
+import { imageAddon } from "./pillow/addon.ts";
+import { type Kernel, triangle } from "./pillow/kernel.ts";
+import { resizeInPasses } from "./pillow/passes.ts";
 
 /** Mean and standard deviation per RGB channel, on the scale 0..1. */
 export type Normalisation = { mean: readonly number[]; std: readonly number[] };
 
 export const IMAGENET: Normalisation = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 
-/** Fixed-point bits of a weight: as Pillow's Resample.c, so that results are equal to the bit. */
-const BITS = 22;
-
-/** For each output position, the first input position and its fixed-point weights, `taps` to a position. */
-type Kernel = { first: Int32Array; count: Int32Array; weights: Int32Array; taps: number };
+/** A part of a resized image, in pixels of that. */
+type Part = { left: number; top: number; width: number; height: number };
 
 /**
  * Resize as Pillow does with BILINEAR: a triangle filter widened when shrinking, horizontally then vertically, rounded to
- * bytes after each pass. Returns its argument if nothing changes.
+ * bytes after each pass. Of the result only the part `cut` is made. Returns its argument if nothing changes.
  */
-export function resizePillow(image: Rgb, width: number, height: number): Rgb {
-  let { data } = image;
-  if (width !== image.width) {
-    const kernel = triangle(image.width, width);
-    const out = new Uint8Array(3 * width * image.height);
-    for (let y = 0; y < image.height; y++) {
-      const row = 3 * image.width * y;
-      let at = 3 * width * y;
-      for (let x = 0; x < width; x++) {
-        let [r, g, b] = [HALF, HALF, HALF];
-        let from = row + 3 * kernel.first[x]!;
-        let k = x * kernel.taps;
-        for (const end = k + kernel.count[x]!; k < end; k++) {
-          const weight = kernel.weights[k]!;
-          r += data[from++]! * weight;
-          g += data[from++]! * weight;
-          b += data[from++]! * weight;
-        }
-        out[at++] = r >> BITS;
-        out[at++] = g >> BITS;
-        out[at++] = b >> BITS;
-      }
-    }
-    data = out;
-  }
-  if (height !== image.height) {
-    const kernel = triangle(image.height, height);
-    const stride = 3 * width;
-    const out = new Uint8Array(stride * height);
-    const sums = new Int32Array(stride);
-    for (let y = 0; y < height; y++) {
-      sums.fill(HALF);
-      for (let k = 0; k < kernel.count[y]!; k++) {
-        const weight = kernel.weights[y * kernel.taps + k]!;
-        const row = (kernel.first[y]! + k) * stride;
-        for (let i = 0; i < stride; i++) sums[i]! += data[row + i]! * weight;
-      }
-      for (let i = 0; i < stride; i++) out[y * stride + i] = sums[i]! >> BITS;
-    }
-    data = out;
-  }
-  return data === image.data ? image : { data, width, height };
+export function resizePillow(image: Rgb, width: number, height: number, { cut }: { cut?: Part | undefined } = {}): Rgb {
+  if (!cut && width === image.width && height === image.height) return image;
+  const part = cut ?? { left: 0, top: 0, width, height };
+  const xs = triangle(image.width, width, { start: part.left, count: part.width });
+  const ys = triangle(image.height, height, { start: part.top, count: part.height });
+  const data = new Uint8Array(3 * part.width * part.height);
+  const done = imageAddon()?.resize(
+    image.data,
+    3 * image.width,
+    xs.rows,
+    xs.step,
+    ys.rows,
+    ys.step,
+    data,
+    3 * part.width,
+  );
+  return { data: done ? data : resizeInPasses(image, xs, ys), width: part.width, height: part.height };
 }
 
-const HALF = 1 << (BITS - 1);
-
-function triangle(from: number, to: number): Kernel {
-  const scale = from / to;
-  const support = Math.max(scale, 1);
-  const taps = 2 * Math.ceil(support) + 1;
-  const [first, count, weights] = [new Int32Array(to), new Int32Array(to), new Int32Array(to * taps)];
-  for (let i = 0; i < to; i++) {
-    const centre = (i + 0.5) * scale;
-    const start = Math.max(Math.trunc(centre - support + 0.5), 0);
-    const n = Math.min(Math.trunc(centre + support + 0.5), from) - start;
-    const w = Array.from({ length: n }, (_, j) => Math.max(1 - Math.abs((j + start - centre + 0.5) / support), 0));
-    const sum = w.reduce((a, b) => a + b, 0);
-    first[i] = start;
-    count[i] = n;
-    for (let j = 0; j < n; j++) weights[i * taps + j] = Math.trunc(0.5 + (w[j]! / sum) * (1 << BITS));
-  }
-  return { first, count, weights, taps };
+/**
+ * Resize to a square as `resizePillow` does, and normalise, into `out`: float32 rows of `stride` values, by default those of the square alone.
+ * `mirror` swaps left and right on the way.
+ */
+export function resizeNormalised(
+  image: Rgb,
+  side: number,
+  { out, stride = 3 * side, mirror = false }: { out: Float32Array; stride?: number; mirror?: boolean },
+): void {
+  const [xs, ys] = [image.width, image.height].map((from) => triangle(from, side, { start: 0, count: side })) as [
+    Kernel,
+    Kernel,
+  ];
+  const kernels = [xs.rows, xs.step, ys.rows, ys.step] as const;
+  if (imageAddon()?.resize(image.data, 3 * image.width, ...kernels, out, stride, tables(), Number(mirror))) return;
+  const pixels = normalise({ data: resizeInPasses(image, xs, ys), width: side, height: side }, { mirror });
+  for (let y = 0; y < side; y++) out.set(pixels.subarray(3 * side * y, 3 * side * (y + 1)), stride * y);
 }
 
 /** Bytes to normalised float32 `[height, width, 3]`; `mirror` swaps left and right on the way. */
 export function normalise(image: Rgb, { mirror = false }: { mirror?: boolean } = {}): Float32Array {
-  const { mean, std } = IMAGENET;
   const { data, width, height } = image;
-  const tables = [0, 1, 2].map((c) => table(mean[c]!, std[c]!));
-  const [red, green, blue] = tables as [Float32Array, Float32Array, Float32Array];
+  const table = tables();
   const out = new Float32Array(data.length);
   const step = mirror ? -6 : 0;
   let at = 0;
   for (let y = 0; y < height; y++) {
     let from = 3 * width * y + (mirror ? 3 * (width - 1) : 0);
     for (let x = 0; x < width; x++) {
-      out[at++] = red[data[from++]!]!;
-      out[at++] = green[data[from++]!]!;
-      out[at++] = blue[data[from++]!]!;
+      out[at++] = table[data[from++]!]!;
+      out[at++] = table[256 + data[from++]!]!;
+      out[at++] = table[512 + data[from++]!]!;
       from += step;
     }
   }
   return out;
 }
 
-/** `(v / 255 - mean) / std` of every byte, each operation rounded to float32 as the reference's tensors are. */
-function table(mean: number, std: number): Float32Array {
+let cached: Float32Array | undefined;
+
+/** `(v / 255 - mean) / std` of every byte, channel by channel, each operation rounded to float32 as the reference's tensors are. */
+function tables(): Float32Array {
   const round = Math.fround;
-  return Float32Array.from({ length: 256 }, (_, v) => round(round(round(v / 255) - round(mean)) / round(std)));
+  const { mean, std } = IMAGENET;
+  cached ??= Float32Array.from({ length: 3 * 256 }, (_, i) => {
+    const c = i >> 8;
+    return round(round(round((i & 255) / 255) - round(mean[c]!)) / round(std[c]!));
+  });
+  return cached;
 }
 
 /**
