@@ -21,7 +21,7 @@ test("keys have their documentation, and their default where there is one", () =
   expect(text).toContain(
     "    /** Learning rate of everything but the encoder @default 0.0001 */\n    lr?: number | undefined;",
   );
-  const keys = text.match(/^ +\w+\??: /gm) ?? [];
+  const keys = text.match(/^ +[\w$]+\??: /gm) ?? [];
   expect(keys.length).toBeGreaterThan(90);
   expect(text.match(/^ +\/\*\* \S.* \*\/$/gm)).toHaveLength(keys.length);
 });

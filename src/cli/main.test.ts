@@ -54,6 +54,37 @@ it("what a person can mend gives code 2, one message and no stack", async () => 
   }
 });
 
+it("a command line that lacks something, or says it otherwise, is answered with the one that was meant", async () => {
+  const cases: [string[], string, string][] = [
+    [
+      ["mine.yaml"],
+      'There is no command "mine.yaml"; a recipe is given with --recipe.',
+      "rfdetr-train --recipe mine.yaml",
+    ],
+    [["train", "mine.yaml"], "train takes its recipe with --recipe.", "rfdetr-train train --recipe mine.yaml"],
+    [["check", "--no-cost", "a.yml"], "check takes its recipe with --recipe.", "rfdetr-train check --recipe a.yml"],
+    [["check", "--rceipe", "x"], "check needs --recipe. You wrote --rceipe; did you mean --recipe?", "check --help"],
+    [["predict", "--weights", "w"], "predict needs --images.", "rfdetr-train predict --help"],
+    [["convert", "RUN"], "convert needs <out>.", "rfdetr-train convert <in> <out>"],
+    [["compare"], "compare needs <runA> and <runB>.", "rfdetr-train compare <runA> <runB>"],
+    [["resume"], "resume needs <dir>.", "rfdetr-train resume <dir>"],
+    [["recipes", "nano", "b"], "Unknown argument: b.", "rfdetr-train recipes --help"],
+  ];
+  for (const [words, message, hint] of cases) {
+    const { code, err } = await run(...words);
+    expect({ words, code, err }).toEqual({ words, code: 2, err: expect.stringContaining(message) });
+    expect(err).toMatch(new RegExp(`Hint: .*${hint.replaceAll(/[.*]/g, "\\$&")}\n$`));
+  }
+});
+
+it("help is a command, too, and a shell can complete commands", async () => {
+  expect(await run("help")).toEqual(await run("--help"));
+  expect(await run("help", "predict")).toEqual(await run("predict", "--help"));
+  expect((await run("completion")).out).toContain("--get-yargs-completions");
+  const { out } = await run("--get-yargs-completions", "rfdetr-train", "predict", "--");
+  expect(out.split("\n")).toContain("--weights");
+});
+
 it("with --json an error is one object on stdout, with the same exit code", async () => {
   const cases: [string[], object][] = [
     [

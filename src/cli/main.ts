@@ -6,8 +6,6 @@ import type { Argv, CommandModule } from "yargs";
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { programVersion } from "../run/environment.ts";
-import { closest } from "../util/closest.ts";
-import { UserError } from "../util/errors.ts";
 import { reportError } from "./reportError.ts";
 import { compareCommand } from "./runs/compare.ts";
 import { extendCommand } from "./runs/extend.ts";
@@ -21,6 +19,7 @@ import { doctorCommand } from "./setup/doctor.ts";
 import { recipesCommand } from "./setup/recipes.ts";
 import { offerSetup, setupCommand } from "./setup/setup.ts";
 import { hasStopSignal, installSignals, STOPPED } from "./signals.ts";
+import { helpFirst, refuseUnknownCommand, usageError } from "./usage.ts";
 import { benchmarkCommand } from "./weights/benchmark.ts";
 import { convertCommand } from "./weights/convert.ts";
 import { evaluateCommand } from "./weights/evaluate.ts";
@@ -52,11 +51,17 @@ const commands = [
   doctorCommand,
 ] as unknown as Command[];
 
+/** How each command is called, such as "resume <dir>". */
+const USAGES = commands
+  .flatMap(({ command }) => [command].flat().map(String))
+  .filter((usage) => !usage.startsWith("$0"));
+const NAMES = [...USAGES.map((usage) => usage.split(" ")[0]!), "completion", "help"];
+
 /** Run one command line; returns the exit code: 0 done, 1 a bug, 2 the user can fix it, 3 stopped. */
 async function main(words: string[]): Promise<number> {
   try {
-    refuseUnknownCommand(words);
-    const parser: Argv = yargs(words);
+    refuseUnknownCommand(words, NAMES);
+    const parser: Argv = yargs(helpFirst(words));
     await parser
       .scriptName("rfdetr-train")
       .usage("Fine-tune RF-DETR object detectors.\n\n$0 --recipe FILE\n$0 <command>")
@@ -64,13 +69,14 @@ async function main(words: string[]): Promise<number> {
       .command(commands as unknown as CommandModule[])
       .version(programVersion())
       .alias({ h: "help", v: "version" })
+      .completion("completion", "Print a script for the shell that completes commands and options")
       .strict()
       .wrap(Math.min(110, process.stdout.columns ?? 100))
       .exitProcess(false)
       .fail((message, error) => {
         throw error && error.name !== "YError"
           ? error
-          : usageError(message, words, Object.keys((parser as Parser).getOptions().key));
+          : usageError(message, words, { options: Object.keys((parser as Parser).getOptions().key), usages: USAGES });
       })
       .parseAsync();
     return Number(process.exitCode ?? 0);
@@ -86,25 +92,6 @@ function again(words: string[]): number {
     stdio: "inherit",
   });
   return status ?? STOPPED;
-}
-
-function refuseUnknownCommand([first]: string[]): void {
-  const names = commands.flatMap(({ command }) => [command].flat().map((name) => String(name).split(" ")[0]!));
-  if (first === undefined || first.startsWith("-") || names.includes(first)) return;
-  const known = names.filter((name) => name !== "$0");
-  const meant = closest(first, known);
-  throw new UserError(`There is no command "${first}".${meant ? ` Did you mean "${meant}"?` : ""}`, {
-    hint: `Commands: ${known.join(", ")}. To train: rfdetr-train --recipe FILE`,
-  });
-}
-
-/** What yargs has to say about a command line, with the option that was probably meant. */
-function usageError(message: string, words: string[], options: readonly string[]): UserError {
-  const unknown = /^Unknown arguments?: ([^,]+)/.exec(message)?.[1];
-  const written = words.find((word) => word.replace(/^-+/, "").split("=")[0] === unknown) ?? unknown;
-  const meant = unknown && closest(unknown, options);
-  const text = unknown ? `Unknown argument: ${written}.${meant ? ` Did you mean --${meant}?` : ""}` : message;
-  return new UserError(text, { hint: "Run rfdetr-train --help, or --help after a command." });
 }
 
 /** Whether a command line asks for JSON, also one that cannot be parsed. */

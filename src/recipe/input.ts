@@ -2,6 +2,8 @@
 // biome-ignore-all format: generated
 
 export interface RecipeInput {
+  /** Where an editor finds the schema of recipes; a run does not look at it */
+  $schema?: string | undefined;
   /** Name of the run and of its folder under checkpoints/; default: the recipe file's name */
   name?: string | undefined;
   /** Seed of everything that is random @default 7 */
@@ -129,7 +131,7 @@ export interface RecipeInput {
     lr_component_decay?: number | undefined;
     /** AdamW weight decay @default 0.0001 */
     weight_decay?: number | undefined;
-    /** Largest global norm of the gradient @default 0.1 */
+    /** Largest global norm of the gradient; 0 leaves gradients as they are @default 0.1 */
     clip_max_norm?: number | undefined;
     /** Stochastic depth: how likely the encoder's last block is dropped; less for those before it @default 0 */
     drop_path?: number | undefined;

@@ -40,6 +40,15 @@ describe("a recipe", () => {
     expect(recipe.data.augment).toEqual({ horizontal_flip: 0.5, scale_jitter: true });
   });
 
+  it("may name the schema that editors read, which is no part of it", async () => {
+    expect(await load(`$schema: ./recipe.schema.json\n${DATA}`)).toEqual(await load(DATA));
+  });
+
+  it("leaves gradients unclipped where the reference does: at a norm of 0", async () => {
+    expect((await load(DATA, ["train.clip_max_norm=0"])).train.clip_max_norm).toBe(0);
+    expect(await fault(DATA, ["train.clip_max_norm=-1"])).toContain("train.clip_max_norm is -1");
+  });
+
   it("comes back the same after it was resolved and written", async () => {
     const recipe = await load(`${DATA}train: { ema: none, lr: 1e-7 }\nmodel: { variant: small, resolution: 640 }\n`);
     const path = join(folder, "again.yaml");

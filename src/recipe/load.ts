@@ -135,7 +135,7 @@ function resolve(raw: unknown, source: string, where: (fault: Fault) => string):
       hint: `${key === "all" ? "All keys and what they take" : `What ${key} is and takes`}: rfdetr-train recipes --explain ${key}`,
     });
   }
-  const { name, weights, ...rest } = result.data;
+  const { $schema: _, name, weights, ...rest } = result.data;
   const { variant } = rest.model;
   return {
     name: name ?? "run",

@@ -48,7 +48,7 @@ const train = section(
       .default(0.7)
       .describe("Factor on the learning rate of the decoder; squared, of the encoder"),
     weight_decay: rate().default(1e-4).describe("AdamW weight decay"),
-    clip_max_norm: z.number().positive().default(0.1).describe("Largest global norm of the gradient"),
+    clip_max_norm: rate().default(0.1).describe("Largest global norm of the gradient; 0 leaves gradients as they are"),
     drop_path: z
       .number()
       .min(0)
@@ -125,6 +125,7 @@ const METRIC = new RegExp(`^(${[...SUMMARY, ...PREFIXES.map((prefix) => `${prefi
 
 /** A recipe as a person writes it. `name` and `weights` have defaults that depend on the rest; see load.ts. */
 export const recipeSchema = z.strictObject({
+  $schema: z.string().optional().describe("Where an editor finds the schema of recipes; a run does not look at it"),
   name: z
     .string()
     .regex(/^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?$/, "letters, digits, dots, dashes and underscores")
@@ -169,4 +170,4 @@ export const recipeSchema = z.strictObject({
 });
 
 /** A resolved recipe: defaults filled in. Architecture fields that were not set are absent: the variant has them. */
-export type Recipe = z.output<typeof recipeSchema> & { name: string; weights: string };
+export type Recipe = Omit<z.output<typeof recipeSchema>, "$schema"> & { name: string; weights: string };

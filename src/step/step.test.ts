@@ -41,6 +41,21 @@ test("the loss falls over steps on one batch, and the rows have the reference's 
   disposeLearner(learner);
 });
 
+test("a norm limit of 0 clips nothing", async () => {
+  const after = async (clipMaxNorm: number) => {
+    const learner = tinyLearner();
+    for (let i = 0; i < 2; i++)
+      await trainStep(learner, { ...settings, clipMaxNorm }, { batches: [noiseBatch(1, 2)], rateFactor: 1, step: 0 });
+    const tensors = await learnerTensors(learner);
+    disposeLearner(learner);
+    return tensors.optimizer;
+  };
+  const unclipped = await after(0);
+  expectSame(unclipped, await after(1e6));
+  const clipped = await after(0.1);
+  expect([...unclipped].some(([name, { bytes }]) => Buffer.compare(bytes, clipped.get(name)!.bytes) !== 0)).toBe(true);
+});
+
 test("fifty steps leak no tensor, with accumulation, too", async () => {
   const before = tf.memory().numTensors;
   const learner = tinyLearner();

@@ -27,13 +27,13 @@ export const rollbackCommand: CommandModule<object, Arguments> = {
       console.log(JSON.stringify(done));
       return;
     }
-    const { name, epoch, step, metric, score, best, movedAside, folder, rowsCut, rowsFile, warning } = done;
+    const { name, epoch, step, metric, score, best, movedAside, filesAside, folder, rowsCut, rowsFile, warning } = done;
     const scored = score === null ? "" : `, ${metric} ${score.toFixed(3)}`;
     printResult(
       `Restored: checkpoint ${name} (epoch ${epoch + 1}, step ${step}${scored}) is the last one now, and intact.`,
     );
     printResult(`Best checkpoint: ${best ?? "none"}`);
-    if (folder) printResult(`Moved aside: ${movedAside.join(", ")} to ${folder}`);
+    if (folder) printResult(`Moved aside: ${[...movedAside, ...filesAside].join(", ")} to ${folder}`);
     if (rowsFile) printResult(`Cut: ${rowsCut} rows of metrics.jsonl, kept in ${rowsFile}`);
     if (warning) printResult(`Warning: ${warning}`);
     printResult(`Overridden: nothing, the recipe stays as it is. Continue with: rfdetr-train resume ${dir}`);

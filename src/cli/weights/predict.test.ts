@@ -88,6 +88,28 @@ it("writes results and pictures, names what cannot be read, and touches nothing 
   expect(again.out).toMatch(/\n2 images: \d+ [a-e].*\nResults: photos\/found\/predictions\.json\n$/);
 }, 60_000);
 
+it("looks for the classes that are named, and says what it left out and how long an image takes", async () => {
+  const film = join(folder, "photos", "two", "film.mp4");
+  await writeFile(film, "no image");
+  const all = ["--threshold", "0.2", "--images", "photos/one", "photos/two", "--no-pictures"];
+  const named = await run(...BASE, ...all, "--classes", "b", "d");
+  await rm(film);
+  expect(named).toMatchObject({ code: 0, out: expect.stringContaining("Left out, as no images: photos/two/film.mp4") });
+  expect(named.out).toMatch(/\n2 images: \d+ [bd].*; \d+ ms an image\n/);
+  const found = async (path: string) => {
+    const results = JSON.parse(await readFile(path, "utf8")) as { category_name: string }[];
+    await rm(join(folder, "predictions"), { recursive: true });
+    return results;
+  };
+  const some = await found(join(folder, "predictions", "predictions.json")); // where --out is not given
+  await run(...BASE, ...all);
+  const every = await found(join(folder, "predictions", "predictions.json"));
+  expect(some).toEqual(every.filter(({ category_name: name }) => name === "b" || name === "d"));
+  expect(some.length).toBeLessThan(every.length);
+  const wrong = await run(...BASE, ...all, "--classes", "bb");
+  expect(wrong).toMatchObject({ code: 2, err: expect.stringContaining('The model has no class "bb". Did you mean') });
+}, 60_000);
+
 it("takes the threshold that is recorded with the weights, and says what lies just below it", async () => {
   await writeTinyOnnx(join(folder, "tiny.onnx"), { threshold: 0.9 });
   const words = ["--weights", "tiny.onnx", "--images", "photos/one", "--out", "found", "--no-pictures"];

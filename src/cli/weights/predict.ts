@@ -24,6 +24,7 @@ type Arguments = {
   images: string[];
   out: string;
   threshold: string;
+  classes?: string[];
   maxDets?: number;
   batchSize: number;
   device: string;
@@ -39,6 +40,7 @@ const CHOSEN: Record<PredictReport["threshold_from"], string> = {
 };
 const MOST_SHOWN = 20;
 const MOST_CLASSES = 8;
+const MOST_FILES = 5;
 
 export const predictCommand: CommandModule<object, Arguments> = {
   command: "predict",
@@ -47,12 +49,22 @@ export const predictCommand: CommandModule<object, Arguments> = {
     yargs
       .option("weights", { ...WEIGHTS_OPTION, demandOption: true })
       .option("images", { ...IMAGES_OPTION, demandOption: true })
-      .option("out", { ...OUT_OPTION, demandOption: true, describe: "Folder for predictions.json and the pictures" })
+      .option("out", {
+        ...OUT_OPTION,
+        default: "predictions",
+        describe: "Folder for predictions.json and the pictures",
+      })
       .option("threshold", {
         type: "string",
         requiresArg: true,
         default: "auto",
         describe: "Leave out what scores no more than this; auto: what the run found best (else 0.5)",
+      })
+      .option("classes", {
+        type: "string",
+        array: true,
+        requiresArg: true,
+        describe: "Names of the classes to look for [default: all]",
       })
       .option("max-dets", { type: "number", requiresArg: true, describe: "Most detections an image" })
       .option("batch-size", { type: "number", requiresArg: true, default: 4, describe: "Images a forward pass" })
@@ -61,7 +73,7 @@ export const predictCommand: CommandModule<object, Arguments> = {
       .option("pictures", { type: "boolean", default: true, describe: "Write pictures; --no-pictures leaves them out" })
       .option("json", JSON_OPTION) as never,
   handler: async (args) => {
-    requireOnce(args, { lists: ["images"] });
+    requireOnce(args, { lists: ["images", "classes"] });
     const report = await run(args);
     if (args.json) process.stdout.write(`${JSON.stringify(report)}\n`);
     else printResult(asText(report));
@@ -71,7 +83,7 @@ export const predictCommand: CommandModule<object, Arguments> = {
 
 async function run({ pictures, ...args }: Arguments): Promise<PredictReport> {
   const { predictToFolder } = await import("../../eval/predict/predictToFolder.ts");
-  const { weights, images, out, maxDets, batchSize } = args;
+  const { weights, images, out, classes, maxDets, batchSize } = args;
   const threshold = args.threshold === "auto" ? "auto" : Number(args.threshold);
   if (Number.isNaN(threshold))
     throw new UserError(`--threshold is "${args.threshold}"; it must be auto, or a number from 0 to 1.`);
@@ -81,7 +93,7 @@ async function run({ pictures, ...args }: Arguments): Promise<PredictReport> {
   const signal = stopSignal("stopping after these images", printNote);
   try {
     const report = await predictToFolder({
-      ...{ weights, images, out, threshold, maxDets, batchSize, pictures, recipe, signal },
+      ...{ weights, images, out, threshold, classes, maxDets, batchSize, pictures, recipe, signal },
       device: args.device as DeviceChoice,
       onStart: ({ model, device, threshold }) => {
         printNote(`Weights: ${model.source}`);
@@ -101,7 +113,8 @@ async function run({ pictures, ...args }: Arguments): Promise<PredictReport> {
   }
 }
 
-function asText({ images, failed, undone, predictions, threshold, below }: PredictReport): string {
+function asText(report: PredictReport): string {
+  const { images, failed, skipped, undone, predictions, threshold, below, seconds } = report;
   const shown = images.slice(0, MOST_SHOWN);
   const rows = shown.map(({ file_name, width, height, detections }) => [
     file_name,
@@ -112,7 +125,8 @@ function asText({ images, failed, undone, predictions, threshold, below }: Predi
   if (images.length > shown.length) lines.push(`... and ${images.length - shown.length} more images`);
   const all = images.flatMap(({ detections }) => detections);
   const total = `${images.length} image${images.length === 1 ? "" : "s"}: ${counts(all) || "nothing found"}`;
-  lines.push("", total);
+  const each = Math.round((1000 * seconds) / Math.max(1, images.length));
+  lines.push("", images.length > 0 ? `${total}; ${each} ms an image` : total);
   const lower = short(threshold / 2);
   if (below > 0) lines.push(`Just below the threshold: ${below} more from ${lower} on (--threshold ${lower})`);
   lines.push(`Results: ${predictions}`);
@@ -120,8 +134,14 @@ function asText({ images, failed, undone, predictions, threshold, below }: Predi
   if (first) lines.push(`Pictures: ${first}${images.length > 1 ? " and so on" : ""}`);
   if (failed.length > 0)
     lines.push(`${failed.length} could not be read: ${failed.map((one) => one.file_name).join(", ")}`);
+  if (skipped.length > 0) lines.push(`Left out, as no images: ${listed(skipped)}`);
   if (undone > 0) lines.push(`Stopped: ${undone} images were not looked at`);
   return lines.join("\n");
+}
+
+function listed(files: readonly string[]): string {
+  const left = files.length - MOST_FILES;
+  return `${files.slice(0, MOST_FILES).join(", ")}${left > 0 ? ` and ${left} more` : ""}`;
 }
 
 function short(threshold: number): number {

@@ -20,6 +20,25 @@ it("a box is drawn on its edges in the colour of its class, and its inside stays
   expect(image.data.every((v) => v === 90)).toBe(true);
 });
 
+it("a box shows on an object of its own colour, by a dark line inside its own", async () => {
+  const [red, green, blue] = colourOf(0);
+  const object = {
+    ...grey(600, 500),
+    data: Uint8Array.from({ length: 3 * 600 * 500 }, (_, i) => [red, green, blue][i % 3]!),
+  };
+  const picture = await drawObjects(object, [{ box: [100, 150, 300, 400], label: 0, text: "" }]);
+  for (const [x, y] of [[102, 300], [297, 300], [200, 152], [200, 397]] as const) // biome-ignore format: one line
+    expect(Math.max(...pixel(picture, x, y))).toBeLessThan(40);
+});
+
+it("more than thirty boxes have no labels, which would hide them", async () => {
+  const objects = (count: number) =>
+    Array.from({ length: count }, (_, i) => ({ box: [10 * i, 100, 10 * i + 8, 200] as const, label: 1, text: "tree" }));
+  const above = (picture: { data: Uint8Array }) => picture.data.subarray(0, 3 * 600 * 100).some((v) => v !== 90);
+  expect(above(await drawObjects(grey(600, 500), objects(30)))).toBe(true);
+  expect(above(await drawObjects(grey(600, 500), objects(31)))).toBe(false);
+});
+
 it("a label stays in the picture, whatever the box and the text are", async () => {
   for (const box of [
     [0, 0, 20, 20],

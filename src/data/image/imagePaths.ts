@@ -11,34 +11,40 @@ import { IMAGE_EXTENSIONS } from "./decode.ts";
 /**
  * Image files: a file as it is, all images of a folder and the folders in it, or all that match a pattern (`*`, `?`, `[ab]`,
  * `{jpg,png}` within a name, `**` across folders). Each file once, in the order given. Folders and patterns do not find what
- * lies in `except`. `missing` says of each argument that leads to no image why.
+ * lies in `except`. `missing` says of each argument that leads to no image why; `others` are files of folders that are no images.
  */
 export async function findImages(
   inputs: readonly string[],
   { except }: { except?: string | undefined } = {},
-): Promise<{ paths: string[]; missing: { file: string; error: UserError }[] }> {
+): Promise<{ paths: string[]; missing: { file: string; error: UserError }[]; others: string[] }> {
   const paths = new Map<string, string>();
+  const others = new Set<string>();
   const missing: { file: string; error: UserError }[] = [];
   const excluded = except === undefined ? undefined : await real(except);
   for (const input of inputs) {
     const found = await expand(input);
-    if (found instanceof UserError) missing.push({ file: input, error: found });
-    else for (const path of found) if (path === input || excluded === undefined || !isWithin(await real(path), excluded)) paths.set(resolve(path), path); // biome-ignore format: one line
+    const isOutside = async (path: string) => path === input || excluded === undefined || !isWithin(await real(path), excluded); // biome-ignore format: one line
+    if (found.error) missing.push({ file: input, error: found.error });
+    for (const path of found.images ?? []) if (await isOutside(path)) paths.set(resolve(path), path);
+    for (const path of found.others ?? []) if (await isOutside(path)) others.add(path);
   }
-  return { paths: [...paths.values()], missing };
+  return { paths: [...paths.values()], missing, others: [...others] };
 }
 
-async function expand(input: string): Promise<string[] | UserError> {
+type Found = { images: string[]; others?: string[]; error?: undefined } | { images?: undefined; others?: string[]; error: UserError }; // biome-ignore format: one line
+
+async function expand(input: string): Promise<Found> {
   const found = await stat(input).catch(() => undefined);
-  if (found && !found.isDirectory()) return [input];
+  if (found && !found.isDirectory()) return { images: [input] };
   const isImage = (file: string) => IMAGE_EXTENSIONS.has(extname(file).toLowerCase());
   if (found) {
-    const files = (await listFiles(input)).filter(isImage);
-    return files.length > 0 ? files.map((file) => join(input, file)) : new UserError(`The folder ${input} holds no images.`); // biome-ignore format: one line
+    const files = await listFiles(input);
+    const [images, others] = [files.filter(isImage), files.filter((file) => !isImage(file))].map((some) => some.map((file) => join(input, file))); // biome-ignore format: one line
+    return images!.length > 0 ? { images: images!, others: others! } : { error: new UserError(`The folder ${input} holds no images.`), others: others! }; // biome-ignore format: one line
   }
   if (!/[*?[{]/.test(input)) {
     const hint = "Check the path; it is taken relative to the current folder.";
-    return new UserError(`There is no file or folder ${input}.`, { hint });
+    return { error: new UserError(`There is no file or folder ${input}.`, { hint }) };
   }
   const parts = input.split("/");
   const plain = parts.findIndex((part) => /[*?[{]/.test(part));
@@ -47,7 +53,8 @@ async function expand(input: string): Promise<string[] | UserError> {
   const files = existsSync(folder)
     ? (await listFiles(folder)).filter((file) => pattern.test(file) && isImage(file))
     : [];
-  return files.length > 0 ? files.map((file) => join(folder, file)) : new UserError(`No image matches ${input}.`);
+  if (files.length === 0) return { error: new UserError(`No image matches ${input}.`) };
+  return { images: files.map((file) => join(folder, file)) };
 }
 
 /** A pattern of file names as a regular expression. */

@@ -1,5 +1,6 @@
 // Objects in pictures: each image as the reference's predict prepares it, through the model, in pixels of the original.
 
+import type { ClassEntry } from "../../data/dataset/sample.ts";
 import { decodeFile, type Rgb } from "../../data/image/decode.ts";
 import { resizeAll } from "../../data/image/forPrediction.ts";
 import { findImages } from "../../data/image/imagePaths.ts";
@@ -9,6 +10,7 @@ import { openDetector } from "../../detector/open.ts";
 import type { DeviceChoice } from "../../engine/device.ts";
 import type { ImageDetections } from "../../instance/detections.ts";
 import type { Recipe } from "../../recipe/schema.ts";
+import { closest } from "../../util/closest.ts";
 import { UserError } from "../../util/errors.ts";
 import { chooseThreshold, type Threshold } from "./threshold.ts";
 
@@ -22,6 +24,8 @@ export type PredictOptions = {
    * found with these weights, or that an exported file has; 0.5 where there is none.
    */
   threshold?: number | "auto" | undefined;
+  /** Names of the classes that are looked for. Default: all. */
+  classes?: readonly string[] | undefined;
   /** The most detections an image. Default: the model's own number. */
   maxDets?: number | undefined;
   /** Images a forward pass. Default 4. */
@@ -82,6 +86,7 @@ export async function* predict(options: PredictOptions): AsyncGenerator<Predicti
   const { recipe, onDownload } = options;
   const model = await openDetector(weights, { device, recipe, onDownload });
   try {
+    const wanted = classesNamed(options.classes, model);
     const threshold = await chooseThreshold(asked, model);
     onStart?.({ model, device: model.device, images: paths.length + missing.length, threshold });
     let imageId = 0;
@@ -101,7 +106,7 @@ export async function* predict(options: PredictOptions): AsyncGenerator<Predicti
         imageId++;
         if (!image) yield { imageId, file, error };
         else {
-          const near = toObjects(found.shift()!, model, threshold.value / 2);
+          const near = toObjects(found.shift()!, wanted, threshold.value / 2);
           const objects = near.filter(({ score }) => score > threshold.value);
           yield { imageId, file, image, objects: objects.slice(0, maxDets), below: near.length - objects.length };
         }
@@ -123,9 +128,22 @@ async function load(file: string): Promise<Loaded> {
   }
 }
 
+/** The classes of a model that have these names, or all of them. Throws a UserError for a name that none has. */
+function classesNamed(names: readonly string[] | undefined, { classes }: Detector): ClassEntry[] {
+  for (const name of names ?? []) {
+    if (classes.some((one) => one.name === name)) continue;
+    const known = classes.map((one) => one.name);
+    const meant = closest(name, known);
+    throw new UserError(`The model has no class "${name}".${meant ? ` Did you mean "${meant}"?` : ""}`, {
+      hint: `Its classes: ${known.slice(0, 30).join(", ")}${known.length > 30 ? ", ..." : ""}.`,
+    });
+  }
+  return names === undefined ? [...classes] : classes.filter(({ name }) => names.includes(name));
+}
+
 function toObjects(
   { boxes, scores, labels }: ImageDetections,
-  { classes }: Detector,
+  classes: readonly ClassEntry[],
   threshold: number,
 ): PredictedObject[] {
   const byLabel = new Map(classes.map((entry) => [entry.label, entry]));

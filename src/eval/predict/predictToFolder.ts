@@ -38,6 +38,10 @@ export type PredictReport = {
     detections: CocoResult[];
   }[];
   failed: { file_name: string; error: string }[];
+  /** Files in the folders given that are no images. */
+  skipped: string[];
+  /** What reading, the model and drawing took, without loading the model. */
+  seconds: number;
   /** Images that a signal left undone. */
   undone: number;
 };
@@ -57,7 +61,7 @@ const RESULTS = "predictions.json";
 /** Detect objects in images and write what was found. Throws a UserError where there is no image, or no model. */
 export async function predictToFolder(options: PredictToFolderOptions): Promise<PredictReport> {
   const { out, pictures = true, onFailed, onImages, onStart, weights } = options;
-  const { paths, missing } = await findImages(options.images, { except: out });
+  const { paths, missing, others } = await findImages(options.images, { except: out });
   if (paths.length === 0) throw missing[0]?.error ?? new UserError("--images names no image.");
   const names = new Map(pictureNames(paths).map((name, i) => [paths[i]!, name]));
   if (pictures) await refuseOverwriting(out, names);
@@ -75,6 +79,8 @@ export async function predictToFolder(options: PredictToFolderOptions): Promise<
     predictions: results,
     images: [],
     failed: [],
+    skipped: others,
+    seconds: 0,
     undone: total,
   };
   const fail = (file: string, { message }: UserError) => {
@@ -82,21 +88,28 @@ export async function predictToFolder(options: PredictToFolderOptions): Promise<
     report.failed.push({ file_name: file, error: message });
   };
   for (const { file, error } of missing) fail(file, error);
+  let began = performance.now();
   const found = predict({
     ...options,
     images: paths,
     onStart: (about) => {
+      began = performance.now();
       report.weights = about.model.source;
       report.threshold = about.threshold.value;
       report.threshold_from = about.threshold.from;
       onStart?.(about);
     },
   });
+  let writing = Promise.resolve(); // one picture is drawn and written while the model is at the next images
   for await (const one of found) {
     if (one.error) fail(one.file, one.error);
     else {
       const picture = pictures ? await placeInside(out, names.get(one.file)!) : null;
-      if (picture !== null) await writeFileAtomic(picture, await drawn(one, picture));
+      await writing;
+      if (picture !== null) {
+        writing = drawn(one, picture).then((bytes) => writeFileAtomic(picture, bytes));
+        writing.catch(() => {}); // it is awaited below
+      }
       const { imageId: id, file: file_name, image, objects } = one;
       report.below += one.below;
       const detections = objects.map((object) => toResult(object, id, file_name));
@@ -104,6 +117,8 @@ export async function predictToFolder(options: PredictToFolderOptions): Promise<
     }
     onImages?.(report.images.length + report.failed.length, total);
   }
+  await writing;
+  report.seconds = (performance.now() - began) / 1000;
   report.undone = total - report.images.length - report.failed.length;
   const rows = report.images.flatMap(({ detections }) => detections.map((row) => JSON.stringify(row)));
   await writeFileAtomic(results, rows.length > 0 ? `[\n${rows.join(",\n")}\n]\n` : "[]\n");

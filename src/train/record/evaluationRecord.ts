@@ -23,8 +23,8 @@ import type { Run } from "../liveRun.ts";
 
 /** Pictures of each kind. */
 const EACH = 6;
-/** More boxes than this are not drawn, and more than this are drawn without text. */
-const [MOST_BOXES, MOST_TEXTS] = [100, 30];
+/** More boxes than this are not drawn. */
+const MOST_BOXES = 100;
 
 /**
  * Write the details and pictures of an evaluation into the run's folder, as the last one and, where it is, the best one;
@@ -109,10 +109,10 @@ async function drawPictures(
   return pictures;
 }
 
-/** As many boxes as a picture can show; without text where it would hide them, or would say the same of each. */
+/** As many boxes as a picture can show; without text where it would say the same of each. */
 function readable(objects: readonly DrawnObject[], classes = Number.POSITIVE_INFINITY): DrawnObject[] {
   const shown = objects.slice(0, MOST_BOXES);
-  return shown.length > MOST_TEXTS || classes === 1 ? shown.map((object) => ({ ...object, text: "" })) : shown;
+  return classes === 1 ? shown.map((object) => ({ ...object, text: "" })) : shown;
 }
 
 function outcomeText({ found, missed, wrong }: Omit<ImageOutcome, "imageId">): string {

@@ -46,6 +46,23 @@ test.each([3, 5])("a run that went back to step %i and on again ends as it did; 
   await expectSameRun(whole, run);
 });
 
+test("what is of later weights and evaluations goes aside, too, and the report is of what is left", async () => {
+  const run = await copied("files");
+  const all = await listCheckpoints(join(run, "checkpoints"));
+  const last = JSON.parse(await readFile(join(run, "evaluation.json"), "utf8")) as { step: number };
+  expect(last.step).toBe(10);
+  const weights = { source: "run", sha256: "of weights that are no longer the best" };
+  const record = { file: "model.onnx", bytes: 4, kind: "plain", verified: null, weights };
+  await writeFile(join(run, "export.json"), JSON.stringify({ files: [record] }));
+  await writeFile(join(run, "model.onnx"), "onnx");
+  await writeFile(join(run, "report.html"), "of the whole run");
+  const { folder, filesAside } = await rollback(run, all.find(({ step }) => step === 5)!.name);
+  expect(filesAside).toEqual(expect.arrayContaining(["evaluation.json", "model.onnx", "export.json"]));
+  for (const name of filesAside) expect(await readdir(folder!)).toContain(name);
+  expect((await readdir(run)).filter((name) => filesAside.includes(name))).toEqual([]);
+  expect(await readFile(join(run, "report.html"), "utf8")).toContain("<!doctype html>");
+});
+
 test("where no scored checkpoint is left there is no best one", async () => {
   const run = await copied("unscored");
   const first = (await listCheckpoints(join(run, "checkpoints")))[0]!;

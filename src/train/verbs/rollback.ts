@@ -20,8 +20,10 @@ import { UserError } from "../../util/errors.ts";
 import { syncDirectory, writeFileAtomic } from "../../util/files.ts";
 import { isMissing } from "../../util/untrusted/regular.ts";
 import { recordResults } from "../record/record.ts";
+import { reportRun } from "../record/report.ts";
 import type { RunState } from "../record/saving.ts";
 import { requireRun } from "../run.ts";
+import { moveAside, outdatedFiles } from "./outdated.ts";
 
 export type Rollback = CheckpointInfo & {
   name: string;
@@ -32,6 +34,8 @@ export type Rollback = CheckpointInfo & {
   /** Newer checkpoints, and the folder that they were moved to. */
   movedAside: string[];
   folder: string | null;
+  /** Files of later evaluations and of other weights than the best ones now, moved there, too. */
+  filesAside: string[];
   /** Rows taken out of metrics.jsonl, and the file that keeps them. */
   rowsCut: number;
   rowsFile: string | null;
@@ -73,10 +77,10 @@ async function rollbackLocked(runDir: string, to: string): Promise<Rollback> {
   const rows = await copyRows(runDir, { rows: metricsRows, throughStep: step }, number);
   await linkCheckpoint(dir, "last", name);
   const newer = all.slice(position + 1).map((one) => one.name);
-  const folder = `rolled-back-${number}`;
+  const folder = join(dir, `rolled-back-${number}`);
   if (newer.length > 0) {
-    await mkdir(join(dir, folder), { recursive: true });
-    for (const one of newer) await rename(join(dir, one), join(dir, folder, one));
+    await mkdir(folder, { recursive: true });
+    for (const one of newer) await rename(join(dir, one), join(folder, one));
     await syncDirectory(dir);
   }
   const left = all.slice(0, position + 1).filter(({ score }) => score !== null);
@@ -87,12 +91,17 @@ async function rollbackLocked(runDir: string, to: string): Promise<Rollback> {
   const missing = missingRows(runFiles(runDir).metrics, { rows: metrics.rows, counted: metricsRows });
   await metrics.close();
   await recordResults({ dir: runDir });
+  const outdated = await outdatedFiles(runDir, step);
+  if (outdated.length > 0) await mkdir(folder, { recursive: true });
+  const filesAside = await moveAside(runDir, outdated, folder);
+  await reportRun(runDir);
   return {
     ...target,
     metric,
     best: bestLeft?.name ?? null,
     movedAside: newer,
-    folder: newer.length > 0 ? join(dir, folder) : null,
+    folder: newer.length + filesAside.length > 0 ? folder : null,
+    filesAside,
     ...rows,
     warning: missing ?? null,
   };
