@@ -12,15 +12,15 @@ export const here = (file) => fileURLToPath(new URL(file, import.meta.url));
 export const ourStepper = (batch, resolution, mode = "none") =>
   stepper(process.execPath, ["--import", "tsx", here("step-ours.mjs"), batch, resolution, mode]);
 
-/** `step()` resolves to `{ milliseconds, peak }`: the time, and the process' peak resident memory in bytes so far. */
+/** `step()` resolves to what the process answers: `{ milliseconds, peak }` of a training step, the time and the peak resident memory in bytes so far. */
 export function stepper(command, args) {
   const child = spawn(command, args.map(String), { stdio: ["pipe", "pipe", "inherit"] });
   const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   child.on("error", (error) => console.error(`${command}: ${error.message}`));
   child.stdin.on("error", () => {}); // its end is reported below
   return {
-    async step() {
-      child.stdin.write("step\n");
+    async step(line = "step") {
+      child.stdin.write(`${line}\n`);
       const { value, done } = await answers.next();
       if (done) throw new Error(`${command} ended before its step was done`);
       return JSON.parse(value);
