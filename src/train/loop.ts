@@ -36,6 +36,7 @@ export async function* loop(
       const result = await computeStep(learner, run.stepSettings, { batches: window.batches, step: progress.step });
       if (result.problem === null) update(learner, result, { ...run.stepSettings, rateFactor: factor });
       result.dispose();
+      run.trainLoader.recycle(window.batches);
       staging.meter.end();
       progress.batch += window.batches.length;
 

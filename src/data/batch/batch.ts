@@ -49,6 +49,25 @@ export function placedBatch(
   };
 }
 
+/** Memory of batches that are done with: new memory has to be cleared, and the old be collected. */
+export type SpareMemory = { give(images: Float32Array): void; take(values: number): Float32Array | undefined };
+
+/** Keeps at most `most` pieces, the latest. */
+export function spareMemory({ most }: { most: number }): SpareMemory {
+  const spare: Float32Array[] = [];
+  return {
+    give: ({ buffer }) => {
+      if (buffer.byteLength === 0 || spare.some((memory) => memory.buffer === buffer)) return; // given before
+      spare.push(new Float32Array(buffer));
+      if (spare.length > most) spare.shift();
+    },
+    take: (values) => {
+      const at = spare.findIndex(({ length }) => length === values);
+      return at < 0 ? undefined : spare.splice(at, 1)[0];
+    },
+  };
+}
+
 /** [batch, side, side], 1 outside of each image's own square. */
 function paddingOf(sides: readonly number[], side: number): Uint8Array {
   const mask = new Uint8Array(sides.length * side * side);

@@ -106,6 +106,26 @@ describe("batches", () => {
     expect(await collect(loaderOf({ sides, batchSize: 3 }).epoch(0, { fromBatch: 2 }))).toEqual(batches.slice(2));
   }, 30_000);
 
+  it.each([0, 2])(
+    "take the memory of those that are done with, and are the same, with %d threads",
+    async (workers) => {
+      const options = { sides: [32, 48], batchSize: 3 };
+      const expected = await collect(loaderOf(options).epoch(0));
+      const loader = loaderOf({ ...options, workers });
+      const memory = new Set<ArrayBufferLike>();
+      let count = 0;
+      for await (const { wait, ...batch } of loader.epoch(0)) {
+        expect(batch).toEqual(expected[count++]);
+        memory.add(batch.images.buffer);
+        loader.recycle([{ ...batch, wait }]);
+        loader.recycle([{ ...batch, wait }]); // once more changes nothing
+      }
+      expect(count).toBe(loader.batches);
+      if (workers === 0) expect(memory.size).toBeLessThan(3);
+    },
+    30_000,
+  );
+
   it("fail at the batch that holds a broken image, which is named", async () => {
     const images = await mkdtemp(join(tmpdir(), "loader-"));
     for (const { file, path } of split.samples) await copyFile(path, join(images, file));

@@ -6,7 +6,7 @@ import { rngFromSeed } from "../../util/random/rng.ts";
 import { createThreadPool, type ThreadPool } from "../../util/threads/threadPool.ts";
 import type { Augment } from "../augment/augment.ts";
 import type { Sample, Split } from "../dataset/sample.ts";
-import type { Batch, BrokenImage } from "./batch.ts";
+import { type Batch, type BrokenImage, spareMemory } from "./batch.ts";
 import { type ImageTask, prepare } from "./prepare.ts";
 import { readBatch } from "./readBatch.ts";
 import { imageWeights, type Resampling } from "./resample.ts";
@@ -43,6 +43,8 @@ export type Loader = {
   batches: number;
   /** The batches of an epoch, from `fromBatch` on (a resumed run). Throws UserError naming an image that is broken. */
   epoch(epoch: number, options?: { fromBatch?: number }): AsyncGenerator<Batch, void, undefined>;
+  /** Batches that are done with: later ones take their memory, so that their images may not be read any more. */
+  recycle(batches: readonly Batch[]): void;
   /** End the threads. Iterations that are under way fail. */
   close(): Promise<void>;
 };
@@ -62,6 +64,7 @@ export function createLoader(options: LoaderOptions): Loader {
   };
   const batches = Math.ceil((training ? epochLength(orderOptions) : samples.length) / batchSize);
   const pool = preparers(workers);
+  const spare = spareMemory({ most: workers + 1 });
 
   /** The side of the image at a place of an epoch. */
   const sideAt = (epoch: number, place: number): number => {
@@ -82,7 +85,12 @@ export function createLoader(options: LoaderOptions): Loader {
     );
     const most = training ? Math.min(mostBroken, order.length - 1) : 0;
     return readBatch(tasks, {
-      prepare: (images) => pool.run({ images, reading: split.reading, augment, shapes }, { signal }),
+      prepare: (images) => {
+        const side = Math.max(...images.map((image) => image.side));
+        const memory = spare.take(images.length * 3 * side * side);
+        const task = { images, reading: split.reading, augment, shapes, memory };
+        return pool.run(task, { signal, transfer: memory ? [memory] : [] });
+      },
       // the next one of the order that can be read
       replacement: (i, n) => (n <= most ? sampleAt(places[i]! + n) : undefined),
       leaveOut: !training && mostBroken > 0,
@@ -113,6 +121,9 @@ export function createLoader(options: LoaderOptions): Loader {
       } finally {
         stop.abort();
       }
+    },
+    recycle: (done) => {
+      for (const { images } of done) spare.give(images);
     },
     close: () => pool.close(),
   };

@@ -27,6 +27,8 @@ export type PrepareTask = {
   augment: Augment | null;
   /** Whether targets get masks and keypoints. */
   shapes: boolean;
+  /** Memory for the pixels, exactly as large as they are: that of a batch that is done with. Default: new memory. */
+  memory?: Float32Array | undefined;
 };
 
 /** What belongs to an image, `width` and `height` being those of the file; or a UserError that names the file, where it cannot be read. */
@@ -38,7 +40,8 @@ export type PreparedBatch = { pixels: Float32Array; side: number; images: Prepar
 export async function prepare(task: PrepareTask): Promise<PreparedBatch> {
   const side = Math.max(...task.images.map((image) => image.side));
   const size = 3 * side * side;
-  const pixels = new Float32Array(task.images.length * size);
+  const pixels = task.memory ?? new Float32Array(task.images.length * size);
+  if (task.memory && task.images.some((image) => image.side < side)) pixels.fill(0);
   const images: Prepared[] = [];
   const decode = (i: number) => decodeFile(task.images[i]!.sample.path, task.reading).catch((cause: Error) => cause);
   let next = decode(0);

@@ -15,9 +15,9 @@ type Response<W extends Work> = { id: number; answer: AnswerOf<W> } | { id: numb
 export type ThreadPool<W extends Work> = {
   /**
    * Have an order carried out. Rejects with what the work threw (a UserError stays one), where the thread ends before it
-   * answers, and at once where `signal` is aborted.
+   * answers, and at once where `signal` is aborted. `transfer`: arrays of the order that are handed over without being copied.
    */
-  run(order: OrderOf<W>, options?: { signal?: AbortSignal }): Promise<AnswerOf<W>>;
+  run(order: OrderOf<W>, options?: { signal?: AbortSignal; transfer?: ArrayBufferView[] }): Promise<AnswerOf<W>>;
   /** End the threads. Orders that are under way fail. */
   close(): Promise<void>;
 };
@@ -63,7 +63,7 @@ export function createThreadPool<W extends Work>({ module, from, threads, name }
     return least && (least.jobs.size === 0 || pool.length >= threads) ? least : start();
   };
   return {
-    run: (order, { signal } = {}) =>
+    run: (order, { signal, transfer = [] } = {}) =>
       new Promise((resolve, reject) => {
         const unwanted = () => new Error("The answer is not wanted any more.");
         if (closed || signal?.aborted) return reject(unwanted());
@@ -79,7 +79,8 @@ export function createThreadPool<W extends Work>({ module, from, threads, name }
             signal?.removeEventListener("abort", abort);
             fn(value);
           };
-        thread.worker.postMessage({ id, order } satisfies Request<W>); // throws where it is no plain data
+        const buffers = transfer.map(({ buffer }) => buffer as ArrayBuffer);
+        thread.worker.postMessage({ id, order } satisfies Request<W>, buffers); // throws where it is no plain data
         thread.jobs.set(id, { resolve: settle(resolve), reject: settle(reject) });
         signal?.addEventListener("abort", abort, { once: true });
         thread.worker.ref();
