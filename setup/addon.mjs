@@ -48,6 +48,8 @@ export const OWN_ADDONS = {
   capture: "lib/napi-v8/rfdetr_capture.node",
   /** Resizes pictures. */
   image: "lib/napi-v8/rfdetr_image.node",
+  /** Operations of our own for TensorFlow. */
+  kernels: "lib/napi-v8/rfdetr_kernels.node",
 };
 
 /** Build them and put them into the folder of the engine's package, each of which appears whole or not at all. */
@@ -56,6 +58,7 @@ export async function buildOwnAddons(folder) {
   const fresh = [];
   try {
     await cp(join(root, "setup", "native"), stage, { recursive: true });
+    await symlink(join(folder, "deps"), join(stage, "deps"));
     await nodeGyp(stage, []);
     for (const [target, path] of Object.entries(OWN_ADDONS)) {
       const place = join(folder, path);

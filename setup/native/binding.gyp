@@ -9,6 +9,27 @@
       "target_name": "image",
       "sources": ["image.c"],
       "defines": ["NAPI_VERSION=8"]
+    },
+    {
+      "target_name": "kernels",
+      "sources": [
+        "kernels/activation.cc",
+        "kernels/addon.cc",
+        "kernels/attention.cc",
+        "kernels/deformable.cc",
+        "kernels/kernel.cc",
+        "kernels/kernels.cc",
+        "kernels/norm.cc",
+        "kernels/optimiser.cc",
+        "kernels/parallel.cc",
+        "kernels/residual.cc"
+      ],
+      "include_dirs": ["<(module_root_dir)/deps/include"],
+      "defines": ["NAPI_VERSION=8"],
+      "cflags_cc!": ["-fno-exceptions"],
+      "cflags_cc": ["-std=c++17", "-O3", "-fexceptions", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi"],
+      "libraries": ["-ltensorflow_framework", "-Wl,-rpath,'$$ORIGIN/../../deps/lib'"],
+      "library_dirs": ["<(module_root_dir)/deps/lib"]
     }
   ]
 }

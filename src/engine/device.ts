@@ -6,6 +6,7 @@ import { nvidiaGpus } from "../../setup/machine.mjs";
 import { UserError } from "../util/errors.ts";
 import { isBackendLoaded, loadBackend } from "./backend.ts";
 import { type InstalledEngine, installedEngine, setupWith } from "./libtensorflow.ts";
+import { hasKernels } from "./ownKernels.ts";
 
 /** What a recipe's `device` may say. */
 export type DeviceChoice = "auto" | "cpu" | "gpu";
@@ -20,6 +21,8 @@ export type DeviceInfo = {
   tensorflow: string;
   flavour: InstalledEngine["flavour"];
   library: string | undefined;
+  /** Whether operations of our own take the place of several of TensorFlow's. */
+  kernels: boolean;
   /** NVIDIA GPUs that the driver shows, used or not. */
   gpus: string[];
   /** For the caller to print, loudly: a GPU is there and idle, why, and what to do. */
@@ -52,6 +55,7 @@ export function selectDevice(choice: DeviceChoice): DeviceInfo {
     tensorflow: backend.binding.TF_Version,
     flavour: engine?.flavour ?? "unknown",
     library: engine?.library,
+    kernels: hasKernels(),
     gpus,
     warning:
       reason && gpus.length > 0

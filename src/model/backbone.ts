@@ -12,6 +12,7 @@ import { resizeBicubic } from "../ops/interpolate.ts";
 import { type Linear, linear } from "../ops/linear.ts";
 import { layerNorm, type Norm } from "../ops/norm.ts";
 import { recompute } from "../ops/recompute.ts";
+import { scaledResidual } from "../ops/residual.ts";
 import { flatten } from "../util/tree.ts";
 
 type Block = {
@@ -111,12 +112,15 @@ function block(
     const normalised = layerNorm(norm1, x, EPSILON.encoder);
     const joined = sequences === undefined ? normalised : tf.reshape(normalised, [sequences, -1, width]);
     const attended = attention(weights, { queryKey: joined, value: joined }, heads);
-    const first = tf.mul(tf.reshape(attended, [windows, tokens, width]), layerScale1);
-    const y = tf.add(x, keep[0] ? tf.mul(first, keep[0]) : first);
+    const y = residual(x, tf.reshape(attended, [windows, tokens, width]), layerScale1, keep[0]);
     const hidden = gelu(linear(mlp.fc1, layerNorm(norm2, y, EPSILON.encoder)));
-    const second = tf.mul(linear(mlp.fc2, hidden), layerScale2);
-    return tf.add(y, keep[1] ? tf.mul(second, keep[1]) : second);
+    return residual(y, linear(mlp.fc2, hidden), layerScale2, keep[1]);
   });
+}
+
+/** x + a * scale, where `keep` says what each window of a is multiplied by, with that. x, a: [windows, tokens, width]. */
+function residual(x: tf.Tensor, a: tf.Tensor, scale: tf.Tensor, keep: tf.Tensor | undefined): tf.Tensor {
+  return keep ? tf.add(x, tf.mul(tf.mul(a, scale), keep)) : scaledResidual(x, a, scale);
 }
 
 /** Size of the patch grid and how it is cut into windows. */

@@ -2,6 +2,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { rawOp } from "../engine/backend.ts";
+import { hasKernels } from "../engine/ownKernels.ts";
 import { differentiable } from "./differentiable.ts";
 
 /** GELU with the exact error function: x * Phi(x). Any shape. */
@@ -10,10 +11,11 @@ export function gelu(x: tf.Tensor): tf.Tensor {
     { x },
     (save) => {
       save(x);
-      return tf.mul(x, normalCdf(x));
+      return hasKernels() ? rawOp("RfGelu", {}, [x]) : tf.mul(x, normalCdf(x));
     },
     (dy, [saved]) => ({
       x: () => {
+        if (hasKernels()) return rawOp("RfGeluGrad", {}, [saved!, dy]);
         const density = tf.mul(tf.exp(tf.mul(tf.square(saved!), -0.5)), 1 / Math.sqrt(2 * Math.PI));
         return tf.mul(dy, tf.add(normalCdf(saved!), tf.mul(saved!, density)));
       },

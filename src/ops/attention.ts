@@ -1,6 +1,8 @@
 // Multi-head scaled dot-product attention with a hand-derived gradient.
 
 import * as tf from "@tensorflow/tfjs-core";
+import { rawOp } from "../engine/backend.ts";
+import { hasKernels } from "../engine/ownKernels.ts";
 import { differentiable } from "./differentiable.ts";
 import { type Linear, linear } from "./linear.ts";
 
@@ -34,7 +36,7 @@ export function scaledDotProduct(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, heads
   const split = (x: tf.Tensor) => tf.transpose(tf.reshape(x, [sequences, -1, heads, dim / heads]), [0, 2, 1, 3]); // [sequences, heads, tokens, dim / heads]
   const merge = (x: tf.Tensor) => tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [sequences, tokens, dim]);
   // [sequences, heads, tokens, tokens]; far larger than all else here, so it is not kept but computed again
-  const probabilitiesOf = (qh: tf.Tensor, kh: tf.Tensor) => tf.tidy(() => tf.softmax(tf.matMul(qh, kh, false, true)));
+  const probabilitiesOf = (qh: tf.Tensor, kh: tf.Tensor) => tf.tidy(() => softmax(tf.matMul(qh, kh, false, true)));
   return differentiable(
     { q, k, v },
     (save) => {
@@ -57,6 +59,7 @@ export function scaledDotProduct(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, heads
         const probabilities = probabilitiesOf(qs, ks);
         const dScores = tf.tidy(() => {
           const dProbabilities = tf.matMul(dOut, vs, false, true);
+          if (hasKernels()) return rawOp("RfSoftmaxGrad", {}, [probabilities, dProbabilities, dot]);
           const centred = tf.sub(dProbabilities, dot);
           dProbabilities.dispose();
           return tf.mul(probabilities, centred);
@@ -70,6 +73,11 @@ export function scaledDotProduct(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, heads
       return { q: () => tf.mul(merge(dq!), scale), k: () => merge(dk!), v: () => merge(dv!) };
     },
   );
+}
+
+/** Over the last axis, off the tape. */
+function softmax(scores: tf.Tensor): tf.Tensor {
+  return hasKernels() ? rawOp("RfSoftmax", {}, [scores]) : tf.softmax(scores);
 }
 
 type Parts = [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];

@@ -2,6 +2,8 @@
 // map at a few points that it chooses itself, by bilinear interpolation with zeros beyond the border.
 
 import * as tf from "@tensorflow/tfjs-core";
+import { rawOp, rawOps } from "../engine/backend.ts";
+import { hasKernels } from "../engine/ownKernels.ts";
 import { differentiable } from "./differentiable.ts";
 import { gatherRows, scatterSum } from "./gather.ts";
 import { type Linear, linear } from "./linear.ts";
@@ -63,6 +65,7 @@ export function sampleMaps(
   attention: tf.Tensor,
   options: { mapSizes: MapSize[]; heads: number; points: number },
 ): tf.Tensor {
+  if (hasKernels()) return ownSampleMaps(value, locations, attention, options.mapSizes);
   const images = value.shape[0]!;
   if (images === 1) return sampleImage(value, locations, attention, options);
   // The gathered rows are many times larger than what goes in or comes out: one image at a time keeps them small.
@@ -74,6 +77,22 @@ export function sampleMaps(
     ];
     return tf.concat(values.map((one, i) => sampleImage(one, places[i]!, shares[i]!, options)));
   });
+}
+
+/** `sampleMaps` by a kernel that holds nothing but what goes in and comes out. */
+function ownSampleMaps(value: tf.Tensor, locations: tf.Tensor, attention: tf.Tensor, mapSizes: MapSize[]): tf.Tensor {
+  return differentiable(
+    { value, locations, attention },
+    (save) => {
+      const sizes = tf.tensor2d(mapSizes);
+      save(value, locations, attention, sizes);
+      return rawOp("RfDeformable", {}, [value, locations, attention, sizes]);
+    },
+    (dy, saved) => {
+      const [dValue, dLocations, dAttention] = rawOps("RfDeformableGrad", {}, [...saved, dy], 3);
+      return { value: () => dValue!, locations: () => dLocations!, attention: () => dAttention! };
+    },
+  );
 }
 
 /** `sampleMaps` of one image: the leading axis of every tensor is 1. */

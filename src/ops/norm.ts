@@ -1,14 +1,35 @@
 // Layer normalisation over the last axis with a hand-derived gradient.
 
 import * as tf from "@tensorflow/tfjs-core";
-import { rawOp } from "../engine/backend.ts";
+import { rawOp, rawOps } from "../engine/backend.ts";
+import { hasKernels } from "../engine/ownKernels.ts";
 import { differentiable } from "./differentiable.ts";
 
 /** weight, bias: [dim], or any shape that broadcasts against the input with `dim` last. */
 export type Norm = { weight: tf.Tensor; bias: tf.Tensor };
 
 /** Normalise over the last axis. x: [..., dim] -> [..., dim]. `epsilon` is 1e-6 in the encoder and projector, 1e-5 in the decoder. */
-export function layerNorm({ weight, bias }: Norm, x: tf.Tensor, epsilon: number): tf.Tensor {
+export function layerNorm(norm: Norm, x: tf.Tensor, epsilon: number): tf.Tensor {
+  const isPlain = norm.weight.rank > 1 || norm.bias.rank > 1;
+  return isPlain || !hasKernels() ? plainLayerNorm(norm, x, epsilon) : ownLayerNorm(norm, x, epsilon);
+}
+
+function ownLayerNorm({ weight, bias }: Norm, x: tf.Tensor, epsilon: number): tf.Tensor {
+  return differentiable(
+    { x, weight, bias },
+    (save) => {
+      const [y, stats] = rawOps("RfLayerNorm", {}, [x, weight, bias, tf.scalar(epsilon)], 2) as [tf.Tensor, tf.Tensor];
+      save(x, weight, stats);
+      return y;
+    },
+    (dy, saved) => {
+      const [dx, dWeight, dBias] = rawOps("RfLayerNormGrad", {}, [dy, ...saved], 3);
+      return { x: () => dx!, weight: () => dWeight!, bias: () => dBias! };
+    },
+  );
+}
+
+function plainLayerNorm({ weight, bias }: Norm, x: tf.Tensor, epsilon: number): tf.Tensor {
   return differentiable(
     { x, weight, bias },
     (save) => {

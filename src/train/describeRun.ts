@@ -40,7 +40,7 @@ export function describeOrder(
 }
 
 /** The device, and a warning where a better one is idle. */
-export function describeDevice({ kind, name, tensorflow, warning }: DeviceInfo): Fact[] {
-  const value = `${kind === "gpu" ? "GPU" : "CPU"} (${name}), libtensorflow ${tensorflow}`;
+export function describeDevice({ kind, name, tensorflow, kernels, warning }: DeviceInfo): Fact[] {
+  const value = `${kind === "gpu" ? "GPU" : "CPU"} (${name}), libtensorflow ${tensorflow}${kernels ? " with kernels of our own" : ""}`;
   return [{ name: "Device", value }, ...(warning ? [sentence(warning)] : [])];
 }

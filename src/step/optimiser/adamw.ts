@@ -3,7 +3,8 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { rawOp } from "../../engine/backend.ts";
-import { adamInPlace, createInPlace, readInPlace, writeInPlace } from "../../ops/inPlace.ts";
+import { hasKernels } from "../../engine/ownKernels.ts";
+import { adamInPlace, adamWInPlace, createInPlace, readInPlace, writeInPlace } from "../../ops/inPlace.ts";
 
 const BETA1 = 0.9;
 const BETA2 = 0.999;
@@ -52,13 +53,10 @@ export function clipFactor(norm: number, maxNorm: number): number {
 }
 
 /** An update of one weight as the device sees it: every number that changes from step to step is a tensor. */
-type PreparedUpdate = Pick<Update, "weight" | "gradient"> & {
-  moments: Moments;
-  /** What the weight is multiplied by first; null where it has no decay. */
-  decay: tf.Scalar | null;
-  rate: tf.Scalar;
-  epsilon: tf.Scalar;
-};
+type PreparedUpdate = Pick<Update, "weight" | "gradient"> & { moments: Moments; numbers: Numbers };
+
+/** In one tensor for our own kernel, or one by one. `decay`: what the weight is multiplied by first; null where it has no decay. */
+type Numbers = { packed: tf.Tensor1D } | { decay: tf.Scalar | null; rate: tf.Scalar; epsilon: tf.Scalar };
 
 export type UpdateInputs = {
   updates: PreparedUpdate[];
@@ -70,6 +68,12 @@ export type UpdateInputs = {
 
 /** The host's part of an update: counts it, makes moments that are not there yet, and uploads its numbers. */
 export function updateInputs(optimizer: AdamW, updates: readonly Update[], scale: number | null): UpdateInputs {
+  const packs = new Map<string, tf.Tensor1D>();
+  const pack = (...values: number[]) => {
+    const known = packs.get(values.join()) ?? tf.tensor1d(values);
+    packs.set(values.join(), known);
+    return known;
+  };
   const scalars = new Map<number, tf.Scalar>();
   const scalar = (value: number) => {
     const known = scalars.get(value) ?? tf.scalar(value);
@@ -83,18 +87,17 @@ export function updateInputs(optimizer: AdamW, updates: readonly Update[], scale
     // The library computes with the float32 nearest to each beta; the corrections must belong to the same numbers.
     const correction1 = 1 - Math.fround(BETA1) ** moments.steps;
     const correction2 = Math.sqrt(1 - Math.fround(BETA2) ** moments.steps);
-    return {
-      ...{ weight, gradient, moments },
-      decay: weightDecay === 0 ? null : scalar(1 - lr * weightDecay),
-      rate: scalar((lr * correction2) / correction1),
-      epsilon: scalar(EPSILON * correction2),
-    };
+    const [decay, rate, epsilon] = [1 - lr * weightDecay, (lr * correction2) / correction1, EPSILON * correction2];
+    const numbers = hasKernels()
+      ? { packed: pack(scale ?? 1, decay, rate, 1 - Math.fround(BETA1), 1 - Math.fround(BETA2), epsilon) }
+      : { decay: weightDecay === 0 ? null : scalar(decay), rate: scalar(rate), epsilon: scalar(epsilon) };
+    return { weight, gradient, moments, numbers };
   });
   return {
     updates: prepared,
     scale: scale === null ? null : scalar(scale),
     constants: { zero: scalar(0), beta1: scalar(BETA1), beta2: scalar(BETA2) },
-    dispose: () => tf.dispose([...scalars.values()]),
+    dispose: () => tf.dispose([...scalars.values(), ...packs.values()]),
   };
 }
 
@@ -103,7 +106,14 @@ export function updateInputs(optimizer: AdamW, updates: readonly Update[], scale
  * without a gradient. The gradients stay the caller's. Nothing is read from the device.
  */
 export function applyUpdates({ scratch }: AdamW, { updates, scale, constants }: UpdateInputs): void {
-  for (const { weight, gradient, moments, decay, rate, epsilon } of updates) {
+  for (const { weight, gradient, moments, numbers } of updates) {
+    if ("packed" in numbers) {
+      const updated = adamWInPlace(weight, moments, numbers.packed, gradient);
+      weight.assign(updated);
+      updated.dispose();
+      continue;
+    }
+    const { decay, rate, epsilon } = numbers;
     const decayed = decay && multiply(weight, decay);
     const scaled = scale && multiply(gradient, scale);
     writeInPlace(scratch, decayed ?? weight);

@@ -2,7 +2,8 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { rawOp } from "../../engine/backend.ts";
-import { createInPlace, descendInPlace, readInPlace, writeInPlace } from "../../ops/inPlace.ts";
+import { hasKernels } from "../../engine/ownKernels.ts";
+import { copyInPlace, createInPlace, descendInPlace, moveInPlace, readInPlace } from "../../ops/inPlace.ts";
 
 export type EmaSettings = { decay: number /** In updates; 0 for no ramp. */; tau: number };
 
@@ -38,6 +39,10 @@ export function moveAverages(state: Ema, rate: tf.Scalar, weights: Iterable<[str
       setAverage(state, path, weight);
       continue;
     }
+    if (hasKernels()) {
+      moveInPlace(average, rate, weight);
+      continue;
+    }
     const current = readInPlace(average);
     const difference = rawOp("Sub", { T: { type: "float" } }, [current, weight]);
     current.dispose(); // or its memory would count as shared, and be copied
@@ -56,11 +61,11 @@ export function updateEma(state: Ema, settings: EmaSettings, weights: Iterable<[
 /** Set the average of one weight, as a checkpoint or a first update does. */
 export function setAverage(state: Ema, path: string, value: tf.Tensor): void {
   const handle = state.averages.get(path) ?? createInPlace();
-  writeInPlace(handle, value);
+  copyInPlace(handle, value);
   state.averages.set(path, handle);
 }
 
-/** The average of one weight as a plain tensor that the caller owns; undefined before the first update. */
+/** The average of one weight as a plain tensor that the caller owns, to be used before the next update; undefined before the first. */
 export function readAverage(state: Ema, path: string): tf.Tensor | undefined {
   const handle = state.averages.get(path);
   return handle && readInPlace(handle);

@@ -1,0 +1,58 @@
+// GELU with the exact error function: x * Phi(x), Phi the distribution function of the normal distribution, and its gradient.
+
+#include "kernel.h"
+#include "kernels.h"
+#include "lanes.h"
+#include "parallel.h"
+
+namespace {
+
+constexpr float kRootHalf = 0.70710678f;
+constexpr float kDensity = 0.39894228f; // 1 / sqrt(2 pi)
+constexpr int64_t kGrain = 1024; // in Lanes
+
+INLINE Lanes gelu(Lanes x) { return x * (error_function(x * kRootHalf) * 0.5f + 0.5f); }
+
+INLINE Lanes gelu_gradient(Lanes x, Lanes dy) {
+  const Lanes distribution = error_function(x * kRootHalf) * 0.5f + 0.5f;
+  const Lanes density = exponential(x * x * -0.5f) * kDensity;
+  return dy * (distribution + x * density);
+}
+
+FOR_EACH_PROCESSOR void apply(const float* x, float* y, int64_t size, int64_t begin, int64_t end) {
+  for (int64_t i = begin * kLanes; i < end * kLanes; i += kLanes) {
+    if (i + kLanes <= size) store(y + i, gelu(load(x + i)));
+    else store_some(y + i, gelu(load_some(x + i, size - i)), size - i);
+  }
+}
+
+FOR_EACH_PROCESSOR void differentiate(const float* x, const float* dy, float* dx, int64_t size, int64_t begin, int64_t end) {
+  for (int64_t i = begin * kLanes; i < end * kLanes; i += kLanes) {
+    if (i + kLanes <= size) store(dx + i, gelu_gradient(load(x + i), load(dy + i)));
+    else store_some(dx + i, gelu_gradient(load_some(x + i, size - i), load_some(dy + i, size - i)), size - i);
+  }
+}
+
+void forward(TF_OpKernelContext* context) {
+  const Input x(context, 0);
+  const Output y(context, 0, x.shape());
+  const int64_t size = x.size();
+  parallel_for((size + kLanes - 1) / kLanes, kGrain,
+               [&](int64_t begin, int64_t end) { apply(x.data(), y.data(), size, begin, end); });
+}
+
+void backward(TF_OpKernelContext* context) {
+  const Input x(context, 0), dy(context, 1);
+  require(x.size() == dy.size(), "x and dy have the same shape");
+  const Output dx(context, 0, x.shape());
+  const int64_t size = x.size();
+  parallel_for((size + kLanes - 1) / kLanes, kGrain,
+               [&](int64_t begin, int64_t end) { differentiate(x.data(), dy.data(), dx.data(), size, begin, end); });
+}
+
+}  // namespace
+
+void register_activation() {
+  register_operation("RfGelu", {"x"}, {"y"}, guarded_kernel<forward>);
+  register_operation("RfGeluGrad", {"x", "dy"}, {"dx"}, guarded_kernel<backward>);
+}

@@ -1,0 +1,15 @@
+// Loading this makes our kernels known to the TensorFlow that is in the process.
+
+#include <node_api.h>
+
+#include "kernel.h"
+#include "kernels.h"
+
+NAPI_MODULE_INIT() {
+  try {
+    register_kernels();
+  } catch (const KernelError& error) {
+    napi_throw_error(env, nullptr, error.message.c_str());
+  }
+  return exports;
+}

@@ -1,0 +1,93 @@
+// What our kernels share: inputs, outputs and errors of an operation, and how it becomes known to TensorFlow.
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tensorflow/c/c_api_macros.h"
+#include "tensorflow/c/ops.h"
+#include "tensorflow/c/tf_datatype.h"
+#include "tensorflow/c/tf_status.h"
+#include "tensorflow/c/tf_tensor.h"
+
+// What is used of tensorflow/c/kernels.h, which comes without a header that it includes itself.
+extern "C" {
+typedef struct TF_KernelBuilder TF_KernelBuilder;
+typedef struct TF_OpKernelConstruction TF_OpKernelConstruction;
+typedef struct TF_OpKernelContext TF_OpKernelContext;
+TF_CAPI_EXPORT extern TF_KernelBuilder* TF_NewKernelBuilder(const char* op_name, const char* device_name,
+                                                            void* (*create)(TF_OpKernelConstruction*),
+                                                            void (*compute)(void*, TF_OpKernelContext*), void (*destroy)(void*));
+TF_CAPI_EXPORT extern void TF_RegisterKernelBuilder(const char* kernel_name, TF_KernelBuilder* builder, TF_Status* status);
+TF_CAPI_EXPORT extern void TF_GetInput(TF_OpKernelContext* context, int index, TF_Tensor** tensor, TF_Status* status);
+TF_CAPI_EXPORT extern void TF_OpKernelContext_Failure(TF_OpKernelContext* context, TF_Status* status);
+TF_CAPI_EXPORT extern TF_Tensor* TF_AllocateOutput(TF_OpKernelContext* context, int index, TF_DataType type, const int64_t* dims,
+                                                   int num_dims, size_t bytes, TF_Status* status);
+}
+
+/** Ends a kernel; the operation fails with the message. */
+struct KernelError {
+  std::string message;
+};
+
+/** A float tensor that the kernel reads. */
+class Input {
+ public:
+  Input(TF_OpKernelContext* context, int index);
+  ~Input() { TF_DeleteTensor(tensor); }
+  Input(const Input&) = delete;
+
+  const float* data() const { return static_cast<const float*>(TF_TensorData(tensor)); }
+  int64_t size() const { return TF_TensorElementCount(tensor); }
+  std::vector<int64_t> shape() const;
+  /** Numbers along the last axis, and how many rows of them there are. */
+  int64_t columns() const;
+  int64_t rows() const;
+
+ protected:
+  TF_Tensor* tensor = nullptr;
+};
+
+/** A float tensor that the kernel reads and writes in its place: nobody else may hold its memory. */
+class InPlace : public Input {
+ public:
+  using Input::Input;
+  float* memory() const { return static_cast<float*>(TF_TensorData(tensor)); }
+};
+
+/** A new float tensor. */
+class Output {
+ public:
+  Output(TF_OpKernelContext* context, int index, const std::vector<int64_t>& shape);
+  ~Output() { TF_DeleteTensor(tensor); }
+  Output(const Output&) = delete;
+
+  float* data() const { return static_cast<float*>(TF_TensorData(tensor)); }
+
+ private:
+  TF_Tensor* tensor;
+};
+
+/** Fails the operation where `holds` is false. */
+void require(bool holds, const char* message);
+
+using Compute = void (*)(TF_OpKernelContext*);
+
+/** Make an operation on float tensors known; the names are those of its inputs and outputs. `stateful`: it also writes to inputs. */
+void register_operation(const char* name, const std::vector<std::string>& inputs, const std::vector<std::string>& outputs,
+                        void (*compute)(void*, TF_OpKernelContext*), bool stateful = false);
+
+/** A kernel's function as TensorFlow calls it, with errors as the operation's. */
+template <Compute compute>
+void guarded_kernel(void*, TF_OpKernelContext* context) {
+  try {
+    compute(context);
+  } catch (const KernelError& error) {
+    TF_Status* status = TF_NewStatus();
+    TF_SetStatus(status, TF_INVALID_ARGUMENT, error.message.c_str());
+    TF_OpKernelContext_Failure(context, status);
+    TF_DeleteStatus(status);
+  }
+}

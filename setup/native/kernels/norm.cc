@@ -1,0 +1,112 @@
+// Layer normalisation over the last axis (Ba, Kiros and Hinton, 2016) in one pass over a row, and its gradient in one pass.
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "kernel.h"
+#include "kernels.h"
+#include "lanes.h"
+#include "parallel.h"
+
+namespace {
+
+/** Rows whose shares in the gradients of weight and bias are added up together: a number of its own, so that sums do not depend on threads. */
+constexpr int64_t kChunk = 64;
+
+/** stats: mean and 1 / standard deviation of each row. */
+FOR_EACH_PROCESSOR void normalise(const float* x, const float* weight, const float* bias, float epsilon, float* y, float* stats,
+                                  int64_t columns, int64_t begin, int64_t end) {
+  const int64_t whole = columns / kLanes * kLanes, rest = columns - whole;
+  for (int64_t row = begin; row < end; row++) {
+    const float* from = x + row * columns;
+    Lanes total = load_some(from + whole, rest);
+    for (int64_t i = 0; i < whole; i += kLanes) total += load(from + i);
+    const float mean = sum(total) / columns;
+    Lanes squares = {};
+    for (int64_t i = 0; i < whole; i += kLanes) {
+      const Lanes centred = load(from + i) - mean;
+      squares += centred * centred;
+    }
+    float variance = sum(squares);
+    for (int64_t i = whole; i < columns; i++) variance += (from[i] - mean) * (from[i] - mean);
+    const float scale = 1.0f / std::sqrt(variance / columns + epsilon);
+    stats[2 * row] = mean;
+    stats[2 * row + 1] = scale;
+    float* to = y + row * columns;
+    for (int64_t i = 0; i < whole; i += kLanes)
+      store(to + i, (load(from + i) - mean) * scale * load(weight + i) + load(bias + i));
+    for (int64_t i = whole; i < columns; i++) to[i] = (from[i] - mean) * scale * weight[i] + bias[i];
+  }
+}
+
+/** Adds the rows' shares to `sums`: of the weight's gradient first, then of the bias'. */
+FOR_EACH_PROCESSOR void differentiate(const float* dy, const float* x, const float* weight, const float* stats, float* dx, float* sums,
+                                      int64_t columns, int64_t begin, int64_t end) {
+  const int64_t whole = columns / kLanes * kLanes;
+  float* of_weight = sums;
+  float* of_bias = sums + columns;
+  for (int64_t row = begin; row < end; row++) {
+    const float mean = stats[2 * row], scale = stats[2 * row + 1];
+    const float *from = x + row * columns, *back = dy + row * columns;
+    Lanes total = {}, projected = {};
+    for (int64_t i = 0; i < whole; i += kLanes) {
+      const Lanes d = load(back + i), normal = (load(from + i) - mean) * scale, g = d * load(weight + i);
+      total += g;
+      projected += g * normal;
+      store(of_weight + i, load(of_weight + i) + d * normal);
+      store(of_bias + i, load(of_bias + i) + d);
+    }
+    float all_total = sum(total), all_projected = sum(projected);
+    for (int64_t i = whole; i < columns; i++) {
+      const float normal = (from[i] - mean) * scale, g = back[i] * weight[i];
+      all_total += g;
+      all_projected += g * normal;
+      of_weight[i] += back[i] * normal;
+      of_bias[i] += back[i];
+    }
+    const float offset = all_total / columns, slope = all_projected / columns;
+    float* to = dx + row * columns;
+    for (int64_t i = 0; i < whole; i += kLanes) {
+      const Lanes normal = (load(from + i) - mean) * scale;
+      store(to + i, (load(back + i) * load(weight + i) - offset - normal * slope) * scale);
+    }
+    for (int64_t i = whole; i < columns; i++) {
+      const float normal = (from[i] - mean) * scale;
+      to[i] = (back[i] * weight[i] - offset - normal * slope) * scale;
+    }
+  }
+}
+
+void forward(TF_OpKernelContext* context) {
+  const Input x(context, 0), weight(context, 1), bias(context, 2), epsilon(context, 3);
+  const int64_t columns = x.columns();
+  require(weight.size() == columns && bias.size() == columns && epsilon.size() == 1, "x [..., dim], weight and bias [dim], epsilon []");
+  const Output y(context, 0, x.shape()), stats(context, 1, {x.rows(), 2});
+  parallel_for(x.rows(), 32, [&](int64_t begin, int64_t end) {
+    normalise(x.data(), weight.data(), bias.data(), *epsilon.data(), y.data(), stats.data(), columns, begin, end);
+  });
+}
+
+void backward(TF_OpKernelContext* context) {
+  const Input dy(context, 0), x(context, 1), weight(context, 2), stats(context, 3);
+  const int64_t rows = x.rows(), columns = x.columns(), chunks = (rows + kChunk - 1) / kChunk;
+  require(dy.size() == x.size() && weight.size() == columns && stats.size() == 2 * rows, "dy and x alike, weight [dim], stats [rows, 2]");
+  const Output dx(context, 0, x.shape()), d_weight(context, 1, weight.shape()), d_bias(context, 2, weight.shape());
+  std::vector<float> sums(chunks * 2 * columns, 0.0f);
+  parallel_for(chunks, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t chunk = begin; chunk < end; chunk++)
+      differentiate(dy.data(), x.data(), weight.data(), stats.data(), dx.data(), &sums[chunk * 2 * columns], columns, chunk * kChunk,
+                    std::min(rows, (chunk + 1) * kChunk));
+  });
+  add_rows(sums.data(), chunks, 2 * columns, [&](int64_t column, float total) {
+    (column < columns ? d_weight.data()[column] : d_bias.data()[column - columns]) = total;
+  });
+}
+
+}  // namespace
+
+void register_norm() {
+  register_operation("RfLayerNorm", {"x", "weight", "bias", "epsilon"}, {"y", "stats"}, guarded_kernel<forward>);
+  register_operation("RfLayerNormGrad", {"dy", "x", "weight", "stats"}, {"dx", "dweight", "dbias"}, guarded_kernel<backward>);
+}

@@ -1,0 +1,71 @@
+// A residual with a scale a channel, x + a * scale, and its gradients.
+
+#include <algorithm>
+#include <vector>
+
+#include "kernel.h"
+#include "kernels.h"
+#include "lanes.h"
+#include "parallel.h"
+
+namespace {
+
+constexpr int64_t kChunk = 64; // rows whose shares in the scale's gradient are added up together
+
+FOR_EACH_PROCESSOR void add_scaled(const float* x, const float* a, const float* scale, float* y, int64_t columns, int64_t begin,
+                                   int64_t end) {
+  const int64_t whole = columns / kLanes * kLanes;
+  for (int64_t row = begin; row < end; row++) {
+    const int64_t at = row * columns;
+    for (int64_t i = 0; i < whole; i += kLanes) store(y + at + i, load(x + at + i) + load(a + at + i) * load(scale + i));
+    for (int64_t i = whole; i < columns; i++) y[at + i] = x[at + i] + a[at + i] * scale[i];
+  }
+}
+
+FOR_EACH_PROCESSOR void differentiate(const float* dy, const float* a, const float* scale, float* da, float* sums, int64_t columns,
+                                      int64_t begin, int64_t end) {
+  const int64_t whole = columns / kLanes * kLanes;
+  for (int64_t row = begin; row < end; row++) {
+    const int64_t at = row * columns;
+    for (int64_t i = 0; i < whole; i += kLanes) {
+      const Lanes d = load(dy + at + i);
+      store(da + at + i, d * load(scale + i));
+      store(sums + i, load(sums + i) + d * load(a + at + i));
+    }
+    for (int64_t i = whole; i < columns; i++) {
+      da[at + i] = dy[at + i] * scale[i];
+      sums[i] += dy[at + i] * a[at + i];
+    }
+  }
+}
+
+void forward(TF_OpKernelContext* context) {
+  const Input x(context, 0), a(context, 1), scale(context, 2);
+  const int64_t columns = x.columns();
+  require(x.size() == a.size() && scale.size() == columns, "x and a alike, scale [dim]");
+  const Output y(context, 0, x.shape());
+  parallel_for(x.rows(), 64, [&](int64_t begin, int64_t end) {
+    add_scaled(x.data(), a.data(), scale.data(), y.data(), columns, begin, end);
+  });
+}
+
+void backward(TF_OpKernelContext* context) {
+  const Input dy(context, 0), a(context, 1), scale(context, 2);
+  const int64_t rows = a.rows(), columns = a.columns(), chunks = (rows + kChunk - 1) / kChunk;
+  require(dy.size() == a.size() && scale.size() == columns, "dy and a alike, scale [dim]");
+  const Output da(context, 0, a.shape()), d_scale(context, 1, scale.shape());
+  std::vector<float> sums(chunks * columns, 0.0f);
+  parallel_for(chunks, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t chunk = begin; chunk < end; chunk++)
+      differentiate(dy.data(), a.data(), scale.data(), da.data(), &sums[chunk * columns], columns, chunk * kChunk,
+                    std::min(rows, (chunk + 1) * kChunk));
+  });
+  add_rows(sums.data(), chunks, columns, [&](int64_t column, float total) { d_scale.data()[column] = total; });
+}
+
+}  // namespace
+
+void register_residual() {
+  register_operation("RfScaledResidual", {"x", "a", "scale"}, {"y"}, guarded_kernel<forward>);
+  register_operation("RfScaledResidualGrad", {"dy", "a", "scale"}, {"da", "dscale"}, guarded_kernel<backward>);
+}

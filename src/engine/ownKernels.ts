@@ -1,0 +1,34 @@
+// Operations of our own (setup/native/kernels), which the set-up builds: one pass over memory, on all threads, where TensorFlow has
+// several. The plain operations are the reference that they are tested against, and what is used on other devices.
+
+import { createRequire } from "node:module";
+import { loadBackend } from "./backend.ts";
+
+let found: boolean | undefined;
+let plain = 0;
+
+/** Whether our operations can be called now: they are built, and the device is the processor. */
+export function hasKernels(): boolean {
+  found ??= load();
+  return found && plain === 0;
+}
+
+/** Run `f` with TensorFlow's own operations only. */
+export function withPlainOperations<T>(f: () => T): T {
+  plain++;
+  try {
+    return f();
+  } finally {
+    plain--;
+  }
+}
+
+function load(): boolean {
+  if (loadBackend().isUsingGpuDevice) return false;
+  try {
+    createRequire(import.meta.url)("@tensorflow/tfjs-node-gpu/lib/napi-v8/rfdetr_kernels.node");
+    return true;
+  } catch {
+    return false; // the engine was set up by other means
+  }
+}

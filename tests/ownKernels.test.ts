@@ -1,0 +1,183 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeAll, describe, expect, test } from "vitest";
+import { loadBackend, rawOp, rawOps } from "../src/engine/backend.ts";
+import { hasKernels, withPlainOperations } from "../src/engine/ownKernels.ts";
+import { gelu } from "../src/ops/activation.ts";
+import { scaledDotProduct } from "../src/ops/attention.ts";
+import { sampleMaps } from "../src/ops/deformable.ts";
+import { valueAndGradients } from "../src/ops/differentiable.ts";
+import { layerNorm } from "../src/ops/norm.ts";
+import { scaledResidual } from "../src/ops/residual.ts";
+import { adamW, disposeAdamW, readMoments, updateWeights } from "../src/step/optimiser/adamw.ts";
+import { disposeEma, ema, readAverage, updateEma } from "../src/step/optimiser/ema.ts";
+import { expectNoLeak, random } from "./support/gradients.ts";
+
+beforeAll(() => {
+  loadBackend();
+});
+
+type Op = (...inputs: tf.Tensor[]) => tf.Tensor;
+
+const norm: Op = (x, weight, bias) => layerNorm({ weight: weight!, bias: bias! }, x!, 1e-6);
+const residual: Op = (x, a, scale) => scaledResidual(x!, a!, scale!);
+const attend: Op = (q, k, v) => scaledDotProduct(q!, k!, v!, 2);
+const sampled =
+  (mapSizes: [number, number][], heads: number, points: number): Op =>
+  (value, places, scores) =>
+    sampleMaps(value!, tf.sub(places!, -0.5), tf.softmax(scores!), { mapSizes, heads, points });
+
+const cases: [string, Op, number[][]][] = [
+  ["layerNorm of 384", norm, [[3, 200, 384], [384], [384]]],
+  ["layerNorm of 21", norm, [[37, 21], [21], [21]]],
+  ["layerNorm of a single row of 5", norm, [[5], [5], [5]]],
+  ["gelu", (x) => gelu(x!), [[7, 1001]]],
+  ["gelu of one number", (x) => gelu(x!), [[1]]],
+  ["scaledResidual of 384", residual, [[3, 100, 384], [3, 100, 384], [384]]],
+  ["scaledResidual of 13", residual, [[90, 13], [90, 13], [13]]],
+  ["scaledDotProduct of 70 tokens", attend, [[3, 70, 24], [3, 70, 24], [3, 70, 24]]],
+  ["scaledDotProduct of 3 tokens", attend, [[2, 3, 4], [2, 3, 4], [2, 3, 4]]],
+  ["sampleMaps of 16 channels", sampled([[6, 9]], 2, 2), [[2, 54, 32], [2, 50, 2, 1, 2, 2], [2, 50, 2, 2]]],
+  ["sampleMaps of 5 channels, two maps", sampled([[4, 3], [2, 5]], 3, 4), [[1, 22, 15], [1, 9, 3, 2, 4, 2], [1, 9, 3, 8]]],
+]; // biome-ignore format: one case a line
+
+/** The output, and the gradient of each input of a weighted sum of it. */
+function run(op: Op, shapes: number[][], scale = 1): tf.Tensor[] {
+  const inputs = shapes.map((shape, i) => random(shape, i + 1, scale));
+  const { loss, extra, gradients } = valueAndGradients(inputs, () => {
+    const y = op(...inputs);
+    return { loss: tf.sum(tf.mul(y, random(y.shape, 77))) as tf.Scalar, extra: { y } };
+  });
+  tf.dispose([loss, ...inputs]);
+  return [extra.y, ...(gradients as tf.Tensor[])];
+}
+
+/** Largest difference as a share of the largest number. */
+const distance = (a: tf.Tensor, b: tf.Tensor) =>
+  tf.tidy(() => tf.div(tf.max(tf.abs(tf.sub(a, b))), tf.add(tf.max(tf.abs(b)), 1e-6)).dataSync()[0]!);
+
+describe("operations of our own", () => {
+  test("are there where the engine computes on the processor", () => {
+    expect(hasKernels()).toBe(process.platform === "linux" && !loadBackend().isUsingGpuDevice);
+    expect(withPlainOperations(hasKernels)).toBe(false);
+  });
+
+  test.each(cases)("%s: values and gradients are those of the plain operations", (_, op, shapes) => {
+    expectNoLeak(() => {
+      const own = run(op, shapes);
+      const plain = withPlainOperations(() => run(op, shapes));
+      for (const [i, one] of own.entries()) {
+        expect(one.shape).toEqual(plain[i]!.shape);
+        expect(distance(one, plain[i]!), `result ${i}`).toBeLessThan(3e-6);
+      }
+      return [...own, ...plain];
+    });
+  });
+
+  test("GELU is right far from zero, and what is no number stays none", () => {
+    const x = tf.tensor1d([Number.NaN, 0, 3.9, -3.9, 6, -6, 40, -40, 1e30, -1e30, Number.POSITIVE_INFINITY]);
+    const [y, dx] = [rawOp("RfGelu", {}, [x]), rawOp("RfGeluGrad", {}, [x, tf.onesLike(x)])].map((t) => t.dataSync());
+    expect(y![0]).toBeNaN();
+    expect(dx![0]).toBeNaN();
+    const expected = [0, 3.8998125, -0.00018755, 6, 0, 40, 0, 1e30, 0];
+    for (const [i, value] of expected.entries()) {
+      const far = y![i + 1]! - Math.fround(value);
+      expect(Math.abs(far), `gelu(${x.dataSync()[i + 1]})`).toBeLessThanOrEqual(2e-6 * Math.max(1, Math.abs(value)));
+    }
+    expect(y!.at(-1)).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  test("softmax does not overflow, and sums to one", () => {
+    const scores = tf.tensor2d([[1000, 1000, -1000], [-1e30, 0, 88]]); // biome-ignore format: one row a list
+    const rows = rawOp("RfSoftmax", {}, [scores]).arraySync() as number[][];
+    expect(rows[0]).toEqual([0.5, 0.5, 0]);
+    expect(rows[1]).toEqual([0, 0, 1]);
+  });
+
+  test("AdamW and the moving average give TensorFlow's bytes", async () => {
+    const shape = [57, 33];
+    const states = [adamW(), adamW()];
+    const averages = [ema(), ema()];
+    const weights = states.map(() => tf.variable(random(shape, 5)));
+    const step = (i: number, seed: number) => {
+      const gradient = random(shape, seed);
+      updateWeights(states[i]!, [{ path: "w", weight: weights[i]!, gradient, lr: 1e-3, weightDecay: 1e-2 }], 0.37);
+      updateEma(averages[i]!, { decay: 0.9, tau: 0 }, [["w", weights[i]!]]);
+      gradient.dispose();
+    };
+    for (const seed of [11, 12, 13]) {
+      step(0, seed);
+      withPlainOperations(() => step(1, seed));
+    }
+    expect(weights[0]!.dataSync()).toEqual(weights[1]!.dataSync());
+    const [own, plain] = await Promise.all(states.map(readMoments));
+    expect(own).toEqual(plain);
+    const [a, b] = averages.map((state) => readAverage(state, "w")!);
+    expect(a!.dataSync()).toEqual(b!.dataSync());
+    tf.dispose([...weights, a!, b!]);
+    states.forEach(disposeAdamW);
+    averages.forEach(disposeEma);
+  });
+
+  test.each([
+    ["RfLayerNorm", [[2, 3], [4], [3], []], 2],
+    ["RfLayerNormGrad", [[2, 3], [2, 3], [3], [2]], 3],
+    ["RfGeluGrad", [[2], [3]], 1],
+    ["RfSoftmaxGrad", [[2, 3], [2, 3], [3]], 1],
+    ["RfScaledResidual", [[2, 3], [2, 3], [2]], 1],
+    [
+      "RfDeformable",
+      [
+        [1, 4, 8],
+        [1, 2, 2, 1, 1, 2],
+        [1, 2, 2, 1],
+        [1, 2],
+      ],
+      1,
+    ],
+    [
+      "RfDeformable",
+      [
+        [1, 4, 8],
+        [1, 2, 3, 1, 1, 2],
+        [1, 2, 3, 1],
+        [1, 2],
+      ],
+      1,
+    ],
+    ["RfAdamW", [[2], [2], [5], [2], [2]], 1],
+    ["RfMoveAverage", [[2], [3], []], 0],
+  ] as [string, number[][], number][])("%s refuses shapes that do not fit", (name, shapes, outputs) => {
+    const inputs = shapes.map((shape) => tf.fill(shape, 3));
+    expect(() => rawOps(name, {}, inputs, outputs)).toThrow(/\[|alike|shape|tokens/);
+  });
+});
+
+test("results are the same bytes with any number of threads", () => {
+  const at = (path: string) => JSON.stringify(join(import.meta.dirname, path));
+  const script = `
+    import { createHash } from "node:crypto";
+    const { tensor } = await import("@tensorflow/tfjs-core");
+    const { rawOps } = await import(${at("../src/engine/backend.ts")});
+    const { hasKernels } = await import(${at("../src/engine/ownKernels.ts")});
+    if (!hasKernels()) throw new Error("no kernels");
+    const hash = createHash("sha256");
+    const filled = (shape) => tensor(Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i * i)), shape);
+    const take = (name, inputs, outputs) => {
+      for (const one of rawOps(name, {}, inputs, outputs)) hash.update(new Uint8Array(one.dataSync().buffer));
+    };
+    take("RfLayerNormGrad", [[1000, 40], [1000, 40], [40], [1000, 2]].map(filled), 3);
+    take("RfScaledResidualGrad", [[1000, 40], [1000, 40], [40]].map(filled), 2);
+    take("RfSoftmax", [filled([500, 300])], 1);
+    const [value, places, shares, dy] = [[2, 12, 32], [2, 300, 2, 1, 2, 2], [2, 300, 2, 2], [2, 300, 32]].map(filled);
+    take("RfDeformableGrad", [value, places, shares, tensor([3, 4], [1, 2]), dy], 3);
+    console.log(hash.digest("hex"));`;
+  const [one, three] = ["1", "3"].map((threads) => {
+    const env = { ...process.env, TF_NUM_INTRAOP_THREADS: threads };
+    const { stdout, stderr } = spawnSync(process.execPath, ["--import", import.meta.resolve("tsx"), "--input-type=module", "-e", script], { env, encoding: "utf8" }); // biome-ignore format: one line
+    return stdout || stderr;
+  });
+  expect(one).toMatch(/^[0-9a-f]{64}$/m);
+  expect(three).toBe(one);
+});
