@@ -2,33 +2,25 @@
 
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { copyFile, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Installed, installPackage } from "./support/installed.ts";
 import { launch } from "./support/launcher.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const run = promisify(execFile);
 
-let project: string; // somebody's folder, in which the package is installed
-let packed: string; // the package there
+let installed: Installed;
+let project: string;
+let packed: string;
 let files: string[];
 beforeAll(async () => {
-  project = await mkdtemp(join(tmpdir(), "package-"));
-  const words = ["pack", "--json", "--ignore-scripts", "--pack-destination", project];
-  const { stdout } = await run("npm", words, { cwd: ROOT });
-  const [{ filename, files: list }] = JSON.parse(stdout) as [{ filename: string; files: { path: string }[] }];
-  files = list.map(({ path }) => path);
-  packed = join(project, "node_modules", "rfdetr-train");
-  await mkdir(packed, { recursive: true });
-  await run("tar", ["xzf", join(project, filename), "-C", packed, "--strip-components=1"]);
-  // What it depends on is what is installed here.
-  for (const name of await readdir(join(ROOT, "node_modules")))
-    if (!name.startsWith(".")) await symlink(join(ROOT, "node_modules", name), join(project, "node_modules", name));
+  installed = await installPackage();
+  ({ project, packed, files } = installed);
 }, 300_000);
-afterAll(() => rm(project, { recursive: true, force: true }));
+afterAll(() => installed.remove());
 
 const start = (...words: string[]) =>
   launch(words, { cwd: project, launcher: join(packed, "bin", "rfdetr-train.mjs"), env: { ...process.env, CI: "1" } });

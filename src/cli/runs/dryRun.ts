@@ -10,7 +10,7 @@ import { factTable } from "../terminal/table.ts";
 export async function runDry(
   path: string,
   recipe: Recipe,
-  { overfit, json }: { overfit: number | undefined; json: boolean },
+  { overfit, overrides, json }: { overfit: number | undefined; overrides: readonly string[]; json: boolean },
 ): Promise<void> {
   const print = json ? printNote : printResult;
   print(`Dry run of ${path}: one batch, two validation images, a scratch folder`);
@@ -33,10 +33,17 @@ export async function runDry(
     });
     const cost = await estimateCost(recipe, { signal });
     for (const line of describeCost(cost)) print(`      The run: ${line}`);
-    print(`All of it works (${seconds.toFixed(1)} s). Nothing was kept. Train with: rfdetr-train --recipe ${path}`);
+    print(`All of it works (${seconds.toFixed(1)} s). Nothing was kept.`);
+    const words = ["--recipe", path, ...overrides.flatMap((set) => ["--set", set]), ...(overfit ? ["--overfit", overfit] : [])]; // biome-ignore format: one line
+    print(`Train with: rfdetr-train ${words.map((word) => quoted(String(word))).join(" ")}`);
     if (json) process.stdout.write(`${JSON.stringify({ ok: true, seconds, parts, cost })}\n`);
   } catch (error) {
     if (error !== signal.reason) throw error;
     process.exitCode = STOPPED;
   }
+}
+
+/** A word as a shell takes it. */
+function quoted(word: string): string {
+  return /^[\w./:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -59,6 +59,10 @@ it("without a terminal a run is a plain line for its first and last step, and wh
     "Warning: careful",
     "Saved checkpoint 0000-2, the best so far",
     "Done after 2 steps, best AP50:95 0.123. Everything is in checkpoints/x",
+    "What next?",
+    "  Open checkpoints/x/report.html in a browser",
+    "  rfdetr-train predict --weights checkpoints/x --images PHOTOS",
+    "  rfdetr-train extend checkpoints/x --epochs 2",
     "",
   ]);
   expect(process.exitCode).toBeUndefined();

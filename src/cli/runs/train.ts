@@ -8,7 +8,7 @@ import { factLine } from "../../util/text/fact.ts";
 import { DEVICE_OPTION, JSON_OPTION, RECIPE_OPTION, requireCount, requireOnce, SET_OPTION } from "../options.ts";
 import { answerAtOnce, STOPPED, stopSignal } from "../signals.ts";
 import type { DownloadView } from "../terminal/downloadView.ts";
-import type { ProgressView, ShownProgress } from "../terminal/progress.ts";
+import type { ProgressView, ShownProgress, stepClock } from "../terminal/progress.ts";
 import type { Level, TerminalLog } from "../terminal/terminalLog.ts";
 
 type Arguments = {
@@ -49,10 +49,11 @@ export const trainCommand: CommandModule<object, Arguments> = {
     requireOnce({ recipe: path, run });
     requireCount("overfit", overfit);
     const { loadRecipe } = await import("../../recipe/load.ts");
-    const recipe = await loadRecipe(path, { overrides: device ? [...set, `device=${device}`] : set });
+    const overrides = device ? [...set, `device=${device}`] : set;
+    const recipe = await loadRecipe(path, { overrides });
     if (dryRun) {
       const { runDry } = await import("./dryRun.ts");
-      await runDry(path, recipe, { overfit, json });
+      await runDry(path, recipe, { overfit, overrides, json });
       return;
     }
     const { train } = await import("../../train/run.ts");
@@ -80,7 +81,7 @@ export async function showProgress(
   { json, logLevel }: Showing,
   start: (options: Follow) => AsyncIterable<MetricsRow>,
 ): Promise<void> {
-  const { progressView, stepClock } = await import("../terminal/progress.ts");
+  const { progressView, stepClock: newClock } = await import("../terminal/progress.ts");
   const { downloadView } = await import("../terminal/downloadView.ts");
   const { terminalLog } = await import("../terminal/terminalLog.ts");
   const stream = json ? process.stderr : process.stdout;
@@ -95,7 +96,7 @@ export async function showProgress(
     },
   });
   await answerAtOnce();
-  const show = shower({ view, log, clock: stepClock(), downloadOf: (name) => downloadView(stream, name) });
+  const show = shower({ view, log, clock: newClock(), downloadOf: (name) => downloadView(stream, name) });
   let end: Extract<TrainEvent, { type: "end" }> | undefined;
   let evaluated: MetricsRow | undefined;
   const onEvent = (event: TrainEvent) => {
@@ -123,7 +124,7 @@ function shower({
 }: {
   view: ProgressView;
   log: TerminalLog;
-  clock: { step(step: number, steps: number): number; skip(): void };
+  clock: ReturnType<typeof stepClock>;
   downloadOf: (name: string) => DownloadView;
 }) {
   let size: RunSize | undefined;
@@ -152,7 +153,7 @@ function shower({
         if (event.row.split === "train") break;
         ap = event.row[MAIN_METRIC];
         log.info(evaluationLine(event.row));
-        clock.skip();
+        clock.pause();
         break;
       case "warning":
         log.warn(event.message);
@@ -167,12 +168,13 @@ function shower({
         log.info(`Evaluating ${event.images} images after epoch ${event.epoch + 1} ...`);
         break;
       case "checkpoint":
-        log.info(`Saved checkpoint ${event.name}${event.best ? ", the best so far" : ""}`);
-        clock.skip();
+        log.info(`Saved checkpoint ${event.name}${event.best ? ", the best so far" : ""}`, "the best so far");
+        clock.pause();
         break;
       case "end":
         view.stop();
-        log.info(endLine(event));
+        log.info(endLine(event), bestText(event));
+        if (event.status === "done" && size) log.info(nextSteps(event.run, size));
     }
   };
 }
@@ -198,9 +200,27 @@ function evaluationLine(row: Exclude<MetricsRow, TrainRow>): string {
   return `Epoch ${row.epoch + 1}, step ${row.step}: ${metrics.join("  ")}`;
 }
 
-function endLine({ status, run, step, best, metric }: Extract<TrainEvent, { type: "end" }>): string {
+type End = Extract<TrainEvent, { type: "end" }>;
+
+function bestText({ best, metric }: End): string {
+  return best === null ? "" : `best ${metric} ${best.toFixed(3)}`;
+}
+
+/** What people do after a training. */
+function nextSteps(run: string, { epochs }: RunSize): string {
+  return [
+    "What next?",
+    `  Open ${run}/report.html in a browser`,
+    `  rfdetr-train predict --weights ${run} --images PHOTOS`,
+    `  rfdetr-train extend ${run} --epochs ${2 * epochs}`,
+  ].join("\n");
+}
+
+function endLine(end: End): string {
+  const { status, run, step } = end;
   if (status === "interrupted") return `Stopped after step ${step}. Continue with: rfdetr-train resume ${run}`;
   if (status === "out-of-time")
     return `Stopped after step ${step}: train.max_hours are used up. Go on with: rfdetr-train extend ${run} --max-hours HOURS`;
-  return `Done after ${step} steps${best === null ? "" : `, best ${metric} ${best.toFixed(3)}`}. Everything is in ${run}`;
+  const best = bestText(end);
+  return `Done after ${step} steps${best && `, ${best}`}. Everything is in ${run}`;
 }

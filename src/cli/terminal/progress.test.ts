@@ -70,6 +70,25 @@ it("the time left follows the median step and leaves out pauses", () => {
   expect(clock.step(5, 105)).toBe(200);
 });
 
+it("the time left counts pauses that come again, and is not known after the first step, which takes longer", () => {
+  let time = 0;
+  const clock = stepClock(() => time);
+  time += 40; // of a beginning
+  clock.skip();
+  time += 9;
+  expect(clock.step(1, 101)).toBeNaN();
+  time += 2;
+  expect(clock.step(2, 102)).toBe(200);
+  for (let step = 3; step <= 10; step++) {
+    time += 2;
+    clock.step(step, 110);
+  }
+  time += 30; // an evaluation after each tenth step
+  clock.pause();
+  time += 2;
+  expect(clock.step(11, 111)).toBeCloseTo(100 * (2 + 30 / 11));
+});
+
 /** A stream that keeps what was written, as a terminal of this width or none. */
 function screen(columns?: number): { stream: NodeJS.WriteStream; text: () => string } {
   const chunks: string[] = [];

@@ -57,22 +57,33 @@ function bytes(value: number): string {
   return value >= 1e9 ? `${(value / 1e9).toFixed(1)} GB` : `${Math.round(value / 1e6)} MB`;
 }
 
-/** Seconds left from when each of the last steps ended; `skip` leaves out a pause, such as an evaluation. */
+/**
+ * Seconds left from when each of the last steps ended. `skip` leaves out a time that does not come again, such as before the first
+ * step; `pause` counts one that does, such as an evaluation.
+ */
 export function stepClock(now: () => number = () => performance.now() / 1000) {
   const times: number[] = [];
   let last = now();
+  let [steps, paused] = [0, 0];
   return {
-    /** Seconds until `steps`, at the median pace of the last steps. */
-    step(step: number, steps: number): number {
+    /** Seconds until step `end`, at the median pace of the last steps and with as much of pauses; NaN after the first one, which is slower. */
+    step(step: number, end: number): number {
       const time = now();
       times.push(time - last);
       last = time;
+      steps++;
       if (times.length > 51) times.shift();
+      if (steps === 1) return Number.NaN;
       const sorted = [...times].sort((a, b) => a - b);
-      return sorted[Math.floor(sorted.length / 2)]! * (steps - step);
+      return (sorted[(sorted.length - 1) >> 1]! + paused / steps) * (end - step);
     },
     skip() {
       last = now();
+    },
+    pause() {
+      const time = now();
+      paused += time - last;
+      last = time;
     },
   };
 }

@@ -25,3 +25,14 @@ test("colours come only where they were asked for", () => {
   expect(linesOf({}).join()).not.toContain(mark);
   expect(linesOf({ colour: true }).at(-1)).toContain(`${mark}33mWarning: the disk is full`);
 });
+
+test("good news stand out where there are colours, and nothing in them reaches the terminal as a command", () => {
+  const lines: string[] = [];
+  const log = (colour: boolean) => terminalLog((text) => lines.push(text), { colour });
+  log(true).info("Done, best AP 0.5.", "best AP 0.5");
+  log(false).info("Done, best AP 0.5.", "best AP 0.5");
+  log(true).info("best \u001b[2J", "best \u001b[2J");
+  expect(lines[0]).toContain("Done, \u001b[32mbest AP 0.5\u001b[39m.");
+  expect(lines[1]).toBe("Done, best AP 0.5.");
+  expect(lines[2]).not.toContain("\u001b[2J");
+});

@@ -7,7 +7,8 @@ import { visible } from "../../util/visible.ts";
 const LEVELS = ["debug", "info", "warn", "error"] as const;
 export type Level = (typeof LEVELS)[number];
 
-export type TerminalLog = Record<"debug" | "info" | "warn", (message: string) => void>;
+/** `good`: a part of the message that is good news, shown in green. */
+export type TerminalLog = Record<"debug" | "info" | "warn", (message: string, good?: string) => void>;
 
 /** Messages of `level` and above go to `print`, one at a time, in colours where asked. */
 export function terminalLog(
@@ -17,17 +18,21 @@ export function terminalLog(
   const format = pretty.prettyFactory({
     colorize: colour,
     customColors: "message:reset",
-    ignore: "level",
+    ignore: "level,good",
     messageFormat: (entry, key, _level, { colors }) => {
       const text = visible(String(entry[key]), { lines: true });
       const rank = Number(entry.level);
       if (rank >= pino.levels.values.warn!) return (colors as Colours).yellow(`Warning: ${text}`);
-      return rank < pino.levels.values.info! ? (colors as Colours).gray(text) : text;
+      if (rank < pino.levels.values.info!) return (colors as Colours).gray(text);
+      const good = entry.good === undefined ? "" : visible(String(entry.good));
+      return good === "" ? text : text.replace(good, () => (colors as Colours).green(good));
     },
   });
   const write = (line: string) => print(format(line).replace(/\n$/, ""));
-  return pino({ level, base: null, timestamp: false }, { write });
+  const log = pino({ level, base: null, timestamp: false }, { write });
+  const said = (level: keyof TerminalLog) => (message: string, good?: string) => log[level]({ good }, message);
+  return { debug: said("debug"), info: said("info"), warn: said("warn") };
 }
 
 /** What pino-pretty hands to a message format; its types leave it out. */
-type Colours = Record<"yellow" | "gray", (text: string) => string>;
+type Colours = Record<"yellow" | "gray" | "green", (text: string) => string>;

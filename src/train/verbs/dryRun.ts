@@ -64,7 +64,8 @@ export async function dryRun(
         if (event.type === "start") worked("resume", "from the checkpoint");
         watch(event);
         if (event.type === "row" && event.row.split === "val") worked("evaluation", "of the validation images");
-        if (event.type === "notice" && event.exported !== undefined) worked("export", event.message);
+        if (event.type === "notice" && event.exported !== undefined)
+          worked("export", event.message.replace(/ \([\d.]+ s\)$/, ""));
         if (event.type === "warning") refused ??= event.refused;
       },
     });
