@@ -104,7 +104,7 @@ test("the README's commands do what it says, and a terminal of any width shows w
   await mkdir(work);
   for (const command of commands) {
     const { code, text } = await piped(command, work);
-    expect({ command, code, text }).toMatchObject({ code: 0 });
+    expect({ command, code, text }).toEqual({ command, code: 0, text }); // shows the text where it fails
     expect(text).not.toMatch(STEERING);
     expected.push(lasting(text));
   }
@@ -121,7 +121,7 @@ test("the README's commands do what it says, and a terminal of any width shows w
       const path = `${join(installed.project, "node_modules", ".bin")}:${process.env.PATH}`; // as npx has it
       const line = `cd '${folder}' && PATH='${path}' && ${command.replace(/^npx /, "")}`;
       const { code, sent } = await inTerminal(["sh", "-c", line], { columns });
-      expect({ command, columns, code, sent }).toMatchObject({ code: 0 });
+      expect({ command, columns, code, sent }).toEqual({ command, columns, code: 0, sent });
       const { lines } = screenAfter(sent, Number.POSITIVE_INFINITY);
       expect(lasting(lines.join("\n"))).toEqual(expected[i]);
       const wrapped = lines.flatMap((text) => text.match(new RegExp(`.{1,${columns}}`, "gu")) ?? [""]);

@@ -8,7 +8,7 @@ import { chart, page, type Section } from "./page/page.ts";
 import { cell, code, heading, htmlTable, numberCell } from "./page/table.ts";
 import { type KeyDifference, shownValue } from "./recipeDifference.ts";
 import { runSeries } from "./series.ts";
-import { change, score } from "./text.ts";
+import { change, score, trainingTexts } from "./text.ts";
 
 const MOST_ROWS = 400;
 
@@ -63,32 +63,27 @@ function distinctNames({ a, b }: RunComparison): Names {
 function metrics({ a, b, metrics, training }: RunComparison, names: Names): Html {
   const at = ({ best }: RunComparison["a"]) => (best ? `epoch ${best.epoch + 1}, by ${best.metric}` : "none");
   return html`<p class="soft">Of the best evaluation of each run (${at(a)}; ${at(b)}).</p>
-${pairs(metrics, { names, shown: score, judged: true })}
+${scores(metrics, names)}
 <h3 style="margin-top: 1.8rem">Training</h3>
-${pairs(training, { names, shown: plain, judged: false })}`;
+${pairs(
+  training.map(trainingTexts).map(({ name, texts }) => [heading(name), ...texts.map(numberCell)]),
+  names,
+)}`;
 }
 
-function plain(value: unknown): string {
-  return typeof value === "number" ? String(Number(value.toPrecision(4))) : "–";
-}
-
-type PairsOptions = { names: Names; shown: (value: unknown) => string; judged: boolean };
-
-/** Values of both runs and their change; where it is `judged`, more is better. */
-function pairs(rows: readonly Difference[], { names, shown, judged }: PairsOptions): Html {
-  return htmlTable({
-    className: "pairs",
-    columns: ["", ...[...names, "Change"].map((number) => ({ number }))],
-    rows: rows.slice(0, MOST_ROWS).map(({ name, a, b, change: by }) => {
-      const text = by === null ? "–" : judged ? change(by) : signed(by);
-      const word = !judged || by === null || text === "0.000" ? "" : by > 0 ? "better" : "worse";
-      return [heading(name), numberCell(shown(a)), numberCell(shown(b)), cell(text, `number ${word}`)];
-    }),
+/** Scores of both runs and their change; more is better. */
+function scores(rows: readonly Difference[], names: Names): Html {
+  const cells = rows.slice(0, MOST_ROWS).map(({ name, a, b, change: by }) => {
+    const text = by === null ? "–" : change(by);
+    const word = by === null || text === "0.000" ? "" : by > 0 ? "better" : "worse";
+    return [heading(name), numberCell(score(a)), numberCell(score(b)), cell(text, `number ${word}`)];
   });
+  return pairs(cells, names);
 }
 
-function signed(value: number): string {
-  return value === 0 ? "0" : `${value > 0 ? "+" : "−"}${plain(Math.abs(value))}`;
+function pairs(rows: readonly (readonly Html[])[], names: Names): Html {
+  const columns = ["", ...[...names, "Change"].map((number) => ({ number }))];
+  return htmlTable({ className: "pairs", columns, rows });
 }
 
 function curves(): Html {
@@ -102,13 +97,14 @@ function classes({ classes }: RunComparison, names: Names): Html {
   const rest = classes.length - MOST_ROWS;
   return html`<p class="soft">${MAIN_METRIC} of each class at the best evaluation of each run, largest change first.</p>
 <div class="grid">${chart("class-pairs", { title: `${MAIN_METRIC} by class`, wide: true })}</div>
-<details><summary>Table of classes</summary>${pairs(classes, { names, shown: score, judged: true })}
+<details><summary>Table of classes</summary>${scores(classes, names)}
 ${rest > 0 && html`<p class="soft">${rest} more classes are in the output of compare --json.</p>`}</details>`;
 }
 
 function keys(differences: readonly KeyDifference[], { names, none }: { names: Names; none: string }): Html {
   if (differences.length === 0) return html`<p class="soft">${none}</p>`;
   return htmlTable({
+    className: "keys",
     columns: ["Key", ...names],
     rows: differences.map(({ key, a, b }) => [
       heading(code(key)),

@@ -10,7 +10,7 @@ import { compareRuns } from "./comparison.ts";
 import { html, json, raw } from "./page/html.ts";
 import { recipeDifference, shownValue } from "./recipeDifference.ts";
 import { runSeries } from "./series.ts";
-import { change, duration, moment, shellWord } from "./text.ts";
+import { change, duration, moment, shellWord, trainingTexts } from "./text.ts";
 
 let dir: string;
 beforeAll(async () => {
@@ -123,6 +123,19 @@ test("recipes are compared key by key, lists as a whole", () => {
     "[ 1, 2 ]",
     "0.00001",
   ]);
+});
+
+test("what two trainings cost is said as people say it", () => {
+  const texts = (name: string, a: number | null, b: number | null) =>
+    trainingTexts({ name, a, b, change: a === null || b === null ? null : b - a }).texts;
+  expect(trainingTexts({ name: "minutes", a: 0.3619, b: 95, change: 94.6381 })).toEqual({
+    name: "time",
+    texts: ["22 s", "1 h 35 min", "+1 h 35 min"],
+  });
+  expect(texts("best epoch", 3, 8)).toEqual(["3", "8", "5 later"]);
+  expect(texts("best epoch", 8, 3)[2]).toBe("5 earlier");
+  expect(texts("loss at the end", 7.123456, 6)).toEqual(["7.123", "6", "−1.123"]);
+  expect(texts("steps", null, 6)).toEqual(["–", "6", "–"]);
 });
 
 test("two runs are compared at their best evaluations, classes by the size of the change", async () => {

@@ -41,6 +41,7 @@ function setKeys(values: Recipe, defaults: Recipe): Html {
   const different = recipeDifference(defaults, values).filter(({ b }) => b !== undefined);
   const some = "What this recipe sets; every other key has its default.";
   return htmlTable({
+    className: "keys",
     caption: different.length === 0 ? "Every key has its default." : some,
     columns: ["Key", "Value", "Default"],
     rows: different.map(({ key, a, b }) => [

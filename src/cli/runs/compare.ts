@@ -53,14 +53,16 @@ async function asText({
   environment,
   caveats,
 }: RunComparison): Promise<string> {
-  const { shownValue } = await import("../../report/recipeDifference.ts");
+  const [{ shownValue }, { trainingTexts }] = await Promise.all([
+    import("../../report/recipeDifference.ts"),
+    import("../../report/text.ts"),
+  ]);
   const at = ({ best }: RunComparison["a"]) =>
     best ? `best at epoch ${best.epoch + 1} by ${best.metric}` : "not evaluated";
   const keys = (rows: RunComparison["recipe"]) =>
     rows.map(({ key, a, b }) => [key, clip(shownValue(a)), clip(shownValue(b))]);
   const scores = (rows: Difference[]) => rows.map((row) => cells(row, (value) => value.toFixed(4)));
-  const numbers = (rows: Difference[]) =>
-    rows.map((row) => cells(row, (value) => String(Number(value.toPrecision(4)))));
+  const numbers = training.map(trainingTexts).map(({ name, texts }) => [name, ...texts]);
   const head = ["", "A", "B", "change"];
   const left = classes.length - MOST_CLASSES;
   return [
@@ -68,7 +70,7 @@ async function asText({
     `B  ${b.dir} (${b.name}): ${b.status}, ${at(b)}`,
     ...caveats.map((text) => `Note: ${text}`),
     "",
-    ...table([head, ...scores(metrics), [], ...numbers(training)], { gap: 3 }),
+    ...table([head, ...scores(metrics), [], ...numbers], { gap: 3 }),
     ...(classes.length > 0
       ? [
           "",
