@@ -60,6 +60,8 @@ function environment({ environment: found }: RunContents): Html {
     ["Node", found.node],
     ["TensorFlow.js", found.tfjs],
     ["libtensorflow", found.libtensorflow],
+    ["sharp", found.sharp ?? "–"],
+    ["onnxruntime", found.onnxruntime ?? "–"],
     ["Device", found.device],
     ["CPU", `${cpu?.model}, ${plural(cpu?.cores ?? 0, "core")}`],
     ["Memory", `${(found.memory_bytes / 1e9).toFixed(1)} GB`],

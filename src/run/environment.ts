@@ -2,7 +2,9 @@
 
 import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, release, totalmem } from "node:os";
-import { packagePath } from "../util/package.ts";
+import { basename, dirname } from "node:path";
+import { sha256File } from "../util/files.ts";
+import { foundUpwards, installedVersion, packagePath } from "../util/package.ts";
 import { gitCommit } from "../util/untrusted/git.ts";
 
 /** What only the caller knows: the engine (this folder never loads it) and the data set. */
@@ -25,6 +27,11 @@ export type Environment = {
   tfjs: string;
   libtensorflow: string;
   device: string;
+  /** Versions of what reads images and runs ONNX files, null where it is not installed; older versions did not note them. */
+  sharp?: string | null;
+  onnxruntime?: string | null;
+  /** The lockfile that all dependencies were installed by. */
+  lockfile?: { file: string; sha256: string } | null;
   dataset: DatasetFacts;
 };
 
@@ -54,6 +61,22 @@ export async function describeEnvironment(engine: EngineFacts, dataset: DatasetF
     git: await gitCommit(process.cwd()),
     started: new Date().toISOString(),
     ...engine,
+    sharp: installedVersion("sharp"),
+    onnxruntime: installedVersion("onnxruntime-node"),
+    lockfile: await lockfile(),
     dataset,
   };
+}
+
+const LOCKFILES = ["package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock"];
+
+/** The nearest lockfile: this checkout's, or that of the project in which the package is installed. */
+async function lockfile(): Promise<Environment["lockfile"]> {
+  const found = LOCKFILES.flatMap((name) => foundUpwards(name) ?? []);
+  const path = found.sort((a, b) => dirname(b).length - dirname(a).length)[0];
+  if (path === undefined) return null;
+  return sha256File(path).then(
+    (sha256) => ({ file: basename(path), sha256 }),
+    () => null, // a folder, or not to be read
+  );
 }

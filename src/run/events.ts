@@ -34,6 +34,13 @@ export type ValRow = {
   split: "val";
   /** Images that could not be read, where there were any: the metrics are of the others. */
   unread?: number;
+  /** AP of small, medium and large boxes; precision and recall at the threshold of the best F1. Older rows lack them. */
+  APs?: number | null;
+  APm?: number | null;
+  APl?: number | null;
+  F1?: number | null;
+  precision?: number | null;
+  recall?: number | null;
   per_class: Record<string, number | null>;
 } & MetricSummary<number | null>;
 

@@ -35,6 +35,10 @@ test("a whole run leaves a run folder with every step and every epoch's evaluati
     [5, 0],
     [10, 1],
   ]);
+  const evaluated = rows.findLast(({ split }) => split === "val")!;
+  const { f1, metrics } = JSON.parse(await readFile(join(run, "evaluation.json"), "utf8"));
+  expect(evaluated).toMatchObject({ F1: f1.f1, precision: f1.precision, recall: f1.recall, APs: metrics.APs });
+  expect(await readFile(join(run, "results.csv"), "utf8")).toMatch(/^epoch,.*,val\/F1,val\/precision,val\/recall/);
   expect(end).toMatchObject({ status: "done", step: 10, run });
   expect(events[0]).toMatchObject({
     type: "start",

@@ -17,7 +17,15 @@ import { startWandbServer, type WandbServer } from "./wandbServer.ts";
 
 export const KEY = "0123456789abcdef0123456789abcdef01234567";
 export const FAST: WandbTiming = {
-  ...{ request: 400, firstDelay: 20, longestDelay: 100, tellAfter: 300, giveUpAfter: 60_000, probeEvery: 200 },
+  ...{
+    request: 400,
+    firstDelay: 20,
+    longestDelay: 100,
+    tellAfter: 300,
+    giveUpAfter: 60_000,
+    reachWithin: 60_000,
+    probeEvery: 200,
+  },
   ...{
     closeWithin: 20_000,
     closeSilentWithin: 20_000,

@@ -36,8 +36,11 @@ export type SyncResult = {
   ended: boolean;
 };
 
-/** A person waits here: what does not answer for two minutes is given up. */
-const SYNC_TIMING: WandbTiming = { ...TIMING, tellAfter: 10_000, giveUpAfter: 120_000, longestDelay: 15_000 };
+/** A person waits here: what does not answer for two minutes is given up, and what never did after about 20 seconds. */
+const SYNC_TIMING: WandbTiming = {
+  ...TIMING,
+  ...{ tellAfter: 10_000, giveUpAfter: 120_000, reachWithin: 20_000, longestDelay: 15_000 },
+};
 
 /**
  * Send what W&B lacks of the run in `dir`. Rejects with a UserError where W&B refuses or does not answer, and with the

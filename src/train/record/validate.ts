@@ -10,6 +10,9 @@ import { averagedWeights } from "../../step/learner.ts";
 import type { Run } from "../liveRun.ts";
 import { warning } from "./record.ts";
 
+/** What a row has beside the summary. */
+const FURTHER = ["APs", "APm", "APl", "F1", "precision", "recall"] as const satisfies readonly (keyof ValRow)[];
+
 /** Evaluate on the run's validation images: the row for metrics.jsonl, and all that it was made of. */
 export async function validate(
   {
@@ -38,6 +41,7 @@ export async function validate(
     split: "val",
     ...(result.broken.length > 0 && { unread: result.broken.length }),
     ...bySummary((name) => measured(metrics[name])),
+    ...Object.fromEntries(FURTHER.map((name) => [name, measured(metrics[name])])),
     ...byClass(per_class as Record<string, Record<string, number>>),
   };
   return { row, result };

@@ -11,6 +11,8 @@ export type WandbTiming = {
   /** Without an answer for so long, attempts become rare (`probeEvery`); a sync gives up. */
   giveUpAfter: number;
   probeEvery: number;
+  /** The same as `giveUpAfter` for a server from which no answer has come at all: perhaps nobody is there. */
+  reachWithin: number;
   /** How long the end of a run may wait for what is not sent yet. */
   closeWithin: number;
   /** The same where it was reported that the server does not answer, and it still does not. */
@@ -30,6 +32,7 @@ export const TIMING: WandbTiming = {
   longestDelay: 60_000,
   tellAfter: 60_000,
   giveUpAfter: 600_000,
+  reachWithin: 600_000,
   probeEvery: 300_000,
   closeWithin: 20_000,
   closeSilentWithin: 2000,

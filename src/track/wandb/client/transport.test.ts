@@ -142,6 +142,27 @@ it("silence is told once, then that it lasts, then that it is over", async () =>
   expect(heard).toEqual(["silent: HTTP 500", "given up: HTTP 500", "answers"]);
 });
 
+it("a server from which nothing ever came is given up sooner than one that is in trouble", async () => {
+  const timing = { ...FAST, firstDelay: 20, longestDelay: 40, giveUpAfter: 60_000, reachWithin: 200 };
+  const { baseUrl } = await answering(status(500));
+  const heard: [string, number][] = [];
+  const onGiveUp = (reason: string, silence: number) => heard.push([reason, silence]);
+  const troubled = open(baseUrl, { timing, onGiveUp });
+  const waiting = troubled.post("/x", {}).catch(() => {});
+  await sleep(500);
+  troubled.stop();
+  await waiting;
+  expect(heard).toEqual([]);
+  server!.closeAllConnections();
+  await new Promise((done) => server!.close(done));
+  const closed = open(baseUrl, { timing, onGiveUp });
+  const refused = closed.post("/x", {}).catch(() => {});
+  await vi.waitFor(() => expect(heard).toHaveLength(1), { timeout: 5000 });
+  closed.stop();
+  await refused;
+  expect(heard[0]![1]).toBeGreaterThanOrEqual(200);
+});
+
 it("hurrying ends a long pause and a request that hangs, and stopping ends everything", async () => {
   const slow = { ...FAST, request: 60_000, firstDelay: 50, longestRetryAfter: 60_000, closeWithin: 4000 };
   const { baseUrl } = await answering(status(429, { "retry-after": "60" }), json({}));

@@ -46,8 +46,8 @@ export type TransportOptions = {
   timing: WandbTiming;
   /** No request has succeeded for `timing.tellAfter`; said once until one does. */
   onSilent?: ((reason: string) => void) | undefined;
-  /** No request has succeeded for `timing.giveUpAfter`; said once until one does. */
-  onGiveUp?: ((reason: string) => void) | undefined;
+  /** No request has succeeded for `timing.giveUpAfter`, or `timing.reachWithin`: for `silence` milliseconds; said once until one does. */
+  onGiveUp?: ((reason: string, silence: number) => void) | undefined;
   /** A request has succeeded after `onSilent`. */
   onAnswer?: (() => void) | undefined;
 };
@@ -68,6 +68,7 @@ export function openTransport({ baseUrl, apiKey, timing, onSilent, onGiveUp, onA
   let failingSince: number | undefined;
   let told = false;
   let gaveUp = false;
+  let reached = false; // an answer of any kind has come
 
   const succeeded = () => {
     failingSince = undefined;
@@ -82,9 +83,9 @@ export function openTransport({ baseUrl, apiKey, timing, onSilent, onGiveUp, onA
       told = true;
       onSilent?.(reason);
     }
-    if (silence >= timing.giveUpAfter && !gaveUp) {
+    if (silence >= (reached ? timing.giveUpAfter : timing.reachWithin) && !gaveUp) {
       gaveUp = true;
-      onGiveUp?.(reason);
+      onGiveUp?.(reason, silence);
     }
   };
 
@@ -141,6 +142,7 @@ export function openTransport({ baseUrl, apiKey, timing, onSilent, onGiveUp, onA
   };
   const exchange = async (url: string, init: RequestInit, signal: AbortSignal): Promise<string> => {
     const response = await request(url, { ...init, signal, redirect: "manual" });
+    reached = true;
     const text = await response.text();
     if (response.ok) return text;
     const answer = [`HTTP ${response.status}`, reasonIn(text)].filter(Boolean).join(": ");

@@ -90,8 +90,9 @@ export function startUpload(
       ...{ baseUrl, apiKey, timing },
       onSilent: (reason) => report(silent(reason, settings)),
       onAnswer: () => report({ type: "answers", message: "W&B answers again." }),
-      onGiveUp: (reason) => {
-        if (mode === "replay") turnOff(new Error(`it has not answered for ${timing.giveUpAfter / 1000} s (${reason})`));
+      onGiveUp: (reason, silence) => {
+        if (mode === "replay")
+          turnOff(new Error(`it has not answered for ${Number((silence / 1000).toPrecision(2))} s (${reason})`));
       },
     });
     if (end && mode === "live") transport.hurry();
