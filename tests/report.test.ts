@@ -260,33 +260,6 @@ describe.skipIf(!executable)(`in a browser${executable ? "" : ` (${NO_CHROMIUM})
     await page.resize(1200, 900);
   });
 
-  test("on a phone a comparison can be read: no head over another, no value broken, and what scrolls says so", async () => {
-    const recipe = { name: "a-run-of-some-name", model: { variant: "large" } } as const;
-    await writeLongRun(run("phone"), { epochs: 9, classes: ["heron", "owl"], seed: 4, images: 2, recipe });
-    const [a, b] = await Promise.all(["long", "phone"].map((name) => readRunFolder(run(name))));
-    const path = join(dir, "phone.html");
-    await writeFile(path, await comparePage(a!, b!));
-    await page.resize(390, 800);
-    await openSilently(path);
-    expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(390);
-    // What is in a cell stays in it, and a short word stays on one line.
-    const spilt = `[...document.querySelectorAll(".pairs th, .pairs td, .keys td")].filter((cell) => {
-      const range = document.createRange();
-      range.selectNodeContents(cell);
-      return range.getBoundingClientRect().right > cell.getBoundingClientRect().right + 0.5;
-    }).map((cell) => cell.textContent)`;
-    expect(await page.evaluate(spilt)).toEqual([]);
-    const lines = await page.evaluate<number[]>(
-      `[...document.querySelectorAll(".keys td code")].filter(({ textContent: text }) => text.length < 12).map((code) => code.getClientRects().length)`,
-    );
-    expect(lines.length).toBeGreaterThan(2);
-    expect(Math.max(...lines)).toBe(1);
-    expect(await page.evaluate(`getComputedStyle(document.querySelector(".table")).backgroundAttachment`)).toContain(
-      "local",
-    );
-    await page.resize(1200, 900);
-  });
-
   test("a comparison has a page of its own, whatever the two runs have in common", async () => {
     await writeLongRun(run("other"), { epochs: 30, classes: ["heron", "stork", "owl"], seed: 9, images: 4 });
     const [long, other, young, hostile] = await Promise.all(
