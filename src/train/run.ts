@@ -261,7 +261,7 @@ export async function* follow(
     const saved = await saveRest(run).catch(() => undefined); // what went wrong first is what counts
     if (saved) onEvent?.(saved);
     await reportRun(run.dir).catch(() => {});
-    throw withWayOn(error, run);
+    throw await withWayOn(error, run);
   } finally {
     await run.metrics.close();
     await run.tracker.close(status);
@@ -273,16 +273,23 @@ export async function* follow(
 /** What a signal would save: the steps since the last checkpoint. Undefined where there are none. */
 async function saveRest(run: Run): Promise<TrainEvent | undefined> {
   const { step, epoch } = run.progress;
-  const last = (await listCheckpoints(runFiles(run.dir).checkpoints)).at(-1);
-  if (!last || step <= last.step) return undefined;
+  if (step <= ((await lastSaved(run.dir)) ?? step)) return undefined;
   return saveProgress(run, { epoch, epochEnd: false, score: null });
 }
 
-/** The error, with how the run goes on where a person has corrected what it says. */
-function withWayOn(error: unknown, { dir, progress: { step } }: Run): unknown {
+/** The step of the newest checkpoint. */
+async function lastSaved(dir: string): Promise<number | undefined> {
+  return (await listCheckpoints(runFiles(dir).checkpoints)).at(-1)?.step;
+}
+
+/** The error, with how the run goes on where a person has corrected what it says, and what no checkpoint could be made of. */
+async function withWayOn(error: unknown, { dir, progress: { step } }: Run): Promise<unknown> {
   if (!(error instanceof UserError) || step === 0 || error.code === "diverged") return error;
   const { message, hint, code } = error;
-  const way = `Then go on from step ${step} with: rfdetr-train resume ${dir}`;
+  const saved = await lastSaved(dir);
+  if (saved === undefined) return error;
+  const lost = saved < step ? ` (steps after it could not be saved; the last one was ${step})` : "";
+  const way = `Then go on from step ${saved}${lost} with: rfdetr-train resume ${dir}`;
   return new UserError(message, {
     hint: hint === undefined ? way : `${hint} ${way}`,
     cause: error,

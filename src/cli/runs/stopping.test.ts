@@ -177,6 +177,7 @@ test.skipIf(process.platform === "win32")(
     const full = await run(["resume", folder], undefined, 'ulimit -f 96; exec "$0" "$@"').done;
     expect(full.code).toBe(2);
     expect(full.output).toMatch(/Cannot write .*checkpoints.*limit/);
+    expect(full.output).toContain(`go on from step ${before.at(-1)!.step} (steps after it could not be saved`);
     expect(await listCheckpoints(checkpoints)).toEqual(before);
     for (const { name } of before) await verifyCheckpoint(join(checkpoints, name));
     expect((await run(["resume", folder]).done).code).toBe(0);

@@ -1,0 +1,154 @@
+// Every way a person or a machine ends a program. `start` begins it in the surroundings that the way needs, `end` ends it.
+// code: the exit code that is right; keeps: whether the last finished step must be in a checkpoint afterwards; goesOn: the program
+// does its work to the end all the same; needs: a program that not every machine has.
+
+import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { limitFiles } from "./disk.mjs";
+import { printed, start } from "./process.mjs";
+
+const DONE = 0;
+const FIXABLE = 2;
+const STOPPED = 3;
+/** More than the second in which a second signal is the same wish. */
+const LATER_MS = 1200;
+
+/** What a person or a machine expects of a program that it asks to end. */
+const STOPS = { code: STOPPED, keeps: true, goesOn: false };
+const GOES_ON = { code: DONE, keeps: true, goesOn: true };
+/** Where there is no space even for a checkpoint, the steps since the last one are lost, and it is said. */
+const FAILS = { code: FIXABLE, keeps: false, goesOn: false };
+
+const quoted = (words) => words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+/** The command, with its exit code left in a file. */
+const leaving = ([node, ...words]) => [
+  node,
+  "--import",
+  fileURLToPath(new URL("exitCode.mjs", import.meta.url)),
+  ...words,
+];
+
+const signalled = (name) => ({
+  start: ({ command }) => start(command),
+  end: ({ child }) => child.kill(name),
+  ...STOPS,
+});
+
+/** Below GNU timeout, which sends its signal to the program and to the group that the program is in. */
+const timedOut = (name) => ({
+  start: ({ command, ms }) =>
+    start(["timeout", "--preserve-status", "-s", name, String(Math.max(1, ms) / 1000), ...command]),
+  end: undefined, // it ends by itself
+  ...{ ...STOPS, needs: "timeout" },
+});
+
+/** In a pseudo-terminal, made by script(1). `shell`: what a terminal starts, with `$0` for the program. */
+const inTerminal = (command, shell, exitFile) =>
+  start(["script", "-qec", shell.replace("$0", () => quoted(command)), "/dev/null"], {
+    env: { TERM: "xterm", SHELL: "/bin/sh" },
+    exitFile,
+    files: ["pipe", "pipe", "pipe", "pipe"], // the last one is open as long as a process in the terminal lives
+  });
+
+/** As a login shell does: what the terminal's end tells it, it passes on to the program that it has started. */
+const PASSING_ON = [
+  "trap 'kill -HUP \"$pid\"' HUP",
+  "$0 </dev/tty & pid=$!",
+  'wait "$pid"; code=$?',
+  'while kill -0 "$pid" 2>/dev/null; do wait "$pid"; code=$?; done',
+  'echo "$code" > "$SOAK_EXIT_FILE"',
+].join("\n");
+
+const throughNpx = (signal) => ({
+  start: async ({ program, words, scratch }) => {
+    const bin = join(scratch, "project", "node_modules", ".bin");
+    await mkdir(bin, { recursive: true });
+    await writeFile(join(scratch, "project", "package.json"), '{ "name": "soak", "private": true }');
+    await writeFile(join(bin, "rfdetr-train"), `#!/bin/sh\nexec ${quoted(leaving(program))} "$@"\n`);
+    await chmod(join(bin, "rfdetr-train"), 0o755);
+    const [cwd, exitFile] = [join(scratch, "project"), join(scratch, "exit")];
+    return start(["npx", "--no-install", "rfdetr-train", ...words], { cwd, exitFile });
+  },
+  end: ({ child }) => child.kill(signal),
+  ...{ ...STOPS, needs: "npx" },
+});
+
+/** All ways by name. A second argument of `end` is a stream of random numbers. */
+export const WAYS = {
+  sigint: signalled("SIGINT"),
+  sigterm: signalled("SIGTERM"),
+  sighup: signalled("SIGHUP"),
+  "sigint-twice": {
+    ...signalled("SIGINT"), // within one step, or two
+    end: async ({ child }, random) => {
+      child.kill("SIGINT");
+      await sleep(random() < 0.5 ? 0 : random() * 300);
+      child.kill("SIGINT");
+    },
+  },
+  "sigint-later": {
+    ...signalled("SIGINT"), // a step or a checkpoint of seconds lies between the two: the program stands still meanwhile
+    end: async ({ child }, random) => {
+      child.kill("SIGINT");
+      await sleep(random() * 60);
+      child.kill("SIGSTOP");
+      await sleep(LATER_MS);
+      child.kill("SIGINT");
+      child.kill("SIGCONT");
+    },
+    keeps: false, // the second one says: at once, without a checkpoint
+  },
+  "timeout-int": timedOut("INT"),
+  "timeout-term": timedOut("TERM"),
+  nohup: {
+    start: ({ command, scratch }) => {
+      const outputFile = join(scratch, "nohup.log");
+      const shell = `nohup ${quoted(command)} > ${quoted([outputFile])} 2>&1 & pid=$!; echo "pid $pid"; wait "$pid"`;
+      return start(["sh", "-c", shell], { outputFile });
+    },
+    end: async (program) => {
+      await printed(program, /^pid \d+/);
+      process.kill(Number(/^pid (\d+)/.exec(program.output)[1]), "SIGHUP");
+    },
+    ...GOES_ON,
+  },
+  "terminal-ctrl-c": {
+    start: ({ command }) => inTerminal(command, "exec $0"),
+    end: ({ child }) => child.stdin.write("\u0003"),
+    ...{ ...STOPS, needs: "script" },
+  },
+  "terminal-closed": {
+    start: ({ command, scratch }) => inTerminal(command, PASSING_ON, join(scratch, "exit")),
+    end: ({ child }) => child.kill("SIGKILL"),
+    ...{ ...STOPS, needs: "script" },
+  },
+  "session-closed": {
+    // the program itself leads the terminal's session
+    start: ({ command, scratch }) => inTerminal(leaving(command), "exec $0", join(scratch, "exit")),
+    end: ({ child }) => child.kill("SIGKILL"),
+    ...{ ...STOPS, needs: "script" },
+  },
+  "npx-killed": throughNpx("SIGKILL"),
+  "npx-terminated": throughNpx("SIGTERM"),
+  "pipe-closed": {
+    start: ({ command }) => start(command),
+    end: ({ child }) => {
+      child.stdout.destroy();
+      child.stderr.destroy();
+    },
+    ...GOES_ON,
+  },
+  "file-limit": {
+    start: ({ command }) => start(command),
+    end: ({ child }, random) => limitFiles(child.pid, Math.floor(random() * 60_000)),
+    ...{ ...FAILS, needs: "prlimit" },
+  },
+  "disk-full": {
+    start: ({ command }) => start(command),
+    end: (_, random, { disk }) => disk.fill(random() < 0.5 ? 0 : Math.floor(random() * 400_000)),
+    ...{ ...FAILS, needs: "mount" },
+  },
+  sigkill: { ...signalled("SIGKILL"), code: null, keeps: false },
+};
