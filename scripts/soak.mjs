@@ -1,7 +1,7 @@
 // Ends runs of a tiny detector in every way there is (see scripts/soak/ways.mjs) at random instants and resumes each until it is done:
 // every one must end in the same bytes as a run that was left alone, no checkpoint that is listed may be incomplete, and the last
 // finished step must be in one. With --pairs: two commands on one run folder at once.
-// Usage: npm run soak [-- RUNS [--ways all|kill|WAY,WAY] [--seed N] [--minutes M] [--dist DIR]]; DIR is a build to use in place of a fresh one.
+// Usage: npm run soak [-- RUNS [--ways all|kill|WAY,WAY] [--ends MOST] [--seed N] [--minutes M] [--dist DIR]]; DIR is a build to use in place of a fresh one.
 //        npm run soak -- TIMES --pairs
 
 import { join, resolve } from "node:path";
@@ -16,6 +16,7 @@ const words = process.argv.slice(2);
 const option = (name, value) => (words.includes(name) ? words.splice(words.indexOf(name), 2)[1] : value);
 const seed = Number(option("--seed", 1));
 const minutes = Number(option("--minutes", Number.POSITIVE_INFINITY));
+const mostEnds = Number(option("--ends", 4));
 const givenBuild = option("--dist");
 const dist = resolve(givenBuild ?? join(root, "dist"));
 const named = option("--ways", "all");
@@ -31,7 +32,7 @@ const program = [process.execPath, join(dist, "cli", "main.js")];
 const shared = { seed, minutes, program, store, say: console.log };
 const { done, counts, faults } = pairs
   ? await meetings({ times, ...shared })
-  : await soak({ runs: times, ways, ...shared });
+  : await soak({ runs: times, ways, mostEnds, ...shared });
 console.table(counts);
 const wanted = pairs ? times * Object.keys(counts).length : times;
 console.log(

@@ -1,6 +1,6 @@
 // Two disks that become full: a small one of its own, which needs root, and a limit on the size of one program's files.
 
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdir, open, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -31,7 +31,7 @@ export async function smallDisk(path) {
   };
 }
 
-/** From now on no file of a process grows beyond this. */
+/** From now on no file of a process grows beyond this, if it has not ended just now. */
 export function limitFiles(pid, bytes) {
-  execFileSync("prlimit", [`--fsize=${bytes}`, "--pid", String(pid)], { stdio: "ignore" });
+  spawnSync("prlimit", [`--fsize=${bytes}`, "--pid", String(pid)]);
 }

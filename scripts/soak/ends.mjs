@@ -79,7 +79,7 @@ function isInstalled(tool) {
 
 /** A run without an end from outside, twice: the first one finds nothing in the disk cache. Times in ms. */
 async function leaveAlone({ scratch, recipe, program }) {
-  let [time, training, expected] = [0, 0, {}];
+  let [time, training, expected] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, {}];
   for (const name of ["whole", "again"]) {
     const began = performance.now();
     const running = start([...program, "--recipe", recipe, "--run", join(scratch, name)]);
@@ -87,10 +87,11 @@ async function leaveAlone({ scratch, recipe, program }) {
     const shown = performance.now();
     const { code, output } = await running.done;
     if (code !== 0) throw new Error(`the run that is left alone failed:\n${output}`);
-    [time, training] = [performance.now() - began, performance.now() - shown];
+    time = Math.min(time, performance.now() - began);
+    training = Math.min(training, performance.now() - shown);
     expected = await outcome(join(scratch, name));
   }
-  return { time, training, expected };
+  return { time, training, steps: await lastStep(join(scratch, "whole")), expected };
 }
 
 /** Let a run begin, end it in each of the planned ways, one after the other, and let it finish. Returns the ends, as words. */
@@ -102,10 +103,11 @@ async function endAndResume(
   const list = () => store.listCheckpoints(checkpoints);
   const ended = [];
   for (const planned of [...plan, undefined]) {
+    const from = (await list()).at(-1)?.step ?? 0;
     const begun = existsSync(join(dir, "recipe.yaml")) && (await list()).length > 0;
     const words = begun ? ["resume", dir] : ["--recipe", recipe, "--run", dir];
     const task = { program, words, command: [...program, ...words], scratch };
-    const result = await endOnce(WAYS[planned], task, { random, left, disk });
+    const result = await endOnce(WAYS[planned], task, { random, left, disk, dir, from });
     const at = `${planned ?? "left alone"} ${result.at}`;
     const fault = (text) => addFault(`${name}: ${text}; ${[...ended, at].join(", ")}:\n${result.output}`);
     await disk?.empty();
@@ -129,17 +131,26 @@ async function endAndResume(
   return ended;
 }
 
-/** Start the program in the surroundings of a way and end it at a random instant. */
-async function endOnce(way, task, { random, left, disk }) {
+/**
+ * Start the program in the surroundings of a way and end it at a random instant: of all its time, or mostly of that in which it
+ * trains, some time after a step. `from`: the step that it goes on from.
+ */
+async function endOnce(way, task, { random, left, disk, dir, from }) {
   const training = random() < SHARE_IN_TRAINING && way?.end !== undefined;
-  const ms = Math.round(random() * (training ? left.training : left.time));
+  const step = from + Math.floor(random() * (left.steps - from + 1));
+  const ms = Math.round(random() * (training ? left.training / left.steps : left.time));
   const running = await (way ?? WAYS.sigkill).start({ ...task, ms });
+  let over = false;
+  const ended = running.done.finally(() => {
+    over = true;
+  });
   if (way?.end) {
-    if (training) await Promise.race([printed(running, BEGINS), running.done]);
-    await Promise.race([sleep(ms), running.done]);
-    if (running.child.exitCode === null && running.child.signalCode === null) await way.end(running, random, { disk });
+    if (training) await printed(running, BEGINS);
+    while (training && !over && (await lastStep(dir)) < step) await sleep(20);
+    await Promise.race([sleep(ms), ended]);
+    if (!over) await way.end(running, random, { disk });
   }
-  return { ...(await running.done), at: `${training ? "training + " : ""}${ms} ms` };
+  return { ...(await ended), at: `${training ? `step ${step} + ` : ""}${ms} ms` };
 }
 
 /** What is wrong with how a program ended, as sentences; `newest` is the newest checkpoint then. */

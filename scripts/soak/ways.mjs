@@ -2,6 +2,7 @@
 // code: the exit code that is right; keeps: whether the last finished step must be in a checkpoint afterwards; goesOn: the program
 // does its work to the end all the same; needs: a program that not every machine has.
 
+import { spawnSync } from "node:child_process";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -110,7 +111,7 @@ export const WAYS = {
     },
     end: async (program) => {
       await printed(program, /^pid \d+/);
-      process.kill(Number(/^pid (\d+)/.exec(program.output)[1]), "SIGHUP");
+      spawnSync("kill", ["-HUP", /^pid (\d+)/.exec(program.output)[1]]); // it may have ended just now
     },
     ...GOES_ON,
   },

@@ -32,11 +32,11 @@ let onHangUp: (() => void) | undefined;
 export function installSignals(): void {
   for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => wish(name));
   // Node makes SIGHUP fatal again in a program that nohup started, and tells nobody. Where all output goes to files, nobody sits in
-  // front of the program: it goes on, after it has saved what it has.
+  // front of the program: it goes on, whatever it does, after it has saved what it has.
   const unattended = isUnattended();
   process.on("SIGHUP", () => {
-    if (unattended && onHangUp) onHangUp();
-    else wish("SIGHUP");
+    if (!unattended) wish("SIGHUP");
+    else onHangUp?.();
   });
   watchParent();
   const terminals = [0, 1, 2].filter((fd) => isatty(fd));

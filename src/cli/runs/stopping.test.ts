@@ -125,6 +125,19 @@ test("SIGHUP stops a run with a checkpoint; where all output goes to files, it s
   expect((await done).code).toBe(3);
 }, 180_000);
 
+test("a hang-up ends no command whose output goes to files, also one that is still being loaded", async () => {
+  const log = join(dir, "hang-up.log");
+  const script = `const { installSignals } = await import("./src/cli/signals.ts"); installSignals();
+    process.kill(process.pid, "SIGHUP"); setTimeout(() => console.log("went on"), 200);`;
+  const ended = async (redirected: string) => {
+    const shell = `exec "${process.execPath}" --import tsx --input-type=module -e '${script}' ${redirected}`;
+    return (await run([], undefined, shell).done).code;
+  };
+  expect(await ended(`> '${log}' 2>&1`)).toBe(0);
+  expect(await readFile(log, "utf8")).toBe("went on\n");
+  expect(await ended("")).toBe(3);
+});
+
 test("a run whose npm is gone stops with a checkpoint", async () => {
   const folder = join(dir, "orphan");
   const shell = `npm_execpath=npm "$0" "$@" & echo "child $!"; wait`;
