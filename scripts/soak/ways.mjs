@@ -37,6 +37,19 @@ const signalled = (name) => ({
   ...STOPS,
 });
 
+/** SIGINT and another signal. A step or a checkpoint of seconds lies between the two: the program stands still meanwhile. */
+const later = (name) => ({
+  ...signalled("SIGINT"),
+  end: async ({ child }, random) => {
+    child.kill("SIGINT");
+    await sleep(random() * 60);
+    child.kill("SIGSTOP");
+    await sleep(LATER_MS);
+    child.kill(name);
+    child.kill("SIGCONT");
+  },
+});
+
 /** Below GNU timeout, which sends its signal to the program and to the group that the program is in. */
 const timedOut = (name) => ({
   start: ({ command, ms }) =>
@@ -89,18 +102,8 @@ export const WAYS = {
       child.kill("SIGINT");
     },
   },
-  "sigint-later": {
-    ...signalled("SIGINT"), // a step or a checkpoint of seconds lies between the two: the program stands still meanwhile
-    end: async ({ child }, random) => {
-      child.kill("SIGINT");
-      await sleep(random() * 60);
-      child.kill("SIGSTOP");
-      await sleep(LATER_MS);
-      child.kill("SIGINT");
-      child.kill("SIGCONT");
-    },
-    keeps: false, // the second one says: at once, without a checkpoint
-  },
+  "sigint-later": { ...later("SIGINT"), keeps: false }, // the second one says: at once, without a checkpoint
+  "sighup-later": later("SIGHUP"), // a terminal that is closed after Ctrl-C is no second Ctrl-C
   "timeout-int": timedOut("INT"),
   "timeout-term": timedOut("TERM"),
   nohup: {

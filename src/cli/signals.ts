@@ -1,5 +1,6 @@
 // Everything that asks the program to end: Ctrl-C, kill, a terminal that was closed, a parent that is gone. The first asks a
-// command that can stop cleanly to do so; a second one ends the program at once, if it comes a second after the first was answered.
+// command that can stop cleanly to do so; a second Ctrl-C or kill ends the program at once, if it comes a second after the first
+// was answered. A terminal or a parent that goes meanwhile is nobody's second wish.
 
 import { closeSync, fstatSync } from "node:fs";
 import { isatty } from "node:tty";
@@ -35,7 +36,7 @@ export function installSignals(): void {
   // front of the program: it goes on, whatever it does, after it has saved what it has.
   const unattended = isUnattended();
   process.on("SIGHUP", () => {
-    if (!unattended) wish("SIGHUP");
+    if (!unattended) wish("SIGHUP", { insists: false });
     else onHangUp?.();
   });
   watchParent();
@@ -85,11 +86,12 @@ function answer(name: string): string {
   return `${name}: ${stopping!.says}. Once more, a second from now, stops at once.`;
 }
 
-function wish(name: string): void {
+/** `insists`: whether it ends the program at once where another one came before. */
+function wish(name: string, { insists = true } = {}): void {
   if (!stopping) process.exit(STOPPED);
   const { controller, print } = stopping;
   if (controller.signal.aborted) {
-    if (performance.now() - answeredAt >= SAME_WISH_MS) process.exit(STOPPED);
+    if (insists && performance.now() - answeredAt >= SAME_WISH_MS) process.exit(STOPPED);
     return;
   }
   answeredAt = performance.now();
@@ -116,7 +118,7 @@ function watchParent(): void {
   const timer = setInterval(() => {
     if (process.ppid === parent) return;
     clearInterval(timer);
-    wish("The program that started this one is gone");
+    wish("The program that started this one is gone", { insists: false });
   }, PARENT_EVERY_MS);
   timer.unref();
 }

@@ -125,17 +125,36 @@ test("SIGHUP stops a run with a checkpoint; where all output goes to files, it s
   expect((await done).code).toBe(3);
 }, 180_000);
 
+/** The command line of a program that does nothing but obey signals. */
+function obeying(script: string): string {
+  const whole = `const { installSignals, stopSignal } = await import("./src/cli/signals.ts"); installSignals(); ${script}`;
+  return `"$0" --import tsx --input-type=module -e '${whole}'`;
+}
+
 test("a hang-up ends no command whose output goes to files, also one that is still being loaded", async () => {
   const log = join(dir, "hang-up.log");
-  const script = `const { installSignals } = await import("./src/cli/signals.ts"); installSignals();
-    process.kill(process.pid, "SIGHUP"); setTimeout(() => console.log("went on"), 200);`;
-  const ended = async (redirected: string) => {
-    const shell = `exec "${process.execPath}" --import tsx --input-type=module -e '${script}' ${redirected}`;
-    return (await run([], undefined, shell).done).code;
-  };
-  expect(await ended(`> '${log}' 2>&1`)).toBe(0);
+  const program = obeying(`process.kill(process.pid, "SIGHUP"); setTimeout(() => console.log("went on"), 200);`);
+  expect((await run([], undefined, `exec ${program} > '${log}' 2>&1`).done).code).toBe(0);
   expect(await readFile(log, "utf8")).toBe("went on\n");
-  expect(await ended("")).toBe(3);
+  expect((await run([], undefined, `exec ${program}`).done).code).toBe(3);
+});
+
+test("a terminal or a parent that goes while a run stops is no second Ctrl-C, which alone ends it at once", async () => {
+  const program = obeying(`const { setTimeout: sleep } = await import("node:timers/promises");
+    stopSignal("stopping", console.log);
+    process.kill(process.pid, "SIGINT");
+    await sleep(1200);
+    console.log("saving");
+    await sleep(1500);
+    process.kill(process.pid, "SIGHUP");
+    await sleep(100);
+    console.log("still saving");
+    process.kill(process.pid, "SIGTERM");
+    await sleep(5000);
+    console.log("not ended");`);
+  const endParent = (output: string, parent: ChildProcess) => output.includes("saving") && parent.kill("SIGKILL");
+  const { output } = await run([], endParent, `npm_execpath=npm ${program} & wait`).done;
+  expect(output).toMatch(/^SIGINT: stopping.*\nsaving\nstill saving\n$/);
 });
 
 test("a run whose npm is gone stops with a checkpoint", async () => {
