@@ -18,9 +18,9 @@ const SHARE_IN_TRAINING = 0.75;
 const MOST_TRIES = 3;
 
 /**
- * Do `runs` runs, each ended up to `mostEnds` times in the ways named; with `once`, until each way has ended one. `program` starts the command line, `store` is the module
- * src/checkpoint/store/store of the same version. Returns how many runs were ended and done (fewer where `minutes` were over), the
- * ends by way, and what was wrong.
+ * Do `runs` runs, each ended up to `mostEnds` times in the ways named; with `once`, until each way has ended one. `program` starts
+ * the command line, `store` is the module src/checkpoint/store/store of the same version. Returns how many runs were ended and done
+ * (fewer where `minutes` were over), the ends by way, and what was wrong.
  */
 export async function soak({
   runs,

@@ -15,15 +15,23 @@ const IN_USE = /in use: another process \((\d+)\) is writing/;
 const OTHERWISE = /already holds a run|is no run|no checkpoint to continue from/;
 
 /**
- * Let all pairs of commands meet `times` times, a round of all pairs after the other (fewer where `minutes` were over); see soak.
+ * Let pairs of commands meet `times` times, a round of all pairs after the other (fewer where `minutes` were over); see soak.
  * Returns how many met, counts by pair, and what was wrong.
  */
-export async function meetings({ times, seed, minutes = Number.POSITIVE_INFINITY, program, store, say = () => {} }) {
+export async function meetings({
+  times,
+  seed,
+  minutes = Number.POSITIVE_INFINITY,
+  pairs = PAIRS,
+  program,
+  store,
+  say = () => {},
+}) {
   const random = randomOf(seed);
   const scratch = await mkdtemp(join(tmpdir(), "pairs-"));
   const until = performance.now() + minutes * 60_000;
   const counts = Object.fromEntries(
-    PAIRS.map((pair) => [pair.join(" + "), { met: 0, named: 0, otherwise: 0, apart: 0 }]),
+    pairs.map((pair) => [pair.join(" + "), { met: 0, named: 0, otherwise: 0, apart: 0 }]),
   );
   const faults = [];
   const addFault = (text) => say(`FAULT: ${faults[faults.push(text) - 1]}`);
@@ -31,7 +39,7 @@ export async function meetings({ times, seed, minutes = Number.POSITIVE_INFINITY
   try {
     const setting = await prepare({ scratch, random, program, store });
     for (let round = 0; round < times; round++)
-      for (const pair of shuffled(PAIRS, random)) {
+      for (const pair of shuffled(pairs, random)) {
         if (performance.now() > until) return { done, counts, faults };
         const name = pair.join(" + ");
         let result = { apart: true };
