@@ -119,7 +119,8 @@ async function endAndResume(
       await store
         .verifyCheckpoint(join(checkpoints, one.name))
         .catch((error) => fault(`listed, but not whole: ${error.message}`));
-    const lost = (await lastStep(dir)) - ((await list()).at(-1)?.step ?? 0);
+    const unsaved = Number(/the last one was (\d+)/.exec(result.output)?.[1] ?? 0); // on a full disk there is no row of it either
+    const lost = Math.max(await lastStep(dir), unsaved) - ((await list()).at(-1)?.step ?? 0);
     if (lost > 0 && (planned === undefined || WAYS[planned].keeps))
       fault(`${lost} finished steps are in no checkpoint`);
     for (const wrong of wrongEnd(WAYS[planned], result, (await list()).at(-1))) fault(wrong);
