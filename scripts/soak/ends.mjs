@@ -14,6 +14,8 @@ import { WAYS } from "./ways.mjs";
 /** What shows that training begins; most instants are drawn from the time after it. */
 const BEGINS = /^.*Run: /m;
 const SHARE_IN_TRAINING = 0.75;
+/** The one that is under way, and the one whose row was being written. */
+const MOST_STEPS_MORE = 2;
 /** Runs, as a multiple of those wanted: some are done before the instant that was drawn. */
 const MOST_TRIES = 3;
 
@@ -123,6 +125,8 @@ async function endAndResume(
     const lost = Math.max(await lastStep(dir), unsaved) - ((await list()).at(-1)?.step ?? 0);
     if (lost > 0 && (planned === undefined || WAYS[planned].keeps))
       fault(`${lost} finished steps are in no checkpoint`);
+    const more = (await lastStep(dir)) - (result.asked ?? Number.POSITIVE_INFINITY);
+    if (more > MOST_STEPS_MORE && WAYS[planned].promptly) fault(`${more} steps were done after it was asked to end`);
     for (const wrong of wrongEnd(WAYS[planned], result, (await list()).at(-1))) fault(wrong);
     if (result.code === 0 && !WAYS[planned]?.goesOn) break; // it was done before it was ended
     if (planned === undefined) break;
@@ -145,7 +149,7 @@ async function endOnce(way, task, { random, left, disk, dir, from }) {
   const step = from + Math.floor(random() * (left.steps - from + 1));
   const ms = Math.round(random() * (training ? left.training / left.steps : left.time));
   const running = await (way ?? WAYS.sigkill).start({ ...task, ms });
-  let over = false;
+  let [over, asked] = [false, undefined];
   const ended = running.done.finally(() => {
     over = true;
   });
@@ -153,9 +157,12 @@ async function endOnce(way, task, { random, left, disk, dir, from }) {
     if (training) await printed(running, BEGINS);
     while (training && !over && (await lastStep(dir)) < step) await sleep(20);
     await Promise.race([sleep(ms), ended]);
-    if (!over) await way.end(running, random, { disk });
+    if (!over) {
+      asked = await lastStep(dir);
+      await way.end(running, random, { disk });
+    }
   }
-  return { ...(await ended), at: `${training ? `step ${step} + ` : ""}${ms} ms` };
+  return { ...(await ended), asked, at: `${training ? `step ${step} + ` : ""}${ms} ms` };
 }
 
 /** What is wrong with how a program ended, as sentences; `newest` is the newest checkpoint then. */

@@ -1,6 +1,6 @@
 // Every way a person or a machine ends a program. `start` begins it in the surroundings that the way needs, `end` ends it.
 // code: the exit code that is right; keeps: whether the last finished step must be in a checkpoint afterwards; goesOn: the program
-// does its work to the end all the same; needs: a program that not every machine has.
+// does its work to the end all the same; promptly: it ends after the step that is under way; needs: a program that not every machine has.
 
 import { spawnSync } from "node:child_process";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
@@ -17,7 +17,7 @@ const STOPPED = 3;
 const LATER_MS = 1200;
 
 /** What a person or a machine expects of a program that it asks to end. */
-const STOPS = { code: STOPPED, keeps: true, goesOn: false };
+const STOPS = { code: STOPPED, keeps: true, goesOn: false, promptly: true };
 const GOES_ON = { code: DONE, keeps: true, goesOn: true };
 /** Where there is no space even for a checkpoint, the steps since the last one are lost, and it is said. */
 const FAILS = { code: FIXABLE, keeps: false, goesOn: false };
@@ -86,7 +86,7 @@ const throughNpx = (signal) => ({
     return start(["npx", "--no-install", "rfdetr-train", ...words], { cwd, exitFile });
   },
   end: ({ child }) => child.kill(signal),
-  ...{ ...STOPS, needs: "npx" },
+  ...{ ...STOPS, promptly: false, needs: "npx" }, // a lost parent is noticed within a second
 });
 
 /** All ways by name. A second argument of `end` is a stream of random numbers. */

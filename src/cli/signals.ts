@@ -4,6 +4,7 @@
 
 import { closeSync, fstatSync } from "node:fs";
 import { isatty } from "node:tty";
+import { watchStarter } from "./starter.ts";
 
 /** Exit code of a program that was stopped and can be resumed. */
 export const STOPPED = 3;
@@ -114,9 +115,9 @@ function isUnattended(): boolean {
 /** npm and npx do not pass SIGTERM on: where they are gone, whoever ended them meant this program, too. */
 function watchParent(): void {
   if (process.env.npm_execpath === undefined || process.platform === "win32") return;
-  const parent = process.ppid;
+  const isThere = watchStarter();
   const timer = setInterval(() => {
-    if (process.ppid === parent) return;
+    if (isThere()) return;
     clearInterval(timer);
     wish("The program that started this one is gone", { insists: false });
   }, PARENT_EVERY_MS);

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
@@ -157,20 +157,26 @@ test("a terminal or a parent that goes while a run stops is no second Ctrl-C, wh
   expect(output).toMatch(/^SIGINT: stopping.*\nsaving\nstill saving\n$/);
 });
 
-test("a run whose npm is gone stops with a checkpoint", async () => {
-  const folder = join(dir, "orphan");
-  const shell = `npm_execpath=npm "$0" "$@" & echo "child $!"; wait`;
-  let _pid = 0;
-  const { done } = run(
-    ["--recipe", long, "--run", folder],
-    (output, parent) => {
-      _pid ||= Number(/^child (\d+)/m.exec(output)?.[1] ?? 0);
-      if (/step \d+\/\d+/.test(output) && !parent.killed) parent.kill("SIGKILL");
-    },
-    shell,
-  );
-  expect((await done).output).toMatch(/The program that started this one is gone: stopping[\s\S]*Stopped after step/);
-}, 120_000);
+test.each(["its parent", "its parent's parent, as below npx"])(
+  "a run whose npm, %s, is gone stops with a checkpoint",
+  async (who) => {
+    const folder = join(dir, who === "its parent" ? "orphan" : "orphan-npx");
+    let shell = `npm_execpath=npm "$0" "$@" & wait`;
+    if (who !== "its parent") {
+      const bin = join(dir, "project", "node_modules", ".bin");
+      await mkdir(bin, { recursive: true });
+      await writeFile(join(dir, "project", "package.json"), "{}");
+      const program = `#!/bin/sh\ncd '${process.cwd()}' && exec '${process.execPath}' "$@"\n`;
+      await writeFile(join(bin, "rfdetr-train"), program, { mode: 0o755 });
+      shell = `cd '${join(dir, "project")}' && exec npx --no-install rfdetr-train "$@"`;
+    }
+    const endParent = (output: string, parent: ChildProcess) =>
+      /step \d+\/\d+/.test(output) && !parent.killed && parent.kill("SIGKILL");
+    const { output } = await run(["--recipe", long, "--run", folder], endParent, shell).done;
+    expect(output).toMatch(/The program that started this one is gone: stopping[\s\S]*Stopped after step/);
+  },
+  120_000,
+);
 
 test("a finished run says that it is, with exit code 0", async () => {
   const { code, output } = await run(["resume", whole]).done;
