@@ -3,7 +3,7 @@
 // does its work to the end all the same; promptly: it ends after the step that is under way; needs: a program that not every machine has.
 
 import { spawnSync } from "node:child_process";
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -83,10 +83,19 @@ const throughNpx = (signal) => ({
     await writeFile(join(bin, "rfdetr-train"), `#!/bin/sh\nexec ${quoted(leaving(program))} "$@"\n`);
     await chmod(join(bin, "rfdetr-train"), 0o755);
     const [cwd, exitFile] = [join(scratch, "project"), join(scratch, "exit")];
-    return start(["npx", "--no-install", "rfdetr-train", ...words], { cwd, exitFile });
+    await rm(`${exitFile}.pid`, { force: true });
+    const running = start(["npx", "--no-install", "rfdetr-train", ...words], { cwd, exitFile });
+    return Object.assign(running, { pidFile: `${exitFile}.pid` });
   },
-  end: ({ child }) => child.kill(signal),
-  ...{ ...STOPS, promptly: false, needs: "npx" }, // a lost parent is noticed within a second
+  end: async ({ child, pidFile }) => {
+    child.kill(signal);
+    // a lost parent is noticed within a second: in that time the program stands still, or it would be done before
+    const pid = await readFile(pidFile, "utf8").catch(() => undefined);
+    if (pid) spawnSync("kill", ["-STOP", pid]);
+    await sleep(LATER_MS);
+    if (pid) spawnSync("kill", ["-CONT", pid]);
+  },
+  ...{ ...STOPS, needs: "npx" },
 });
 
 /** All ways by name. A second argument of `end` is a stream of random numbers. */
