@@ -92,7 +92,8 @@ function wish(name: string, { insists = true } = {}): void {
   if (!stopping) process.exit(STOPPED);
   const { controller, print } = stopping;
   if (controller.signal.aborted) {
-    if (insists && performance.now() - answeredAt >= SAME_WISH_MS) process.exit(STOPPED);
+    // the addon knows when a signal came, and has ended the program where it was time; here a step may lie before it is heard
+    if (insists && !addon?.answered?.() && performance.now() - answeredAt >= SAME_WISH_MS) process.exit(STOPPED);
     return;
   }
   answeredAt = performance.now();

@@ -157,6 +157,20 @@ test("a terminal or a parent that goes while a run stops is no second Ctrl-C, wh
   expect(output).toMatch(/^SIGINT: stopping.*\nsaving\nstill saving\n$/);
 });
 
+test("two signals within a second are one wish, also where a step keeps the program from hearing the second one", async () => {
+  const program = obeying(`const { answerAtOnce } = await import("./src/cli/signals.ts");
+    stopSignal("stopping", console.log);
+    await answerAtOnce();
+    process.kill(process.pid, "SIGINT");
+    await new Promise((done) => setTimeout(done, 50));
+    process.kill(process.pid, "SIGINT");
+    for (const until = performance.now() + 1200; performance.now() < until; );
+    await new Promise((done) => setTimeout(done, 100));
+    console.log("still saving");
+    process.exit(0);`);
+  expect((await run([], undefined, `exec ${program}`).done).output).toContain("still saving");
+});
+
 test.each(["its parent", "its parent's parent, as below npx"])(
   "a run whose npm, %s, is gone stops with a checkpoint",
   async (who) => {
