@@ -1,5 +1,5 @@
 // Times training steps of this program for the step benchmarks: a line on standard input asks for one step, the answer is a line
-// of JSON with its milliseconds and the peak memory so far. Run with tsx: the sources are TypeScript.
+// of JSON with its milliseconds, the processor's, and the peak memory so far. Run with tsx: the sources are TypeScript.
 
 import { createInterface } from "node:readline";
 import { VARIANTS } from "../../src/architecture/variants.ts";
@@ -45,10 +45,11 @@ const settings = {
 };
 
 for await (const _ of createInterface({ input: process.stdin })) {
-  const started = performance.now();
+  const [started, before] = [performance.now(), process.cpuUsage()];
   const { loss, problem } = await trainStep(learner, settings, { batches: [data], rateFactor: 1, step: 0 });
   const milliseconds = performance.now() - started;
+  const { user, system } = process.cpuUsage(before);
   if (problem) throw new Error(problem);
   const peak = process.resourceUsage().maxRSS * 1024;
-  console.log(JSON.stringify({ milliseconds, peak, loss }));
+  console.log(JSON.stringify({ milliseconds, processor: (user + system) / 1000, peak, loss }));
 }

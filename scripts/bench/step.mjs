@@ -1,7 +1,8 @@
-// Time and memory of a training step beside the reference's: RF-DETR nano, forward, loss, gradients, clipping, AdamW and
-// moving average; the two take turns on the same machine, each with its default number of threads.
-// Usage: npm run bench:step -- [--python PATH] [--steps 10] [--batch 1] [--resolution 384]
-// PATH (or RFDETR_PYTHON) is a Python that has rfdetr[train] 1.11.2; without one only our own step is timed.
+// Time, processor time and memory of a training step beside the reference's: RF-DETR nano, forward, loss, gradients, clipping, AdamW and
+// moving average; all take turns on the same machine, for each number of threads and size of batch.
+// Usage: npm run bench:step -- [--python PATH] [--steps 10] [--batch 1,4] [--threads 1,2] [--modes kernels,plain] [--resolution 384]
+// PATH (or RFDETR_PYTHON) is a Python that has rfdetr[train] 1.11.2; without one only our own step is timed. Without --threads each takes
+// its default. Modes: `kernels` (default), `plain` without the kernels of our own, `frozen` with a frozen encoder.
 
 import { parseArgs } from "node:util";
 import { gigabytes, here, machine, ourStepper, seconds, stepper, summarise, takeTurns } from "./stepper.mjs";
@@ -11,23 +12,54 @@ const { values } = parseArgs({
     python: { type: "string", default: process.env.RFDETR_PYTHON },
     steps: { type: "string", default: "10" },
     batch: { type: "string", default: "1" },
+    threads: { type: "string", default: "default" },
+    modes: { type: "string", default: "kernels" },
     resolution: { type: "string", default: "384" },
   },
 });
-const { python, batch, resolution } = values;
-const steppers = { ours: ourStepper(batch, resolution) };
-if (python) steppers.reference = stepper(python, [here("step-reference.py"), batch, resolution]);
-const results = await takeTurns(steppers, { warmUp: 2, rounds: Number(values.steps) });
+const { python, resolution } = values;
+const [batches, threadCounts, modes] = [values.batch, values.threads, values.modes].map((list) => list.split(","));
 
-console.log(`RF-DETR nano at ${resolution}, batch ${batch}, ${values.steps} steps after 2 of warm-up`);
-console.log(machine());
-for (const [name, list] of Object.entries(results)) {
-  const { median, least, most, peak } = summarise(list);
-  const threads = list[0].threads ? `, ${list[0].threads} threads` : "";
-  console.log(
-    `${name.padEnd(9)}  median ${seconds(median)} (${seconds(least)} to ${seconds(most)}), peak memory ${gigabytes(peak)}${threads}`,
-  );
+/** What limits both libraries to so many threads. */
+const limited = (threads) =>
+  threads === "default"
+    ? {}
+    : {
+        TF_NUM_INTRAOP_THREADS: threads,
+        TF_NUM_INTEROP_THREADS: "1",
+        OMP_NUM_THREADS: threads,
+        MKL_NUM_THREADS: threads,
+      };
+
+function steppersOf(batch, threads) {
+  const env = limited(threads);
+  const ours = modes.map((mode) => {
+    const own = mode === "plain" ? { ...env, RFDETR_KERNELS: "off" } : env;
+    return [mode, ourStepper(batch, resolution, mode === "frozen" ? "frozen" : "none", own)];
+  });
+  const reference = python && [["reference", stepper(python, [here("step-reference.py"), batch, resolution], env)]];
+  return Object.fromEntries([...ours, ...(reference ?? [])]);
 }
-if (results.reference)
-  console.log(`ratio      ${(summarise(results.ours).median / summarise(results.reference).median).toFixed(2)}`);
-else console.log("The reference was not timed: give --python PATH or RFDETR_PYTHON.");
+
+console.log(`RF-DETR nano at ${resolution}, ${values.steps} steps after 2 of warm-up, medians`);
+console.log(machine());
+for (const threads of threadCounts)
+  for (const batch of batches) {
+    const results = await takeTurns(steppersOf(batch, threads), { warmUp: 2, rounds: Number(values.steps) });
+    const reference = results.reference && summarise(results.reference);
+    console.log(`\nbatch ${batch}, threads: ${threads}`);
+    for (const [name, list] of Object.entries(results)) {
+      const { median, least, most, peak, processor } = summarise(list);
+      const ratio = (value, of) => (reference && list !== results.reference ? ` (${(value / of).toFixed(2)})` : "");
+      console.log(
+        `${name.padEnd(9)}  ${seconds(median)}${ratio(median, reference?.median)}, ${seconds(least)} to ${seconds(most)}; ` +
+          `processor ${seconds(processor)}${ratio(processor, reference?.processor)}; ` +
+          `peak ${gigabytes(peak)}${ratio(peak, reference?.peak)}`,
+      );
+    }
+  }
+console.log(
+  python
+    ? "\nIn brackets: ours divided by the reference's."
+    : "\nThe reference was not timed: give --python PATH or RFDETR_PYTHON.",
+);

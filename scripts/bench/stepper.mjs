@@ -9,12 +9,16 @@ import { fileURLToPath } from "node:url";
 export const here = (file) => fileURLToPath(new URL(file, import.meta.url));
 
 /** Our step; `mode` is a value of train.gradient_checkpointing, or `frozen` for a frozen encoder. */
-export const ourStepper = (batch, resolution, mode = "none") =>
-  stepper(process.execPath, ["--import", "tsx", here("step-ours.mjs"), batch, resolution, mode]);
+export const ourStepper = (batch, resolution, mode = "none", env = {}) =>
+  stepper(process.execPath, ["--import", "tsx", here("step-ours.mjs"), batch, resolution, mode], env);
 
-/** `step()` resolves to what the process answers: `{ milliseconds, peak }` of a training step, the time and the peak resident memory in bytes so far. */
-export function stepper(command, args) {
-  const child = spawn(command, args.map(String), { stdio: ["pipe", "pipe", "inherit"] });
+/**
+ * `step()` resolves to what the process answers: `{ milliseconds, processor, peak }` of a training step, its time, the processor's (of all
+ * threads) and the peak resident memory in bytes so far.
+ */
+export function stepper(command, args, env = {}) {
+  const stdio = ["pipe", "pipe", "inherit"];
+  const child = spawn(command, args.map(String), { stdio, env: { ...process.env, ...env } });
   const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   child.on("error", (error) => console.error(`${command}: ${error.message}`));
   child.stdin.on("error", () => {}); // its end is reported below
@@ -48,11 +52,17 @@ export async function takeTurns(steppers, { warmUp, rounds }) {
   return results;
 }
 
-/** Median, fastest and slowest step in milliseconds, and the peak in bytes. */
+/** Median, fastest and slowest step and the median of processor time in milliseconds, and the peak in bytes. */
 export function summarise(list) {
   const times = list.map(({ milliseconds }) => milliseconds).sort((a, b) => a - b);
-  const median = (times[(times.length - 1) >> 1] + times[times.length >> 1]) / 2;
-  return { median, least: times[0], most: times.at(-1), peak: Math.max(...list.map(({ peak }) => peak)) };
+  const peak = Math.max(...list.map((one) => one.peak));
+  const processor = medianOf(list.map((one) => one.processor));
+  return { median: medianOf(times), least: times[0], most: times.at(-1), processor, peak };
+}
+
+function medianOf(values) {
+  const sorted = values.toSorted((a, b) => a - b);
+  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
 }
 
 export const machine = () => `${cpus()[0]?.model.trim()}, ${availableParallelism()} cores, Node ${process.version}`;

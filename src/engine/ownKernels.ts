@@ -7,7 +7,7 @@ import { loadBackend } from "./backend.ts";
 let found: boolean | undefined;
 let plain = 0;
 
-/** Whether our operations can be called now: they are built, and the device is the processor. */
+/** Whether our operations can be called now: they are built, the device is the processor, and RFDETR_KERNELS is not "off". */
 export function hasKernels(): boolean {
   found ??= load();
   return found && plain === 0;
@@ -24,7 +24,7 @@ export function withPlainOperations<T>(f: () => T): T {
 }
 
 function load(): boolean {
-  if (loadBackend().isUsingGpuDevice) return false;
+  if (loadBackend().isUsingGpuDevice || process.env.RFDETR_KERNELS === "off") return false;
   try {
     createRequire(import.meta.url)("@tensorflow/tfjs-node-gpu/lib/napi-v8/rfdetr_kernels.node");
     return true;
