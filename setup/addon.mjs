@@ -1,4 +1,5 @@
-// Builds tfjs-node's addon from the C++ sources of its package, unmodified, by node-gyp. It needs N-API 8 alone: one addon serves Node 20, 22 and 24.
+// Builds tfjs-node's addon from the C++ sources of its package, unmodified, with functions of ours beside them (native/tensorflow), by
+// node-gyp. It needs N-API 8 alone: one addon serves Node 20, 22 and 24.
 
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -24,15 +25,11 @@ export async function buildAddon(folder, target, prove) {
   const fresh = join(dirname(target), `tfjs_binding.${randomBytes(4).toString("hex")}.node`);
   try {
     await cp(join(folder, "binding"), join(stage, "binding"), { recursive: true });
-    for (const name of ["binding.gyp", "package.json"]) await copyFile(join(folder, name), join(stage, name));
+    await cp(join(root, "setup", "native", "tensorflow"), stage, { recursive: true });
     await symlink(join(folder, "deps"), join(stage, "deps"));
-    await nodeGyp(stage, [
-      "--module_name=tfjs_binding",
-      `--module_path=${join(stage, "out")}`,
-      "--napi_build_version=8",
-    ]);
+    await nodeGyp(stage, []);
     await mkdir(dirname(target), { recursive: true });
-    await copyFile(join(stage, "out", "tfjs_binding.node"), fresh);
+    await copyFile(join(stage, "build", "Release", "tfjs_binding.node"), fresh);
     const proof = await prove(fresh);
     await rename(fresh, target);
     return proof;

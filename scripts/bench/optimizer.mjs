@@ -41,9 +41,9 @@ for (let i = 0; i < Number(process.argv[2] ?? 12); i++) {
   norm.dispose();
   const t1 = performance.now();
   const updates = weights.map(([path, weight], j) => ({ path, weight, gradient: gradients[j], ...groupOf.get(path) }));
-  updateWeights(optimizer, updates, scale);
+  await updateWeights(optimizer, updates, { scale });
   const t2 = performance.now();
-  updateEma(average, { decay: 0.993, tau: 100 }, weights);
+  await updateEma(average, weights, { decay: 0.993, tau: 100 });
   const t3 = performance.now();
   if (i < 2) continue; // the first updates allocate
   times.norm.push(t1 - t0);

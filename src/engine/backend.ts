@@ -7,13 +7,41 @@ import { UserError } from "../util/errors.ts";
 import { setupInvocation, setupWith } from "./libtensorflow.ts";
 import { ownAddon } from "./ownAddon.ts";
 
-type Attribute = { name: string; type: number; value: unknown };
+/** An operation's attribute as the binding takes it; `type` is one of its own kinds. */
+export type Attribute = { name: string; type: number; value: unknown };
+
+/** A tensor of the binding; `dtype` is TensorFlow's number of the element type. */
+export type NativeTensor = { id: number; dtype: number; shape: number[] };
+
+/** The addon below the backend, which knows tensors by number. What recording needs is there where our set-up built it. */
+export type Binding = Record<string, number | string> & { TF_Version: string } & {
+  createTensor(shape: number[], dtype: number, values: tf.TypedArray): number;
+  deleteTensor(id: number): void;
+  tensorDataSync(id: number): tf.TypedArray;
+  executeOp(name: string, attributes: Attribute[], ids: number[], outputs: number): NativeTensor[];
+  opDef?(name: string): Uint8Array;
+  addFunction?(graph: Uint8Array, name: string, inputs: string[], outputs: string[], effects: string[]): void;
+  removeFunction?(name: string): void;
+  callFunction?(
+    name: string,
+    ids: Int32Array,
+    types: Int32Array,
+    xla: boolean,
+    background: boolean,
+  ): NativeTensor[] | Promise<NativeTensor[]>;
+};
 
 /** The parts of tfjs-node's backend class that we rely on. */
-type NodeBackend = {
-  binding: Record<string, number | string> & { TF_Version: string };
+export type NodeBackend = {
+  binding: Binding;
   isGPUPackage: boolean;
   isUsingGpuDevice: boolean;
+  /** Puts tensors on the device whose values are still on the host. */
+  getInputTensorIds(tensors: tf.Tensor[]): number[];
+  createOutputTensor(metadata: NativeTensor): tf.Tensor;
+  /** What is known of a tensor's data; `values` until its first use. */
+  tensorMap: { get(dataId: object): { values: unknown; dtype: number } };
+  move(dataId: object, ...rest: unknown[]): void;
   executeSingleOutput(name: string, attributes: Attribute[], inputs: tf.Tensor[]): tf.Tensor;
   executeMultipleOutputs(name: string, attributes: Attribute[], inputs: tf.Tensor[], outputs: number): tf.Tensor[];
   readSync(dataId: object): tf.TypedArray;

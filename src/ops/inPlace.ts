@@ -10,11 +10,9 @@ const FLOAT = { type: "float" } as const;
 // TensorFlow's own name for a variable that lives as long as its handle.
 const ANONYMOUS = "cd2c89b7-88b7-44c8-ad83-06c2a9158347";
 
-/** Handle of a float32 resource variable of any shape, kept until `dispose()`; it holds nothing before the first `write`. */
-export function createInPlace(): tf.Tensor {
-  return tf.keep(
-    rawOp("VarHandleOp", { dtype: FLOAT, shape: { shape: [] }, container: "", shared_name: ANONYMOUS }, []),
-  );
+/** Handle of a float32 resource variable, kept until `dispose()`; it holds nothing before the first `write`. */
+export function createInPlace(shape: number[]): tf.Tensor {
+  return tf.keep(rawOp("VarHandleOp", { dtype: FLOAT, shape: { shape }, container: "", shared_name: ANONYMOUS }, []));
 }
 
 /** Make the variable hold the tensor's values; no copy is made, and the caller still owns the tensor. */

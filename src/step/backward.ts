@@ -10,39 +10,50 @@ import { type Learner, trainable } from "./learner.ts";
 /** Gradients by the path of the weight; one that the loss does not reach has none. */
 export type Gradients = Map<string, tf.Tensor>;
 
-export type BackwardInputs = {
+export type LossInputs = {
   /** What the sums of the losses are divided by. */
   divisor: tf.Scalar;
   /** How the batch counts in its step. */
   share: tf.Scalar;
 };
 
-/** `table`: the loss before its share, then the criterion's table row by row, as one list. Both results are the caller's. */
-export function backward(
-  { weights }: Learner,
-  { result: outputs, backward: toWeights }: Recording<StackedOutputs>,
+/** The loss's gradient for each of the outputs (`outputTensors`); undefined for one that it does not read. */
+export type Seeds = (tf.Tensor | undefined)[];
+
+function outputTensors({ logits, boxes, heads }: StackedOutputs): tf.Tensor[] {
+  return [logits, boxes, ...Object.values(heads)];
+}
+
+/** `table`: the loss before its share, then the criterion's table row by row, as one list. All results are the caller's. */
+export function lossGradients(
+  outputs: StackedOutputs,
   matched: Matched,
-  { divisor, share }: BackwardInputs,
-): { gradients: Gradients; table: tf.Tensor } {
-  const tensors = [outputs.logits, outputs.boxes, ...Object.values(outputs.heads)];
-  const { loss, extra, gradients } = valueAndGradients(tensors, () => {
+  { divisor, share }: LossInputs,
+): { seeds: Seeds; table: tf.Tensor } {
+  const { loss, extra, gradients } = valueAndGradients(outputTensors(outputs), () => {
     const { loss, table } = criterion(outputs, matched, { divisor });
     return {
       loss: tf.mul(loss, share) as tf.Scalar,
       extra: { table: tf.concat([tf.reshape(loss, [1]), tf.reshape(table, [-1])]) },
     };
   });
+  loss.dispose();
+  return { seeds: gradients, table: extra.table };
+}
+
+/** The gradients of the outputs carried back to the weights, by their paths; the results are the caller's. */
+export function backward(
+  { weights }: Learner,
+  { result, backward: toWeights }: Recording<StackedOutputs>,
+  seeds: Seeds,
+): Record<string, tf.Tensor> {
   const variables = trainable(weights);
-  const seeds = tensors.flatMap((tensor, i) => (gradients[i] ? [[tensor, gradients[i]] as const] : []));
+  const given = outputTensors(result).flatMap((tensor, i) => (seeds[i] ? [[tensor, seeds[i]] as const] : []));
   const found = toWeights(
     variables.map(([, variable]) => variable),
-    seeds,
+    given,
   );
-  tf.dispose([loss, ...seeds.map(([, gradient]) => gradient)]);
-  return {
-    gradients: new Map(variables.flatMap(([path], i) => (found[i] ? [[path, found[i]] as const] : []))),
-    table: extra.table,
-  };
+  return Object.fromEntries(variables.flatMap(([path], i) => (found[i] ? [[path, found[i]] as const] : [])));
 }
 
 /** The sum of two sets of gradients; both are used up. */

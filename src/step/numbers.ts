@@ -1,6 +1,7 @@
 // The numbers of a step, read from the device once, and what among them is not finite.
 
 import * as tf from "@tensorflow/tfjs-core";
+import type { Recorder } from "../engine/recording/recorder.ts";
 import { termPlaces } from "../loss/criterion.ts";
 import { globalNorm } from "./optimiser/adamw.ts";
 import type { StepSums } from "./reduce.ts";
@@ -15,18 +16,27 @@ export type StepNumbers = {
   problem: string | null;
 };
 
+type NumbersOptions = {
+  files: readonly (readonly string[])[];
+  layers: number;
+  whole: boolean;
+  recorder: Recorder;
+};
+
 /**
  * Read norm, losses and terms. `files`: the images of each batch. `whole`: losses of the batches add up to those of the
  * step; otherwise they are averaged, as errors are in either case.
  */
 export async function readNumbers(
   { gradients, tables }: StepSums,
-  { files, layers, whole }: { files: readonly (readonly string[])[]; layers: number; whole: boolean },
+  { files, layers, whole, recorder }: NumbersOptions,
 ): Promise<StepNumbers> {
-  const norm = globalNorm([...gradients.values()]);
-  const numbers = tf.tidy(() => tf.concat([tf.reshape(norm, [1]), ...tables]));
+  const list = [...gradients.values()];
+  const numbers = await recorder
+    .chain("numbers")
+    .part({ list, tables }, () => tf.tidy(() => tf.concat([tf.reshape(globalNorm(list), [1]), ...tables])));
   const values = await numbers.data();
-  tf.dispose([norm, numbers]);
+  numbers.dispose();
   const width = tables[0]!.shape[0]!;
   const places = [["loss", 0] as const, ...[...termPlaces(layers)].map(([name, place]) => [name, 1 + place] as const)];
   const faults: string[] = [];

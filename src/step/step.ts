@@ -4,18 +4,17 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { Batch } from "../data/batch/batch.ts";
+import { EAGER, type Recorder } from "../engine/recording/recorder.ts";
 import { normaliser } from "../loss/criterion.ts";
-import type { StackedOutputs } from "../loss/outputs.ts";
-import { type Matched, matchTargets } from "../loss/pairs.ts";
 import { dropPathMasks } from "../model/dropPath.ts";
 import { uploadPadding } from "../model/padding.ts";
 import { levelSizes } from "../model/projector.ts";
 import type { Checkpointing } from "../model/rfdetr.ts";
-import type { Recording } from "../ops/differentiable.ts";
 import type { Histogram } from "../util/histogram.ts";
 import { rngFromSeed } from "../util/random/rng.ts";
-import { accumulate, backward, type Gradients } from "./backward.ts";
-import { forward, uploadImages } from "./forward.ts";
+import { accumulate, type Gradients } from "./backward.ts";
+import { type BatchInputs, batchGradients } from "./batchGradients.ts";
+import { uploadImages } from "./forward.ts";
 import type { Learner } from "./learner.ts";
 import { sideOfStep } from "./multiScale.ts";
 import { readNumbers, type StepNumbers } from "./numbers.ts";
@@ -40,6 +39,8 @@ export type StepSettings = {
   dropPath?: { rates: number[]; seed: number } | undefined;
   /** After every so many steps the result holds histograms of the gradients. */
   histogramsEvery?: number | undefined;
+  /** Records the stages and replays them; default: they run operation by operation. */
+  recorder?: Recorder | undefined;
 };
 
 /** The batches of a step, and how many updates are done before it. */
@@ -59,23 +60,23 @@ export async function computeStep(
   settings: StepSettings,
   { batches, step }: StepInput,
 ): Promise<ComputedStep> {
-  const { decLayers, groupDetr: groups } = learner.architecture;
-  const { checkpointing, accumulation, histogramsEvery } = settings;
+  const { decLayers } = learner.architecture;
+  const { checkpointing, accumulation, histogramsEvery, recorder = EAGER } = settings;
   let gradients: Gradients = new Map();
   const tables: tf.Tensor[] = [];
   for (const [i, batch] of batches.entries()) {
-    const { scalars, ...inputs } = batchInputs(learner, settings, { batches, step, batch, place: i });
-    const recording = forward(learner, inputs, { checkpointing });
-    const matched = matchOrDiscard(recording, batch, groups);
-    const found = backward(learner, recording, matched, scalars);
+    const inputs = batchInputs(learner, settings, { batches, step, batch, place: i });
+    const found = await batchGradients(learner, batch, inputs, { recorder, checkpointing });
     gradients = accumulate(gradients, found.gradients);
     tables.push(found.table);
-    const { logits, boxes, heads } = recording.result;
-    tf.dispose([logits, boxes, heads, matched, scalars, inputs.images, inputs.padding ?? [], inputs.dropPath ?? []]);
+    tf.dispose([inputs.scalars, inputs.images, inputs.padding ?? [], inputs.dropPath ?? []]);
   }
   const reduced = reduce({ gradients, tables });
   const files = batches.map((batch) => batch.files);
-  const numbers = await readNumbers(reduced, { files, layers: decLayers, whole: accumulation === "whole" });
+  const numbers = await readNumbers(reduced, {
+    ...{ files, layers: decLayers, whole: accumulation === "whole" },
+    recorder,
+  });
   tf.dispose(reduced.tables);
   const asked = histogramsEvery !== undefined && (step + 1) % histogramsEvery === 0 && numbers.problem === null;
   return {
@@ -86,16 +87,6 @@ export async function computeStep(
   };
 }
 
-/** Match what was recorded; where that throws, nothing of the recording stays on the device. */
-function matchOrDiscard(recording: Recording<StackedOutputs>, { targets }: Batch, groups: number): Matched {
-  try {
-    return matchTargets(recording.result, targets, { groups });
-  } catch (error) {
-    recording.discard();
-    throw error;
-  }
-}
-
 /** Keeps the random stream of what is dropped apart from others of the same seed. */
 const DROP_PATH = 0x64726f70;
 
@@ -104,7 +95,7 @@ function batchInputs(
   { architecture }: Learner,
   { accumulation, sides, dropPath }: StepSettings,
   { batches, step, batch, place }: StepInput & { batch: Batch; place: number },
-) {
+): BatchInputs {
   const whole = accumulation === "whole";
   const targets = (whole ? batches : [batch]).flatMap((one) => one.targets);
   const { mask, shape } = batch;
@@ -132,7 +123,8 @@ export async function trainStep(
   { rateFactor, ...input }: StepInput & { rateFactor: number },
 ): Promise<StepResult> {
   const { gradients, dispose, ...result } = await computeStep(learner, settings, input);
-  if (result.problem === null) update(learner, { gradients, gradNorm: result.gradNorm }, { ...settings, rateFactor });
+  if (result.problem === null)
+    await update(learner, { gradients, gradNorm: result.gradNorm }, { ...settings, rateFactor });
   dispose();
   return result;
 }

@@ -1,28 +1,30 @@
 // The last stage of a step: clipping, AdamW, moving average.
 
+import { EAGER, type Recorder } from "../engine/recording/recorder.ts";
 import type { Gradients } from "./backward.ts";
 import { averagedLeaves, type Learner, trainable } from "./learner.ts";
-import { applyUpdates, clipFactor, type Update, updateInputs } from "./optimiser/adamw.ts";
-import { type EmaSettings, emaRate, moveAverages } from "./optimiser/ema.ts";
+import { clipFactor, type Update, updateWeights } from "./optimiser/adamw.ts";
+import { type EmaSettings, updateEma } from "./optimiser/ema.ts";
+
+export type UpdateSettings = {
+  clipMaxNorm: number;
+  ema: EmaSettings | null;
+  rateFactor: number;
+  recorder?: Recorder | undefined;
+};
 
 /**
  * Change weights, moments and averages by the gradients, whose norm before clipping is `gradNorm`; learning rates are
  * multiplied by `rateFactor`. Weights without a gradient keep their values, as in torch. The gradients stay the caller's.
  */
-export function update(
+export async function update(
   learner: Learner,
   { gradients, gradNorm }: { gradients: Gradients; gradNorm: number },
-  { clipMaxNorm, ema, rateFactor }: { clipMaxNorm: number; ema: EmaSettings | null; rateFactor: number },
-): void {
-  const { optimizer } = learner;
+  { clipMaxNorm, ema, rateFactor, recorder = EAGER }: UpdateSettings,
+): Promise<void> {
   const scale = clipMaxNorm > 0 ? clipFactor(gradNorm, clipMaxNorm) : null;
-  const inputs = updateInputs(optimizer, updatesOf(learner, gradients, rateFactor), scale);
-  applyUpdates(optimizer, inputs);
-  inputs.dispose();
-  if (!learner.ema || !ema) return;
-  const rate = emaRate(learner.ema, ema);
-  moveAverages(learner.ema, rate, averagedLeaves(learner));
-  rate.dispose();
+  await updateWeights(learner.optimizer, updatesOf(learner, gradients, rateFactor), { scale, recorder });
+  if (learner.ema && ema) await updateEma(learner.ema, averagedLeaves(learner), { ...ema, recorder });
 }
 
 function updatesOf({ weights, groups }: Learner, gradients: Gradients, rateFactor: number): Update[] {

@@ -11,7 +11,7 @@ import { dropPathMasks } from "../model/dropPath.ts";
 import { uploadPadding } from "../model/padding.ts";
 import { levelSizes } from "../model/projector.ts";
 import { rngFromSeed } from "../util/random/rng.ts";
-import { backward } from "./backward.ts";
+import { backward, lossGradients } from "./backward.ts";
 import { forward, uploadImages } from "./forward.ts";
 import { disposeLearner, type Learner } from "./learner.ts";
 import { trainStep } from "./step.ts";
@@ -48,9 +48,11 @@ function stages(learner: Learner, seed: number) {
     forward(learner, { images, padding, dropPath }, { checkpointing: "all" }),
   );
   const matched = matchTargets(recording.result, batch.targets, { groups: TINY.groupDetr });
-  const { result: found, ...third } = traffic(() => backward(learner, recording, matched, scalars));
-  tf.dispose([images, padding, dropPath, recording.result, matched, scalars, found.table] as tf.TensorContainer);
-  tf.dispose([...found.gradients.values()]);
+  const { result: found, ...third } = traffic(() => {
+    const { seeds, table } = lossGradients(recording.result, matched, scalars);
+    return [...Object.values(backward(learner, recording, seeds)), table, ...(seeds as tf.Tensor[])];
+  });
+  tf.dispose([images, padding, dropPath, recording.result, matched, scalars, found] as tf.TensorContainer);
   return { forward: first, backward: third };
 }
 

@@ -34,7 +34,7 @@ export async function* loop(
       for (const { broken } of window.batches) yield* reportBroken(run, broken, "Another image takes its place.");
       staging.meter.begin();
       const result = await computeStep(learner, run.stepSettings, { batches: window.batches, step: progress.step });
-      if (result.problem === null) update(learner, result, { ...run.stepSettings, rateFactor: factor });
+      if (result.problem === null) await update(learner, result, { ...run.stepSettings, rateFactor: factor });
       result.dispose();
       run.trainLoader.recycle(window.batches);
       staging.meter.end();

@@ -16,12 +16,12 @@ beforeAll(() => {
   loadBackend();
 });
 
-test("averages are the reference's after each update, the first of which copies", () => {
+test("averages are the reference's after each update, the first of which copies", async () => {
   const state = ema();
   const before = tf.memory().numTensors;
   for (const { weight, average } of reference.steps) {
     const tensor = tf.tensor(weight, reference.shape);
-    updateEma(state, reference, [["w", tensor]]);
+    await updateEma(state, [["w", tensor]], reference);
     tensor.dispose();
     const ours = readAverage(state, "w")!;
     average.forEach((value, i) => {
@@ -34,11 +34,11 @@ test("averages are the reference's after each update, the first of which copies"
   expect(tf.memory().numTensors).toBe(before);
 });
 
-test("the first update leaves the weight alone when the average moves on", () => {
+test("the first update leaves the weight alone when the average moves on", async () => {
   const state = ema();
   const [one, two] = [tf.tensor1d([1, 2]), tf.tensor1d([3, 5])];
-  updateEma(state, { decay: 0.5, tau: 0 }, [["w", one]]);
-  updateEma(state, { decay: 0.5, tau: 0 }, [["w", two]]);
+  await updateEma(state, [["w", one]], { decay: 0.5, tau: 0 });
+  await updateEma(state, [["w", two]], { decay: 0.5, tau: 0 });
   expect([...one.dataSync()]).toEqual([1, 2]);
   expect([...readAverage(state, "w")!.dataSync()]).toEqual([2, 3.5]);
 });

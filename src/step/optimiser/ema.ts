@@ -3,6 +3,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { rawOp } from "../../engine/backend.ts";
 import { hasKernels } from "../../engine/ownKernels.ts";
+import { EAGER, type Recorder } from "../../engine/recording/recorder.ts";
 import { copyInPlace, createInPlace, descendInPlace, moveInPlace, readInPlace } from "../../ops/inPlace.ts";
 
 export type EmaSettings = { decay: number /** In updates; 0 for no ramp. */; tau: number };
@@ -24,43 +25,44 @@ function emaDecay({ decay, tau }: EmaSettings, update: number): number {
   return tau > 0 ? decay * (1 - Math.exp(-update / tau)) : decay;
 }
 
-/** The host's part of an update: counts it; the result is how far the averages move, the caller's scalar. */
-export function emaRate(state: Ema, settings: EmaSettings): tf.Scalar {
+/**
+ * Move the averages towards the weights; one that is not there yet becomes a copy, as all do in the first update. Three operations
+ * a weight.
+ */
+export async function updateEma(
+  state: Ema,
+  weights: Iterable<[string, tf.Tensor]>,
+  { recorder = EAGER, ...settings }: EmaSettings & { recorder?: Recorder },
+): Promise<void> {
   state.updates++;
-  return tf.scalar(1 - emaDecay(settings, state.updates));
-}
-
-/** Move the averages towards the weights by `rate`; one that is not there yet becomes a copy. Three operations a weight. */
-export function moveAverages(state: Ema, rate: tf.Scalar, weights: Iterable<[string, tf.Tensor]>): void {
-  const first = state.updates === 1;
+  const moving: { average: tf.Tensor; weight: tf.Tensor }[] = [];
   for (const [path, weight] of weights) {
     const average = state.averages.get(path);
-    if (first || !average) {
-      setAverage(state, path, weight);
-      continue;
-    }
-    if (hasKernels()) {
-      moveInPlace(average, rate, weight);
-      continue;
-    }
-    const current = readInPlace(average);
-    const difference = rawOp("Sub", { T: { type: "float" } }, [current, weight]);
-    current.dispose(); // or its memory would count as shared, and be copied
-    descendInPlace(average, rate, difference);
-    difference.dispose();
+    if (state.updates === 1 || !average) setAverage(state, path, weight);
+    else moving.push({ average, weight });
   }
+  if (moving.length === 0) return;
+  const rate = tf.scalar(1 - emaDecay(settings, state.updates));
+  const stage = (hasKernels() ? EAGER : recorder).chain("average"); // as the update
+  await stage.part({ moving, rate }, () => {
+    for (const { average, weight } of moving) moveAverage(average, weight, rate);
+  });
+  rate.dispose();
 }
 
-/** Both parts at once. */
-export function updateEma(state: Ema, settings: EmaSettings, weights: Iterable<[string, tf.Tensor]>): void {
-  const rate = emaRate(state, settings);
-  moveAverages(state, rate, weights);
-  rate.dispose();
+/** The device's part: how far the average moves is `rate`. */
+function moveAverage(average: tf.Tensor, weight: tf.Tensor, rate: tf.Scalar): void {
+  if (hasKernels()) return moveInPlace(average, rate, weight);
+  const current = readInPlace(average);
+  const difference = rawOp("Sub", { T: { type: "float" } }, [current, weight]);
+  current.dispose(); // or its memory would count as shared, and be copied
+  descendInPlace(average, rate, difference);
+  difference.dispose();
 }
 
 /** Set the average of one weight, as a checkpoint or a first update does. */
 export function setAverage(state: Ema, path: string, value: tf.Tensor): void {
-  const handle = state.averages.get(path) ?? createInPlace();
+  const handle = state.averages.get(path) ?? createInPlace(value.shape);
   copyInPlace(handle, value);
   state.averages.set(path, handle);
 }

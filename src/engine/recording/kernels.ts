@@ -1,0 +1,97 @@
+// Which kernels a function has to name so that it computes with the same as an eager operation does. Where TensorFlow has oneDNN on (by
+// default on processors with AVX-512 VNNI, AVX-VNNI or AMX), eager execution gives some operations to oneDNN's kernels
+// (tensorflow/core/common_runtime/eager/mkl_eager_op_rewrite.cc); within a function as we call it nothing is rewritten.
+
+import { type Encoded, text } from "../../util/protobuf.ts";
+import { type Binding, loadBackend, type NativeTensor } from "../backend.ts";
+import { graphDef, TYPES, typeValue } from "./graphDef.ts";
+
+/** The binding with the functions that our set-up builds into it. */
+export type RecordingBinding = Binding &
+  Required<Pick<Binding, "opDef" | "addFunction" | "removeFunction" | "callFunction">>;
+
+/** Undefined where the addon is another one: prebuilt, or of an older set-up. */
+export function recordingBinding(): RecordingBinding | undefined {
+  const { binding } = loadBackend();
+  return binding.callFunction ? (binding as RecordingBinding) : undefined;
+}
+
+/** An operation as a node of a graph; `attributes` besides its own. */
+export type Kernel = { op: string; attributes: [string, Encoded][] };
+
+const ONEDNN: Readonly<Record<string, string>> = {
+  MatMul: "_MklMatMul",
+  BatchMatMulV2: "_MklBatchMatMulV2",
+  Conv2D: "_MklNativeConv2D",
+  Conv2DBackpropInput: "_MklNativeConv2DBackpropInput",
+  Conv2DBackpropFilter: "_MklNativeConv2DBackpropFilter",
+};
+
+export function plainKernel(op: string): Kernel {
+  return { op, attributes: [] };
+}
+
+function onednnKernel(op: string): Kernel {
+  const name = ONEDNN[op];
+  return name ? { op: name, attributes: [["_kernel", text(2, "MklNameChangeOp")]] } : plainKernel(op);
+}
+
+let found: ((op: string) => Kernel) | undefined;
+
+/** The kernels of eager operations in this process. */
+export function eagerKernels(binding: RecordingBinding): (op: string) => Kernel {
+  found ??= loadBackend().isUsingGpuDevice ? plainKernel : findKernels(binding);
+  return found;
+}
+
+/** Products of some sizes: which kernel made them shows in how they are rounded, not in each. */
+const PRODUCTS = [
+  { op: "MatMul", shape: [384, 384] },
+  { op: "BatchMatMulV2", shape: [8, 3, 9, 9] },
+  { op: "BatchMatMulV2", shape: [3, 16, 16] },
+];
+
+function findKernels(binding: RecordingBinding): (op: string) => Kernel {
+  const rounded = PRODUCTS.map(({ op, shape }) => {
+    const count = shape.reduce((a, b) => a * b, 1);
+    const values = Float32Array.from({ length: count }, (_, i) => Math.sin(i + 1));
+    const id = binding.createTensor(shape, TYPES.float, values);
+    const eager = numbersOf(binding, binding.executeOp(op, [], [id, id], 1));
+    return { op, id, eager };
+  });
+  const choices = [plainKernel, onednnKernel];
+  const same = choices.find((kernelOf, i) =>
+    rounded.every(({ op, id, eager }, j) => {
+      const name = `rfdetr_kernel_${i}_${j}`;
+      try {
+        return inFunction(binding, kernelOf(op), { name, id }).equals(eager);
+      } catch {
+        return false; // this library has no such kernel
+      }
+    }),
+  );
+  for (const { id } of rounded) binding.deleteTensor(id);
+  return same ?? plainKernel;
+}
+
+/** The product of a tensor with itself, by a function. */
+function inFunction(
+  binding: RecordingBinding,
+  { op, attributes }: Kernel,
+  { name, id }: { name: string; id: number },
+): Buffer {
+  const type = typeValue(TYPES.float);
+  const nodes = [
+    { name: "x", op: "Placeholder", inputs: [], attributes: new Map([["dtype", type]]) },
+    { name: "y", op, inputs: ["x", "x"], attributes: new Map([["T", type], ...attributes]) },
+  ];
+  binding.addFunction(graphDef(nodes), name, ["x"], ["y"], []);
+  const made = binding.callFunction(name, Int32Array.of(id), Int32Array.of(TYPES.float), false, false);
+  return numbersOf(binding, made as NativeTensor[]);
+}
+
+function numbersOf(binding: RecordingBinding, [made]: NativeTensor[]): Buffer {
+  const numbers = binding.tensorDataSync(made!.id);
+  binding.deleteTensor(made!.id);
+  return Buffer.from(numbers.buffer, numbers.byteOffset, numbers.byteLength);
+}

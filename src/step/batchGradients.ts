@@ -1,0 +1,47 @@
+// A batch's way through forward, match and backward. What runs on the device is recorded, and replayed in the same form: the network
+// by the shape of the images, the loss by the number of pairs.
+
+import * as tf from "@tensorflow/tfjs-core";
+import type { Batch } from "../data/batch/batch.ts";
+import type { Recorder } from "../engine/recording/recorder.ts";
+import type { StackedOutputs } from "../loss/outputs.ts";
+import { matchTargets } from "../loss/pairs.ts";
+import type { Checkpointing } from "../model/rfdetr.ts";
+import type { Recording } from "../ops/differentiable.ts";
+import { backward, type Gradients, type LossInputs, lossGradients } from "./backward.ts";
+import { type ForwardInputs, forward } from "./forward.ts";
+import type { Learner } from "./learner.ts";
+
+export type BatchOptions = { recorder: Recorder; checkpointing: Checkpointing | undefined };
+
+/** All that a batch's stages take from the host before them. */
+export type BatchInputs = ForwardInputs & { scalars: LossInputs };
+
+/** Gradients and the loss's table (`lossGradients`); both are the caller's, as the inputs stay. */
+export async function batchGradients(
+  learner: Learner,
+  { targets }: Batch,
+  { scalars, ...inputs }: BatchInputs,
+  { recorder, checkpointing }: BatchOptions,
+): Promise<{ gradients: Gradients; table: tf.Tensor }> {
+  const network = recorder.chain("network", { parts: 2, key: checkpointing ?? "none" });
+  let recording: Recording<StackedOutputs> | undefined; // none where the chain is replayed
+  const outputs = await network.part({ weights: learner.weights, ...inputs }, () => {
+    recording = forward(learner, inputs, { checkpointing });
+    return recording.result;
+  });
+  try {
+    const matched = matchTargets(outputs, targets, { groups: learner.architecture.groupDetr });
+    const loss = recorder.chain("loss");
+    const { seeds, table } = await loss.part({ outputs, matched, ...scalars }, () =>
+      lossGradients(outputs, matched, scalars),
+    );
+    const found = await network.part({ seeds }, () => backward(learner, recording!, seeds));
+    tf.dispose([outputs.logits, outputs.boxes, outputs.heads, matched, seeds as tf.Tensor[]]);
+    return { gradients: new Map(Object.entries(found)), table };
+  } catch (error) {
+    recording?.discard(); // of what was recorded, nothing stays on the device
+    network.discard();
+    throw error;
+  }
+}
