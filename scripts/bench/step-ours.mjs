@@ -5,13 +5,14 @@ import { createInterface } from "node:readline";
 import { VARIANTS } from "../../src/architecture/variants.ts";
 import { referenceKeys } from "../../src/architecture/weights/table.ts";
 import { loadBackend } from "../../src/engine/backend.ts";
+import { createRecorder } from "../../src/engine/recording/recorder.ts";
 import { initialise } from "../../src/model/init.ts";
 import { createLearner } from "../../src/step/learner.ts";
 import { trainStep } from "../../src/step/step.ts";
 import { rngFromSeed } from "../../src/util/random/rng.ts";
 
 const [batch, resolution] = process.argv.slice(2, 4).map(Number);
-const mode = process.argv[4] ?? "none";
+const [mode, compile] = (process.argv[4] ?? "none").split("+");
 loadBackend();
 const architecture = { ...VARIANTS.nano, resolution, positionalEncodingSize: resolution / VARIANTS.nano.patchSize };
 const learner = createLearner(initialise(referenceKeys(architecture), 0, architecture), architecture, {
@@ -42,14 +43,15 @@ const settings = {
   ema: { decay: 0.993, tau: 100 },
   accumulation: "mean",
   checkpointing: mode === "frozen" ? "none" : mode,
+  recorder: compile === "graph" ? createRecorder() : undefined,
 };
 
 for await (const _ of createInterface({ input: process.stdin })) {
   const [started, before] = [performance.now(), process.cpuUsage()];
   const { loss, problem } = await trainStep(learner, settings, { batches: [data], rateFactor: 1, step: 0 });
   const milliseconds = performance.now() - started;
-  const { user, system } = process.cpuUsage(before);
   if (problem) throw new Error(problem);
+  const { user, system } = process.cpuUsage(before);
   const peak = process.resourceUsage().maxRSS * 1024;
   console.log(JSON.stringify({ milliseconds, processor: (user + system) / 1000, peak, loss }));
 }

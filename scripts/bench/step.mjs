@@ -2,7 +2,8 @@
 // moving average; all take turns on the same machine, for each number of threads and size of batch.
 // Usage: npm run bench:step -- [--python PATH] [--steps 10] [--batch 1,4] [--threads 1,2] [--modes kernels,plain] [--resolution 384]
 // PATH (or RFDETR_PYTHON) is a Python that has rfdetr[train] 1.11.2; without one only our own step is timed. Without --threads each takes
-// its default. Modes: `kernels` (default), `plain` without the kernels of our own, `frozen` with a frozen encoder.
+// its default. Modes: `kernels` (default), `plain` without the kernels of our own, `frozen` with a frozen encoder; with `+graph` after it,
+// recorded and replayed.
 
 import { parseArgs } from "node:util";
 import { gigabytes, here, machine, ourStepper, seconds, stepper, summarise, takeTurns } from "./stepper.mjs";
@@ -34,25 +35,27 @@ const limited = (threads) =>
 function steppersOf(batch, threads) {
   const env = limited(threads);
   const ours = modes.map((mode) => {
-    const own = mode === "plain" ? { ...env, RFDETR_KERNELS: "off" } : env;
-    return [mode, ourStepper(batch, resolution, mode === "frozen" ? "frozen" : "none", own)];
+    const [kind, compile] = mode.split("+");
+    const own = kind === "plain" ? { ...env, RFDETR_KERNELS: "off" } : env;
+    const trains = kind === "frozen" ? "frozen" : "none";
+    return [mode, ourStepper(batch, resolution, compile ? `${trains}+${compile}` : trains, own)];
   });
   const reference = python && [["reference", stepper(python, [here("step-reference.py"), batch, resolution], env)]];
   return Object.fromEntries([...ours, ...(reference ?? [])]);
 }
 
-console.log(`RF-DETR nano at ${resolution}, ${values.steps} steps after 2 of warm-up, medians`);
+console.log(`RF-DETR nano at ${resolution}, ${values.steps} steps after 3 of warm-up, medians`);
 console.log(machine());
 for (const threads of threadCounts)
   for (const batch of batches) {
-    const results = await takeTurns(steppersOf(batch, threads), { warmUp: 2, rounds: Number(values.steps) });
+    const results = await takeTurns(steppersOf(batch, threads), { warmUp: 3, rounds: Number(values.steps) });
     const reference = results.reference && summarise(results.reference);
     console.log(`\nbatch ${batch}, threads: ${threads}`);
     for (const [name, list] of Object.entries(results)) {
       const { median, least, most, peak, processor } = summarise(list);
       const ratio = (value, of) => (reference && list !== results.reference ? ` (${(value / of).toFixed(2)})` : "");
       console.log(
-        `${name.padEnd(9)}  ${seconds(median)}${ratio(median, reference?.median)}, ${seconds(least)} to ${seconds(most)}; ` +
+        `${name.padEnd(13)}  ${seconds(median)}${ratio(median, reference?.median)}, ${seconds(least)} to ${seconds(most)}; ` +
           `processor ${seconds(processor)}${ratio(processor, reference?.processor)}; ` +
           `peak ${gigabytes(peak)}${ratio(peak, reference?.peak)}`,
       );

@@ -68,6 +68,12 @@ const train = section(
       .enum(["none", "backbone", "decoder", "all"])
       .default("none")
       .describe("Compute activations again in the backward pass to save memory"),
+    compile: z
+      .enum(["off", "graph"])
+      .default("off")
+      .describe(
+        "graph: record the stages of a step on their first two runs with images of a size, and run them as functions of TensorFlow from the third on. The numbers are the same to the byte. off: every operation is called by itself",
+      ),
     ema: orNone(
       z.strictObject({
         decay: z.number().min(0).lt(1).default(0.993).describe("Share of the average that is kept at each step"),

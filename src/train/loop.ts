@@ -38,6 +38,7 @@ export async function* loop(
       result.dispose();
       run.trainLoader.recycle(window.batches);
       staging.meter.end();
+      for (const line of run.stepSettings.recorder?.news() ?? []) yield notice(run, line);
       progress.batch += window.batches.length;
 
       if (result.problem === null) {

@@ -12,6 +12,7 @@ import { datasetSummary, describeWarnings, loadDataset, refuseErrors } from "../
 import { contentFingerprint, datasetFingerprint } from "../data/dataset/fingerprint.ts";
 import type { ClassEntry } from "../data/dataset/sample.ts";
 import { selectDevice } from "../engine/device.ts";
+import { createRecorder } from "../engine/recording/recorder.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { describeEnvironment } from "../run/environment.ts";
 import type { TrainEvent } from "../run/events.ts";
@@ -79,7 +80,11 @@ export async function assemble(
     classes,
     schedule: scheduleFrom(recipe.train.schedule),
     staging: { plan, current: stage, entered: false, meter: stepMeter() },
-    stepSettings: { ...stepSettings(recipe, architecture), sides: scales.perStep },
+    stepSettings: {
+      ...stepSettings(recipe, architecture),
+      sides: scales.perStep,
+      recorder: recipe.train.compile === "graph" ? createRecorder() : undefined,
+    },
     size: sizeOf(recipe, trainLoader),
     facts: [
       ...datasetSummary(dataset),
@@ -150,8 +155,9 @@ function metadataOf(recipe: Recipe, architecture: Architecture, classes: readonl
     });
 }
 
-/** End the threads and free the tensors. */
-export async function closeParts({ learner, trainLoader, valLoader }: Parts): Promise<void> {
+/** End the threads, and free the tensors and what was recorded. */
+export async function closeParts({ learner, trainLoader, valLoader, stepSettings }: Parts): Promise<void> {
   await Promise.all([trainLoader.close(), valLoader.close()]);
+  stepSettings.recorder?.dispose();
   disposeLearner(learner);
 }

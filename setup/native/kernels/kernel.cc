@@ -52,7 +52,7 @@ void register_operation(const char* name, const std::vector<std::string>& inputs
   TF_OpDefinitionBuilder* definition = TF_NewOpDefinitionBuilder(name);
   for (const std::string& input : inputs) TF_OpDefinitionBuilderAddInput(definition, (input + ": float").c_str());
   for (const std::string& output : outputs) TF_OpDefinitionBuilderAddOutput(definition, (output + ": float").c_str());
-  TF_OpDefinitionBuilderSetIsStateful(definition, stateful);
+  if (stateful) TF_OpDefinitionBuilderSetIsStateful(definition, true); // TensorFlow does not look at what it is given
   TF_OpDefinitionBuilderSetShapeInferenceFunction(definition, [](TF_ShapeInferenceContext* context, TF_Status* status) {
     TF_ShapeInferenceContextSetUnknownShape(context, status);
   });

@@ -2,7 +2,11 @@ import { readFileSync } from "node:fs";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
 import { loadBackend } from "../../engine/backend.ts";
+import { withPlainOperations } from "../../engine/ownKernels.ts";
+import { recordingBinding } from "../../engine/recording/kernels.ts";
+import { createRecorder } from "../../engine/recording/recorder.ts";
 import { adamW, clipFactor, disposeAdamW, globalNorm, readMoments, updateWeights, writeMoments } from "./adamw.ts";
+import { disposeEma, ema, readAverage, updateEma } from "./ema.ts";
 
 type Reference = {
   shapes: number[][];
@@ -97,4 +101,39 @@ test("a tensor that shares a weight's memory keeps its values through an update,
   disposeAdamW(optimizer);
   tf.dispose([weights, old]);
   expect(tf.memory().numTensors).toBe(before);
+});
+
+test("updates that are recorded and replayed give the same bytes", async (context) => {
+  if (recordingBinding() === undefined) context.skip();
+  const recorder = createRecorder({ operations: 5 });
+  const outcomes = [];
+  for (const one of [undefined, recorder]) {
+    const [weights, optimizer, averages] = [startWeights(), adamW(), ema()];
+    for (let i = 0; i < 6; i++) {
+      const updates = weights.map((weight, j) => ({
+        ...{ path: `w${j}`, weight, gradient: tf.sin(tf.mul(weight, 100 * i + 1)) },
+        ...{ lr: (j + 1) * 0.01, weightDecay: j === 0 ? 0 : 0.1 },
+      }));
+      const options = { scale: 0.5 + i / 10, ...(one && { recorder: one }) };
+      await withPlainOperations(() => updateWeights(optimizer, updates, options));
+      const pairs = weights.map((weight, j): [string, tf.Tensor] => [`w${j}`, weight]);
+      await withPlainOperations(() => updateEma(averages, pairs, { decay: 0.9, tau: 2, ...(one && { recorder: one }) }));
+      tf.dispose(updates.map(({ gradient }) => gradient));
+    }
+    const means = weights.map((_, j) => readAverage(averages, `w${j}`)!);
+    outcomes.push({
+      weights: weights.map((weight) => weight.dataSync()),
+      means: means.map((mean) => mean.dataSync()),
+      moments: await readMoments(optimizer),
+    });
+    tf.dispose([...weights, ...means]);
+    disposeAdamW(optimizer);
+    disposeEma(averages);
+  }
+  expect(outcomes[1]).toEqual(outcomes[0]);
+  expect(recorder.news().map((line) => line.split(":")[0])).toEqual([
+    "The stage update is replayed from now on",
+    "The stage average is replayed from now on",
+  ]);
+  recorder.dispose();
 });
