@@ -3,8 +3,8 @@
 import { beforeAll, expect, test } from "vitest";
 import { noiseBatch, TINY, tinyLearner } from "../../tests/tinyModel.ts";
 import { loadBackend } from "../engine/backend.ts";
-import { recordingBinding } from "../engine/recording/kernels.ts";
 import { hasKernels } from "../engine/ownKernels.ts";
+import { recordingBinding } from "../engine/recording/kernels.ts";
 import { createRecorder, type Recorder } from "../engine/recording/recorder.ts";
 import { blockRates } from "./dropPath.ts";
 import { disposeLearner, type Learner, learnerTensors } from "./learner.ts";
@@ -33,7 +33,11 @@ async function steps(
       ...(padded && { mask }),
     }));
     const rateFactor = 1 / (step + 1);
-    const { histograms, ...result } = await trainStep(learner, { ...settings, ...more }, { batches: given, rateFactor, step });
+    const { histograms, ...result } = await trainStep(
+      learner,
+      { ...settings, ...more },
+      { batches: given, rateFactor, step },
+    );
     expect(result.problem).toBeNull();
     results.push({ ...result, histograms: histograms && [...histograms] });
   }

@@ -79,6 +79,21 @@ test.each([3, 5, 8])(
   },
 );
 
+test.skipIf(!("callFunction" in loadBackend().binding))(
+  "a run whose stages are recorded, and that is stopped and resumed, ends in the same bytes as one whose are not",
+  async () => {
+    const run = join(dir, "recorded");
+    const { numTensors } = tf.memory();
+    const recorded = recipe({ train: { compile: "graph" } });
+    const first = await collect((options) => train(recorded, { run, ...options }), 4);
+    const notices = first.events.flatMap((event) => (event.type === "notice" ? [event.message] : []));
+    expect(notices.join("\n")).toMatch(/The stage network is replayed from now on: \d+ operations in \d+ functions/);
+    await collect((options) => resume(run, options));
+    await expectSameRun(join(dir, "whole"), run);
+    expect(tf.memory().numTensors).toBe(numTensors);
+  },
+);
+
 test("a run killed after a checkpoint drops the rows that it will write again", async () => {
   const run = join(dir, "killed");
   const stopped = await collect((options) => train(recipe(), { run, ...options }), 6);

@@ -15,7 +15,9 @@ class Slot {
 /** What a stage gave, with numbers for its tensors: `form` is the same for every run of the same stage. */
 export function takeApart(container: unknown): { tensors: tf.Tensor[]; form: unknown } {
   const tensors: tf.Tensor[] = [];
-  const form = mapTree<unknown>(container, (leaf) => (leaf instanceof tf.Tensor ? new Slot(tensors.push(leaf) - 1) : leaf));
+  const form = mapTree<unknown>(container, (leaf) =>
+    leaf instanceof tf.Tensor ? new Slot(tensors.push(leaf) - 1) : leaf,
+  );
   return { tensors, form };
 }
 

@@ -2,8 +2,8 @@
 
 import type * as tf from "@tensorflow/tfjs-core";
 import { loadBackend, type NativeTensor } from "../backend.ts";
-import { type OpDef, readOpDef } from "./graphDef.ts";
 import { putTogether } from "./containers.ts";
+import { type OpDef, readOpDef } from "./graphDef.ts";
 import type { RecordingBinding } from "./kernels.ts";
 import type { Plan } from "./plan.ts";
 import { nativeIds } from "./tape.ts";
@@ -25,7 +25,11 @@ export type Installed = { plan: Plan; names: string[][]; kept: number[]; xla: bo
 let count = 0;
 
 /** Add the functions of a plan to TensorFlow's context. */
-export function install(binding: RecordingBinding, plan: Plan, { name, xla }: { name: string; xla: boolean }): Installed {
+export function install(
+  binding: RecordingBinding,
+  plan: Plan,
+  { name, xla }: { name: string; xla: boolean },
+): Installed {
   const prefix = `rfdetr_${name}_${count++}`;
   const names = plan.parts.map(({ pieces }, part) =>
     pieces.map(({ graph, inputs, outputs, effects }, i) => {

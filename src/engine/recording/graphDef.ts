@@ -8,7 +8,12 @@ import type { Attribute } from "../backend.ts";
 export const TYPES = { float: 1, int32: 3, bool: 10, resource: 20 } as const;
 
 /** A node: `inputs` are names of nodes, `node:1` for another output than the first, `^node` for one that has to be over. */
-export type GraphNode = { name: string; op: string; inputs: readonly string[]; attributes: ReadonlyMap<string, Encoded> };
+export type GraphNode = {
+  name: string;
+  op: string;
+  inputs: readonly string[];
+  attributes: ReadonlyMap<string, Encoded>;
+};
 
 /** The constants of the binding's TF_AttrType. */
 const KINDS = { string: 0, int: 1, float: 2, bool: 3, type: 4, shape: 5 } as const;
@@ -66,7 +71,11 @@ export function tensorValue(
 
 /** What TensorFlow says of an operation, as far as a node needs it. */
 export type OpDef = {
-  inputs: { typeAttribute: string | undefined; countAttribute: string | undefined; listAttribute: string | undefined }[];
+  inputs: {
+    typeAttribute: string | undefined;
+    countAttribute: string | undefined;
+    listAttribute: string | undefined;
+  }[];
   stateful: boolean;
 };
 

@@ -17,7 +17,7 @@ export function recordingBinding(): RecordingBinding | undefined {
 }
 
 /** An operation as a node of a graph; `attributes` besides its own. */
-export type Kernel = { op: string; attributes: [string, Encoded][] };
+export type GraphKernel = { op: string; attributes: [string, Encoded][] };
 
 const ONEDNN: Readonly<Record<string, string>> = {
   MatMul: "_MklMatMul",
@@ -27,19 +27,19 @@ const ONEDNN: Readonly<Record<string, string>> = {
   Conv2DBackpropFilter: "_MklNativeConv2DBackpropFilter",
 };
 
-export function plainKernel(op: string): Kernel {
+export function plainKernel(op: string): GraphKernel {
   return { op, attributes: [] };
 }
 
-function onednnKernel(op: string): Kernel {
+function onednnKernel(op: string): GraphKernel {
   const name = ONEDNN[op];
   return name ? { op: name, attributes: [["_kernel", text(2, "MklNameChangeOp")]] } : plainKernel(op);
 }
 
-let found: ((op: string) => Kernel) | undefined;
+let found: ((op: string) => GraphKernel) | undefined;
 
 /** The kernels of eager operations in this process. */
-export function eagerKernels(binding: RecordingBinding): (op: string) => Kernel {
+export function eagerKernels(binding: RecordingBinding): (op: string) => GraphKernel {
   found ??= loadBackend().isUsingGpuDevice ? plainKernel : findKernels(binding);
   return found;
 }
@@ -51,7 +51,7 @@ const PRODUCTS = [
   { op: "BatchMatMulV2", shape: [3, 16, 16] },
 ];
 
-function findKernels(binding: RecordingBinding): (op: string) => Kernel {
+function findKernels(binding: RecordingBinding): (op: string) => GraphKernel {
   const rounded = PRODUCTS.map(({ op, shape }) => {
     const count = shape.reduce((a, b) => a * b, 1);
     const values = Float32Array.from({ length: count }, (_, i) => Math.sin(i + 1));
@@ -77,7 +77,7 @@ function findKernels(binding: RecordingBinding): (op: string) => Kernel {
 /** The product of a tensor with itself, by a function. */
 function inFunction(
   binding: RecordingBinding,
-  { op, attributes }: Kernel,
+  { op, attributes }: GraphKernel,
   { name, id }: { name: string; id: number },
 ): Buffer {
   const type = typeValue(TYPES.float);

@@ -14,9 +14,9 @@ import {
   tensorValue,
   typeValue,
 } from "./graphDef.ts";
-import type { Kernel } from "./kernels.ts";
+import type { GraphKernel } from "./kernels.ts";
 import { addInOrder } from "./sums.ts";
-import type { Constant, Tape, TapeNode } from "./tape.ts";
+import type { Tape, TapeConstant, TapeNode } from "./tape.ts";
 
 /** Where a number of the tape comes from, as a name: `i3` an input, `k1` a kept constant, `n7` or `n7:1` what a node gives. */
 type Place = string;
@@ -35,7 +35,7 @@ export type Plan = {
   /** `form`: of the results. */
   parts: { pieces: Piece[]; form: unknown }[];
   /** Constants that are too large to be written into a graph. */
-  kept: Constant[];
+  kept: TapeConstant[];
   operations: number;
 
   /** The same for two tapes that are replayed alike. */
@@ -46,7 +46,7 @@ export type Plan = {
 const MOST_WRITTEN = 256;
 
 type Node = { name: string; op: string; tape: TapeNode; inputs: Source[]; inPlace: boolean };
-type Source = { place: Place; dtype: number; shape: readonly number[]; constant?: Constant };
+type Source = { place: Place; dtype: number; shape: readonly number[]; constant?: TapeConstant };
 
 export type PlanOptions = {
   /** Operations of a piece, at most. */
@@ -54,7 +54,7 @@ export type PlanOptions = {
   /** What TensorFlow says of an operation. */
   opDef(op: string): OpDef;
   /** What stands in the graph for an operation. */
-  kernelOf(op: string): Kernel;
+  kernelOf(op: string): GraphKernel;
 };
 
 /** The plan of a tape. Throws an Error that says why where the tape cannot be replayed. */
@@ -62,10 +62,16 @@ export function planOf(tape: Tape, { most, opDef, kernelOf }: PlanOptions): Plan
   if (tape.problem) throw new Error(tape.problem);
   const { parts, kept } = resolve(tape, opDef);
   const live = liveNodes(parts);
-  const pieces = parts.map(({ nodes }) => chunks(nodes.filter((node) => live.has(node)), most));
+  const pieces = parts.map(({ nodes }) =>
+    chunks(
+      nodes.filter((node) => live.has(node)),
+      most,
+    ),
+  );
   const all = pieces.flat();
   const lastRead = new Map<Place, number>();
-  for (const [i, nodes] of all.entries()) for (const { inputs } of nodes) for (const { place } of inputs) lastRead.set(place, i);
+  for (const [i, nodes] of all.entries())
+    for (const { inputs } of nodes) for (const { place } of inputs) lastRead.set(place, i);
   let first = 0;
   const planned = parts.map(({ results, form }, part) => {
     const mine = pieces[part]!;
@@ -100,9 +106,9 @@ const isValue = (place: Place) => place.startsWith("n");
 type Part = { nodes: Node[]; results: Source[]; form: unknown };
 
 /** Every number of the tape by the place that it comes from. */
-function resolve(tape: Tape, opDef: (op: string) => OpDef): { parts: Part[]; kept: Constant[] } {
+function resolve(tape: Tape, opDef: (op: string) => OpDef): { parts: Part[]; kept: TapeConstant[] } {
   const sources = new Map<number, Source>();
-  const kept: Constant[] = [];
+  const kept: TapeConstant[] = [];
   const names = { inputs: 0, nodes: 0, written: 0 };
   const find = (id: number, reader: string): Source => {
     const known = sources.get(id);
@@ -139,7 +145,7 @@ function resolve(tape: Tape, opDef: (op: string) => OpDef): { parts: Part[]; kep
   return { parts, kept };
 }
 
-function isWritten({ dtype, values, same }: Constant): boolean {
+function isWritten({ dtype, values, same }: TapeConstant): boolean {
   const known = dtype === TYPES.float || dtype === TYPES.int32 || dtype === TYPES.bool;
   return known && (same || values.length <= MOST_WRITTEN);
 }
@@ -242,7 +248,7 @@ function inOrder(): (place: Place, name: string, changes: boolean) => string[] {
   };
 }
 
-function constantValue({ dtype, shape, values, same }: Constant): Encoded {
+function constantValue({ dtype, shape, values, same }: TapeConstant): Encoded {
   if (same) return tensorValue({ dtype, shape }, { one: values[0]! });
   return tensorValue({ dtype, shape }, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
 }
@@ -256,7 +262,8 @@ function attributesOf({ op, tape, inputs }: Node, { inputs: known }: OpDef): Map
     if (listAttribute !== undefined) throw new Error(`${op} takes a list of any types`);
     if (countAttribute !== undefined && lists > 1) throw new Error(`${op} takes more than one list`);
     const count = countAttribute === undefined ? 1 : inputs.length - (known.length - 1);
-    if (countAttribute !== undefined && !attributes.has(countAttribute)) attributes.set(countAttribute, countValue(count));
+    if (countAttribute !== undefined && !attributes.has(countAttribute))
+      attributes.set(countAttribute, countValue(count));
     const type = inputs[at]?.dtype;
     if (typeAttribute !== undefined && type !== undefined && !attributes.has(typeAttribute))
       attributes.set(typeAttribute, typeValue(type));
@@ -265,7 +272,7 @@ function attributesOf({ op, tape, inputs }: Node, { inputs: known }: OpDef): Map
   return attributes;
 }
 
-function fingerprint(parts: Plan["parts"], kept: readonly Constant[]): string {
+function fingerprint(parts: Plan["parts"], kept: readonly TapeConstant[]): string {
   const hash = createHash("sha256");
   for (const { pieces, form } of parts) {
     hash.update(JSON.stringify(form) ?? "");

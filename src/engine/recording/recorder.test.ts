@@ -36,7 +36,9 @@ describe("a recorder", () => {
       tf.dispose([...inputs, ...expected, ...got]);
     }
     expect(runs).toBe(6 + 2);
-    expect(recorder.news()).toEqual([expect.stringMatching(/^The stage sum is replayed from now on: \d+ operations in/)]);
+    expect(recorder.news()).toEqual([
+      expect.stringMatching(/^The stage sum is replayed from now on: \d+ operations in/),
+    ]);
     recorder.dispose();
     expect([nativeTensors(), tf.memory().numTensors]).toEqual(begin);
   });
@@ -80,7 +82,12 @@ describe("a recorder", () => {
         const own = variable();
         const before = rawOp("ReadVariableOp", { dtype: type }, [handle]);
         rawOps("AssignVariableOp", { dtype: type }, [own, tf.add(before, x)], 0);
-        rawOps("AssignVariableOp", { dtype: type }, [handle, tf.mul(rawOp("ReadVariableOp", { dtype: type }, [own]), 2)], 0);
+        rawOps(
+          "AssignVariableOp",
+          { dtype: type },
+          [handle, tf.mul(rawOp("ReadVariableOp", { dtype: type }, [own]), 2)],
+          0,
+        );
         rawOps("AssignAddVariableOp", { dtype: type }, [handle, x], 0);
         return [before, rawOp("ReadVariableOp", { dtype: type }, [own])];
       });
@@ -134,7 +141,9 @@ describe("a recorder", () => {
       reads: () => [tf.scalar(tf.sum(x).dataSync()[0]!)],
       changes: () => [tf.mul(x, ++count)],
       captures: () => [tf.mul(x, outside)],
-      random: () => [rawOp("RandomUniform", { T: { type: "int32" }, dtype: { type: "float" } }, [tf.tensor1d([2], "int32")])],
+      random: () => [
+        rawOp("RandomUniform", { T: { type: "int32" }, dtype: { type: "float" } }, [tf.tensor1d([2], "int32")]),
+      ],
     };
     for (const [name, run] of Object.entries(runs)) {
       for (let i = 0; i < 4; i++) (await recorder.chain(name).part([x], run))[0]!.dispose();

@@ -1,10 +1,12 @@
 // Stages that are recorded on their first two runs with inputs of some shapes, and replayed from the third on as functions of
 // TensorFlow. Whatever cannot be replayed goes on as ever, and the reason is kept.
 
+import { setupInvocation } from "../libtensorflow.ts";
 import { signature, takeApart, tensorsIn } from "./containers.ts";
-import { type Installed, install, opDefOf, type Replay, replay, uninstall } from "./functions.ts";
-import { eagerKernels, plainKernel, recordingBinding } from "./kernels.ts";
+import { type Installed, install, opDefOf, replay } from "./functions.ts";
+import { eagerKernels, plainKernel, type RecordingBinding, recordingBinding } from "./kernels.ts";
 import { isInPlace, planOf } from "./plan.ts";
+import { type InstalledEntry, recordingStore } from "./store.ts";
 import { emptyTape, runOnTape, type Tape } from "./tape.ts";
 
 /** A stage on its way: parts one after the other, between which the host may look at results. */
@@ -45,123 +47,100 @@ export const EAGER: Recorder = {
   dispose() {},
 };
 
-/** `first`: the fingerprint of the first run. `failed`: it goes on eagerly. */
-type Entry =
-  | { state: "first"; fingerprint: string }
-  | { state: "installed"; installed: Installed; uses: number; warm: boolean }
-  | { state: "failed" };
-
 export function createRecorder({ xla = false, most = 64, operations = 400 }: RecorderOptions = {}): Recorder {
   const binding = recordingBinding();
   if (!binding) {
     const news = [
-      "Stages are not recorded: the engine was not built by this version's set-up (npm run setup). They run one operation at a time",
+      `Stages are not recorded and run one operation at a time: the engine was not built by this version's set-up. Run: ${setupInvocation()}`,
     ];
     return { ...EAGER, news: () => news.splice(0) };
   }
-  const entries = new Map<string, Entry>();
+  const store = recordingStore(binding, most);
   const news: string[] = [];
-  const opDef = opDefOf(binding);
-  const kernelOf = eagerKernels(binding);
+  const options = { most: operations, opDef: opDefOf(binding) };
+  const eager = eagerKernels(binding);
 
-  const put = (key: string, entry: Entry) => {
-    entries.delete(key);
-    entries.set(key, entry);
-    for (const [old, { state }] of entries) {
-      if (entries.size <= most) break;
-      if (state === "installed" && (entries.get(old) as { uses: number }).uses > 0) continue;
-      remove(old);
-    }
-  };
-  const remove = (key: string) => {
-    const entry = entries.get(key);
-    entries.delete(key);
-    if (entry?.state === "installed") uninstall(binding, entry.installed);
-  };
   const finish = (key: string, name: string, tape: Tape) => {
-    const before = entries.get(key);
+    const before = store.find(key);
     try {
       const fused = xla && !isInPlace(tape);
-      const plan = planOf(tape, { most: operations, opDef, kernelOf: fused ? plainKernel : kernelOf });
-      if (before?.state !== "first") return put(key, { state: "first", fingerprint: plan.fingerprint });
+      const plan = planOf(tape, { ...options, kernelOf: fused ? plainKernel : eager });
+      if (before?.state !== "first") return store.put(key, { state: "first", fingerprint: plan.fingerprint });
       if (before.fingerprint !== plan.fingerprint) throw new Error("two runs of it did different things");
       const installed = install(binding, plan, { name, xla: fused });
-      put(key, { state: "installed", installed, uses: 0, warm: false });
+      store.put(key, { state: "installed", installed, uses: 0, warm: false });
     } catch (error) {
-      put(key, { state: "failed" });
+      store.put(key, { state: "failed" });
       news.push(`The stage ${name} is not recorded and runs one operation at a time: ${(error as Error).message}`);
     }
-  };
-
-  /** Run and write down. */
-  const recording = (key: string, name: string, parts: number): Chain => {
-    const tape = emptyTape();
-    return {
-      async part(inputs, run) {
-        const results = runOnTape(tape, { inputs: tensorsIn(inputs), takeApart }, run);
-        if (tape.parts.length === parts) finish(key, name, tape);
-        return results;
-      },
-      discard() {},
-    };
-  };
-
-  const replaying = (name: string, entry: Entry & { state: "installed" }): Chain => {
-    const run: Replay = replay(binding, entry.installed);
-    const parts = entry.installed.plan.parts.length;
-    const begin = performance.now();
-    let done = 0;
-    entry.uses++;
-    const leave = () => {
-      if (done >= 0) entry.uses--;
-      done = -1;
-      run.discard();
-    };
-    return {
-      async part<Result>(inputs: unknown) {
-        try {
-          const results = await run.part<Result>(tensorsIn(inputs));
-          if (++done === parts) {
-            leave();
-            if (!entry.warm) news.push(made(name, entry.installed, performance.now() - begin));
-            entry.warm = true;
-          }
-          return results;
-        } catch (error) {
-          leave();
-          throw error;
-        }
-      },
-      discard: leave,
-    };
   };
 
   return {
     chain(name, { key: more = "", parts = 1 } = {}) {
       let chain: Chain | undefined;
+      const begin = (inputs: unknown): Chain => {
+        const key = `${name} ${more}\n${signature(inputs)}`;
+        const entry = store.find(key);
+        if (entry?.state === "failed") return EAGER.chain(name);
+        if (entry?.state !== "installed") return recording(parts, (tape) => finish(key, name, tape));
+        return replaying(binding, entry, (seconds) => news.push(made(name, entry.installed, seconds)));
+      };
       return {
         async part(inputs, run) {
-          if (!chain) {
-            const key = `${name} ${more}\n${signature(inputs)}`;
-            const entry = entries.get(key);
-            if (entry) put(key, entry); // used just now
-            if (entry?.state === "installed") chain = replaying(name, entry);
-            else chain = entry?.state === "failed" ? EAGER.chain(name) : recording(key, name, parts);
-          }
+          chain ??= begin(inputs);
           return chain.part(inputs, run);
         },
         discard: () => chain?.discard(),
       };
     },
     news: () => news.splice(0),
-    dispose() {
-      for (const key of [...entries.keys()]) remove(key);
-    },
+    dispose: () => store.clear(),
   };
 }
 
-function made(name: string, { plan: { operations, parts } }: Installed, milliseconds: number): string {
+/** Run and write down; `finish` has the tape when the last part is done. */
+function recording(parts: number, finish: (tape: Tape) => void): Chain {
+  const tape = emptyTape();
+  return {
+    async part(inputs, run) {
+      const result = runOnTape(tape, { inputs: tensorsIn(inputs), takeApart }, run);
+      if (tape.parts.length === parts) finish(tape);
+      return result;
+    },
+    discard() {},
+  };
+}
+
+/** Replay; `warm` is called after the first time, which prepares the functions. */
+function replaying(binding: RecordingBinding, entry: InstalledEntry, warm: (seconds: number) => void): Chain {
+  const run = replay(binding, entry.installed);
+  const begin = performance.now();
+  let left = entry.installed.plan.parts.length;
+  entry.uses++;
+  const leave = () => {
+    if (left >= 0) entry.uses--;
+    left = -1;
+    run.discard();
+  };
+  return {
+    async part<Result>(inputs: unknown) {
+      try {
+        const result = await run.part<Result>(tensorsIn(inputs));
+        if (--left > 0) return result;
+        leave();
+        if (!entry.warm) warm((performance.now() - begin) / 1000);
+        entry.warm = true;
+        return result;
+      } catch (error) {
+        leave();
+        throw error;
+      }
+    },
+    discard: leave,
+  };
+}
+
+function made(name: string, { plan: { operations, parts } }: Installed, seconds: number): string {
   const functions = parts.reduce((sum, { pieces }) => sum + pieces.length, 0);
-  const seconds = (milliseconds / 1000).toFixed(1);
-  return `The stage ${name} is replayed from now on: ${operations} operations in ${functions} functions, prepared within ${seconds} s`;
+  return `The stage ${name} is replayed from now on: ${operations} operations in ${functions} functions, prepared within ${seconds.toFixed(1)} s`;
 }

@@ -8,14 +8,14 @@ import { type Attribute, type Binding, loadBackend, type NativeTensor, type Node
 export type TapeNode = { op: string; attributes: Attribute[]; inputs: number[]; outputs: NativeTensor[] };
 
 /** Numbers that came from the host; where all are the same, `values` holds one of them. */
-export type Constant = { dtype: number; shape: number[]; values: tf.TypedArray; same: boolean };
+export type TapeConstant = { dtype: number; shape: number[]; values: tf.TypedArray; same: boolean };
 
 /** What ran between two looks of the host: what it was given, and numbers of what it gave in what form. */
 export type TapePart = { inputs: NativeTensor[]; nodes: TapeNode[]; results: number[]; form: unknown };
 
 export type Tape = {
   parts: TapePart[];
-  constants: Map<number, Constant>;
+  constants: Map<number, TapeConstant>;
   /** Why this cannot be replayed; the first reason. */
   problem: string | undefined;
 };
@@ -35,7 +35,10 @@ export function nativeIds(tensors: tf.Tensor[]): number[] {
  */
 export function runOnTape<Result>(
   tape: Tape,
-  { inputs, takeApart }: { inputs: tf.Tensor[]; takeApart: (result: Result) => { tensors: tf.Tensor[]; form: unknown } },
+  {
+    inputs,
+    takeApart,
+  }: { inputs: tf.Tensor[]; takeApart: (result: Result) => { tensors: tf.Tensor[]; form: unknown } },
   run: () => Result,
 ): Result {
   const backend = loadBackend();
@@ -100,7 +103,7 @@ function listen(backend: NodeBackend, tape: Tape, nodes: TapeNode[]): () => void
   };
 }
 
-function constantOf(dtype: number, shape: number[], values: tf.TypedArray): Constant {
+function constantOf(dtype: number, shape: number[], values: tf.TypedArray): TapeConstant {
   const same = values.length > 1 && values.every((value) => value === values[0]);
   return { dtype, shape: [...shape], values: values.slice(0, same ? 1 : undefined), same };
 }

@@ -117,7 +117,9 @@ test("updates that are recorded and replayed give the same bytes", async (contex
       const options = { scale: 0.5 + i / 10, ...(one && { recorder: one }) };
       await withPlainOperations(() => updateWeights(optimizer, updates, options));
       const pairs = weights.map((weight, j): [string, tf.Tensor] => [`w${j}`, weight]);
-      await withPlainOperations(() => updateEma(averages, pairs, { decay: 0.9, tau: 2, ...(one && { recorder: one }) }));
+      await withPlainOperations(() =>
+        updateEma(averages, pairs, { decay: 0.9, tau: 2, ...(one && { recorder: one }) }),
+      );
       tf.dispose(updates.map(({ gradient }) => gradient));
     }
     const means = weights.map((_, j) => readAverage(averages, `w${j}`)!);

@@ -52,7 +52,10 @@ export async function updateEma(
 
 /** The device's part: how far the average moves is `rate`. */
 function moveAverage(average: tf.Tensor, weight: tf.Tensor, rate: tf.Scalar): void {
-  if (hasKernels()) return moveInPlace(average, rate, weight);
+  if (hasKernels()) {
+    moveInPlace(average, rate, weight);
+    return;
+  }
   const current = readInPlace(average);
   const difference = rawOp("Sub", { T: { type: "float" } }, [current, weight]);
   current.dispose(); // or its memory would count as shared, and be copied
