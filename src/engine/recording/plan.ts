@@ -22,7 +22,7 @@ import type { Tape, TapeConstant, TapeNode } from "./tape.ts";
 type Place = string;
 
 /** One function. `outputs`: names in the graph; each goes to a place that later pieces read, or is a result of its part. */
-export type Piece = {
+type Piece = {
   graph: Uint8Array;
   inputs: Place[];
   outputs: { name: string; to: Place | number; dtype: number }[];

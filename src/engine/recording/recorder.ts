@@ -10,7 +10,7 @@ import { type InstalledEntry, recordingStore } from "./store.ts";
 import { emptyTape, runOnTape, type Tape } from "./tape.ts";
 
 /** A stage on its way: parts one after the other, between which the host may look at results. */
-export type Chain = {
+type Chain = {
   /**
    * Run the next part, or replay it. `inputs`: tensors in nested objects and arrays, every one from outside that `run` reads in
    * this part or a later one; what changes from run to run has to be a tensor among them. The result, tensors in nested objects
@@ -22,7 +22,7 @@ export type Chain = {
 };
 
 /** `key`: what the run depends on besides the inputs' shapes and element types. `parts`: default 1. */
-export type ChainOptions = { key?: string; parts?: number };
+type ChainOptions = { key?: string; parts?: number };
 
 export type Recorder = {
   chain(name: string, options?: ChainOptions): Chain;

@@ -7,7 +7,7 @@ import type { RecordingBinding } from "./kernels.ts";
 export type InstalledEntry = { state: "installed"; installed: Installed; uses: number; warm: boolean };
 
 /** `first`: the fingerprint of the first run. `failed`: it goes on eagerly. */
-export type StoreEntry = { state: "first"; fingerprint: string } | { state: "failed" } | InstalledEntry;
+type StoreEntry = { state: "first"; fingerprint: string } | { state: "failed" } | InstalledEntry;
 
 export type RecordingStore = {
   find(key: string): StoreEntry | undefined;

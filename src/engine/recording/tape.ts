@@ -11,7 +11,7 @@ export type TapeNode = { op: string; attributes: Attribute[]; inputs: number[]; 
 export type TapeConstant = { dtype: number; shape: number[]; values: tf.TypedArray; same: boolean };
 
 /** What ran between two looks of the host: what it was given, and numbers of what it gave in what form. */
-export type TapePart = { inputs: NativeTensor[]; nodes: TapeNode[]; results: number[]; form: unknown };
+type TapePart = { inputs: NativeTensor[]; nodes: TapeNode[]; results: number[]; form: unknown };
 
 export type Tape = {
   parts: TapePart[];
