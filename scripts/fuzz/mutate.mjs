@@ -60,29 +60,36 @@ const TEXTS = [
   ...["[".repeat(3000), "? ".repeat(500), '{"a":'.repeat(3000), "x".repeat(100_000), '\\"'.repeat(50_000)],
 ];
 
-/** Replace values, remove and add keys, anywhere in plain data. */
+/** Replace values, remove and add keys, anywhere in plain data, its root among them. */
 export function changeValue(random, value) {
-  const places = [];
-  const walk = (node) => {
-    if (typeof node !== "object" || node === null) return;
-    for (const key of Object.keys(node)) {
-      places.push([node, key]);
-      walk(node[key]);
-    }
-  };
   const root = { value };
-  walk(root);
   for (let count = few(random, 3); count > 0; count--) {
+    const places = [];
+    const walk = (node) => {
+      if (typeof node !== "object" || node === null) return;
+      for (const key of Object.keys(node).slice(0, 3000)) {
+        places.push([node, key]);
+        walk(node[key]);
+      }
+    };
+    walk(root);
     const [node, key] = oneOf(random, places);
+    const isRoot = node === root;
     const how = random();
-    if (how < 0.6) node[key] = oneOf(random, VALUES);
+    if (how < 0.6 || (isRoot && how < 0.85)) node[key] = oneOf(random, VALUES);
     else if (how < 0.75) delete node[key];
-    else if (how < 0.85) node[oneOf(random, ["x", "__proto__x", "0", "length"])] = node[key];
-    else if (Array.isArray(node[key]))
-      node[key] = Array.from({ length: 3000 }, (_, i) => node[key][i % node[key].length]);
+    else if (how < 0.85) copyTo(node, oneOf(random, ["x", "__proto__x", "0", "length"]), node[key]);
+    else if (Array.isArray(node[key]) && node[key].length > 0)
+      node[key] = Array.from({ length: 3000 }, (_, i) => structuredClone(node[key][i % node[key].length]));
     else node[key] = [node[key]];
   }
   return root.value;
+}
+
+/** A list has no key of its own called length that could be anything else. */
+function copyTo(node, name, value) {
+  if (Array.isArray(node) && name === "length") node.push(structuredClone(value));
+  else node[name] = structuredClone(value);
 }
 
 function changeBytes(random, bytes) {
@@ -95,7 +102,7 @@ function changeBytes(random, bytes) {
     else if (how < 0.7) out = Buffer.concat([out.subarray(0, at), out.subarray(below(random, out.length))]);
     else if (how < 0.8)
       out = Buffer.concat([out.subarray(0, at), Buffer.alloc(below(random, 64), at), out.subarray(at)]);
-    else out.fill(oneOf(random, [0, 0xff]), at, at + 8);
+    else out.fill(oneOf(random, [0, 0xff]), at, Math.min(at + 8, out.length));
   }
   return out;
 }
