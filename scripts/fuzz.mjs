@@ -1,6 +1,6 @@
 // Changes valid files of every kind and has the program's own readers read them: each case must be read or refused with one
 // message, in time and memory. Cases that fail are kept in a folder each.
-// Usage: npm run fuzz [-- --seed N --cases N --minutes M --from N --keep DIR --jobs N --commands EVERY]
+// Usage: npm run fuzz [-- --seed N --cases N --minutes M --from N --keep DIR --jobs N --commands EVERY --only KIND,KIND]
 
 import { fork, spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { makeSeeds } from "./fuzz/cases.mjs";
+import { makeSeeds } from "./fuzz/seeds.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const MOST_MS = 10_000;
@@ -20,6 +20,7 @@ const number = (value) => ({ type: "string", default: String(value) });
 const { values } = parseArgs({
   options: {
     ...{ seed: number(1), cases: number(20_000), minutes: number(60), from: number(0), jobs: number(2) },
+    only: { type: "string", default: "" },
     ...{ commands: number(400), keep: { type: "string", default: join(tmpdir(), "rfdetr-train-fuzz") } },
   },
 });
@@ -43,7 +44,7 @@ function keep(one, why) {
   } catch {} // pipes cannot be copied: seed and number make the case again
   writeFileSync(
     join(folder, "about.txt"),
-    `--seed ${seed} --from ${one.number} --cases 1\n${one.how?.join(", ")}\n${why}\n`,
+    `--seed ${seed} --from ${one.number} --cases 1${values.only && ` --only ${values.only}`}\n${one.how?.join(", ")}\n${why}\n`,
   );
   console.log(
     `FAILED ${one.number} ${one.kind} (${one.how?.join(", ")}): ${why.split("\n").slice(0, 4).join("\n    ")}`,
@@ -67,7 +68,7 @@ function runCommand(one) {
 /** One process after another that reads cases until there are none left. */
 function work() {
   return new Promise((done) => {
-    const child = fork(join(root, "scripts/fuzz/child.mjs"), [home, String(seed)], {
+    const child = fork(join(root, "scripts/fuzz/child.mjs"), [home, String(seed), values.only], {
       execArgv: ["--import", "tsx", "--max-old-space-size=1400"],
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     });
@@ -84,14 +85,16 @@ function work() {
     };
     const ended = (end) => {
       clearTimeout(timer);
-      counts[end.refused ? "refused" : "read"]++;
-      kinds[one.kind] ??= { read: 0, refused: 0 };
-      kinds[one.kind][end.refused ? "refused" : "read"]++;
+      const how = end.fault ? "failed" : end.refused ? "refused" : "read";
+      kinds[one.kind] ??= { read: 0, refused: 0, failed: 0 };
+      kinds[one.kind][how]++;
+      if (!end.fault) counts[how]++;
       counts.slowest = Math.max(counts.slowest, Math.round(end.ms));
       counts.megabytes = Math.max(counts.megabytes, Math.round(end.megabytes));
       if (end.fault) keep(one, end.fault);
       else if (end.megabytes > MOST_MEGABYTES) {
         keep(one, `${Math.round(end.megabytes)} MB`);
+        one = null;
         child.kill("SIGKILL"); // its peak would count for every case that follows
         return;
       } else if (one.number % every === 0 && one.command.length > 0) runCommand(one);
@@ -103,13 +106,15 @@ function work() {
         one = { ...message, pid: child.pid };
         timer = setTimeout(() => child.kill("SIGKILL"), MOST_MS);
       } else if (message.type === "end") ended(message);
-      else if (one) stderr += message.fault;
-      else counts.unmade++;
+      else if (message.type === "unmade") {
+        counts.unmade++;
+        keep({ number: message.number, kind: "unmade", pid: child.pid }, message.fault);
+        give();
+      } else stderr += message.fault;
     });
     child.on("exit", (code, signal) => {
       clearTimeout(timer);
-      if (one && code !== 0 && one.kind && !(signal === "SIGKILL" && counts.megabytes > MOST_MEGABYTES))
-        keep(one, `ended with ${signal ?? code} (SIGKILL: after ${MOST_MS / 1000} s)\n${stderr}`);
+      if (one && code !== 0) keep(one, `ended with ${signal ?? code} (SIGKILL: after ${MOST_MS / 1000} s)\n${stderr}`);
       rmSync(join(home, `case-${child.pid}`), { recursive: true, force: true });
       done();
     });

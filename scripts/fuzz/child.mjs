@@ -2,13 +2,20 @@
 
 import { join } from "node:path";
 import { knownTrouble } from "../../src/cli/knownTrouble.ts";
-import { makeCase, readCase } from "./cases.mjs";
+import { makeCase } from "./cases.mjs";
 import { randomOf } from "./mutate.mjs";
+import { readCase } from "./readers.mjs";
 
-const [home, seed] = process.argv.slice(2);
+const [home, seed, only] = process.argv.slice(2);
 
 process.on("message", async (number) => {
-  const made = makeCase(randomOf(Number(seed), number), { home, folder: join(home, `case-${process.pid}`) });
+  let made;
+  try {
+    made = makeCase(randomOf(Number(seed), number), { home, folder: join(home, `case-${process.pid}`), only });
+  } catch (error) {
+    process.send({ type: "unmade", number, fault: error.stack });
+    return;
+  }
   process.send({ type: "begin", number, ...made });
   const begin = performance.now();
   let fault = null;

@@ -113,9 +113,11 @@ function changeText(random, bytes) {
     const at = below(random, text.length + 1);
     const how = random();
     const token = oneOf(random, TEXTS);
-    const number = [...text.matchAll(/-?\d+(\.\d+)?/g)];
-    if (how < 0.35 && number.length > 0) {
-      const { index, 0: found } = oneOf(random, number);
+    const next = /-?\d+(\.\d+)?/g;
+    next.lastIndex = at;
+    const number = next.exec(text);
+    if (how < 0.35 && number) {
+      const { index, 0: found } = number;
       text = text.slice(0, index) + token + text.slice(index + found.length);
     } else if (how < 0.6) text = text.slice(0, at) + token + text.slice(at);
     else if (how < 0.7) text = text.slice(0, at);
@@ -124,7 +126,7 @@ function changeText(random, bytes) {
       const line = below(random, lines.length);
       if (how < 0.85) lines.splice(line, 1 + below(random, 3));
       else lines.splice(line, 0, ...lines.slice(below(random, lines.length)));
-      text = lines.join("\n").slice(0, 3_000_000);
+      text = lines.join("\n").slice(0, 8_000_000);
     }
   }
   return Buffer.from(text);
@@ -169,7 +171,7 @@ export function mutate(random, path) {
     return "replaced";
   }
   const bytes = readFileSync(path);
-  const isText = /\.(json|jsonl|ya?ml|txt|csv)$/.test(path);
+  const isText = /\.(json|jsonl|ya?ml|txt|csv|lock)$|[/\\](best|last)$/.test(path);
   const how = random();
   if (path.endsWith(".safetensors") && how < 0.5 && bytes.length > 8) {
     writeFileSync(path, changeHeader(random, bytes));

@@ -1,0 +1,102 @@
+// The files that are right, of every kind of input: those that are changed.
+
+import { cpSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import sharp from "sharp";
+import { createGraph } from "../../src/export/graph/graph.ts";
+import { toBytes } from "../../src/util/protobuf.ts";
+
+/** Links stay as they are: made absolute, they would lead back to the files that are right. */
+export const LINKS = { recursive: true, verbatimSymlinks: true };
+const FORMATS = ["jpg", "png", "webp", "tiff", "gif", "avif"];
+const BITMAPS = ["b16", "b32top", "bit1", "p4", "p8", "rgb24"];
+const IDS = [1, 2, 3];
+const FOLDERS = ["weights", "recipe", "onnx", "image", "results", "coco", "large"];
+
+const picture = (side) => sharp({ create: { width: side, height: 24, channels: 3, background: "#284" } });
+
+/** Make them below `home`, a folder each, from those of `root`, the project. */
+export async function makeSeeds(home, root) {
+  for (const folder of [...FOLDERS, "yolo/images", "yolo/labels", "lists/images", "lists/labels"])
+    mkdirSync(join(home, folder), { recursive: true });
+  makeRun(home, join(root, "tests/fixtures/run-folder/finished"));
+  for (const name of ["best.pth", "deflated.pth", "descriptors.pth"])
+    cpSync(join(root, "tests/fixtures/checkpoint", name), join(home, "weights", name));
+  for (const name of readdirSync(join(root, "recipes")).filter((one) => /\.ya?ml$/.test(one)))
+    cpSync(join(root, "recipes", name), join(home, "recipe", name));
+  for (const format of FORMATS) await picture(32).toFile(join(home, "image", `a.${format}`));
+  await picture(32)
+    .withMetadata({ orientation: 6 })
+    .toFile(join(home, "image", "turned.jpg"));
+  for (const name of BITMAPS)
+    cpSync(join(root, "tests/fixtures/bmp", `${name}.bmp`), join(home, "image", `${name}.bmp`));
+  for (const folder of ["coco", "large", "yolo/images", "lists/images"])
+    for (const id of IDS) await picture(30 + id).toFile(join(home, folder, `${id}.png`));
+  makeAnnotations(home);
+  makeYolo(home);
+  makeOnnx(join(home, "onnx"));
+}
+
+/** A run that has ended, with the locks of a process that has died, and one of its checkpoints alone. */
+function makeRun(home, run) {
+  cpSync(run, join(home, "run"), LINKS);
+  const holder = JSON.stringify({ pid: 2 ** 22 + 1, began: "1", host: hostname() });
+  for (const name of ["run.lock", "wandb/sending.json"]) writeFileSync(join(home, "run", name), holder);
+  cpSync(join(run, "checkpoints/0002-00000015"), join(home, "checkpoint"), LINKS);
+  cpSync(join(run, "model.onnx"), join(home, "onnx/model.onnx"));
+  cpSync(join(run, "checkpoints/0002-00000015/model.safetensors"), join(home, "weights/model.safetensors"));
+}
+
+function makeAnnotations(home) {
+  const images = IDS.map((id) => ({ id, file_name: `${id}.png`, width: 30 + id, height: 24 }));
+  const annotations = images.flatMap(({ id }) => [
+    { id: 2 * id, image_id: id, category_id: 1, bbox: [1, 2, 10, 12], area: 120, iscrowd: 0 },
+    { id: 2 * id + 1, image_id: id, category_id: 2, bbox: [5, 5, 9, 9], segmentation: [[5, 5, 14, 5, 14, 14]] },
+  ]);
+  const categories = [1, 2].map((id) => ({ id, name: `class ${id}`, supercategory: "none" }));
+  const write = (folder, content) => writeFileSync(join(home, folder, "annotations.json"), JSON.stringify(content));
+  for (const folder of ["coco", "results"]) write(folder, { images, annotations, categories });
+  const polygon = Array.from({ length: 3000 }, (_, i) => 1 + (i % 20));
+  const many = Array.from({ length: 600 }, (_, i) => ({
+    ...{ id: i + 1, image_id: 1 + (i % 3), category_id: 1 + (i % 2), bbox: [1, 2, 10, 12], area: 120, iscrowd: 0 },
+    segmentation: [polygon],
+  }));
+  write("large", { images, annotations: many, categories }); // longer than what is held of a file at a time
+  const results = annotations.map(({ image_id, category_id, bbox }, i) => ({
+    ...{ image_id, category_id, bbox, score: 0.9 - i / 20 },
+  }));
+  writeFileSync(join(home, "results/results.json"), JSON.stringify(results));
+}
+
+/** Images by folder, and by lists of files. */
+function makeYolo(home) {
+  const end = "nc: 2\nnames:\n  0: tree\n  1: shrub\n";
+  writeFileSync(join(home, "yolo/data.yaml"), `train: images\nval: images\n${end}`);
+  writeFileSync(join(home, "lists/data.yaml"), `path: .\ntrain: [train.txt, images]\nval: val.txt\n${end}`);
+  writeFileSync(join(home, "lists/train.txt"), IDS.map((id) => `./images/${id}.png\n`).join(""));
+  writeFileSync(join(home, "lists/val.txt"), "images/1.png\r\nimages\\2.png\r\n");
+  for (const folder of ["yolo", "lists"])
+    for (const id of IDS)
+      writeFileSync(
+        join(home, folder, "labels", `${id}.txt`),
+        "0 0.5 0.5 0.2 0.3\n1 0.1 0.1 0.4 0.1 0.4 0.4 0.1 0.4\n",
+      );
+}
+
+/** Files of other programs: the ports of a detector, with what a detector gives and with something else behind them. */
+function makeOnnx(folder) {
+  const shapes = {
+    right: { dets: [1, 48, 4], labels: [1, 64, 3] },
+    fewer: { dets: [1, 24, 8], labels: [1, 64, 3] },
+    turned: { dets: [4, 48, 1], labels: [3, 64, 1] },
+    narrow: { dets: [1, 48, 4], labels: [1, 48, 4] },
+  };
+  for (const [name, outputs] of Object.entries(shapes)) {
+    const graph = createGraph({ opset: 18, floats: "float32" });
+    const x = graph.input("input", "float32", [1, 3, 8, 8]);
+    for (const [port, shape] of Object.entries(outputs))
+      graph.output(graph.op("Reshape", [x, graph.ints(...shape)]), port, "float32", ["a", "b", "c"]);
+    writeFileSync(join(folder, `${name}.onnx`), toBytes(graph.encode({ name: "test", version: "0", metadata: {} })));
+  }
+}
