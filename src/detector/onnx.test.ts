@@ -37,6 +37,28 @@ test("a detector of another program is taken, with COCO's classes or classes by 
   await detector.close();
 });
 
+test("outputs of other shapes than the file promises are refused, and so are sizes that no detector has", async () => {
+  const open = async (batch: number | string, outputs: Record<string, number[]>, side = 8) => {
+    await writeReshapes(path, { input: "input", shape: [batch, 3, side, side], outputs });
+    return openOnnxDetector(path);
+  };
+  const images = new Float32Array(8 * 8 * 3);
+  for (const [outputs, said] of [
+    [{ dets: [1, 96, 2], labels: [1, 96, 2] }, "gives dets of shape [1, 96, 2], where float32 [1, 96, 4] belongs"],
+    [{ dets: [1, 48, 4], labels: [1, 24, 8] }, "gives labels of shape [1, 24, 8], where float32 [1, 48, 8] belongs"],
+    [{ dets: [3, 16, 4], labels: [3, 16, 4] }, "gives dets of shape [3, 16, 4], where float32 [1, 16, 4] belongs"],
+  ] as const) {
+    const detector = await open(1, outputs as unknown as Record<string, number[]>);
+    await expect(detector.detect({ images, originalSizes: [[8, 8]] })).rejects.toThrow(said);
+    await detector.close();
+  }
+  const wide = { dets: [1, 1, 4], labels: [1, 1, 1 << 20] };
+  await expect(open(1, wide, 1024)).rejects.toThrow("tells 1048576 classes apart");
+  await expect(open(1 << 22, { dets: [1, 48, 4], labels: [1, 64, 3] })).rejects.toThrow(
+    "takes 4194304 images of 8 pixels",
+  );
+});
+
 test("names of ONNX files are known by their ending", () => {
   expect(["a.onnx", "A.ONNX", "onnx", "a.onnx.pth"].map(isOnnx)).toEqual([true, true, false, false]);
 });

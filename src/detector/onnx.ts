@@ -64,6 +64,9 @@ export async function openOnnxDetector(
   }
 }
 
+/** Numbers that go into one run, and classes that a model tells apart: many times those of any detector. */
+const [MOST_NUMBERS, MOST_LOGITS] = [1 << 28, 1 << 17];
+
 type About = Pick<OnnxDetector, "resolution" | "batch" | "decoded" | "classes" | "threshold"> & { numSelect: number };
 
 function describe(session: OnnxSession, metadata: Record<string, string>): About {
@@ -85,9 +88,16 @@ function describe(session: OnnxSession, metadata: Record<string, string>): About
       },
     );
   }
-  const logits = raw ? outputs.get("labels")![2] : undefined;
-  const { classes, numSelect, threshold } = fromMetadata(metadata, typeof logits === "number" ? logits : undefined);
   const batch = typeof images === "number" ? images : undefined;
+  if ((batch ?? 1) * 3 * height * height > MOST_NUMBERS)
+    throw new UserError(
+      `${path} takes ${batch ?? 1} images of ${height} pixels a side at once: that is more than ${MOST_NUMBERS} numbers.`,
+      { hint: "No RF-DETR does: export the detector again." },
+    );
+  const logits = raw ? outputs.get("labels")![2] : undefined;
+  if (typeof logits === "number" && logits > MOST_LOGITS)
+    throw new UserError(`${path} tells ${logits} classes apart: that is more than ${MOST_LOGITS}.`);
+  const { classes, numSelect, threshold } = fromMetadata(metadata, typeof logits === "number" ? logits : undefined);
   return { resolution: height, batch, decoded, classes, numSelect, threshold };
 }
 
@@ -128,9 +138,34 @@ async function forward(
       const all = [...sizes.slice(from, from + own), ...rest];
       feeds.sizes = { data: Float32Array.from(all.flat()), shape: [step, 2] };
     }
-    runs.push({ images: own, outputs: await session.run(feeds) });
+    const outputs = await session.run(feeds);
+    requireShapes(outputs, { path: session.path, images: step, decoded: sizes !== undefined });
+    runs.push({ images: own, outputs });
   }
   return runs;
+}
+
+/** Throws a UserError where a file of another program gives something else than its names promise. */
+function requireShapes(
+  outputs: Record<string, OnnxTensor>,
+  { path, images, decoded }: { path: string; images: number; decoded: boolean },
+): void {
+  const [boxes, count] = decoded ? ["boxes", outputs.scores!.shape[1]] : ["dets", outputs.dets!.shape[1]];
+  const expected: Record<string, [shape: (number | undefined)[], type: typeof Float32Array | typeof BigInt64Array]> = {
+    [boxes!]: [[images, count, 4], Float32Array],
+    ...(decoded
+      ? { scores: [[images, count], Float32Array], labels: [[images, count], BigInt64Array] }
+      : { labels: [[images, count, outputs.labels!.shape[2]], Float32Array] }),
+  };
+  for (const [name, [shape, type]] of Object.entries(expected)) {
+    const { shape: found, data } = outputs[name]!;
+    if (found.join() === shape.join() && !shape.includes(undefined) && data instanceof type) continue;
+    const kind = type === Float32Array ? "float32" : "int64";
+    throw new UserError(
+      `${path} gives ${name} of shape [${found.join(", ")}], where ${kind} [${shape.map((n) => n ?? "any number").join(", ")}] belongs.`,
+      { hint: "It is no detector of ours. Export it again." },
+    );
+  }
 }
 
 /** [images, area, 3] -> [images, 3, area]. */

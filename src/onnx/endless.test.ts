@@ -31,6 +31,14 @@ test.each([
   );
 });
 
+test("a model of endlessly many parts is refused, and zeros are no model", async () => {
+  const path = file();
+  writeFileSync(path, Buffer.alloc(4_000_000, Uint8Array.of(0x08, 0x01)));
+  await expect(refuseLoops(path)).rejects.toThrow(/more than 1000000 parts/);
+  writeFileSync(path, Buffer.alloc(50_000_000));
+  await refuseLoops(path);
+});
+
 test("what is no model is left to whoever opens it, and graphs in graphs without end are refused", async () => {
   const path = file();
   writeFileSync(path, Uint8Array.of(0x3a, 0xff, 0xff, 0x03, 1, 2));

@@ -9,6 +9,8 @@ const LOOPS = ["Loop", "Scan"];
 const MOST_LEVELS = 10;
 /** Bytes of one node; a constant in it may be as large as a model's constants are. */
 const MOST_NODE_BYTES = 64 << 20;
+/** Parts of a model and its graph: operations, weights, inputs. */
+const MOST_PARTS = 1_000_000;
 const WINDOW = 1 << 16;
 
 /**
@@ -27,10 +29,16 @@ export function refuseLoops(path: string): Promise<void> {
 
 async function searchModel(file: FileReader): Promise<void> {
   const bytes = windowOf(file);
+  let parts = 0;
+  const count = () => {
+    if (++parts > MOST_PARTS) throw new UserError(`${file.path} has more than ${MOST_PARTS} parts: it is no detector.`);
+  };
   for await (const { field, start, end } of fieldsIn(bytes, 0, file.size)) {
+    count();
     const nodes = field === 7 ? 1 : field === 25 ? 7 : undefined; // the graph's, or a function's
     if (nodes === undefined) continue;
     for await (const inner of fieldsIn(bytes, start, end)) {
+      count();
       if (inner.field !== nodes) continue;
       if (inner.end - inner.start > MOST_NODE_BYTES)
         throw new UserError(
@@ -90,6 +98,7 @@ async function* fieldsIn(bytes: Bytes, from: number, to: number) {
     };
     const key = number();
     const type = key % 8;
+    if (key < 8) throw new RangeError("no field has the number 0");
     const length = type === 0 ? 0 : type === 1 ? 8 : type === 5 ? 4 : type === 2 ? number() : Number.NaN;
     if (type === 0) number();
     const start = at + used;

@@ -51,6 +51,12 @@ describe("a run's lock", () => {
     expect(await readdir(dir)).toEqual([]);
   });
 
+  test("that is a folder is not taken away, and named", async () => {
+    await mkdir(runFiles(dir).lock, { recursive: true });
+    await expect(lockRun(dir)).rejects.toThrow("run.lock is a folder, where the file of a lock belongs");
+    expect(await readdir(dir)).toEqual(["run.lock"]);
+  });
+
   test("of another machine holds as long as it is kept fresh", async () => {
     await heldBy({ pid: 4, began: "1", host: "far-away" });
     await expect(lockRun(dir)).rejects.toThrow("another process (4 on far-away) is writing to it");

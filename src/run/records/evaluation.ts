@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import type { MetricSummary } from "../../instance/metrics.ts";
+import { isObject } from "../../util/untrusted/json.ts";
 import { readRegular } from "../../util/untrusted/regular.ts";
 import type { MetricsRow, ValRow } from "../events.ts";
 import { runFiles } from "../files.ts";
@@ -119,8 +120,18 @@ export async function readPicture(dir: string, file: unknown): Promise<Buffer | 
 async function readRecordAt(path: string): Promise<EvaluationRecord | null> {
   const record = await readJsonObject<EvaluationRecord>(path);
   if (record?.format !== 1) return null;
-  const { perClass, confusion, precisionRecall, f1, f1Sweep, pictures, threshold } = record;
+  const { perClass, confusion, precisionRecall, f1, f1Sweep, pictures } = record;
   const lists = [perClass, confusion?.classes, confusion?.counts, precisionRecall?.classes, f1Sweep, pictures];
-  const whole = lists.every(Array.isArray) && [f1?.threshold, threshold].every((value) => typeof value === "number");
+  const whole =
+    lists.every(Array.isArray) &&
+    hasNumbers(record, ["step", "epoch", "images", "threshold"]) &&
+    [f1, ...f1Sweep].every((one) => hasNumbers(one, ["threshold", "f1", "precision", "recall"])) &&
+    perClass.every((one) => hasNumbers(one, ["annotations"]) && typeof one.name === "string") &&
+    confusion.counts.every((row) => Array.isArray(row) && row.every((count) => typeof count === "number")) &&
+    pictures.every((one) => hasNumbers(one, ["found", "missed", "wrong", "width", "height"]));
   return whole ? record : null;
+}
+
+function hasNumbers(value: unknown, names: string[]): boolean {
+  return isObject(value) && names.every((name) => typeof (value as Record<string, unknown>)[name] === "number");
 }

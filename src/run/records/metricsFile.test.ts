@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -20,6 +20,12 @@ const train = (step: number, epoch = 0, loss = 10 - step): TrainRow => ({
 });
 const evaluation = (step: number, epoch = 0): ValRow => ({
   ...{ step, epoch, split: "val", "AP50:95": 0.25, AP50: 0.5, AP75: 0.125, AR: 0.3, per_class: { tree: 0.25 } },
+});
+
+it("a file that is larger than the rows of any run is refused before it is read", async () => {
+  await writeFile(path, "");
+  await truncate(path, 2 ** 31);
+  await expect(openMetricsFile(path)).rejects.toThrow(/metrics\.jsonl is 2147483648 bytes long/);
 });
 
 it("rows come back as they were appended", async () => {

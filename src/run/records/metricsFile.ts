@@ -44,6 +44,9 @@ export async function openMetricsFile(
     throw fileError(path, "write", error);
   }
   try {
+    const { size: there } = await file.stat();
+    if (there > MOST_RUN_BYTES)
+      throw new UserError(`${path} is ${there} bytes long: rows of a run have ${MOST_RUN_BYTES} at most.`);
     const bytes = await file.readFile();
     const lines = parseLines(bytes, path);
     const keep = lines.findIndex(({ row }, i) => i >= most || row.step > throughStep);

@@ -1,9 +1,10 @@
 // A file that one process holds at a time: it names its holder, and one whose holder has died counts for nothing.
 
 import { randomBytes } from "node:crypto";
-import { link, mkdir, readFile, rm, rmdir, stat, utimes, writeFile } from "node:fs/promises";
+import { link, lstat, mkdir, readFile, rm, rmdir, stat, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
+import { UserError } from "../errors.ts";
 import { readRegularText } from "../untrusted/regular.ts";
 
 /** Whoever holds a lock. `began`: when the process began, where the system says it; numbers of processes come again. */
@@ -90,7 +91,12 @@ async function takeAway(path: string): Promise<void> {
     return;
   }
   try {
-    if (!(await holderOf(path))) await rm(path, { force: true });
+    if (await holderOf(path)) return;
+    if ((await lstat(path).catch(() => undefined))?.isDirectory())
+      throw new UserError(`${path} is a folder, where the file of a lock belongs.`, {
+        hint: "Move it away or delete it.",
+      });
+    await rm(path, { force: true });
   } finally {
     await rmdir(guard).catch(() => {});
   }

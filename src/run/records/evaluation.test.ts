@@ -1,0 +1,34 @@
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { bestThreshold } from "./evaluation.ts";
+
+let dir: string;
+beforeAll(async () => {
+  dir = join(await mkdtemp(join(tmpdir(), "evaluation-")), "run");
+  await cp("tests/fixtures/run-folder/finished", dir, { recursive: true, verbatimSymlinks: true });
+});
+afterAll(() => rm(join(dir, ".."), { recursive: true }));
+
+test("a record that lacks a part of what is shown counts for none", async () => {
+  const path = join(dir, "evaluation.json");
+  const whole = JSON.parse(await readFile(path, "utf8"));
+  await rm(join(dir, "evaluation-best.json"));
+  const thresholdOf = async (record: object) => {
+    await writeFile(path, JSON.stringify(record));
+    return bestThreshold(dir, whole.step);
+  };
+  const f1 = { threshold: 0.25, f1: 0.5, precision: 0.5, recall: 0.5 };
+  expect(await thresholdOf({ ...whole, f1 })).toBe(0.25);
+  for (const part of [
+    { images: undefined },
+    { f1: { ...f1, recall: null } },
+    { f1Sweep: [{}] },
+    { perClass: [{ name: "red" }] },
+    { perClass: [null] },
+    { confusion: { classes: ["red"], counts: [["1"]] } },
+    { pictures: [{ file: "evaluation/5/a.jpg" }] },
+  ])
+    expect(await thresholdOf({ ...whole, f1, ...part }), JSON.stringify(part)).toBe(undefined);
+});
