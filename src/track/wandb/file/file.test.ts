@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
@@ -179,6 +179,19 @@ test("another checkpoint can be asked for, or none", async () => {
   const without = await writeWandbFile({ dir, checkpoint: null });
   expect(without.checkpoint).toBeUndefined();
   expect(await readdir(without.folder)).not.toContain("checkpoint");
+});
+
+test("weights that are not as they were written, or larger than any, are not read to be sent", async () => {
+  const checkpoint = join(dir, "checkpoints", "0001-00000060");
+  const weights = join(checkpoint, "model.safetensors");
+  await truncate(weights, 2 ** 36);
+  await expect(writeWandbFile({ dir, checkpoint })).rejects.toThrow(/model\.safetensors is 68719476736 bytes long/);
+  const files = { "model.safetensors": { sha256: "", bytes: 100 } };
+  await writeFile(
+    join(checkpoint, "manifest.json"),
+    JSON.stringify({ format: 1, epoch: 1, step: 60, epochEnd: true, score: null, files }),
+  );
+  await expect(writeWandbFile({ dir, checkpoint })).rejects.toThrow(/is damaged: it has 68719476736 bytes/);
 });
 
 test("what is no run or no checkpoint is named, and nothing half is left", async () => {

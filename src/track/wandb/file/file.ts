@@ -6,6 +6,7 @@ import { copyFile, link, mkdir, open, readFile, realpath, rename, rm, stat, writ
 import { hostname } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { followLink } from "../../../checkpoint/store/links.ts";
+import { checkpointInfo, verifyCheckpoint } from "../../../checkpoint/store/store.ts";
 import { runFiles } from "../../../run/files.ts";
 import { readJsonObject } from "../../../run/json.ts";
 import { readMetrics } from "../../../run/records/metricsFile.ts";
@@ -177,11 +178,15 @@ async function bestCheckpoint(dir: string): Promise<string | undefined> {
   return undefined;
 }
 
+/** Bytes of a file of weights: several times those of the largest RF-DETR. */
+const MOST_FILE_BYTES = 4 * 2 ** 30;
+
 /** The weights of a checkpoint and the recipe, without the optimizer's state; linked, since the run may delete them before they are sent. */
 async function placeCheckpoint(
   source: string,
   { dir, fresh, folder, id, ids }: { dir: string; fresh: string; folder: string; id: string; ids: Artifact["ids"] },
 ): Promise<Artifact> {
+  if (await checkpointInfo(source)) await verifyCheckpoint(source); // what is not as it was written is not sent
   const within = join("checkpoint", basename(source));
   await mkdir(join(fresh, within), { recursive: true });
   const files = [];
@@ -190,6 +195,8 @@ async function placeCheckpoint(
     checkInside(path, dirname(path)); // a link would be sent as what it leads to
     if (!(await linkOrCopy(path, join(fresh, within, name)))) continue;
     const { size } = await stat(join(fresh, within, name));
+    if (size > MOST_FILE_BYTES)
+      throw new UserError(`${path} is ${size} bytes long: weights have ${MOST_FILE_BYTES} at most.`);
     files.push({ name, path: join(folder, within, name), size, md5: await md5Of(join(fresh, within, name)) });
   }
   if (!files.some(({ name }) => name === "model.safetensors")) {
