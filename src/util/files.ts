@@ -2,7 +2,7 @@
 
 import { createHash, randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { UserError } from "./errors.ts";
@@ -38,8 +38,9 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** Hex SHA-256 of a file's content. */
+/** Hex SHA-256 of a regular file's content. Throws a UserError where it is something else: a pipe would be waited for. */
 export async function sha256File(path: string): Promise<string> {
+  if (!(await stat(path)).isFile()) throw new UserError(`Cannot read ${path}: it is not a regular file.`);
   const hash = createHash("sha256");
   for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
   return hash.digest("hex");

@@ -2,7 +2,8 @@ import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { bestThreshold } from "./evaluation.ts";
+import type { ValRow } from "../events.ts";
+import { readEvaluation } from "./evaluation.ts";
 
 let dir: string;
 beforeAll(async () => {
@@ -15,12 +16,12 @@ test("a record that lacks a part of what is shown counts for none", async () => 
   const path = join(dir, "evaluation.json");
   const whole = JSON.parse(await readFile(path, "utf8"));
   await rm(join(dir, "evaluation-best.json"));
-  const thresholdOf = async (record: object) => {
+  const read = async (record: object) => {
     await writeFile(path, JSON.stringify(record));
-    return bestThreshold(dir, whole.step);
+    return readEvaluation(dir, { rows: [{ split: "val", step: whole.step } as ValRow], best: null });
   };
   const f1 = { threshold: 0.25, f1: 0.5, precision: 0.5, recall: 0.5 };
-  expect(await thresholdOf({ ...whole, f1 })).toBe(0.25);
+  expect(await read({ ...whole, f1 })).toMatchObject({ f1 });
   for (const part of [
     { images: undefined },
     { f1: { ...f1, recall: null } },
@@ -30,5 +31,5 @@ test("a record that lacks a part of what is shown counts for none", async () => 
     { confusion: { classes: ["red"], counts: [["1"]] } },
     { pictures: [{ file: "evaluation/5/a.jpg" }] },
   ])
-    expect(await thresholdOf({ ...whole, f1, ...part }), JSON.stringify(part)).toBe(undefined);
+    expect(await read({ ...whole, f1, ...part }), JSON.stringify(part)).toBe(null);
 });

@@ -85,9 +85,12 @@ export async function readEvaluation(
  */
 export async function bestThreshold(dir: string, step: number): Promise<number | undefined> {
   const files = runFiles(dir);
-  const records = await Promise.all([files.bestEvaluation, files.evaluation].map(readRecordAt));
-  const f1 = records.find((record) => record?.step === step)?.f1;
-  return f1 && f1.f1 > 0 && f1.threshold >= 0 && f1.threshold <= 1 ? f1.threshold : undefined;
+  const records = await Promise.all(
+    [files.bestEvaluation, files.evaluation].map((path) => readJsonObject<Partial<EvaluationRecord>>(path)),
+  );
+  const f1 = records.find((record) => record?.format === 1 && record.step === step)?.f1;
+  if (!f1 || !hasNumbers(f1, ["threshold", "f1"])) return undefined;
+  return f1.f1 > 0 && f1.threshold >= 0 && f1.threshold <= 1 ? f1.threshold : undefined;
 }
 
 /**

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { fileError } from "../files.ts";
+import { fileError, sha256File } from "../files.ts";
 import { checkInside, isMissing, readRegular, readRegularText } from "./regular.ts";
 
 const folder = () => mkdtempSync(join(tmpdir(), "regular-"));
@@ -26,6 +26,8 @@ test.skipIf(process.platform === "win32")("a pipe, a device and a folder are ref
       /it is a (pipe|device), not a regular file/,
     );
   await expect(readRegular(dir, { most: 100 })).rejects.toThrow(/it is a folder, not a file/);
+  for (const name of ["pipe", "zeros", ""])
+    await expect(sha256File(join(dir, name))).rejects.toThrow(/it is not a regular file/);
 });
 
 test("below a folder no part of a path is a link, even one that leads nowhere; the folder itself may be one", async () => {

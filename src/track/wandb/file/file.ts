@@ -2,17 +2,17 @@
 
 import { createHash, randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { copyFile, link, mkdir, open, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
+import { copyFile, link, mkdir, open, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { followLink } from "../../../checkpoint/store/links.ts";
 import { checkpointInfo, verifyCheckpoint } from "../../../checkpoint/store/store.ts";
 import { runFiles } from "../../../run/files.ts";
-import { readJsonObject } from "../../../run/json.ts";
+import { MOST_RUN_BYTES, readJsonObject } from "../../../run/json.ts";
 import { readMetrics } from "../../../run/records/metricsFile.ts";
 import { UserError } from "../../../util/errors.ts";
 import { fileError } from "../../../util/files.ts";
-import { checkInside } from "../../../util/untrusted/regular.ts";
+import { checkInside, readRegular } from "../../../util/untrusted/regular.ts";
 import { deliveredSteps } from "../folder/delivered.ts";
 import { runIdentity } from "../folder/identity.ts";
 import { historyRows, summaryOf } from "../folder/rows.ts";
@@ -253,7 +253,8 @@ async function writeAll(path: string, pieces: Iterable<Uint8Array>): Promise<voi
 }
 
 async function sameContent(a: string, b: string): Promise<boolean> {
-  const [left, right] = await Promise.all([readFile(a), readFile(b).catch(() => undefined)]);
+  const read = (path: string) => readRegular(path, { most: MOST_RUN_BYTES });
+  const [left, right] = await Promise.all([read(a), read(b).catch(() => undefined)]);
   return right !== undefined && left.equals(right);
 }
 
