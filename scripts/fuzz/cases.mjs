@@ -70,6 +70,7 @@ function ofRun(random, folder, files) {
 function correctSums(folder) {
   try {
     const path = join(folder, "manifest.json");
+    if (!statSync(path).isFile()) return; // a pipe would be waited for
     const manifest = JSON.parse(readFileSync(path, "utf8"));
     for (const name of Object.keys(manifest.files)) {
       if (!statSync(join(folder, name)).isFile() || statSync(join(folder, name)).size > 1e7) continue;

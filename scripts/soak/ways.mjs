@@ -3,6 +3,7 @@
 // does its work to the end all the same; promptly: it ends after the step that is under way; needs: a program that not every machine has.
 
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -88,6 +89,9 @@ const throughNpx = (signal) => ({
     return Object.assign(running, { pidFile: `${exitFile}.pid` });
   },
   end: async ({ child, pidFile }) => {
+    // an npx that goes before it has started the program leaves nothing that the program could notice
+    for (let i = 0; i < 500 && !existsSync(pidFile); i++) await sleep(20);
+    await sleep(LATER_MS / 4);
     child.kill(signal);
     // a lost parent is noticed within a second: in that time the program stands still, or it would be done before
     const pid = await readFile(pidFile, "utf8").catch(() => undefined);
