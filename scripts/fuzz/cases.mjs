@@ -70,7 +70,7 @@ function ofRun(random, folder, files) {
 function correctSums(folder) {
   try {
     const path = join(folder, "manifest.json");
-    if (!statSync(path).isFile()) return; // a pipe would be waited for
+    if (!statSync(path).isFile() || statSync(path).size > 1e7) return; // a pipe would be waited for
     const manifest = JSON.parse(readFileSync(path, "utf8"));
     for (const name of Object.keys(manifest.files)) {
       if (!statSync(join(folder, name)).isFile() || statSync(join(folder, name)).size > 1e7) continue;
