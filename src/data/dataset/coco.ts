@@ -3,7 +3,7 @@
 import type { Mask, Shape } from "../../instance/instance.ts";
 import { maskBox } from "../../instance/maskBox.ts";
 import { UserError } from "../../util/errors.ts";
-import { isObject } from "../../util/untrusted/json.ts";
+import { isNumbers, isObject } from "../../util/untrusted/json.ts";
 import { keepOf, readJsonLists } from "../../util/untrusted/jsonLists.ts";
 import type { Located } from "./listing.ts";
 import {
@@ -224,10 +224,6 @@ function toMask(value: unknown): Mask | undefined {
   const { size, counts } = value;
   if (!isNumbers(size) || size.length !== 2 || !(typeof counts === "string" || isNumbers(counts))) return undefined;
   return { size: [size[0]!, size[1]!], counts };
-}
-
-function isNumbers(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every((one) => typeof one === "number");
 }
 
 /** Some exporters leave the box out where there is a segmentation, or write an empty list. */

@@ -2,6 +2,7 @@
 
 import { basename, dirname, extname } from "node:path";
 import type { Instance } from "../../instance/instance.ts";
+import { maskBox } from "../../instance/maskBox.ts";
 import { UserError } from "../../util/errors.ts";
 import { isObject } from "../../util/untrusted/json.ts";
 import { isMissing, readRegularText, refuseEscape } from "../../util/untrusted/regular.ts";
@@ -209,12 +210,8 @@ function parseLine(
   }
   rows.polygons++;
   rows.corners.add(v.length / 2);
-  const [xs, ys] = [v.filter((_, i) => i % 2 === 0), v.filter((_, i) => i % 2 === 1)];
-  return {
-    label,
-    box: [least(xs) * width, least(ys) * height, most(xs) * width, most(ys) * height],
-    mask: { polygons: [v.map((one, i) => one * (i % 2 === 0 ? width : height))] },
-  };
+  const mask = { polygons: [v.map((one, i) => one * (i % 2 === 0 ? width : height))] };
+  return { label, box: maskBox(mask)!, mask };
 }
 
 function keypointShape(shape: unknown, path: string): YoloFile["keypoints"] {
@@ -224,10 +221,6 @@ function keypointShape(shape: unknown, path: string): YoloFile["keypoints"] {
     return { count, numbers };
   throw new UserError(`${path}: "kpt_shape" must be [number of key points, 2 or 3].`);
 }
-
-// Not Math.min(...values): a polygon may have more corners than a call can have arguments.
-const least = (values: readonly number[]) => values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
-const most = (values: readonly number[]) => values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
 
 function classNames(names: unknown, path: string): string[] {
   const list = Array.isArray(names) ? names : typeof names === "object" && names !== null ? byNumber(names) : null;

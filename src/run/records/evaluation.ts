@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import type { MetricSummary } from "../../instance/metrics.ts";
-import { isObject } from "../../util/untrusted/json.ts";
+import { isNumbers, isObject } from "../../util/untrusted/json.ts";
 import { readRegular } from "../../util/untrusted/regular.ts";
 import type { MetricsRow, ValRow } from "../events.ts";
 import { runFiles } from "../files.ts";
@@ -84,11 +84,7 @@ export async function readEvaluation(
  * evaluation of the run and it found anything.
  */
 export async function bestThreshold(dir: string, step: number): Promise<number | undefined> {
-  const files = runFiles(dir);
-  const records = await Promise.all(
-    [files.bestEvaluation, files.evaluation].map((path) => readJsonObject<Partial<EvaluationRecord>>(path)),
-  );
-  const f1 = records.find((record) => record?.format === 1 && record.step === step)?.f1;
+  const f1 = (await readParts(dir)).find((record) => record?.format === 1 && record.step === step)?.f1;
   if (!f1 || !hasNumbers(f1, ["threshold", "f1"])) return undefined;
   return f1.f1 > 0 && f1.threshold >= 0 && f1.threshold <= 1 ? f1.threshold : undefined;
 }
@@ -98,11 +94,7 @@ export async function bestThreshold(dir: string, step: number): Promise<number |
  * to. Records of any version have these.
  */
 export async function recordedPictures(dir: string): Promise<{ step: number; picture: RecordedPicture }[]> {
-  const files = runFiles(dir);
-  const records = await Promise.all(
-    [files.bestEvaluation, files.evaluation].map((path) => readJsonObject<Partial<EvaluationRecord>>(path)),
-  );
-  return records.flatMap((record) =>
+  return (await readParts(dir)).flatMap((record) =>
     (Array.isArray(record?.pictures) ? record.pictures : [])
       .filter((picture) => PICTURE.test(picture?.file))
       .map((picture) => ({ step: Number(record?.step) || 0, picture })),
@@ -119,6 +111,12 @@ export async function readPicture(dir: string, file: unknown): Promise<Buffer | 
   return readRegular(join(dir, file), { most: MOST_PICTURE_BYTES, within: dir }).catch(() => undefined);
 }
 
+/** The records of the best and of the last evaluation, any part of which may be missing; null where there is none. */
+function readParts(dir: string): Promise<(Partial<EvaluationRecord> | null)[]> {
+  const { bestEvaluation, evaluation } = runFiles(dir);
+  return Promise.all([bestEvaluation, evaluation].map((path) => readJsonObject<Partial<EvaluationRecord>>(path)));
+}
+
 /** A record that has all the parts a page shows; a later version's may not. */
 async function readRecordAt(path: string): Promise<EvaluationRecord | null> {
   const record = await readJsonObject<EvaluationRecord>(path);
@@ -130,7 +128,7 @@ async function readRecordAt(path: string): Promise<EvaluationRecord | null> {
     hasNumbers(record, ["step", "epoch", "images", "threshold"]) &&
     [f1, ...f1Sweep].every((one) => hasNumbers(one, ["threshold", "f1", "precision", "recall"])) &&
     perClass.every((one) => hasNumbers(one, ["annotations"]) && typeof one.name === "string") &&
-    confusion.counts.every((row) => Array.isArray(row) && row.every((count) => typeof count === "number")) &&
+    confusion.counts.every(isNumbers) &&
     pictures.every((one) => hasNumbers(one, ["found", "missed", "wrong", "width", "height"]));
   return whole ? record : null;
 }

@@ -92,3 +92,8 @@ function withoutBareNumbers(text: string): string {
   }
   return parts.join("");
 }
+
+/** Whether a value of JSON is a list of numbers. */
+export function isNumbers(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((one) => typeof one === "number");
+}
