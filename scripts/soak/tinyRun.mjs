@@ -4,7 +4,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
 
-const TIMING_FIELDS = ["images_per_second", "data_wait"];
+const TIMING_FIELDS = ["time", "images_per_second", "data_wait"];
 
 /** Everything random is drawn from this (mulberry32), so that a seed gives the same instants, up to the machine's speed. */
 export function randomOf(seed) {

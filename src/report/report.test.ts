@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { writeLongRun } from "../../tests/support/longRun.ts";
 import type { MetricsRow } from "../run/events.ts";
-import { readRunFolder } from "../run/runFolder.ts";
+import { readRunFolder, runTitle } from "../run/runFolder.ts";
 import { readLog } from "../run/runLog.ts";
 import { compareRuns } from "./comparison.ts";
 import { html, json, raw } from "./page/html.ts";
@@ -23,6 +23,12 @@ test("text in a template is escaped, HTML in it stays, and nothing is nothing", 
   expect(bold.text).toBe("<b>&lt;&amp;&gt;&quot;&#39;</b>");
   expect(html`${bold}${[raw("<i>"), 1, null, undefined, false]}`.text).toBe(`${bold.text}<i>1`);
   expect(html`${"a\u0000\ud800b\tc"}`.text).toBe("a\ufffd\ufffdb\tc");
+});
+
+test("a run's title tells it from others of its recipe", () => {
+  expect(runTitle({ name: "trees", dir: "checkpoints/trees" })).toBe("trees");
+  expect(runTitle({ name: "trees", dir: "runs/trees-2/" })).toBe("trees-2");
+  expect(runTitle({ name: "trees", dir: "runs/high-lr" })).toBe("trees (high-lr)");
 });
 
 test("JSON in a script element cannot end it", () => {

@@ -2,7 +2,7 @@
 
 import { MAIN_METRIC, SUMMARY } from "../instance/metrics.ts";
 import type { ValRow } from "../run/events.ts";
-import type { Pictures, RunContents } from "../run/runFolder.ts";
+import { type Pictures, type RunContents, runTitle } from "../run/runFolder.ts";
 import type { RunStatus } from "../run/runLog.ts";
 import { classOfMetric, selection } from "../run/selection.ts";
 import { evaluationSections } from "./evaluationSections.ts";
@@ -34,7 +34,7 @@ export async function runPage(
   const stages = series.unit === "epoch" ? recipeStages(run.recipe) : []; // else their place on the axis is not known
   const shown = evaluation && shownEvaluation(evaluation);
   return page({
-    title: `${run.name} · rfdetr-train`,
+    title: `${runTitle(run)} · rfdetr-train`,
     header: header(run),
     refresh: live ? REPORT_EVERY : undefined,
     sections: [
@@ -72,7 +72,7 @@ function bestPoint({ best }: RunContents, { val }: RunSeries): RunData["best"] {
 function header(run: RunContents): Html {
   const reload = "This page is made again after every evaluation; reload it to see more.";
   return html`<p class="eyebrow">Training run</p>
-<h1>${run.name}</h1>
+<h1>${runTitle(run)}</h1>
 <p class="lead">${lead(run)}${run.log.status === "running" && html`<br>${reload}`}</p>
 ${run.missing && html`<p class="warning">${run.missing}</p>`}
 ${keyFigures(run)}`;

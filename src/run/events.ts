@@ -3,6 +3,9 @@
 import type { MetricSummary } from "../instance/metrics.ts";
 import type { Fact } from "../util/text/fact.ts";
 
+/** When a row was made, as ISO 8601 in UTC; rows of older versions do not say. */
+type RowTime = string;
+
 /**
  * One optimizer update. The losses are those of its images, under the reference's names (loss_ce, loss_bbox, loss_giou,
  * the same with _0, _1, ... and _enc). `grad_norm` is the norm before clipping, `lr` and `lr_encoder` the recipe's rates
@@ -13,6 +16,7 @@ export type TrainRow = {
   step: number;
   epoch: number;
   split: "train";
+  time?: RowTime;
   loss: number;
   [term: `loss_${string}`]: number;
   [term: `cardinality_error${string}`]: number;
@@ -32,6 +36,7 @@ export type ValRow = {
   step: number;
   epoch: number;
   split: "val";
+  time?: RowTime;
   /** Images that could not be read, where there were any: the metrics are of the others. */
   unread?: number;
   /** AP of small, medium and large boxes; precision and recall at the threshold of the best F1. Older rows lack them. */

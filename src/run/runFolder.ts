@@ -97,6 +97,12 @@ export async function readRunFolder(dir: string): Promise<RunContents> {
   };
 }
 
+/** What tells a run from others of its recipe: the folder's name, with the recipe's where that does not hold it. */
+export function runTitle({ name, dir }: { name: string; dir: string }): string {
+  const folder = basename(resolve(dir));
+  return folder.includes(name) ? folder : `${name} (${folder})`;
+}
+
 /** The folder of the run that a path lies in, such as that of weights or a checkpoint; undefined where it lies in none. */
 export function runFolderOf(path: string): string | undefined {
   let folder = resolve(path);

@@ -7,6 +7,7 @@ import { collect, expectSameRun, rowsOf, tinyDataset, tinyRecipe } from "../../t
 import { listCheckpoints, verifyCheckpoint } from "../checkpoint/store/store.ts";
 import { loadBackend } from "../engine/backend.ts";
 import type { MetricsRow, TrainEvent } from "../run/events.ts";
+import { readMetrics } from "../run/records/metricsFile.ts";
 import { readLog } from "../run/runLog.ts";
 import { UserError } from "../util/errors.ts";
 import { factLine } from "../util/text/fact.ts";
@@ -65,6 +66,13 @@ test("a whole run leaves a run folder with every step and every epoch's evaluati
     [10, true],
   ]);
   for (const { name } of kept) await verifyCheckpoint(join(run, "checkpoints", name));
+});
+
+test("every row says when it was made", async () => {
+  const rows = await readMetrics(join(dir, "whole", "metrics.jsonl"));
+  const times = rows.map(({ time }) => new Date(time!).getTime());
+  expect(times).toEqual([...times].sort((a, b) => a - b));
+  expect(Date.now() - times[0]!).toBeLessThan(600_000);
 });
 
 test.each([3, 5, 8])(

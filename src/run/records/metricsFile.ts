@@ -10,7 +10,7 @@ import type { MetricsRow } from "../events.ts";
 import { MOST_RUN_BYTES } from "../json.ts";
 
 /** Fields that differ between two runs of the same recipe, since they measure time. */
-export const TIMING_FIELDS: readonly string[] = ["images_per_second", "data_wait"];
+export const TIMING_FIELDS: readonly string[] = ["time", "images_per_second", "data_wait"];
 
 export type MetricsFile = {
   /** Rows in the file now. A checkpoint that holds this number says exactly what was written before it. */

@@ -8,6 +8,7 @@ import { pythonJson, requirePython } from "../../../tests/support/python.ts";
 import type { Environment } from "../../run/environment.ts";
 import type { MetricsRow, TrainRow } from "../../run/events.ts";
 import type { Histogram } from "../../util/histogram.ts";
+import { readFields } from "../../util/protobuf.ts";
 import type { TrackedPicture } from "../tracker.ts";
 import { openTensorboard } from "./tensorboard.ts";
 import { followReached } from "./tensorboardEvents.ts";
@@ -60,6 +61,22 @@ test("a run makes one file, and a run that goes on makes a later one, even if th
   expect((await names())[0]).toBe(first);
   expect((await names())[1]! > first!).toBe(true);
   expect(await reached()).toEqual({ epoch: 3, train: 3, val: 2 });
+});
+
+test("a row that is made up for bears the time at which it was made", async () => {
+  const time = "2026-01-02T03:04:05.500Z";
+  await appendFile(join(dir, "metrics.jsonl"), `${JSON.stringify({ ...train(1), time })}\n`);
+  const tracker = start(1);
+  tracker.row(train(2));
+  await tracker.close("done");
+  const walls: Uint8Array[] = [];
+  const doubleOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset).getFloat64(0, true);
+  const [name] = await names();
+  for await (const event of readRecords(join(folder(), name!))) {
+    walls.push([...readFields(event)].find(({ field }) => field === 1)!.value as Uint8Array);
+  }
+  expect(walls.map(doubleOf)).toContain(Date.parse(time) / 1000);
+  expect(await reached()).toEqual({ epoch: 2, train: 2 });
 });
 
 test("trouble is told once and harms nothing; what was missed is written once it is mended", async () => {

@@ -29,9 +29,14 @@ export function restart({ step }: { step: number }): Encoded {
   return message(double(1, now()), int(2, step), embed(7, int(1, 1)));
 }
 
-/** Values of a step. */
-export function summary({ step }: { step: number }, values: readonly SummaryValue[]): Encoded {
-  return message(double(1, now()), int(2, step), embed(5, ...values.map((value) => bytes(1, value))));
+/** Values of a step. `time`: when they were measured, as ISO text; default: now. */
+export function summary(
+  { step, time }: { step: number; time?: string | undefined },
+  values: readonly SummaryValue[],
+): Encoded {
+  const seconds = Date.parse(time ?? "") / 1000;
+  const measured = Number.isFinite(seconds) ? seconds : now();
+  return message(double(1, measured), int(2, step), embed(5, ...values.map((value) => bytes(1, value))));
 }
 
 export function scalarValue(tag: string, value: number): SummaryValue {

@@ -1,5 +1,5 @@
 import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { expect, it } from "vitest";
 import {
   evaluation,
@@ -42,7 +42,11 @@ it("a run that was recorded offline arrives whole, with its end; another sync se
   const page = `${one.server.url}/test-entity/forest/runs/${one.id}`;
   expect(result).toEqual({ page, id: one.id, rows: 700, sent: 700, ended: true });
   await expectWhole(one);
-  expect(one.server.state.runs[one.id]).toMatchObject({ complete: true, exitCode: 0, displayName: "trees" });
+  expect(one.server.state.runs[one.id]).toMatchObject({
+    complete: true,
+    exitCode: 0,
+    displayName: `trees (${basename(one.dir)})`,
+  });
   expect(JSON.parse(one.server.state.runs[one.id]!.config!)).toMatchObject({ seed: { value: 7 } });
   // The rows' times are not known, the run's are: from the first to the last line of its log.
   expect(one.server.history(one.id)[0]).not.toHaveProperty("_timestamp");
@@ -53,6 +57,18 @@ it("a run that was recorded offline arrives whole, with its end; another sync se
   expect(Math.max(...one.server.requests.map(({ lines }) => lines))).toBeLessThanOrEqual(100);
   expect(await sync(one)).toMatchObject({ rows: 700, sent: 0 });
   await expectWhole(one);
+});
+
+it("rows that say when they were written are there with that time", async () => {
+  const one = await scene();
+  const began = Date.UTC(2026, 0, 2, 3, 4, 5); // the first line of the log
+  const timed = [...rowsOf(1, 12)].map((row) => ({ ...row, time: new Date(began + 2500 * row.step).toISOString() }));
+  await record(one, timed, "done");
+  await sync(one);
+  const times = one.server.history(one.id).map(({ _step, _timestamp, _runtime }) => [_step, _timestamp, _runtime]);
+  expect(times).toEqual(Array.from({ length: 12 }, (_, i) => [i + 1, began / 1000 + 2.5 * (i + 1), 2.5 * (i + 1)]));
+  const summary = JSON.parse(one.server.state.runs[one.id]!.files["wandb-summary.json"]![0]!);
+  expect(summary).toMatchObject({ _timestamp: began / 1000 + 30, _runtime: 30 });
 });
 
 it("only what is missing is sent, also where the run has grown since", async () => {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { appendFile, readFile } from "node:fs/promises";
+import { appendFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import {
@@ -59,6 +59,23 @@ it("a run that goes on is the same run: what the server has is not sent again", 
   expect(runtimes).toEqual([...runtimes].sort((a, b) => a - b)); // time goes on, too
   expect(waits(one)).toEqual([]);
   expect(notices.map(({ message }) => message).join("\n")).not.toContain(KEY);
+});
+
+it("a row that arrives late bears the time at which it was written", async () => {
+  const one = await scene();
+  const began = Date.now() - 3_600_000;
+  const log = { time: new Date(began).toISOString(), level: 30, msg: "started" };
+  await writeFile(join(one.dir, "log.jsonl"), `${JSON.stringify(log)}\n`);
+  const timed = [...rowsOf(1, 10)].map((row) => ({ ...row, time: new Date(began + 1500 * row.step).toISOString() }));
+  const run = await one.open();
+  await run.add(timed);
+  await run.close();
+  const times = one.server.history(one.id).map(({ _timestamp, _runtime }) => [_timestamp, _runtime]);
+  expect(times).toHaveLength(10);
+  for (const [i, [timestamp, runtime]] of times.entries()) {
+    expect(timestamp).toBeCloseTo((began + 1500 * (i + 1)) / 1000, 3);
+    expect(runtime).toBeCloseTo(1.5 * (i + 1), 3);
+  }
 });
 
 it("steps that are done again after a crash are not sent again", async () => {

@@ -26,6 +26,7 @@ export function trainRow(
     step,
     epoch,
     split: "train",
+    time: new Date().toISOString(),
     loss: result.loss,
     ...(result.terms as Pick<TrainRow, "class_error">),
     grad_norm: result.gradNorm,

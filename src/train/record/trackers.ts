@@ -1,6 +1,7 @@
 // The places besides metrics.jsonl that a run is shown in: TensorBoard, W&B.
 
 import type { TrainEvent } from "../../run/events.ts";
+import { runTitle } from "../../run/runFolder.ts";
 import { openTensorboard } from "../../track/tensorboard/tensorboard.ts";
 import type { Tracker } from "../../track/tracker.ts";
 import { openWandb } from "../../track/wandb/tracker.ts";
@@ -12,7 +13,7 @@ export function openTrackers(
   onEvent?: (event: TrainEvent) => void,
 ): Tracker {
   const options = {
-    ...{ dir, name: recipe.name, recipe, environment, step: progress.step },
+    ...{ dir, name: runTitle({ name: recipe.name, dir }), recipe, environment, step: progress.step },
     onNotice: (message: string, level: keyof typeof EVENT_OF) => {
       log[level](message);
       onEvent?.({ type: EVENT_OF[level], message });

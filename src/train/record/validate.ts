@@ -39,6 +39,7 @@ export async function validate(
     step: progress.step,
     epoch,
     split: "val",
+    time: new Date().toISOString(),
     ...(result.broken.length > 0 && { unread: result.broken.length }),
     ...bySummary((name) => measured(metrics[name])),
     ...Object.fromEntries(FURTHER.map((name) => [name, measured(metrics[name])])),

@@ -37,7 +37,7 @@ export type SessionOptions = {
   name: string;
   config: Record<string, unknown>;
   timing: WandbTiming;
-  /** When the run began and ended, where it is over: then its rows are sent without the time of sending. */
+  /** When the run began and ended, where it is over: then rows that have no time of their own are sent without one. */
   times?: { started: number; ended: number } | undefined;
   /** The summary of the run up to the rows that were pushed. */
   summary(): Record<string, unknown>;
@@ -68,16 +68,17 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   let opened = performance.now();
   let hurried = false;
   let [pushed, delivered, samples] = [0, 0, 0];
+  const times = new Map<number, OwnTimes>();
   const sdk = await loadSdk({
     transport,
     beforeSend: ({ files }) => {
-      const { times } = options;
+      const over = options.times;
       const rows = files?.[ROWS];
-      if (rows && times) rows.content = rows.content.map(withoutTimes);
+      if (rows) rows.content = rows.content.map((line) => withOwnTimes(line, times, { keep: !over }));
       const summary = files?.[SUMMARY];
       if (!summary) return;
       const own = JSON.parse(summary.content[0]!) as Record<string, unknown>; // has the times that the library adds
-      const ending = times && { _timestamp: times.ended / 1000, _runtime: (times.ended - times.started) / 1000 };
+      const ending = over && { _timestamp: over.ended / 1000, _runtime: (over.ended - over.started) / 1000 };
       summary.content = [JSON.stringify({ ...before.summary, ...own, ...ending, ...options.summary() })];
     },
     afterSend: ({ files }: StreamData) => {
@@ -105,6 +106,11 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     lastStep: before.lastStep,
     push: (row) => {
       pushed++;
+      const { _timestamp, _runtime } = row;
+      if (typeof _timestamp === "number" && typeof _runtime === "number") {
+        times.set(row._step, { _timestamp, _runtime });
+        filestream.started = 1000 * (_timestamp - _runtime); // what the machine's load is counted from, too
+      }
       if (row._step === before.lastStep) {
         const content = [JSON.stringify({ ...before.tail, ...row })];
         filestream.bufferRecord({ [ROWS]: { content, offset: before.rows - 1 } });
@@ -139,10 +145,16 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   };
 }
 
-/** The library writes into every row when it was sent. */
-function withoutTimes(line: string): string {
+/** When a row was written, in seconds since 1970 and since the run began. */
+type OwnTimes = { _timestamp: number; _runtime: number };
+
+/** The library writes into every row when it was sent: the row's own times take their place. `keep`: where it has none, they stay. */
+function withOwnTimes(line: string, times: Map<number, OwnTimes>, { keep }: { keep: boolean }): string {
   const { _runtime, _timestamp, ...row } = JSON.parse(line) as Record<string, unknown>;
-  return JSON.stringify(row);
+  const own = times.get(Number(row._step));
+  if (!own && keep) return line;
+  times.delete(Number(row._step));
+  return JSON.stringify({ ...row, ...own });
 }
 
 /** The longer a run, the rarer its requests. */

@@ -70,6 +70,13 @@ test("of a step that was done twice the last row is in the file, and a torn last
   expect(rows.at(-1)).not.toHaveProperty("train/lr");
 });
 
+test("a row that says when it was written has that time in the file", async () => {
+  await append({ step: 70, epoch: 2, split: "train", time: "2026-03-04T05:08:07.750Z", loss: 0.5 });
+  const { file } = await writeWandbFile({ dir });
+  const times = { _timestamp: Date.UTC(2026, 2, 4, 5, 8, 7, 750) / 1000, _runtime: 120.5 };
+  expect((await history(file)).at(-1)).toMatchObject(times);
+});
+
 test("writing again changes nothing; new rows replace the folder whole", async () => {
   const first = await writeWandbFile({ dir });
   await writeFile(`${first.file}.syncstate`, "{}");
@@ -258,7 +265,12 @@ test("wandb sync sends all of it to the end, and what comes later is appended on
     await sync(folder);
     expect(await exists(`${file}.synced`)).toBe(true);
     const run = server.state.runs[id]!;
-    expect(run).toMatchObject({ project: "forest", displayName: "trees", complete: true, exitCode: 0 });
+    expect(run).toMatchObject({
+      project: "forest",
+      displayName: `trees (${basename(dir)})`,
+      complete: true,
+      exitCode: 0,
+    });
     const rows = historyRows(RECORDED_ROWS);
     const sent = () =>
       server

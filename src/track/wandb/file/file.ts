@@ -15,7 +15,7 @@ import { fileError } from "../../../util/files.ts";
 import { checkInside, readRegular } from "../../../util/untrusted/regular.ts";
 import { deliveredSteps } from "../folder/delivered.ts";
 import { runIdentity } from "../folder/identity.ts";
-import { historyRows, summaryOf } from "../folder/rows.ts";
+import { historyRows, summaryOf, withRuntime } from "../folder/rows.ts";
 import { type RunPicture, recordedRun } from "../folder/runFolder.ts";
 import { frameRecords } from "./datastore.ts";
 import { COVERED, type Covered, nextName, writtenParts } from "./parts.ts";
@@ -111,17 +111,22 @@ export async function writeWandbFile({ dir, out, checkpoint, project, entity }: 
     const artifact = source && (await placeCheckpoint(source, { dir, fresh, folder, id, ids: artifactIds }));
     const history = historyRows(rows)
       .filter(({ _step }) => _step > after)
-      .map((row) => ({ ...row, ...pictureValues(pictures, row._step) }));
+      .map((row) => withRuntime(row, recorded.started));
     const run = {
       ...{ id, project: project ?? recorded.project, entity: entity ?? recorded.entity, host: hostname() },
       ...{ displayName: recorded.name, started, config: recorded.config },
       resumesAt: goesOn ? (history[0]?._step ?? after + 1) : undefined,
     };
-    const summary = { ...summaryOf(rows, { metric: recorded.metric }), ...pictureValues(pictures) };
+    const last = history.at(-1);
+    const summary = {
+      ...summaryOf(rows, { metric: recorded.metric }),
+      ...(last?._runtime !== undefined && { _runtime: last._runtime }),
+      ...pictureValues(pictures),
+    };
     const contents: Content[] = [
       headerRecord(WRITTEN_LIKE),
       runRecord(run),
-      ...history.map(historyRecord),
+      ...history.map((row) => historyRecord({ ...row, ...pictureValues(pictures, row._step) })),
       summaryRecord(summary),
       ...(pictures.length > 0 ? [filesRecord(pictures.map(({ value }) => value.path))] : []),
       ...(artifact ? [artifactRecord(run, artifact)] : []),

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { MetricsRow, TrainRow, ValRow } from "../../../run/events.ts";
-import { historyRows, mergeSteps, summaryOf } from "./rows.ts";
+import { historyRows, mergeSteps, summaryOf, withRuntime } from "./rows.ts";
 
 const train = (step: number, loss: number, more: object = {}): MetricsRow =>
   ({ step, epoch: Math.floor(step / 10), split: "train", loss, ...more }) as TrainRow;
@@ -17,6 +17,19 @@ test("training and evaluation rows of one step become one row with keys by split
       ...{ "val/per_class/tree": 0.75, "val/per_class/__proto__x": 0.125 },
     },
   ]);
+});
+
+test("a step has the time of its last row, and where that is not known none", () => {
+  const [one, two] = historyRows([
+    train(3, 1.5, { time: "2026-01-02T03:04:05.500Z" }),
+    val(3, 0.5, { time: "2026-01-02T03:04:09.250Z" }),
+    train(4, 1, { time: "yesterday" }),
+  ]);
+  const began = Date.UTC(2026, 0, 2, 3, 4, 0);
+  expect(one).toMatchObject({ _timestamp: began / 1000 + 9.25, "train/loss": 1.5 });
+  expect(withRuntime(one!, began)).toEqual({ ...one, _runtime: 9.25 });
+  expect(two).toEqual({ _step: 4, epoch: 0, "train/loss": 1 });
+  expect(withRuntime(two!, began)).toEqual(two);
 });
 
 test("an evaluation of a step without a training row is a row of its own", () => {

@@ -6,7 +6,8 @@ import { pathOfMetric } from "../../../run/selection.ts";
 
 /**
  * What W&B shows of one step: `epoch`, and numbers under `train/...`, `val/...` and `val/per_class/...`. All are finite.
- * `_step` counts optimizer updates.
+ * `_step` counts optimizer updates. `_timestamp` are seconds since 1970, where the row of metrics.jsonl has its time, and
+ * `_runtime` seconds since the run began (`withRuntime`).
  */
 export type HistoryRow = { _step: number; epoch: number; [key: string]: number };
 
@@ -30,11 +31,11 @@ export function mergeSteps(): StepMerger {
       if (row.step < last) return undefined;
       last = row.step;
       if (current?._step === row.step) {
-        current = { ...current, ...flatRow(row) };
+        current = { ...current, ...timedRow(row) };
         return undefined;
       }
       const whole = current;
-      current = flatRow(row);
+      current = timedRow(row);
       return whole;
     },
     flush() {
@@ -54,7 +55,7 @@ export function historyRows(rows: readonly MetricsRow[]): HistoryRow[] {
   }
   return [...steps]
     .sort(([a], [b]) => a - b)
-    .map(([, splits]) => [...splits.values()].flatMap((row) => Object.entries(flatRow(row))))
+    .map(([, splits]) => [...splits.values()].flatMap((row) => Object.entries(timedRow(row))))
     .map((entries) => Object.fromEntries(entries) as HistoryRow);
 }
 
@@ -65,6 +66,18 @@ export function historyRows(rows: readonly MetricsRow[]): HistoryRow[] {
 export function flatRow(row: MetricsRow): HistoryRow {
   const { step, epoch, split, ...fields } = row;
   return Object.fromEntries([["_step", step], ["epoch", epoch], ...numbers(fields, split)]) as HistoryRow;
+}
+
+/** The same with its time. */
+function timedRow(row: MetricsRow): HistoryRow {
+  const written = typeof row.time === "string" ? Date.parse(row.time) / 1000 : Number.NaN;
+  return Number.isFinite(written) ? { ...flatRow(row), _timestamp: written } : flatRow(row);
+}
+
+/** The row with its time since the run began, where its own time is known. `started`: milliseconds since 1970. */
+export function withRuntime(row: HistoryRow, started: number): HistoryRow {
+  const { _timestamp: written } = row;
+  return written === undefined ? row : { ...row, _runtime: Math.max(0, written - started / 1000) };
 }
 
 /** Finite numbers below an object, by their path. */

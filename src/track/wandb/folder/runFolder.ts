@@ -5,7 +5,8 @@ import { stat } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import type { Environment } from "../../../run/environment.ts";
 import { type RecordedPicture, readPicture, recordedPictures } from "../../../run/records/evaluation.ts";
-import { openRunFolder } from "../../../run/runFolder.ts";
+import { openRunFolder, runTitle } from "../../../run/runFolder.ts";
+import type { RunLog } from "../../../run/runLog.ts";
 import { exitCodeOf } from "./outcome.ts";
 import { keptPictures, type PictureValue, pictureFile } from "./pictures.ts";
 
@@ -39,21 +40,31 @@ export async function recordedRun(
   { after, through }: { after: number; through: number },
 ): Promise<RecordedRun> {
   const folder = await openRunFolder(dir);
-  const { name, recipe } = folder;
+  const { recipe } = folder;
   const environment = (await folder.environment()) ?? {};
   const log = await folder.log();
   const fallback = (await stat(folder.files.metrics)).mtimeMs;
   const wandb = objectOf(objectOf(recipe.track).wandb);
   return {
-    name,
+    name: runTitle(folder),
     ...{ project: String(wandb.project ?? ""), entity: String(wandb.entity ?? "") },
     config: { ...recipe, environment },
     metric: folder.selection.metric,
-    started: time(log.first) ?? time((environment as Partial<Environment>).started) ?? fallback,
+    started: startOf(log, environment) ?? fallback,
     ended: time(log.last) ?? fallback,
     exitCode: exitCodeOf(log.status) ?? 1,
     pictures: (await picturesOf(dir)).filter(({ step }) => step > after && step <= through),
   };
+}
+
+/** When a run began, in milliseconds since 1970; undefined where its folder does not say. */
+export async function runStart(dir: string): Promise<number | undefined> {
+  const folder = await openRunFolder(dir);
+  return startOf(await folder.log(), (await folder.environment()) ?? {});
+}
+
+function startOf({ first }: RunLog, { started }: Partial<Environment>): number | undefined {
+  return time(first) ?? time(started);
 }
 
 /** Those that were kept for W&B; where there are none, those of the last and the best evaluation. */

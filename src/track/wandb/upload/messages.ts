@@ -17,7 +17,7 @@ export type UploadSettings = {
   mode: "live" | "replay" | "keep";
   /** Updates done where a live run starts or goes on. */
   step: number;
-  /** When a replayed run began and ended, in milliseconds since 1970; the times of its rows are not known. */
+  /** When a replayed run began and ended, in milliseconds since 1970. */
   times?: { started: number; ended: number } | undefined;
   /** Pictures of steps up to that one; default: those that were kept. */
   pictures?: PictureOnDisk[] | undefined;

@@ -10,7 +10,8 @@ import { noteDelivered } from "../folder/delivered.ts";
 import { runIdentity } from "../folder/identity.ts";
 import { takeLock } from "../folder/lock.ts";
 import { type KeptPicture, keepPictures, keptPictures, type PictureOnDisk, pictureFile } from "../folder/pictures.ts";
-import { type HistoryRow, openSummary } from "../folder/rows.ts";
+import { type HistoryRow, openSummary, withRuntime } from "../folder/rows.ts";
+import { runStart } from "../folder/runFolder.ts";
 import type { UploadOrder, UploadReport, UploadSettings } from "./messages.ts";
 import { openPictureUpload } from "./pictureUpload.ts";
 import { openSystemSampler } from "./system.ts";
@@ -112,7 +113,10 @@ export function startUpload(
     const uploads = openPictureUpload(dir, session, transport, { onIdle: bell.ring });
     uploads.add(known.filter(({ step, value }) => step <= lastStep && !before.sent.has(value.path)));
 
-    const send = (row: HistoryRow) => {
+    let started = settings.times?.started;
+    const send = async (recorded: HistoryRow) => {
+      started ??= (await runStart(dir).catch(() => undefined)) ?? Date.now(); // by its first row a run has begun its log
+      const row = withRuntime(recorded, started);
       summary.add(row);
       const own = pictures.get(row._step) ?? [];
       if (row._step > lastStep || (row._step === lastStep && isNews(row))) {
@@ -136,12 +140,12 @@ export function startUpload(
         while (waiting() < MOST_WAITING_ROWS && !whole) {
           const closed = end; // the end may come while the file is read, and with it rows that were not looked at
           const row = await tail.next(through);
-          if (row) send(row);
+          if (row) await send(row);
           else if (closed) {
             whole = true;
             const last = tail.flush();
             // A run that was stopped after the last step of an epoch is evaluated when it goes on, and a row is sent once.
-            if (last && (!closed.goesOn || isEvaluated(last))) send(last);
+            if (last && (!closed.goesOn || isEvaluated(last))) await send(last);
           } else break;
         }
         report({ type: "progress", rows: rows - waiting() });
