@@ -3,12 +3,12 @@
 // Usage: npm run bench:loader -- [--python PATH] [--epochs 12] [--images 300] [--batch 4] [--workers 2] [--resolution 384]
 // PATH (or RFDETR_PYTHON) is a Python that has rfdetr[train] 1.11.2; without one only our own loader is timed.
 
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import sharp from "sharp";
-import { here, machine, stepper, takeTurns } from "./stepper.mjs";
+import { writePhotographs } from "./photographs.mjs";
+import { here, machine, shown, spread, stepper, takeTurns } from "./stepper.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -23,7 +23,7 @@ const { values } = parseArgs({
 const { python, batch, workers, resolution } = values;
 const folder = mkdtempSync(join(tmpdir(), "bench-loader-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
-const bytes = await writeDataset(Number(values.images));
+const bytes = await writePhotographs(folder, { train: Number(values.images), valid: 16 });
 
 const args = [folder, batch, workers, resolution];
 const loaders = { ours: stepper(process.execPath, ["--import", "tsx", here("loader-ours.mjs"), ...args]) };
@@ -48,35 +48,6 @@ if (python) {
   console.log(`pixels     mean difference ${apart.mean.toFixed(4)} / 255, largest ${apart.largest.toFixed(2)} / 255`);
 } else console.log("The reference was not timed: give --python PATH or RFDETR_PYTHON.");
 
-/** Photographs of datasets/trees as a COCO data set, in files of the size that such photographs have. Returns their mean bytes. */
-async function writeDataset(count) {
-  const source = here("../../datasets/trees/train/");
-  const files = readdirSync(source).filter((file) => file.endsWith(".jpg"));
-  let total = 0;
-  for (const split of ["train", "valid"]) {
-    mkdirSync(join(folder, split));
-    const images = [];
-    for (let i = 0; i < (split === "train" ? count : 16); i++) {
-      const photo = await sharp(join(source, files[i % files.length]))
-        .resize(640, 480, { fit: "cover" })
-        .jpeg({ quality: 90 })
-        .toBuffer();
-      if (split === "train") total += photo.length / count;
-      images.push({ id: i, file_name: `${i}.jpg`, width: 640, height: 480 });
-      writeFileSync(join(folder, split, `${i}.jpg`), photo);
-    }
-    const annotations = images.flatMap(({ id }) =>
-      Array.from({ length: 8 }, (_, k) => ({
-        ...{ id: 8 * id + k, image_id: id, category_id: 1, iscrowd: 0, area: 6000 },
-        bbox: [60 * k, 40 * k, 100, 60],
-      })),
-    );
-    const coco = { images, annotations, categories: [{ id: 1, name: "tree", supercategory: "none" }] };
-    writeFileSync(join(folder, split, "_annotations.coco.json"), JSON.stringify(coco));
-  }
-  return total;
-}
-
 /** Mean and largest difference of normalised pixels on the scale 0..255; ours have channels last, the reference's first. */
 function difference(ours, reference) {
   const [a, b] = [ours, reference].map((path) => new Float32Array(new Uint8Array(readFileSync(path)).buffer));
@@ -91,14 +62,4 @@ function difference(ours, reference) {
     largest = Math.max(largest, apart);
   }
   return { mean: sum / a.length, largest };
-}
-
-function spread(list) {
-  const sorted = list.toSorted((a, b) => a - b);
-  const median = (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
-  return { median, least: sorted[0], most: sorted.at(-1) };
-}
-
-function shown({ median, least, most }, digits) {
-  return `${median.toFixed(digits)} (${least.toFixed(digits)} to ${most.toFixed(digits)})`;
 }

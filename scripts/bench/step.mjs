@@ -6,7 +6,7 @@
 // recorded and replayed.
 
 import { parseArgs } from "node:util";
-import { gigabytes, here, machine, ourStepper, seconds, stepper, summarise, takeTurns } from "./stepper.mjs";
+import { gigabytes, here, limited, machine, ourStepper, seconds, stepper, summarise, takeTurns } from "./stepper.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -20,17 +20,6 @@ const { values } = parseArgs({
 });
 const { python, resolution } = values;
 const [batches, threadCounts, modes] = [values.batch, values.threads, values.modes].map((list) => list.split(","));
-
-/** What limits both libraries to so many threads. */
-const limited = (threads) =>
-  threads === "default"
-    ? {}
-    : {
-        TF_NUM_INTRAOP_THREADS: threads,
-        TF_NUM_INTEROP_THREADS: "1",
-        OMP_NUM_THREADS: threads,
-        MKL_NUM_THREADS: threads,
-      };
 
 function steppersOf(batch, threads) {
   const env = limited(threads);

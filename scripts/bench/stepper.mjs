@@ -1,4 +1,4 @@
-// What the step benchmarks share: a process that makes one training step for each line it is sent, and medians.
+// What the benchmarks share: a process that does one turn, such as a training step, for each line it is sent, and medians.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -63,6 +63,28 @@ export function summarise(list) {
 function medianOf(values) {
   const sorted = values.toSorted((a, b) => a - b);
   return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
+}
+
+/** What limits both libraries to so many threads. */
+export const limited = (threads) =>
+  threads === "default"
+    ? {}
+    : {
+        TF_NUM_INTRAOP_THREADS: threads,
+        TF_NUM_INTEROP_THREADS: "1",
+        OMP_NUM_THREADS: threads,
+        MKL_NUM_THREADS: threads,
+      };
+
+/** Median, least and largest of some numbers. */
+export function spread(list) {
+  const sorted = list.toSorted((a, b) => a - b);
+  return { median: medianOf(list), least: sorted[0], most: sorted.at(-1) };
+}
+
+/** A spread for people. */
+export function shown({ median, least, most }, digits) {
+  return `${median.toFixed(digits)} (${least.toFixed(digits)} to ${most.toFixed(digits)})`;
 }
 
 export const machine = () => `${cpus()[0]?.model.trim()}, ${availableParallelism()} cores, Node ${process.version}`;

@@ -145,12 +145,14 @@ async function openAll(
   threads: number | undefined,
   options: BenchmarkOptions,
 ): Promise<Detector[]> {
-  const { device = "auto", resolution, recipe, onDownload } = options;
+  const { device = "auto", resolution, recipe, onDownload, rounds = 30, warmUp = 5 } = options;
   const subjects: Detector[] = [];
   try {
     for (const name of names) {
       const own = isOnnx(name) ? "auto" : device; // weights on a GPU may be measured against a file on the processor
-      subjects.push(await openDetector(name, { device: own, threads, resolution, recipe, onDownload }));
+      subjects.push(
+        await openDetector(name, { device: own, threads, resolution, recipe, onDownload, batches: warmUp + rounds }),
+      );
     }
     return subjects;
   } catch (cause) {

@@ -54,6 +54,8 @@ export type OpenDetectorOptions = LoadModelOptions & {
   threads?: number;
   /** Side of the images in pixels, where it shall be another than the model's own. */
   resolution?: number;
+  /** Batches of the same size that will come, where that is known: of many, the first ones are used to make the others quicker. */
+  batches?: number;
 };
 
 /**

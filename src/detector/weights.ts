@@ -2,12 +2,16 @@
 
 import type { Architecture } from "../architecture/variants.ts";
 import { selectDevice } from "../engine/device.ts";
+import { createRecorder, type Recorder } from "../engine/recording/recorder.ts";
 import { limitThreads } from "../engine/threads.ts";
 import { forwardImages, selectDetections } from "../model/detect.ts";
 import type { Outputs, RfdetrWeights } from "../model/rfdetr.ts";
 import { UserError } from "../util/errors.ts";
 import { type Detecting, type Detector, detectWith, type OpenDetectorOptions, requireNumbers } from "./detector.ts";
 import { loadModel } from "./loadModel.ts";
+
+/** From so many batches of one size on it pays to record the network in the first two. */
+const PAYS_FROM = 6;
 
 /** Load weights of any kind onto the device. Throws as `loadModel`, and a UserError for a side that the model cannot take. */
 export async function openWeights(weights: string, options: OpenDetectorOptions): Promise<Detector<Outputs>> {
@@ -26,7 +30,8 @@ export async function openWeights(weights: string, options: OpenDetectorOptions)
       `The resolution ${resolution} does not fit ${model.source}: it must be a multiple of ${block}.`,
     );
   }
-  const { forward, select } = detectingWith(model.weights, { ...model.architecture, resolution });
+  const recorder = (options.batches ?? 1) >= PAYS_FROM ? createRecorder() : undefined;
+  const { forward, select } = detectingWith(model.weights, { ...model.architecture, resolution }, recorder);
   const detecting: Detecting<Outputs> = {
     forward,
     select: async (outputs, sizes) => requireNumbers(await select(outputs, sizes), model.source),
@@ -38,16 +43,23 @@ export async function openWeights(weights: string, options: OpenDetectorOptions)
     device: { kind: device.kind, name: device.name, warning: device.warning },
     ...detecting,
     detect: (input) => detectWith(detecting, input),
-    close: async () => dispose(),
+    close: async () => {
+      recorder?.dispose();
+      dispose();
+    },
   };
 }
 
-/** Weights that are on the device, for images of the architecture's resolution. They stay the caller's. */
-export function detectingWith(weights: RfdetrWeights, architecture: Architecture): Detecting<Outputs> {
+/** Weights that are on the device, for images of the architecture's resolution. They and the recorder stay the caller's. */
+export function detectingWith(
+  weights: RfdetrWeights,
+  architecture: Architecture,
+  recorder?: Recorder,
+): Detecting<Outputs> {
   const { resolution: side, numSelect } = architecture;
   return {
     forward: (pixels, { length }) =>
-      forwardImages(weights, architecture, { images: pixels, shape: [length, side, side, 3] }),
+      forwardImages(weights, architecture, { images: pixels, shape: [length, side, side, 3] }, recorder),
     select: (outputs, sizes) => selectDetections(outputs, sizes, numSelect),
   };
 }

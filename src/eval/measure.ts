@@ -44,7 +44,8 @@ export async function evaluate(options: EvaluateOptions): Promise<Measurement> {
   const dataset: Dataset = await loadDataset({ dir: data }, { require: [split] });
   const { samples } = dataset.splits[split]!;
   const { recipe, onDownload } = options;
-  const detector = await openDetector(options.weights, { device, recipe, onDownload });
+  const batches = Math.floor(samples.length / batchSize);
+  const detector = await openDetector(options.weights, { device, recipe, onDownload, batches });
   const { source, device: used } = detector;
   if (used.warning) options.onWarning?.(used.warning);
   const match = alignClasses(detector.classes, dataset.classes, source);

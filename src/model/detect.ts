@@ -2,6 +2,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { Architecture } from "../architecture/variants.ts";
+import { EAGER, type Recorder } from "../engine/recording/recorder.ts";
 import type { ImageDetections, Sizes } from "../instance/detections.ts";
 import { postprocess } from "./postprocess.ts";
 import { type Outputs, type RfdetrWeights, rfdetr } from "./rfdetr.ts";
@@ -12,15 +13,23 @@ export type ImageBatch = {
   shape: [batch: number, height: number, width: number, channels: number];
 };
 
-/** What the last layer gives for images, on the device and computed when the promise resolves; `selectDetections` frees it. */
+/**
+ * What the last layer gives for images, on the device and computed when the promise resolves; `selectDetections` frees it.
+ * `recorder`: one for each architecture; weights are inputs of what it records, so that others of the same shapes share it.
+ */
 export async function forwardImages(
   weights: RfdetrWeights,
   architecture: Architecture,
   { images, shape }: ImageBatch,
+  recorder: Recorder = EAGER,
 ): Promise<Outputs> {
-  const { logits, boxes } = tf.tidy(
-    () => rfdetr(weights, architecture, tf.tensor4d(images, shape), { training: false }).layers.at(-1)!,
-  );
+  const input = tf.tensor4d(images, shape);
+  const network = recorder.chain("detection");
+  const { logits, boxes } = await network
+    .part({ images: input, weights }, () =>
+      tf.tidy(() => rfdetr(weights, architecture, input, { training: false }).layers.at(-1)!),
+    )
+    .finally(() => input.dispose());
   // One number read back: a GPU would otherwise still be at work, and fail or be timed in a later stage.
   const corner = tf.tidy(() => tf.slice(boxes, [0, 0, 0], [1, 1, 1]));
   await corner.data();

@@ -157,7 +157,7 @@ export interface RecipeInput {
     }[] | null | undefined;
     /** Compute activations again in the backward pass to save memory @default "none" */
     gradient_checkpointing?: "none" | "backbone" | "decoder" | "all" | undefined;
-    /** graph: record the stages of a step on their first two runs with images of a size, and run them as functions of TensorFlow from the third on. The numbers are the same to the byte. off: every operation is called by itself @default "off" */
+    /** graph: record the stages of a step, and the network of an evaluation, on their first two runs with images of a size, and run them as functions of TensorFlow from the third on. The numbers are the same to the byte. off: every operation is called by itself @default "off" */
     compile?: "off" | "graph" | undefined;
     /** Moving average of the weights; it is what is evaluated and what is best */
     ema?: {

@@ -72,7 +72,7 @@ const train = section(
       .enum(["off", "graph"])
       .default("off")
       .describe(
-        "graph: record the stages of a step on their first two runs with images of a size, and run them as functions of TensorFlow from the third on. The numbers are the same to the byte. off: every operation is called by itself",
+        "graph: record the stages of a step, and the network of an evaluation, on their first two runs with images of a size, and run them as functions of TensorFlow from the third on. The numbers are the same to the byte. off: every operation is called by itself",
       ),
     ema: orNone(
       z.strictObject({

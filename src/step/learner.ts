@@ -100,8 +100,10 @@ export function averagedWeights({ weights, ema }: Learner): { weights: RfdetrWei
   const mine: tf.Tensor[] = [];
   const averaged = mapTree<RfdetrWeights, tf.Tensor>(weights, (leaf, path) => {
     const average = ema && readAverage(ema, path);
-    if (average) mine.push(average);
-    return average ?? leaf;
+    if (!average && !(leaf instanceof tf.Variable)) return leaf;
+    const own = average ?? leaf.clone(); // of the same memory
+    mine.push(own);
+    return own;
   });
   return { weights: averaged, dispose: () => tf.dispose(mine) };
 }

@@ -96,7 +96,9 @@ test.skipIf(!("callFunction" in loadBackend().binding))(
     const first = await collect((options) => train(recorded, { run, ...options }), 4);
     const notices = first.events.flatMap((event) => (event.type === "notice" ? [event.message] : []));
     expect(notices.join("\n")).toMatch(/The stage network is replayed from now on: \d+ operations in \d+ functions/);
-    await collect((options) => resume(run, options));
+    const second = await collect((options) => resume(run, options));
+    const later = second.events.flatMap((event) => (event.type === "notice" ? [event.message] : []));
+    expect(later.join("\n")).toContain("The stage detection is replayed"); // of the evaluations
     await expectSameRun(join(dir, "whole"), run);
     expect(tf.memory().numTensors).toBe(numTensors);
   },

@@ -84,7 +84,8 @@ export async function* predict(options: PredictOptions): AsyncGenerator<Predicti
   if (paths.length === 0) throw missing[0]?.error ?? new UserError("There are no images to predict on.");
 
   const { recipe, onDownload } = options;
-  const model = await openDetector(weights, { device, recipe, onDownload });
+  const batches = Math.floor(paths.length / batchSize);
+  const model = await openDetector(weights, { device, recipe, onDownload, batches });
   try {
     const wanted = classesNamed(options.classes, model);
     const threshold = await chooseThreshold(asked, model);

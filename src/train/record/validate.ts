@@ -22,11 +22,12 @@ export async function validate(
     classes,
     recipe,
     progress,
-  }: Pick<Run, "learner" | "valLoader" | "valSplit" | "classes" | "recipe" | "progress">,
+    stepSettings,
+  }: Pick<Run, "learner" | "valLoader" | "valSplit" | "classes" | "recipe" | "progress" | "stepSettings">,
   epoch: number,
 ): Promise<{ row: ValRow; result: Evaluation }> {
   const averaged = averagedWeights(learner);
-  const detecting = detectingWith(averaged.weights, learner.architecture);
+  const detecting = detectingWith(averaged.weights, learner.architecture, stepSettings.recorder);
   const options = {
     detect: (input: DetectInput) => detectWith(detecting, input),
     batches: valLoader.epoch(0),

@@ -1,0 +1,54 @@
+// Times evaluations of a split for evaluate.mjs: a line on standard input asks for one, from the image files to the metrics; the answer is
+// one line of JSON. `weights PATH` first writes weights from scratch to a .pth file. Run with tsx: the sources are TypeScript.
+
+import { createInterface } from "node:readline";
+import { toFields } from "../../src/architecture/fields.ts";
+import { VARIANTS } from "../../src/architecture/variants.ts";
+import { referenceKeys } from "../../src/architecture/weights/table.ts";
+import { writeWeightsFile } from "../../src/checkpoint/weightsFile.ts";
+import { evaluationLoader } from "../../src/data/batch/evaluationLoader.ts";
+import { loadDataset } from "../../src/data/dataset/dataset.ts";
+import { openDetector } from "../../src/detector/open.ts";
+import { evaluateModel } from "../../src/eval/evaluate.ts";
+import { initialise } from "../../src/model/init.ts";
+
+const [dir, weights, batch, workers, mode] = process.argv.slice(2);
+const { splits, classes } = await loadDataset({ dir }, { require: ["val"] });
+const { samples } = splits.val;
+
+/** RF-DETR nano from scratch for the classes of the data set. */
+async function writeWeights() {
+  const architecture = { ...VARIANTS.nano, numClasses: classes.length };
+  const tensors = initialise(referenceKeys(architecture), 0, architecture);
+  const names = {
+    classNames: classes.map(({ name }) => name),
+    categoryIds: classes.map(({ categoryId }) => categoryId),
+  };
+  await writeWeightsFile(weights, tensors, { modelConfig: toFields(architecture), ...names });
+}
+
+if (mode === "weights") await writeWeights();
+else {
+  const batches = mode === "eager" ? 1 : samples.length;
+  const detector = await openDetector(weights, { device: "cpu", batches });
+  const loader = evaluationLoader(splits.val, {
+    resolution: detector.resolution,
+    batchSize: Number(batch),
+    workers: Number(workers),
+  });
+  for await (const _ of createInterface({ input: process.stdin })) {
+    const [used, started] = [process.cpuUsage(), performance.now()];
+    const { metrics, images } = await evaluateModel({
+      detect: detector.detect,
+      batches: loader.epoch(0),
+      samples,
+      classes,
+    });
+    const milliseconds = performance.now() - started;
+    const { user, system } = process.cpuUsage(used);
+    const peak = process.resourceUsage().maxRSS * 1024;
+    console.log(JSON.stringify({ images, milliseconds, processor: (user + system) / 1000, peak, metrics }));
+  }
+  await loader.close();
+  await detector.close();
+}
