@@ -1,4 +1,4 @@
-// Detection that is recorded and replayed gives the same as operation by operation, to the byte, and keeps nothing.
+// Weights that many batches are expected for are recorded, which changes no detection and keeps nothing.
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -6,17 +6,10 @@ import { join } from "node:path";
 import { memory } from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { writeTinyWeights } from "../../tests/support/onnxFile.ts";
-import { TINY, tinyLearner, tinyWeights } from "../../tests/tinyModel.ts";
-import { toLeaves } from "../checkpoint/names.ts";
 import { loadBackend } from "../engine/backend.ts";
 import { recordingBinding } from "../engine/recording/kernels.ts";
-import { createRecorder } from "../engine/recording/recorder.ts";
-import { uploadWeights } from "../model/weights.ts";
-import { averagedWeights, disposeLearner } from "../step/learner.ts";
 import { rngFromSeed } from "../util/random/rng.ts";
-import { detectWith } from "./detector.ts";
 import { openDetector } from "./open.ts";
-import { detectingWith } from "./weights.ts";
 
 let missing = false;
 let folder: string;
@@ -35,29 +28,6 @@ function noise(seed: number, { images, side }: { images: number; side: number })
   };
 }
 
-test("replayed batches give the same bytes, whatever the weights, and leave no tensor", async () => {
-  if (missing) return;
-  const learner = tinyLearner({ average: false });
-  const raw = averagedWeights(learner); // variables, which are no others to a recording
-  const other = uploadWeights(toLeaves(tinyWeights(8), TINY), () => false);
-  const recorder = createRecorder({ operations: 150 });
-  const rounds = [raw.weights, other].flatMap((weights) => [4, 4, 4, 3, 3, 4].map((images) => ({ weights, images })));
-  const tensors: number[] = [];
-  for (const [seed, { weights, images }] of rounds.entries()) {
-    const batch = noise(seed, { images, side: TINY.resolution });
-    const eager = await detectWith(detectingWith(weights, TINY), batch);
-    expect(await detectWith(detectingWith(weights, TINY, recorder), batch)).toEqual(eager);
-    tensors.push(memory().numTensors);
-  }
-  expect(new Set(tensors).size).toBe(1);
-  const news = recorder.news();
-  expect(news.filter((line) => line.startsWith("The stage detection is replayed"))).toHaveLength(2); // of 4 images, and of 3
-  expect(news).toHaveLength(2);
-  recorder.dispose();
-  raw.dispose();
-  disposeLearner(learner);
-});
-
 test("a detector records where many batches come, and frees that when it is closed", async () => {
   if (missing) return;
   const file = join(folder, "tiny.safetensors");
@@ -70,8 +40,8 @@ test("a detector records where many batches come, and frees that when it is clos
   backend.binding = Object.create(binding, {
     addFunction: {
       value: (...args: Parameters<typeof binding.addFunction>) => {
-        added++;
-        functions.add(args[1]);
+        if (args[1].includes("_detection_")) functions.add(args[1]); // others find out what kernels there are
+        added = Math.max(added, functions.size);
         binding.addFunction(...args);
       },
     },
