@@ -43,7 +43,7 @@ const settings = {
   ema: { decay: 0.993, tau: 100 },
   accumulation: "mean",
   checkpointing: mode === "frozen" ? "none" : mode,
-  recorder: compile === "graph" ? createRecorder() : undefined,
+  recorder: compile ? createRecorder({ xla: compile === "xla" }) : undefined,
 };
 
 for await (const _ of createInterface({ input: process.stdin })) {

@@ -24,11 +24,9 @@ export async function forwardImages(
   recorder: Recorder = EAGER,
 ): Promise<Outputs> {
   const input = tf.tensor4d(images, shape);
-  const network = recorder.chain("detection");
-  const { logits, boxes } = await network
-    .part({ images: input, weights }, () =>
-      tf.tidy(() => rfdetr(weights, architecture, input, { training: false }).layers.at(-1)!),
-    )
+  const detection = () => tf.tidy(() => rfdetr(weights, architecture, input, { training: false }).layers.at(-1)!);
+  const { logits, boxes } = await recorder
+    .settle(() => recorder.chain("detection").part({ images: input, weights }, detection), tf.dispose)
     .finally(() => input.dispose());
   // One number read back: a GPU would otherwise still be at work, and fail or be timed in a later stage.
   const corner = tf.tidy(() => tf.slice(boxes, [0, 0, 0], [1, 1, 1]));

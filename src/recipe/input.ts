@@ -157,8 +157,8 @@ export interface RecipeInput {
     }[] | null | undefined;
     /** Compute activations again in the backward pass to save memory @default "none" */
     gradient_checkpointing?: "none" | "backbone" | "decoder" | "all" | undefined;
-    /** graph: record the stages of a step, and the network of an evaluation, on their first two runs with images of a size, and run them as functions of TensorFlow from the third on. The numbers are the same to the byte. off: every operation is called by itself @default "off" */
-    compile?: "off" | "graph" | undefined;
+    /** graph: record the stages of a step, and the network of an evaluation, on their first two runs with images of a size, and run them as functions of TensorFlow from the third on. The numbers are the same to the byte. xla: these functions are compiled and fused by XLA, which rounds differently and takes longer to start. auto: time a step both ways and take the quicker. off: every operation is called by itself @default "graph" */
+    compile?: "off" | "graph" | "xla" | "auto" | undefined;
     /** Moving average of the weights; it is what is evaluated and what is best */
     ema?: {
       /** Share of the average that is kept at each step @default 0.993 */

@@ -69,10 +69,10 @@ const train = section(
       .default("none")
       .describe("Compute activations again in the backward pass to save memory"),
     compile: z
-      .enum(["off", "graph"])
-      .default("off")
+      .enum(["off", "graph", "xla", "auto"])
+      .default("graph")
       .describe(
-        "graph: record the stages of a step, and the network of an evaluation, on their first two runs with images of a size, and run them as functions of TensorFlow from the third on. The numbers are the same to the byte. off: every operation is called by itself",
+        "graph: record the stages of a step, and the network of an evaluation, on their first two runs with images of a size, and run them as functions of TensorFlow from the third on. The numbers are the same to the byte. xla: these functions are compiled and fused by XLA, which rounds differently and takes longer to start. auto: time a step both ways and take the quicker. off: every operation is called by itself",
       ),
     ema: orNone(
       z.strictObject({

@@ -32,9 +32,13 @@ export async function readNumbers(
   { files, layers, whole, recorder }: NumbersOptions,
 ): Promise<StepNumbers> {
   const list = [...gradients.values()];
-  const numbers = await recorder
-    .chain("numbers")
-    .part({ list, tables }, () => tf.tidy(() => tf.concat([tf.reshape(globalNorm(list), [1]), ...tables])));
+  const numbers = await recorder.settle(
+    () =>
+      recorder
+        .chain("numbers")
+        .part({ list, tables }, () => tf.tidy(() => tf.concat([tf.reshape(globalNorm(list), [1]), ...tables]))),
+    (unused) => unused.dispose(),
+  );
   const values = await numbers.data();
   numbers.dispose();
   const width = tables[0]!.shape[0]!;

@@ -66,7 +66,10 @@ export async function computeStep(
   const tables: tf.Tensor[] = [];
   for (const [i, batch] of batches.entries()) {
     const inputs = batchInputs(learner, settings, { batches, step, batch, place: i });
-    const found = await batchGradients(learner, batch, inputs, { recorder, checkpointing });
+    const found = await recorder.settle(
+      () => batchGradients(learner, batch, inputs, { recorder, checkpointing }),
+      ({ gradients: mine, table }) => tf.dispose([...mine.values(), table]),
+    );
     gradients = accumulate(gradients, found.gradients);
     tables.push(found.table);
     tf.dispose([inputs.scalars, inputs.images, inputs.padding ?? [], inputs.dropPath ?? []]);

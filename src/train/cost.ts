@@ -6,8 +6,8 @@ import { type Dataset, loadDataset } from "../data/dataset/dataset.ts";
 import { installedEngine, setupInvocation } from "../engine/libtensorflow.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import type { RunLength } from "../step/optimiser/schedule.ts";
-import { gigabytes } from "./batchSize/batchSearch.ts";
-import { heaviest, runProbe } from "./batchSize/probe.ts";
+import { gigabytes } from "./auto/batchSearch.ts";
+import { heaviest, runProbe } from "./auto/probe.ts";
 import { recipeArchitecture } from "./recipeArchitecture.ts";
 
 /** Seconds and bytes of a run, as far as one step and one evaluated image can tell. */

@@ -12,7 +12,6 @@ import { datasetSummary, describeWarnings, loadDataset, refuseErrors } from "../
 import { contentFingerprint, datasetFingerprint } from "../data/dataset/fingerprint.ts";
 import type { ClassEntry } from "../data/dataset/sample.ts";
 import { selectDevice } from "../engine/device.ts";
-import { createRecorder } from "../engine/recording/recorder.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { describeEnvironment } from "../run/environment.ts";
 import type { TrainEvent } from "../run/events.ts";
@@ -25,7 +24,7 @@ import { describeDevice, describeModel, describeOrder } from "./describeRun.ts";
 import type { Parts } from "./liveRun.ts";
 import { recipeArchitecture } from "./recipeArchitecture.ts";
 import { batchSize, chooseSplits, loaders } from "./runData.ts";
-import { learnerSettings, stepSettings } from "./settings.ts";
+import { learnerSettings, recorderOf, stepSettings } from "./settings.ts";
 import { stepMeter } from "./stages/meter.ts";
 import { requireSameClasses } from "./stages/sameData.ts";
 import { stageAt, stagePlan } from "./stages/stages.ts";
@@ -83,7 +82,7 @@ export async function assemble(
     stepSettings: {
       ...stepSettings(recipe, architecture),
       sides: scales.perStep,
-      recorder: recipe.train.compile === "graph" ? createRecorder() : undefined,
+      recorder: recorderOf(recipe),
     },
     size: sizeOf(recipe, trainLoader),
     facts: [

@@ -17,7 +17,8 @@ import { restoreLearner } from "../step/learner.ts";
 import { UserError } from "../util/errors.ts";
 import { writeFileAtomic } from "../util/files.ts";
 import type { Fact } from "../util/text/fact.ts";
-import { withBatchSize } from "./batchSize/autoBatch.ts";
+import { withBatchSize } from "./auto/batchSize.ts";
+import { withCompile } from "./auto/compile.ts";
 import type { Parts, Run } from "./liveRun.ts";
 import { loop } from "./loop.ts";
 import { assemble, closeParts } from "./parts.ts";
@@ -56,9 +57,10 @@ export type NewRunOptions = TrainOptions & {
 export async function* train(given: Recipe, options: NewRunOptions = {}): AsyncGenerator<MetricsRow, void, undefined> {
   const { run: dir = join("checkpoints", given.name), overfit = null, dryRun = false, signal, save, onEvent } = options;
   await refuseTaken(dir);
-  const { recipe, facts } = await withBatchSize(given, { most: dryRun ? 1 : overfit, signal });
+  const sized = await withBatchSize(given, { most: dryRun ? 1 : overfit, signal });
+  const { recipe, facts } = await withCompile(sized.recipe, { untimed: dryRun, signal });
   const parts = await assemble(recipe, { overfit, dryRun, signal, ...(onEvent && { onEvent }) });
-  parts.facts.push(...facts);
+  parts.facts.push(...sized.facts, ...facts);
   const orClose = async (cause: unknown): Promise<never> => {
     await closeParts(parts);
     throw cause;

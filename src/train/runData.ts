@@ -60,6 +60,6 @@ export function loaders(
 /** Images of one forward pass. */
 export function batchSize(recipe: Recipe): number {
   const { batch_size: size } = recipe.data;
-  if (size === "auto") throw new Error("data.batch_size: auto has not been resolved"); // see autoBatch.ts
+  if (size === "auto") throw new Error("data.batch_size: auto has not been resolved"); // see auto/batchSize.ts
   return size;
 }

@@ -1,6 +1,7 @@
 // What learner and step need to know of a recipe.
 
 import type { Architecture } from "../architecture/variants.ts";
+import { createRecorder, type Recorder } from "../engine/recording/recorder.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { blockRates } from "../step/dropPath.ts";
 import type { LearnerSettings } from "../step/learner.ts";
@@ -18,6 +19,11 @@ export function learnerSettings({ train, model }: Recipe, trains: ReadonlySet<st
     trains,
     average: train.ema !== "none",
   };
+}
+
+/** What records the stages of the steps; an `auto` that was not timed is `graph`. */
+export function recorderOf({ train: { compile } }: Pick<Recipe, "train">): Recorder | undefined {
+  return compile === "off" ? undefined : createRecorder({ xla: compile === "xla" });
 }
 
 export function stepSettings({ train, track, seed }: Recipe, architecture: Architecture): StepSettings {

@@ -37,7 +37,8 @@ export type Plan = {
   /** Constants that are too large to be written into a graph. */
   kept: TapeConstant[];
   operations: number;
-
+  /** Whether it changes variables, so that it must not be run twice. */
+  inPlace: boolean;
   /** The same for two tapes that are replayed alike. */
   fingerprint: string;
 };
@@ -92,6 +93,7 @@ export function planOf(tape: Tape, { most, opDef, kernelOf }: PlanOptions): Plan
     parts: planned,
     kept,
     operations: live.size,
+    inPlace: isInPlace(tape),
     fingerprint: fingerprint(planned, kept),
   };
 }

@@ -158,6 +158,42 @@ describe("a recorder", () => {
     recorder.dispose();
   });
 
+  test("goes on as ever, and says why, where the first replay fails", async (context) => {
+    if (missing) context.skip();
+    const binding = recordingBinding()!;
+    const { callFunction } = binding;
+    const begin = nativeTensors();
+    for (const failing of [1, 2]) {
+      const recorder = createRecorder({ operations: 1 });
+      for (let i = 0; i < 5; i++) {
+        const x = tf.tensor1d([i, 2, 3]);
+        const chain = recorder.chain("two", { parts: 2 });
+        const saved: tf.Tensor[] = [];
+        let calls = 0;
+        binding.callFunction = (...given) =>
+          i === 2 && ++calls > failing ? Promise.reject(new Error("out of memory")) : callFunction(...given);
+        try {
+          const [first] = await chain.part([x], () => {
+            saved.push(tf.exp(x));
+            return [tf.sum(saved[0]!)];
+          });
+          const [second] = await chain.part([first], () => [tf.tidy(() => tf.square(tf.mul(saved[0]!, first!)))]);
+          const expected = tf.tidy(() => tf.square(tf.mul(tf.exp(x), tf.sum(tf.exp(x)))));
+          expect(numbers([second!])).toEqual(numbers([expected]));
+          expect(saved.length).toBe(1); // run once in the end, and after the failure from then on
+          tf.dispose([x, first!, second!, expected, saved]);
+        } finally {
+          binding.callFunction = callFunction;
+        }
+      }
+      expect(recorder.news()).toEqual([
+        "The stage two cannot be replayed and runs one operation at a time: out of memory",
+      ]);
+      recorder.dispose();
+    }
+    expect(nativeTensors()).toBe(begin);
+  });
+
   test("keeps no more recordings than it may, those used last", async (context) => {
     if (missing) context.skip();
     const recorder = createRecorder({ most: 2 });

@@ -1,7 +1,9 @@
 // Stages that are recorded on their first two runs with inputs of some shapes, and replayed from the third on as functions of
 // TensorFlow. Whatever cannot be replayed goes on as ever, and the reason is kept.
 
+import * as tf from "@tensorflow/tfjs-core";
 import { setupInvocation } from "../libtensorflow.ts";
+import { withPlainOperations } from "../ownKernels.ts";
 import { signature, takeApart, tensorsIn } from "./containers.ts";
 import { type Installed, install, opDefOf, replay } from "./functions.ts";
 import { eagerKernels, plainKernel, type RecordingBinding, recordingBinding } from "./kernels.ts";
@@ -26,13 +28,19 @@ type ChainOptions = { key?: string; parts?: number };
 
 export type Recorder = {
   chain(name: string, options?: ChainOptions): Chain;
+  /**
+   * Run something that has no effect but its result. Where replays round differently from what runs as ever, it is run again
+   * until no stage in it was recorded on the way, so that the result never depends on what was recorded before; `free` has the
+   * results that are not used.
+   */
+  settle<Result>(run: () => Promise<Result>, free: (result: Result) => void): Promise<Result>;
   /** What there is to say since the last call, a sentence each: recordings, and what cannot be recorded and why. */
   news(): string[];
   dispose(): void;
 };
 
 export type RecorderOptions = {
-  /** Fuse operations by XLA. */
+  /** Fuse operations by XLA. The plain ones are recorded, since XLA has no kernels of ours; what changes variables is not fused. */
   xla?: boolean;
   /** Recordings that are kept; of more, the one that was used least recently is removed. */
   most?: number;
@@ -43,6 +51,7 @@ export type RecorderOptions = {
 /** Runs everything as ever. */
 export const EAGER: Recorder = {
   chain: () => ({ part: async (_inputs, run) => run(), discard() {} }),
+  settle: (run) => run(),
   news: () => [],
   dispose() {},
 };
@@ -59,6 +68,7 @@ export function createRecorder({ xla = false, most = 64, operations = 400 }: Rec
   const news: string[] = [];
   const options = { most: operations, opDef: opDefOf(binding) };
   const eager = eagerKernels(binding);
+  let unsettled = 0;
 
   const finish = (key: string, name: string, tape: Tape) => {
     const before = store.find(key);
@@ -82,8 +92,19 @@ export function createRecorder({ xla = false, most = 64, operations = 400 }: Rec
         const key = `${name} ${more}\n${signature(inputs)}`;
         const entry = store.find(key);
         if (entry?.state === "failed") return EAGER.chain(name);
-        if (entry?.state !== "installed") return recording(parts, (tape) => finish(key, name, tape));
-        return replaying(binding, entry, (seconds) => news.push(made(name, entry.installed, seconds)));
+        if (entry?.state !== "installed") {
+          unsettled++;
+          return recording({ parts, plain: xla }, (tape) => finish(key, name, tape));
+        }
+        return replaying(binding, entry, {
+          made: (seconds) => news.push(made(name, entry.installed, seconds)),
+          failed: (reason) => {
+            unsettled++;
+            store.remove(key);
+            store.put(key, { state: "failed" });
+            news.push(`The stage ${name} cannot be replayed and runs one operation at a time: ${reason}`);
+          },
+        });
       };
       return {
         async part(inputs, run) {
@@ -93,17 +114,26 @@ export function createRecorder({ xla = false, most = 64, operations = 400 }: Rec
         discard: () => chain?.discard(),
       };
     },
+    async settle(run, free) {
+      for (;;) {
+        const before = unsettled;
+        const result = await run();
+        if (!xla || unsettled === before) return result;
+        free(result);
+      }
+    },
     news: () => news.splice(0),
     dispose: () => store.clear(),
   };
 }
 
-/** Run and write down; `finish` has the tape when the last part is done. */
-function recording(parts: number, finish: (tape: Tape) => void): Chain {
+/** Run and write down, with TensorFlow's own operations only where `plain`; `finish` has the tape when the last part is done. */
+function recording({ parts, plain }: { parts: number; plain: boolean }, finish: (tape: Tape) => void): Chain {
   const tape = emptyTape();
   return {
     async part(inputs, run) {
-      const result = runOnTape(tape, { inputs: tensorsIn(inputs), takeApart }, run);
+      const once = plain ? () => withPlainOperations(run) : run;
+      const result = runOnTape(tape, { inputs: tensorsIn(inputs), takeApart }, once);
       if (tape.parts.length === parts) finish(tape);
       return result;
     },
@@ -111,29 +141,44 @@ function recording(parts: number, finish: (tape: Tape) => void): Chain {
   };
 }
 
-/** Replay; `warm` is called after the first time, which prepares the functions. */
-function replaying(binding: RecordingBinding, entry: InstalledEntry, warm: (seconds: number) => void): Chain {
-  const run = replay(binding, entry.installed);
+type ReplayNews = {
+  /** Called after the first time, which prepares the functions. */
+  made(seconds: number): void;
+  /** Called where the first time fails, before the chain goes on as ever. */
+  failed(reason: string): void;
+};
+
+/** Replay. Where that fails the first time, the parts so far are run as ever, unless they change variables in place. */
+function replaying(binding: RecordingBinding, entry: InstalledEntry, { made, failed }: ReplayNews): Chain {
+  const replayed = replay(binding, entry.installed);
   const begin = performance.now();
+  const before: (() => unknown)[] = [];
   let left = entry.installed.plan.parts.length;
+  let eager = false;
   entry.uses++;
   const leave = () => {
     if (left >= 0) entry.uses--;
     left = -1;
-    run.discard();
+    replayed.discard();
   };
   return {
-    async part<Result>(inputs: unknown) {
+    async part<Result>(inputs: unknown, run: () => Result) {
+      if (eager) return run();
       try {
-        const result = await run.part<Result>(tensorsIn(inputs));
+        const result = await replayed.part<Result>(tensorsIn(inputs));
+        before.push(run);
         if (--left > 0) return result;
         leave();
-        if (!entry.warm) warm((performance.now() - begin) / 1000);
+        if (!entry.warm) made((performance.now() - begin) / 1000);
         entry.warm = true;
         return result;
       } catch (error) {
         leave();
-        throw error;
+        if (entry.warm || entry.installed.plan.inPlace) throw error;
+        eager = true;
+        failed((error as Error).message);
+        for (const earlier of before) tf.dispose(takeApart(earlier()).tensors);
+        return run();
       }
     },
     discard: leave,

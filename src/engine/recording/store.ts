@@ -12,6 +12,7 @@ type StoreEntry = { state: "first"; fingerprint: string } | { state: "failed" } 
 export type RecordingStore = {
   find(key: string): StoreEntry | undefined;
   put(key: string, entry: StoreEntry): void;
+  remove(key: string): void;
   clear(): void;
 };
 
@@ -37,6 +38,7 @@ export function recordingStore(binding: RecordingBinding, most: number): Recordi
       return entry;
     },
     put,
+    remove,
     clear() {
       for (const key of [...entries.keys()]) remove(key);
     },

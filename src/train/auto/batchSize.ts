@@ -29,7 +29,9 @@ export async function withBatchSize(
   const architecture = recipeArchitecture(recipe, dataset.classes.length);
   const { samples } = dataset.splits.train!;
   const { side, boxes } = heaviest(recipe, architecture, samples);
-  const task = { recipe, architecture, side, boxes };
+  // replays take no more memory than steps that are not recorded, which are sooner tried
+  const compile = recipe.train.compile === "xla" ? "xla" : "off";
+  const task = { recipe: { ...recipe, train: { ...recipe.train, compile } }, architecture, side, boxes } as const;
 
   const first = await runProbe({ ...task, batchSize: 1 }, signal);
   if ("failed" in first) throw tooLarge(first.failed, side);

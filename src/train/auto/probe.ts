@@ -47,7 +47,7 @@ export async function runProbe(
 ): Promise<Exclude<ProbeAnswer, { fault: Thrown }>> {
   const trial = `A trial of batch size ${task.batchSize}`;
   const answer = await new Promise<ProbeAnswer>((resolve, reject) => {
-    const child = startProcess("autoBatchProbe", import.meta.url, { stdio: ["ignore", "ignore", "ignore", "ipc"] });
+    const child = startProcess("probeProcess", import.meta.url, { stdio: ["ignore", "ignore", "ignore", "ipc"] });
     const stop = () => child.kill("SIGKILL");
     const timer = setTimeout(stop, 1000 * MOST_SECONDS_A_PROBE);
     let answer: ProbeAnswer | undefined;

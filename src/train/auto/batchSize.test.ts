@@ -6,7 +6,7 @@ import { collect, tinyDataset, tinyRecipe } from "../../../tests/support/tinyRun
 import { loadRecipe } from "../../recipe/load.ts";
 import { sentence } from "../../util/text/fact.ts";
 import { train } from "../run.ts";
-import { withBatchSize } from "./autoBatch.ts";
+import { withBatchSize } from "./batchSize.ts";
 
 let dir: string;
 beforeAll(async () => {

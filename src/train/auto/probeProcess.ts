@@ -11,12 +11,14 @@ import { averagedWeights, createLearner, type Learner } from "../../step/learner
 import { trainStep } from "../../step/step.ts";
 import { rngFromSeed } from "../../util/random/rng.ts";
 import { toThrown } from "../../util/threads/thread.ts";
-import { learnerSettings, stepSettings } from "../settings.ts";
+import { learnerSettings, recorderOf, stepSettings } from "../settings.ts";
 import { stepMeter } from "../stages/meter.ts";
 import { stagePlan } from "../stages/stages.ts";
 import type { ProbeAnswer, ProbeTask } from "./probe.ts";
 
-/** Steps after the first, which allocates the optimizer's moments; fewer where they are slow. */
+/** Steps before those that are timed: the first allocates the optimizer's moments, two are recorded, the next prepares the functions. */
+const WARM_UP = { off: 1, graph: 3, xla: 2, auto: 3 };
+/** Steps that are timed; fewer where they are slow. */
 const STEPS = 2;
 const SLOW_SECONDS = 4;
 
@@ -35,7 +37,7 @@ async function probe({ recipe, architecture, batchSize, side, boxes, evaluation 
   const plan = stagePlan(recipe.train.stages, leafShapes(architecture), { freezeEncoder });
   const stage = plan.reduce((a, b) => (b.trainable > a.trainable ? b : a)); // the one that takes most
   const learner = createLearner(weights, architecture, learnerSettings(recipe, stage.paths));
-  const settings = stepSettings(recipe, architecture);
+  const settings = { ...stepSettings(recipe, architecture), recorder: recorderOf(recipe) };
   // With accumulation, the sum of the gradients is kept while the next are made.
   const batches = Array.from({ length: Math.min(2, recipe.train.grad_accum_steps) }, (_, i) =>
     madeUp(i, { batchSize, side, boxes, classes: architecture.numClasses }),
@@ -48,12 +50,12 @@ async function probe({ recipe, architecture, batchSize, side, boxes, evaluation 
     meter.end();
     return meter.take()!;
   };
-  let { peakBytes } = await step(0);
-  let seconds = Number.POSITIVE_INFINITY;
-  for (let i = 1; i <= STEPS && !(seconds > SLOW_SECONDS && i > 1); i++) {
+  let [peakBytes, seconds] = [0, Number.POSITIVE_INFINITY];
+  const warmUp = WARM_UP[recipe.train.compile];
+  for (let i = 0; i <= warmUp || (i < warmUp + STEPS && seconds <= SLOW_SECONDS); i++) {
     const cost = await step(i);
     peakBytes = Math.max(peakBytes, cost.peakBytes);
-    seconds = Math.min(seconds, cost.seconds);
+    if (i >= warmUp) seconds = Math.min(seconds, cost.seconds);
   }
   const evaluationSeconds = evaluation ? await secondsOfEvaluation(learner, batches[0]!) : null;
   return { kind, images: batchSize * batches.length, seconds, peakBytes, baseBytes, evaluationSeconds };
