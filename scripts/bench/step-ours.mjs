@@ -12,7 +12,7 @@ import { trainStep } from "../../src/step/step.ts";
 import { rngFromSeed } from "../../src/util/random/rng.ts";
 
 const [batch, resolution] = process.argv.slice(2, 4).map(Number);
-const [mode, compile] = (process.argv[4] ?? "none").split("+");
+const [mode, ...more] = (process.argv[4] ?? "none").split("+");
 loadBackend();
 const architecture = { ...VARIANTS.nano, resolution, positionalEncodingSize: resolution / VARIANTS.nano.patchSize };
 const learner = createLearner(initialise(referenceKeys(architecture), 0, architecture), architecture, {
@@ -44,6 +44,7 @@ const settings = {
   accumulation: "mean",
   checkpointing: mode === "frozen" ? "none" : mode,
   recorder: compile ? createRecorder({ xla: compile === "xla" }) : undefined,
+  precision: more.includes("bf16") ? "bf16" : "none",
 };
 
 for await (const _ of createInterface({ input: process.stdin })) {

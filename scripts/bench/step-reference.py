@@ -20,7 +20,7 @@ from rfdetr.training.module_model import RFDETRModelModule
 from rfdetr.utilities.tensors import nested_tensor_from_tensor_list
 from types import SimpleNamespace
 
-batch, resolution = int(sys.argv[1]), int(sys.argv[2])
+batch, resolution, bf16 = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:] == ["reference-bf16"]
 torch.manual_seed(0)
 config = RFDETRNanoConfig(device="cpu", pretrain_weights=None, resolution=resolution)
 module = RFDETRModelModule(config, TrainConfig(dataset_dir="/nonexistent", output_dir="/tmp/unused", multi_scale=False, amp_dtype=None,
@@ -35,9 +35,19 @@ parameters = [p for group in optimizer.param_groups for p in group["params"]]
 images = [torch.randn(3, resolution, resolution) for _ in range(batch)]
 targets = [dict(boxes=torch.tensor([[0.2 + 0.05 * i, 0.5, 0.1, 0.2] for i in range(10)]), labels=torch.arange(10)) for _ in range(batch)]
 
+def in_float32(outputs):
+    if isinstance(outputs, torch.Tensor):
+        return outputs.float() if outputs.is_floating_point() else outputs
+    if isinstance(outputs, dict):
+        return {key: in_float32(value) for key, value in outputs.items()}
+    return [in_float32(value) for value in outputs] if isinstance(outputs, (list, tuple)) else outputs
+
+
 for step, _ in enumerate(sys.stdin, 1):
     started, busy = time.perf_counter(), time.process_time()
-    losses = criterion(model(nested_tensor_from_tensor_list(images), targets), targets)
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        outputs = model(nested_tensor_from_tensor_list(images), targets)
+    losses = criterion(in_float32(outputs), targets)
     total = sum(losses[k] * w for k, w in criterion.weight_dict.items() if k in losses)
     optimizer.zero_grad()
     total.backward()

@@ -2,8 +2,8 @@
 // moving average; all take turns on the same machine, for each number of threads and size of batch.
 // Usage: npm run bench:step -- [--python PATH] [--steps 10] [--batch 1,4] [--threads 1,2] [--modes kernels,plain] [--resolution 384]
 // PATH (or RFDETR_PYTHON) is a Python that has rfdetr[train] 1.11.2; without one only our own step is timed. Without --threads each takes
-// its default. Modes: `kernels` (default), `plain` without the kernels of our own, `frozen` with a frozen encoder; with `+graph` after it,
-// recorded and replayed.
+// its default. Modes: `kernels` (default), `plain` without the kernels of our own, `frozen` with a frozen encoder, `bf16`; after it `+graph`,
+// recorded and replayed, and `+bf16`. Those in bf16 are compared with the reference under autocast, its losses in float32.
 
 import { parseArgs } from "node:util";
 import { gigabytes, here, limited, machine, ourStepper, seconds, stepper, summarise, takeTurns } from "./stepper.mjs";
@@ -24,12 +24,15 @@ const [batches, threadCounts, modes] = [values.batch, values.threads, values.mod
 function steppersOf(batch, threads) {
   const env = limited(threads);
   const ours = modes.map((mode) => {
-    const [kind, compile] = mode.split("+");
+    const [kind, ...more] = mode.split("+");
     const own = kind === "plain" ? { ...env, RFDETR_KERNELS: "off" } : env;
     const trains = kind === "frozen" ? "frozen" : "none";
-    return [mode, ourStepper(batch, resolution, compile ? `${trains}+${compile}` : trains, own)];
+    if (kind === "bf16") more.unshift(kind);
+    return [mode, ourStepper(batch, resolution, [trains, ...more].join("+"), own)];
   });
-  const reference = python && [["reference", stepper(python, [here("step-reference.py"), batch, resolution], env)]];
+  const theirs = modes.some((mode) => mode.includes("bf16")) ? ["reference", "reference-bf16"] : ["reference"];
+  const reference =
+    python && theirs.map((name) => [name, stepper(python, [here("step-reference.py"), batch, resolution, name], env)]);
   return Object.fromEntries([...ours, ...(reference ?? [])]);
 }
 
@@ -38,13 +41,15 @@ console.log(machine());
 for (const threads of threadCounts)
   for (const batch of batches) {
     const results = await takeTurns(steppersOf(batch, threads), { warmUp: 3, rounds: Number(values.steps) });
-    const reference = results.reference && summarise(results.reference);
+    const ofName = (name) => results[name] && summarise(results[name]);
+    const [float32, bf16] = [ofName("reference"), ofName("reference-bf16")];
     console.log(`\nbatch ${batch}, threads: ${threads}`);
     for (const [name, list] of Object.entries(results)) {
       const { median, least, most, peak, processor } = summarise(list);
-      const ratio = (value, of) => (reference && list !== results.reference ? ` (${(value / of).toFixed(2)})` : "");
+      const reference = name.includes("bf16") ? bf16 : float32;
+      const ratio = (value, of) => (reference && !name.startsWith("reference") ? ` (${(value / of).toFixed(2)})` : "");
       console.log(
-        `${name.padEnd(13)}  ${seconds(median)}${ratio(median, reference?.median)}, ${seconds(least)} to ${seconds(most)}; ` +
+        `${name.padEnd(14)}  ${seconds(median)}${ratio(median, reference?.median)}, ${seconds(least)} to ${seconds(most)}; ` +
           `processor ${seconds(processor)}${ratio(processor, reference?.processor)}; ` +
           `peak ${gigabytes(peak)}${ratio(peak, reference?.peak)}`,
       );

@@ -14,11 +14,13 @@
       "target_name": "kernels",
       "sources": [
         "kernels/activation.cc",
+        "kernels/affine.cc",
         "kernels/addon.cc",
         "kernels/attention.cc",
         "kernels/deformable.cc",
         "kernels/kernel.cc",
         "kernels/kernels.cc",
+        "kernels/narrowAttention.cc",
         "kernels/norm.cc",
         "kernels/optimiser.cc",
         "kernels/parallel.cc",

@@ -2,7 +2,7 @@
 
 import { createRequire } from "node:module";
 import util from "node:util";
-import type * as tf from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
 import { UserError } from "../util/errors.ts";
 import { setupInvocation, setupWith } from "./libtensorflow.ts";
 import { ownAddon } from "./ownAddon.ts";
@@ -40,10 +40,11 @@ export type NodeBackend = {
   getInputTensorIds(tensors: tf.Tensor[]): number[];
   createOutputTensor(metadata: NativeTensor): tf.Tensor;
   /** What is known of a tensor's data; `values` until its first use. */
-  tensorMap: { get(dataId: object): { values: unknown; dtype: number } };
+  tensorMap: {
+    get(dataId: object): { values: unknown; dtype: number };
+    set(dataId: object, data: NativeTensor & { values: null; refCount: number }): void;
+  };
   move(dataId: object, ...rest: unknown[]): void;
-  executeSingleOutput(name: string, attributes: Attribute[], inputs: tf.Tensor[]): tf.Tensor;
-  executeMultipleOutputs(name: string, attributes: Attribute[], inputs: tf.Tensor[], outputs: number): tf.Tensor[];
   readSync(dataId: object): tf.TypedArray;
 };
 
@@ -124,7 +125,7 @@ export type AttributeValue =
   | boolean
   | string
   | { float: number }
-  | { type: "float" | "int32" | "int64" | "bool" }
+  | { type: "float" | "bfloat16" | "int32" | "int64" | "bool" }
   | { shape: number[] }
   | { ints: number[] };
 
@@ -133,8 +134,7 @@ export type AttributeValue =
  * Output element types follow TensorFlow; the result is tracked by `tf.tidy` like any tensor.
  */
 export function rawOp(name: string, attributes: Record<string, AttributeValue>, inputs: tf.Tensor[]): tf.Tensor {
-  const backend = loadBackend();
-  return backend.executeSingleOutput(name, encode(backend, attributes), inputs);
+  return rawOps(name, attributes, inputs, 1)[0]!;
 }
 
 /** As `rawOp`, for an operation with several outputs. */
@@ -145,7 +145,28 @@ export function rawOps(
   outputs: number,
 ): tf.Tensor[] {
   const backend = loadBackend();
-  return backend.executeMultipleOutputs(name, encode(backend, attributes), inputs, outputs);
+  const ids = backend.getInputTensorIds(inputs);
+  return backend.binding.executeOp(name, encode(backend, attributes), ids, outputs).map(outputTensor);
+}
+
+/** A tensor of the binding as one of tfjs. */
+export function outputTensor(made: NativeTensor): tf.Tensor {
+  return made.dtype === BFLOAT16 ? bfloat16Tensor(made) : loadBackend().createOutputTensor(made);
+}
+
+/** TensorFlow's number of the element type bfloat16, which tfjs does not know. */
+const BFLOAT16 = 14;
+
+/** tfjs' functions refuse it, because it is called a tensor of strings, as resources are; the binding refuses to read it. */
+function bfloat16Tensor(made: NativeTensor): tf.Tensor {
+  const dataId = {};
+  loadBackend().tensorMap.set(dataId, { ...made, values: null, refCount: 1 });
+  return tf.engine().makeTensorFromTensorInfo({ dataId, shape: made.shape, dtype: "string" });
+}
+
+/** Whether a tensor's elements are bfloat16. */
+export function isBfloat16({ dtype, dataId }: tf.Tensor): boolean {
+  return dtype === "string" && loadBackend().tensorMap.get(dataId).dtype === BFLOAT16;
 }
 
 /**
@@ -158,8 +179,14 @@ export function readNow(tensor: tf.Tensor): tf.TypedArray {
 
 function encode(backend: NodeBackend, attributes: Record<string, AttributeValue>): Attribute[] {
   const { binding } = backend;
-  const types = { float: "TF_FLOAT", int32: "TF_INT32", int64: "TF_INT64", bool: "TF_BOOL" } as const;
-  const kind = (name: string) => binding[name] as number;
+  const types = {
+    float: "TF_FLOAT",
+    bfloat16: "TF_BFLOAT16",
+    int32: "TF_INT32",
+    int64: "TF_INT64",
+    bool: "TF_BOOL",
+  } as const;
+  const kind = (name: string) => (name === "TF_BFLOAT16" ? BFLOAT16 : (binding[name] as number));
   return Object.entries(attributes).map(([name, value]) => {
     if (typeof value === "number") return { name, type: kind("TF_ATTR_INT"), value };
     if (typeof value === "boolean") return { name, type: kind("TF_ATTR_BOOL"), value };

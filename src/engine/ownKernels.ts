@@ -4,13 +4,18 @@
 import { createRequire } from "node:module";
 import { loadBackend } from "./backend.ts";
 
-let found: boolean | undefined;
+let found: "none" | "float32" | "bf16" | undefined;
 let plain = 0;
 
 /** Whether our operations can be called now: they are built, the device is the processor, and RFDETR_KERNELS is not "off". */
 export function hasKernels(): boolean {
   found ??= load();
-  return found && plain === 0;
+  return found !== "none" && plain === 0;
+}
+
+/** Whether those that take bfloat16 can be called, too. */
+export function hasBf16Kernels(): boolean {
+  return hasKernels() && found === "bf16";
 }
 
 /** Run `f` with TensorFlow's own operations only. */
@@ -23,12 +28,12 @@ export function withPlainOperations<T>(f: () => T): T {
   }
 }
 
-function load(): boolean {
-  if (loadBackend().isUsingGpuDevice || process.env.RFDETR_KERNELS === "off") return false;
+function load(): "none" | "float32" | "bf16" {
+  if (loadBackend().isUsingGpuDevice || process.env.RFDETR_KERNELS === "off") return "none";
   try {
-    createRequire(import.meta.url)("@tensorflow/tfjs-node-gpu/lib/napi-v8/rfdetr_kernels.node");
-    return true;
+    const addon: unknown = createRequire(import.meta.url)("@tensorflow/tfjs-node-gpu/lib/napi-v8/rfdetr_kernels.node");
+    return (addon as { bf16?: boolean }).bf16 ? "bf16" : "float32";
   } catch {
-    return false; // the engine was set up by other means
+    return "none"; // the engine was set up by other means
   }
 }

@@ -3,7 +3,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { EPSILON } from "../architecture/facts.ts";
 import type { Architecture } from "../architecture/variants.ts";
-import { gelu } from "../ops/activation.ts";
 import { type Attention, attention } from "../ops/attention.ts";
 import { broadcastTo } from "../ops/broadcast.ts";
 import { patchEmbedding } from "../ops/conv.ts";
@@ -113,7 +112,7 @@ function block(
     const joined = sequences === undefined ? normalised : tf.reshape(normalised, [sequences, -1, width]);
     const attended = attention(weights, { queryKey: joined, value: joined }, heads);
     const y = residual(x, tf.reshape(attended, [windows, tokens, width]), layerScale1, keep[0]);
-    const hidden = gelu(linear(mlp.fc1, layerNorm(norm2, y, EPSILON.encoder)));
+    const hidden = linear(mlp.fc1, layerNorm(norm2, y, EPSILON.encoder), { activation: "gelu" });
     return residual(y, linear(mlp.fc2, hidden), layerScale2, keep[1]);
   });
 }

@@ -7,7 +7,7 @@ import type { Architecture } from "../architecture/variants.ts";
 import { type Attention, attention } from "../ops/attention.ts";
 import { broadcastTo } from "../ops/broadcast.ts";
 import { type DeformableAttention, deformableAttention, type MapSize } from "../ops/deformable.ts";
-import { type Linear, linear } from "../ops/linear.ts";
+import { type Linear, linear, preciseLinear } from "../ops/linear.ts";
 import { layerNorm, type Norm } from "../ops/norm.ts";
 import { type Block, keepAll, type recompute } from "../ops/recompute.ts";
 import { mlp } from "./heads/layers.ts";
@@ -123,7 +123,11 @@ function feedForward(linear1: Linear, linear2: Linear, x: tf.Tensor, run: typeof
   const size = Math.ceil(rows / Math.ceil((rows * linear1.weight.shape[1]!) / MOST_HIDDEN));
   const sizes = Array.from({ length: Math.ceil(rows / size) }, (_, i) => Math.min(size, rows - i * size));
   const feed = (part: tf.Tensor) =>
-    run((queries) => linear(linear2, linear(linear1, queries!, "relu")), { inputs: [part] }, { linear1, linear2 });
+    run(
+      (queries) => linear(linear2, linear(linear1, queries!, { activation: "relu" })),
+      { inputs: [part] },
+      { linear1, linear2 },
+    );
   if (sizes.length === 1) return feed(x);
   const parts = tf.split(tf.reshape(x, [rows, dim]), sizes);
   return tf.reshape(tf.concat(parts.map(feed)), x.shape);
@@ -153,6 +157,6 @@ export function sineEmbedding(boxes: tf.Tensor, dim: number): tf.Tensor {
     }
   }
   return tf.tidy(() =>
-    tf.sin(linear({ weight: tf.tensor2d(frequencies, [4, 4 * dim]), bias: tf.tensor1d(phases) }, boxes)),
+    tf.sin(preciseLinear({ weight: tf.tensor2d(frequencies, [4, 4 * dim]), bias: tf.tensor1d(phases) }, boxes)),
   );
 }

@@ -2,6 +2,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { Architecture } from "../architecture/variants.ts";
+import { type Precision, withPrecision } from "../ops/bf16/precision.ts";
 import { broadcastTo } from "../ops/broadcast.ts";
 import type { MapSize } from "../ops/deformable.ts";
 import { offTape } from "../ops/differentiable.ts";
@@ -37,6 +38,8 @@ export type ForwardOptions = {
   padding?: Padding | undefined;
   dropPath?: tf.Tensor[][] | undefined;
   checkpointing?: Checkpointing | undefined;
+  /** What products are computed in; default float32. */
+  precision?: Precision | undefined;
 };
 
 /**
@@ -48,16 +51,17 @@ export function rfdetr(
   weights: RfdetrWeights,
   architecture: Architecture,
   images: tf.Tensor4D,
-  { training, padding, dropPath, checkpointing = "none" }: ForwardOptions,
+  { training, padding, dropPath, checkpointing = "none", precision = "none" }: ForwardOptions,
 ): Detections {
-  return tf.tidy(() => {
+  const run = () => {
     const features = backbone(weights.backbone, architecture, images, {
       dropPath: training ? dropPath : undefined,
       recomputeBlocks: checkpointing === "backbone" || checkpointing === "all",
     });
     const maps = projector(weights.projector, architecture, features);
     return detect(weights, architecture, maps, { training, padding, checkpointing });
-  });
+  };
+  return tf.tidy(() => withPrecision(precision, run));
 }
 
 /** The part behind the projector. maps: [batch, rows, columns, dim] a level. */

@@ -6,7 +6,7 @@ import { EPSILON, PROPOSAL } from "../architecture/facts.ts";
 import type { MapSize } from "../ops/deformable.ts";
 import { offTape } from "../ops/differentiable.ts";
 import { gatherRows } from "../ops/gather.ts";
-import { groupedLinear, type Linear } from "../ops/linear.ts";
+import { groupedLinear, type Linear, preciseGroupedLinear } from "../ops/linear.ts";
 import { layerNorm, type Norm } from "../ops/norm.ts";
 import { type Block, keepAll, type recompute } from "../ops/recompute.ts";
 import { applyDelta, groupedMlp, type TwoStageHeads } from "./heads/layers.ts";
@@ -82,13 +82,13 @@ export function selectProposals(
   // Ranking is not differentiable, so it runs off the tape; only what was selected is computed again on it.
   const indices = offTape(() => {
     const hidden = hiddenOf(tf.expandDims(flat, 0)); // [groups, batch * tokens, dim]
-    const scores = tf.reshape(tf.max(groupedLinear(heads.twoStageClass, hidden), -1), [groups, batch, tokens]);
+    const scores = tf.reshape(tf.max(preciseGroupedLinear(heads.twoStageClass, hidden), -1), [groups, batch, tokens]);
     const firstToken = tf.reshape(tf.range(0, batch * tokens, tokens, "int32"), [1, batch, 1]);
     return tf.add(tf.topk(scores, count, true).indices, firstToken); // [groups, batch, count], rows of `flat`
   });
   const selected = tf.reshape(gatherRows(flat, indices), [groups, batch * count, dim]);
   const hidden = run(hiddenOf as Block, { inputs: [selected] }, weights) as tf.Tensor3D;
-  const logits = groupedLinear(heads.twoStageClass, hidden);
+  const logits = preciseGroupedLinear(heads.twoStageClass, hidden);
   const box = (x: tf.Tensor) => groupedMlp(heads.twoStageBox, x as tf.Tensor3D);
   const deltas = run(box as Block, { inputs: [hidden] }, heads.twoStageBox);
   const anchors = tf.reshape(gatherRows(tf.reshape(proposals, [batch * tokens, 4]), indices), [

@@ -11,16 +11,23 @@ export function gelu(x: tf.Tensor): tf.Tensor {
     { x },
     (save) => {
       save(x);
-      return hasKernels() ? rawOp("RfGelu", {}, [x]) : tf.mul(x, normalCdf(x));
+      return hasKernels() ? rawOp("RfGelu", {}, [x]) : plainGelu(x);
     },
     (dy, [saved]) => ({
-      x: () => {
-        if (hasKernels()) return rawOp("RfGeluGrad", {}, [saved!, dy]);
-        const density = tf.mul(tf.exp(tf.mul(tf.square(saved!), -0.5)), 1 / Math.sqrt(2 * Math.PI));
-        return tf.mul(dy, tf.add(normalCdf(saved!), tf.mul(saved!, density)));
-      },
+      x: () => (hasKernels() ? rawOp("RfGeluGrad", {}, [saved!, dy]) : plainGeluGradient(saved!, dy)),
     }),
   );
+}
+
+/** x * Phi(x). Off the tape. */
+export function plainGelu(x: tf.Tensor): tf.Tensor {
+  return tf.mul(x, normalCdf(x));
+}
+
+/** Off the tape. */
+export function plainGeluGradient(x: tf.Tensor, dy: tf.Tensor): tf.Tensor {
+  const density = tf.mul(tf.exp(tf.mul(tf.square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+  return tf.mul(dy, tf.add(normalCdf(x), tf.mul(x, density)));
 }
 
 function normalCdf(x: tf.Tensor): tf.Tensor {

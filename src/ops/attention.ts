@@ -3,6 +3,10 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { rawOp } from "../engine/backend.ts";
 import { hasKernels } from "../engine/ownKernels.ts";
+import { bf16DotProduct } from "./bf16/attention.ts";
+import { narrowed } from "./bf16/linear.ts";
+import { precisionNow } from "./bf16/precision.ts";
+import { concatAny, sliceAny } from "./bf16/tensors.ts";
 import { differentiable } from "./differentiable.ts";
 import { type Linear, linear } from "./linear.ts";
 
@@ -19,9 +23,13 @@ export function attention(
   heads: number,
 ): tf.Tensor {
   return tf.tidy(() => {
-    const q = linear(query, queryKey);
-    const k = linear(key, queryKey);
-    const v = linear(value, values);
+    const bf16 = precisionNow() === "bf16";
+    const from = bf16 ? narrowed(queryKey) : queryKey;
+    const fromValues = values === queryKey ? from : values;
+    const q = linear(query, from, { narrow: true });
+    const k = linear(key, from, { narrow: true });
+    const v = linear(value, fromValues, { narrow: true });
+    if (bf16) return linear(output, bf16DotProduct(q, k, v, { heads, inParts }));
     return linear(output, scaledDotProduct(q, k, v, heads));
   });
 }
@@ -91,8 +99,8 @@ function inParts(tensors: tf.Tensor[], scores: number, f: (...parts: Parts) => t
     const parts: tf.Tensor[][] = [];
     for (let from = 0; from < sequences; from += size) {
       const count = Math.min(size, sequences - from);
-      parts.push(tf.tidy(() => f(...(tensors.map((x) => tf.slice(x, from, count)) as Parts))));
+      parts.push(tf.tidy(() => f(...(tensors.map((x) => sliceAny(x, from, count)) as Parts))));
     }
-    return parts[0]!.map((_, i) => tf.concat(parts.map((part) => part[i]!)));
+    return parts[0]!.map((_, i) => concatAny(parts.map((part) => part[i]!)));
   });
 }

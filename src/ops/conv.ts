@@ -1,6 +1,8 @@
 // Convolutions in NHWC.
 
 import * as tf from "@tensorflow/tfjs-core";
+import { bf16Conv2d } from "./bf16/conv.ts";
+import { precisionNow } from "./bf16/precision.ts";
 import { type Linear, linear, project } from "./linear.ts";
 
 /**
@@ -10,10 +12,13 @@ import { type Linear, linear, project } from "./linear.ts";
 export function conv(filter: tf.Tensor, x: tf.Tensor4D, stride = 1): tf.Tensor4D {
   const [kernel, , input, out] = filter.shape as [number, number, number, number];
   if (kernel === 1 && stride === 1) return project(tf.reshape(filter, [input, out]), x) as tf.Tensor4D;
-  if (stride === 1) return tf.conv2d(x, filter as tf.Tensor4D, 1, "same");
+  const bf16 = precisionNow() === "bf16";
+  if (stride === 1)
+    return bf16 ? (bf16Conv2d(filter, x, 1, "SAME") as tf.Tensor4D) : tf.conv2d(x, filter as tf.Tensor4D, 1, "same");
   const pad = Math.floor(kernel / 2); // TensorFlow's "same" pads an even input on one side only when the stride is 2
   return tf.tidy(() => {
     const padded = tf.pad(x, [[0, 0], [pad, pad], [pad, pad], [0, 0]]); // biome-ignore format: one pair an axis
+    if (bf16) return bf16Conv2d(filter, padded, stride, "VALID") as tf.Tensor4D;
     return tf.conv2d(padded, filter as tf.Tensor4D, stride, "valid");
   });
 }

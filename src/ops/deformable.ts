@@ -6,7 +6,7 @@ import { rawOp, rawOps } from "../engine/backend.ts";
 import { hasKernels } from "../engine/ownKernels.ts";
 import { differentiable } from "./differentiable.ts";
 import { gatherRows, scatterSum } from "./gather.ts";
-import { type Linear, linear } from "./linear.ts";
+import { type Linear, linear, preciseLinear } from "./linear.ts";
 
 export type DeformableAttention = {
   samplingOffsets: Linear;
@@ -45,8 +45,15 @@ export function deformableAttention(
   return tf.tidy(() => {
     const projected = linear(weights.value, memory);
     const value = keep ? tf.mul(projected, keep) : projected;
-    const offsets = tf.reshape(linear(weights.samplingOffsets, query), [batch, queries, heads, levels, points, 2]);
-    const scores = tf.reshape(linear(weights.attentionWeights, query), [batch, queries, heads, levels * points]);
+    const offsets = tf.reshape(preciseLinear(weights.samplingOffsets, query), [
+      batch,
+      queries,
+      heads,
+      levels,
+      points,
+      2,
+    ]);
+    const scores = tf.reshape(preciseLinear(weights.attentionWeights, query), [batch, queries, heads, levels * points]);
     const attention = tf.softmax(scores);
     const boxes = tf.reshape(referencePoints, [batch, queries, 1, levels, 1, 4]);
     const [centre, extent] = tf.split(boxes, 2, -1) as [tf.Tensor, tf.Tensor];

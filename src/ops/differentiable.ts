@@ -5,6 +5,7 @@
 // needed, and both are released as soon as they have been used.
 
 import * as tf from "@tensorflow/tfjs-core";
+import { asFloat32 } from "./bf16/tensors.ts";
 
 type Saved = tf.Tensor[];
 type GradientMap = Record<string, () => tf.Tensor>;
@@ -148,7 +149,7 @@ function backpropagate(
     if (needed[i] && dys.some((dy) => dy !== null)) {
       for (const [x, dx] of inputGradients(node, dys, fromLeaf)) {
         const sum = gradients.get(x.id);
-        gradients.set(x.id, sum ? tf.add(sum, dx) : dx);
+        gradients.set(x.id, sum ? added(sum, dx) : dx);
         if (sum) {
           sum.dispose();
           dx.dispose();
@@ -163,6 +164,11 @@ function backpropagate(
     releaseSaved([node]);
   }
   return leaves.map(({ id }) => gradients.get(id));
+}
+
+/** The sum of two gradients of a tensor; of two in bfloat16 it is float32, so that nothing is lost by more of them. */
+function added(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
+  return tf.tidy(() => tf.add(asFloat32(a), asFloat32(b)));
 }
 
 function inputGradients(

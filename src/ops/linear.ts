@@ -1,7 +1,11 @@
-// Affine maps over the last axis, plain and stacked.
+// Affine maps over the last axis, plain and stacked, in the precision of the moment (`withPrecision`).
 
 import * as tf from "@tensorflow/tfjs-core";
 import { rawOp } from "../engine/backend.ts";
+import { gelu } from "./activation.ts";
+import type { Activation } from "./bf16/affine.ts";
+import { bf16GroupedLinear, bf16Linear, widened } from "./bf16/linear.ts";
+import { precisionNow } from "./bf16/precision.ts";
 import { differentiable } from "./differentiable.ts";
 
 /** weight: [in, out]; bias: [out]. */
@@ -13,8 +17,24 @@ function matMul2d(a: tf.Tensor, b: tf.Tensor, { transposeA = false, transposeB =
   return rawOp("MatMul", { ...FLOAT, transpose_a: transposeA, transpose_b: transposeB }, [a, b]);
 }
 
-/** Affine map over the last axis, rectified where asked. x: [..., in] -> [..., out]. */
-export function linear({ weight, bias }: Linear, x: tf.Tensor, activation?: "relu"): tf.Tensor {
+type LinearOptions = {
+  activation?: Activation;
+  /** The result stays in bfloat16 where it is computed so: the next operation takes that. With an activation it always does. */
+  narrow?: boolean;
+};
+
+/** Affine map over the last axis, with an activation where asked. x: [..., in] -> [..., out]. */
+export function linear(layer: Linear, x: tf.Tensor, { activation, narrow }: LinearOptions = {}): tf.Tensor {
+  if (precisionNow() === "bf16") return bf16Linear(layer, x, { activation, narrow });
+  return activation === "gelu" ? gelu(floatLinear(layer, x)) : floatLinear(layer, x, activation);
+}
+
+/** `linear` in float32 whatever the precision, for numbers that eight bits do not do for. */
+export function preciseLinear(layer: Linear, x: tf.Tensor): tf.Tensor {
+  return floatLinear(layer, widened(x));
+}
+
+function floatLinear({ weight, bias }: Linear, x: tf.Tensor, activation?: "relu"): tf.Tensor {
   const [input, out] = weight.shape as [number, number];
   return differentiable(
     { x, weight, bias },
@@ -42,6 +62,7 @@ export function linear({ weight, bias }: Linear, x: tf.Tensor, activation?: "rel
 
 /** Linear map over the last axis without a bias. x: [..., in], weight: [in, out] -> [..., out]. */
 export function project(weight: tf.Tensor, x: tf.Tensor): tf.Tensor {
+  if (precisionNow() === "bf16") return bf16Linear({ weight }, x);
   const [input, out] = weight.shape as [number, number];
   return differentiable(
     { x, weight },
@@ -61,6 +82,11 @@ export function project(weight: tf.Tensor, x: tf.Tensor): tf.Tensor {
 }
 
 /** One affine map a group. weight: [groups, in, out], bias: [groups, out]; x: [groups, rows, in] -> [groups, rows, out]. */
-export function groupedLinear({ weight, bias }: Linear, x: tf.Tensor3D): tf.Tensor3D {
+export function groupedLinear(layer: Linear, x: tf.Tensor3D): tf.Tensor3D {
+  return precisionNow() === "bf16" ? (bf16GroupedLinear(layer, x) as tf.Tensor3D) : preciseGroupedLinear(layer, x);
+}
+
+/** `groupedLinear` in float32 whatever the precision. */
+export function preciseGroupedLinear({ weight, bias }: Linear, x: tf.Tensor3D): tf.Tensor3D {
   return tf.tidy(() => tf.add(tf.matMul(x, weight as tf.Tensor3D), tf.expandDims(bias, 1)));
 }

@@ -20,7 +20,7 @@ beforeAll(() => {
 describe("hand-derived gradients agree with finite differences", () => {
   const cases: [string, (...inputs: tf.Tensor[]) => tf.Tensor, number[][]][] = [
     ["linear", (x, weight, bias) => linear({ weight: weight!, bias: bias! }, x!), [[2, 3, 5], [5, 7], [7]]],
-    ["linear with relu", (x, weight, bias) => linear({ weight: weight!, bias: bias! }, x!, "relu"), [[2, 3, 5], [5, 7], [7]]],
+    ["linear with relu", (x, weight, bias) => linear({ weight: weight!, bias: bias! }, x!, { activation: "relu" }), [[2, 3, 5], [5, 7], [7]]],
     ["project", (x, weight) => project(weight!, x!), [[2, 3, 5], [5, 7]]],
     ["groupedLinear", (x, weight, bias) => groupedLinear({ weight: weight!, bias: bias! }, x as tf.Tensor3D), [[3, 2, 5], [3, 5, 7], [3, 7]]],
     ["layerNorm", (x, weight, bias) => layerNorm({ weight: weight!, bias: bias! }, x!, 1e-6), [[2, 3, 7], [7], [7]]],

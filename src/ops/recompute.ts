@@ -3,6 +3,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { flatten } from "../util/tree.ts";
+import { precisionNow, withPrecision } from "./bf16/precision.ts";
 import { differentiable, vectorJacobian } from "./differentiable.ts";
 
 /** A part of the network as a function of tensors. */
@@ -21,6 +22,7 @@ export function recompute(
 ): tf.Tensor {
   const variables = flatten<tf.Tensor>(weights).filter(([, leaf]) => leaf instanceof tf.Variable);
   const named: [string, tf.Tensor][] = [...variables, ...inputs.map((x, i): [string, tf.Tensor] => [`input ${i}`, x])];
+  const precision = precisionNow();
   return differentiable(
     Object.fromEntries(named),
     (save) => {
@@ -29,7 +31,7 @@ export function recompute(
     },
     (dy, saved) => {
       const leaves = [...variables.map(([, variable]) => variable), ...saved.slice(0, inputs.length)];
-      const gradients = vectorJacobian(leaves, () => block(...saved), dy);
+      const gradients = vectorJacobian(leaves, () => withPrecision(precision, () => block(...saved)), dy);
       return Object.fromEntries(named.map(([name], i) => [name, () => gradients[i] ?? tf.zerosLike(leaves[i]!)]));
     },
   );

@@ -6,13 +6,12 @@ import type { Batch } from "../data/batch/batch.ts";
 import type { Recorder } from "../engine/recording/recorder.ts";
 import type { StackedOutputs } from "../loss/outputs.ts";
 import { matchTargets } from "../loss/pairs.ts";
-import type { Checkpointing } from "../model/rfdetr.ts";
 import type { Recording } from "../ops/differentiable.ts";
 import { backward, type Gradients, type LossInputs, lossGradients } from "./backward.ts";
-import { type ForwardInputs, forward } from "./forward.ts";
+import { type ForwardInputs, forward, type NetworkOptions } from "./forward.ts";
 import type { Learner } from "./learner.ts";
 
-export type BatchOptions = { recorder: Recorder; checkpointing: Checkpointing | undefined };
+export type BatchOptions = NetworkOptions & { recorder: Recorder };
 
 /** All that a batch's stages take from the host before them. */
 export type BatchInputs = ForwardInputs & { scalars: LossInputs };
@@ -22,12 +21,12 @@ export async function batchGradients(
   learner: Learner,
   { targets }: Batch,
   { scalars, ...inputs }: BatchInputs,
-  { recorder, checkpointing }: BatchOptions,
+  { recorder, checkpointing, precision }: BatchOptions,
 ): Promise<{ gradients: Gradients; table: tf.Tensor }> {
-  const network = recorder.chain("network", { parts: 2, key: checkpointing ?? "none" });
+  const network = recorder.chain("network", { parts: 2, key: `${checkpointing ?? "none"} ${precision ?? "none"}` });
   let recording: Recording<StackedOutputs> | undefined; // none where the chain is replayed
   const outputs = await network.part({ weights: learner.weights, ...inputs }, () => {
-    recording = forward(learner, inputs, { checkpointing });
+    recording = forward(learner, inputs, { checkpointing, precision });
     return recording.result;
   });
   try {

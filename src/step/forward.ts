@@ -5,6 +5,7 @@ import type { Batch } from "../data/batch/batch.ts";
 import { type StackedOutputs, stack } from "../loss/outputs.ts";
 import type { Padding } from "../model/padding.ts";
 import { type Checkpointing, rfdetr } from "../model/rfdetr.ts";
+import type { Precision } from "../ops/bf16/precision.ts";
 import { type Recording, recorded } from "../ops/differentiable.ts";
 import { resizeBilinear } from "../ops/resize.ts";
 import type { Learner } from "./learner.ts";
@@ -27,13 +28,16 @@ export function uploadImages({ images, shape }: Batch, side: number | undefined)
   return resized;
 }
 
+/** How the network is computed. */
+export type NetworkOptions = { checkpointing?: Checkpointing | undefined; precision?: Precision | undefined };
+
 /** Outputs of all layers and query groups, and the way back from them to the weights. */
 export function forward(
   { weights, architecture }: Learner,
   { images, padding, dropPath }: ForwardInputs,
-  { checkpointing }: { checkpointing: Checkpointing | undefined },
+  { checkpointing, precision }: NetworkOptions,
 ): Recording<StackedOutputs> {
   return recorded(() =>
-    stack(rfdetr(weights, architecture, images, { training: true, padding, dropPath, checkpointing })),
+    stack(rfdetr(weights, architecture, images, { training: true, padding, dropPath, checkpointing, precision })),
   );
 }

@@ -59,6 +59,8 @@ const CASES: [string, Partial<StepSettings>, { padded?: boolean; batches?: numbe
   ["with accumulation, and histograms of the gradients", { histogramsEvery: 2 }, { batches: 2 }],
   ["with gradient checkpointing and dropped blocks", { checkpointing: "all", dropPath: { rates: blockRates(0.5, TINY), seed: 1 } }, {}],
   ["of padded images, with a frozen encoder", {}, { padded: true, frozen: true }],
+  ["in bfloat16", { precision: "bf16" }, {}],
+  ["in bfloat16, with gradient checkpointing and accumulation", { precision: "bf16", checkpointing: "all" }, { batches: 2 }],
   ["of several sizes", { sides: [TINY.resolution, 2 * TINY.resolution] }, { to: 7 }],
 ]; // biome-ignore format: a case a line
 

@@ -10,6 +10,7 @@ import { dropPathMasks } from "../model/dropPath.ts";
 import { uploadPadding } from "../model/padding.ts";
 import { levelSizes } from "../model/projector.ts";
 import type { Checkpointing } from "../model/rfdetr.ts";
+import type { Precision } from "../ops/bf16/precision.ts";
 import type { Histogram } from "../util/histogram.ts";
 import { rngFromSeed } from "../util/random/rng.ts";
 import { accumulate, type Gradients } from "./backward.ts";
@@ -33,6 +34,8 @@ export type StepSettings = {
   accumulation: "mean" | "whole";
   /** Activations that are computed again in the backward pass; default none. */
   checkpointing?: Checkpointing | undefined;
+  /** What products are computed in; default float32. */
+  precision?: Precision | undefined;
   /** Multi-scale training per batch: the images of a step are resized to one of these sides, in pixels. */
   sides?: readonly number[] | undefined;
   /** Stochastic depth: the rate of each encoder block; what is dropped follows from the seed and the step. */
@@ -61,13 +64,13 @@ export async function computeStep(
   { batches, step }: StepInput,
 ): Promise<ComputedStep> {
   const { decLayers } = learner.architecture;
-  const { checkpointing, accumulation, histogramsEvery, recorder = EAGER } = settings;
+  const { checkpointing, precision, accumulation, histogramsEvery, recorder = EAGER } = settings;
   let gradients: Gradients = new Map();
   const tables: tf.Tensor[] = [];
   for (const [i, batch] of batches.entries()) {
     const inputs = batchInputs(learner, settings, { batches, step, batch, place: i });
     const found = await recorder.settle(
-      () => batchGradients(learner, batch, inputs, { recorder, checkpointing }),
+      () => batchGradients(learner, batch, inputs, { recorder, checkpointing, precision }),
       ({ gradients: mine, table }) => tf.dispose([...mine.values(), table]),
     );
     gradients = accumulate(gradients, found.gradients);

@@ -1,23 +1,13 @@
-// GELU with the exact error function: x * Phi(x), Phi the distribution function of the normal distribution, and its gradient.
+// GELU and its gradient.
 
+#include "gelu.h"
 #include "kernel.h"
 #include "kernels.h"
-#include "lanes.h"
 #include "parallel.h"
 
 namespace {
 
-constexpr float kRootHalf = 0.70710678f;
-constexpr float kDensity = 0.39894228f; // 1 / sqrt(2 pi)
 constexpr int64_t kGrain = 1024; // in Lanes
-
-INLINE Lanes gelu(Lanes x) { return x * (error_function(x * kRootHalf) * 0.5f + 0.5f); }
-
-INLINE Lanes gelu_gradient(Lanes x, Lanes dy) {
-  const Lanes distribution = error_function(x * kRootHalf) * 0.5f + 0.5f;
-  const Lanes density = exponential(x * x * -0.5f) * kDensity;
-  return dy * (distribution + x * density);
-}
 
 FOR_EACH_PROCESSOR void apply(const float* x, float* y, int64_t size, int64_t begin, int64_t end) {
   for (int64_t i = begin * kLanes; i < end * kLanes; i += kLanes) {

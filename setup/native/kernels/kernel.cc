@@ -12,6 +12,8 @@ struct Status {
   }
 };
 
+std::string typed(const std::string& name) { return name.find(':') == std::string::npos ? name + ": float" : name; }
+
 }  // namespace
 
 Input::Input(TF_OpKernelContext* context, int index) {
@@ -33,12 +35,12 @@ int64_t Input::columns() const {
 
 int64_t Input::rows() const { return columns() == 0 ? 0 : size() / columns(); }
 
-Output::Output(TF_OpKernelContext* context, int index, const std::vector<int64_t>& shape) {
+Output::Output(TF_OpKernelContext* context, int index, const std::vector<int64_t>& shape, TF_DataType type) {
   int64_t size = 1;
   for (int64_t dim : shape) size *= dim;
   Status status;
-  tensor = TF_AllocateOutput(context, index, TF_FLOAT, shape.data(), static_cast<int>(shape.size()),
-                             size * sizeof(float), status.status);
+  tensor = TF_AllocateOutput(context, index, type, shape.data(), static_cast<int>(shape.size()),
+                             size * TF_DataTypeSize(type), status.status);
   status.check();
 }
 
@@ -50,8 +52,8 @@ void register_operation(const char* name, const std::vector<std::string>& inputs
                         void (*compute)(void*, TF_OpKernelContext*), bool stateful) {
   Status status;
   TF_OpDefinitionBuilder* definition = TF_NewOpDefinitionBuilder(name);
-  for (const std::string& input : inputs) TF_OpDefinitionBuilderAddInput(definition, (input + ": float").c_str());
-  for (const std::string& output : outputs) TF_OpDefinitionBuilderAddOutput(definition, (output + ": float").c_str());
+  for (const std::string& input : inputs) TF_OpDefinitionBuilderAddInput(definition, typed(input).c_str());
+  for (const std::string& output : outputs) TF_OpDefinitionBuilderAddOutput(definition, typed(output).c_str());
   if (stateful) TF_OpDefinitionBuilderSetIsStateful(definition, true); // TensorFlow does not look at what it is given
   TF_OpDefinitionBuilderSetShapeInferenceFunction(definition, [](TF_ShapeInferenceContext* context, TF_Status* status) {
     TF_ShapeInferenceContextSetUnknownShape(context, status);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "bf16.h"
 #include "tensorflow/c/c_api_macros.h"
 #include "tensorflow/c/ops.h"
 #include "tensorflow/c/tf_datatype.h"
@@ -32,7 +33,7 @@ struct KernelError {
   std::string message;
 };
 
-/** A float tensor that the kernel reads. */
+/** A tensor that the kernel reads: of floats, or where it says so of bfloat16. */
 class Input {
  public:
   Input(TF_OpKernelContext* context, int index);
@@ -40,6 +41,7 @@ class Input {
   Input(const Input&) = delete;
 
   const float* data() const { return static_cast<const float*>(TF_TensorData(tensor)); }
+  const Bf16* narrow() const { return static_cast<const Bf16*>(TF_TensorData(tensor)); }
   int64_t size() const { return TF_TensorElementCount(tensor); }
   std::vector<int64_t> shape() const;
   /** Numbers along the last axis, and how many rows of them there are. */
@@ -57,14 +59,15 @@ class InPlace : public Input {
   float* memory() const { return static_cast<float*>(TF_TensorData(tensor)); }
 };
 
-/** A new float tensor. */
+/** A new tensor. */
 class Output {
  public:
-  Output(TF_OpKernelContext* context, int index, const std::vector<int64_t>& shape);
+  Output(TF_OpKernelContext* context, int index, const std::vector<int64_t>& shape, TF_DataType type = TF_FLOAT);
   ~Output() { TF_DeleteTensor(tensor); }
   Output(const Output&) = delete;
 
   float* data() const { return static_cast<float*>(TF_TensorData(tensor)); }
+  Bf16* narrow() const { return static_cast<Bf16*>(TF_TensorData(tensor)); }
 
  private:
   TF_Tensor* tensor;
@@ -75,7 +78,10 @@ void require(bool holds, const char* message);
 
 using Compute = void (*)(TF_OpKernelContext*);
 
-/** Make an operation on float tensors known; the names are those of its inputs and outputs. `stateful`: it also writes to inputs. */
+/**
+ * Make an operation known; the names are those of its inputs and outputs, of floats where they do not say another type as in "x: bfloat16".
+ * `stateful`: it also writes to inputs.
+ */
 void register_operation(const char* name, const std::vector<std::string>& inputs, const std::vector<std::string>& outputs,
                         void (*compute)(void*, TF_OpKernelContext*), bool stateful = false);
 

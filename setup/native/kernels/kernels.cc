@@ -11,5 +11,7 @@ void register_kernels() {
     register_residual();
     register_deformable();
     register_optimiser();
+    register_affine();
+    register_narrow_attention();
   });
 }

@@ -11,6 +11,8 @@ void register_attention();
 void register_residual();
 void register_deformable();
 void register_optimiser();
+void register_affine();
+void register_narrow_attention();
 
 /** Make all of them known, once in a process. */
 void register_kernels();

@@ -1,7 +1,7 @@
 // A plan as functions in TensorFlow's context, and their calls: a piece after the other, on a thread of its own each.
 
 import type * as tf from "@tensorflow/tfjs-core";
-import { loadBackend, type NativeTensor } from "../backend.ts";
+import { type NativeTensor, outputTensor } from "../backend.ts";
 import { putTogether } from "./containers.ts";
 import { type OpDef, readOpDef } from "./graphDef.ts";
 import type { RecordingBinding } from "./kernels.ts";
@@ -63,7 +63,6 @@ export type Replay = {
 };
 
 export function replay(binding: RecordingBinding, { plan, names, kept, xla }: Installed): Replay {
-  const backend = loadBackend();
   const places = new Map(kept.map((id, i) => [`k${i}`, id]));
   const held = new Set<string>();
   let [part, given] = [0, 0];
@@ -98,7 +97,7 @@ export function replay(binding: RecordingBinding, { plan, names, kept, xla }: In
       }
       const { form } = plan.parts[part++]!;
       if (part === plan.parts.length) discard();
-      return putTogether<Result>(form, results.map((result) => backend.createOutputTensor(result))); // biome-ignore format: one line
+      return putTogether<Result>(form, results.map(outputTensor));
     },
     discard,
   };

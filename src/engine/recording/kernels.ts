@@ -36,12 +36,17 @@ function onednnKernel(op: string): GraphKernel {
   return name ? { op: name, attributes: [["_kernel", text(2, "MklNameChangeOp")]] } : plainKernel(op);
 }
 
-let found: ((op: string) => GraphKernel) | undefined;
+const found = new Map<number, (op: string) => GraphKernel>();
 
-/** The kernels of eager operations in this process. */
-export function eagerKernels(binding: RecordingBinding): (op: string) => GraphKernel {
-  found ??= loadBackend().isUsingGpuDevice ? plainKernel : findKernels(binding);
-  return found;
+/** The kernels of eager operations in this process, by operation and element type. */
+export function eagerKernels(binding: RecordingBinding): (op: string, dtype: number) => GraphKernel {
+  const onGpu = loadBackend().isUsingGpuDevice;
+  return (op, dtype) => {
+    if (onGpu || !ONEDNN[op]) return plainKernel(op);
+    const known = found.get(dtype) ?? findKernels(binding, dtype);
+    found.set(dtype, known);
+    return known(op);
+  };
 }
 
 /** Products of some sizes: which kernel made them shows in how they are rounded, not in each. */
@@ -51,20 +56,20 @@ const PRODUCTS = [
   { op: "BatchMatMulV2", shape: [3, 16, 16] },
 ];
 
-function findKernels(binding: RecordingBinding): (op: string) => GraphKernel {
+function findKernels(binding: RecordingBinding, dtype: number): (op: string) => GraphKernel {
   const rounded = PRODUCTS.map(({ op, shape }) => {
     const count = shape.reduce((a, b) => a * b, 1);
     const values = Float32Array.from({ length: count }, (_, i) => Math.sin(i + 1));
-    const id = binding.createTensor(shape, TYPES.float, values);
+    const id = cast(binding, binding.createTensor(shape, TYPES.float, values), { from: TYPES.float, to: dtype });
     const eager = numbersOf(binding, binding.executeOp(op, [], [id, id], 1));
     return { op, id, eager };
   });
   const choices = [plainKernel, onednnKernel];
   const same = choices.find((kernelOf, i) =>
     rounded.every(({ op, id, eager }, j) => {
-      const name = `rfdetr_kernel_${i}_${j}`;
+      const name = `rfdetr_kernel_${dtype}_${i}_${j}`;
       try {
-        return inFunction(binding, kernelOf(op), { name, id }).equals(eager);
+        return inFunction(binding, kernelOf(op), { name, id, dtype }).equals(eager);
       } catch {
         return false; // this library has no such kernel
       }
@@ -78,20 +83,29 @@ function findKernels(binding: RecordingBinding): (op: string) => GraphKernel {
 function inFunction(
   binding: RecordingBinding,
   { op, attributes }: GraphKernel,
-  { name, id }: { name: string; id: number },
+  { name, id, dtype }: { name: string; id: number; dtype: number },
 ): Buffer {
-  const type = typeValue(TYPES.float);
+  const type = typeValue(dtype);
   const nodes = [
     { name: "x", op: "Placeholder", inputs: [], attributes: new Map([["dtype", type]]) },
     { name: "y", op, inputs: ["x", "x"], attributes: new Map([["T", type], ...attributes]) },
   ];
   binding.addFunction(graphDef(nodes), name, ["x"], ["y"], []);
-  const made = binding.callFunction(name, Int32Array.of(id), Int32Array.of(TYPES.float), false, false);
+  const made = binding.callFunction(name, Int32Array.of(id), Int32Array.of(dtype), false, false);
   return numbersOf(binding, made as NativeTensor[]);
 }
 
 function numbersOf(binding: RecordingBinding, [made]: NativeTensor[]): Buffer {
-  const numbers = binding.tensorDataSync(made!.id);
-  binding.deleteTensor(made!.id);
+  const id = cast(binding, made!.id, { from: made!.dtype, to: TYPES.float });
+  const numbers = binding.tensorDataSync(id);
+  binding.deleteTensor(id);
   return Buffer.from(numbers.buffer, numbers.byteOffset, numbers.byteLength);
+}
+
+/** The tensor with elements of another type; the tensor itself is used up. */
+function cast(binding: RecordingBinding, id: number, { from, to }: { from: number; to: number }): number {
+  if (from === to) return id;
+  const [made] = binding.executeOp("Cast", [{ name: "DstT", type: Number(binding.TF_ATTR_TYPE), value: to }], [id], 1);
+  binding.deleteTensor(id);
+  return made!.id;
 }

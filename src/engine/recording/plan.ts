@@ -55,7 +55,7 @@ export type PlanOptions = {
   /** What TensorFlow says of an operation. */
   opDef(op: string): OpDef;
   /** What stands in the graph for an operation. */
-  kernelOf(op: string): GraphKernel;
+  kernelOf(op: string, dtype: number): GraphKernel;
 };
 
 /** The plan of a tape. Throws an Error that says why where the tape cannot be replayed. */
@@ -211,7 +211,7 @@ function pieceOf(nodes: readonly Node[], { opDef, kernelOf, here, lastRead, resu
       dtype === TYPES.resource ? order(place, node.name, node.inPlace) : [],
     );
     const from = [...node.inputs.map(nameOf), ...new Set(before)];
-    const { op, attributes } = kernelOf(node.op);
+    const { op, attributes } = kernelOf(node.op, elementsOf(node));
     if (op === "AddN") {
       const type: [string, Encoded] = ["T", typeValue(node.inputs[0]!.dtype)];
       let count = 0;
@@ -238,6 +238,12 @@ function pieceOf(nodes: readonly Node[], { opDef, kernelOf, here, lastRead, resu
     effects: nodes.filter(({ inPlace }) => inPlace).map(({ name }) => name),
     last: inputs.filter((place) => isValue(place) && lastRead.get(place) === here),
   };
+}
+
+/** The element type that an operation says it computes with, else that of its first input. */
+function elementsOf({ tape, inputs }: Node): number {
+  const given = tape.attributes.find(({ name }) => name === "T")?.value ?? inputs[0]?.dtype;
+  return typeof given === "number" ? given : TYPES.float;
 }
 
 /** Keeps what reads and what changes a variable in its order: gives the nodes that have to be over before this one begins. */

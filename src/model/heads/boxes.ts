@@ -8,7 +8,7 @@ import { applyDelta, mlp } from "./layers.ts";
 
 /** `boxes`: [layers, batch, queries, 4], normalised cxcywh. */
 export const boxHead: Head<{ box: Linear[] }, "boxes"> = (weights, { hidden, references, run }) => {
-  const box = (x: tf.Tensor) => mlp(weights.box, x);
+  const box = (x: tf.Tensor) => mlp(weights.box, x, { precise: true });
   const deltas = run(box as Block, { inputs: [hidden] }, weights.box);
   return { boxes: applyDelta(deltas, tf.expandDims(references, 0)) };
 };

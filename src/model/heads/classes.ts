@@ -1,9 +1,9 @@
 // The class head.
 
-import { type Linear, linear } from "../../ops/linear.ts";
+import { type Linear, preciseLinear } from "../../ops/linear.ts";
 import type { Head } from "./head.ts";
 
 /** `logits`: [layers, batch, queries, classes + 1]. */
 export const classHead: Head<{ class: Linear }, "logits"> = (weights, { hidden }) => ({
-  logits: linear(weights.class, hidden),
+  logits: preciseLinear(weights.class, hidden),
 });

@@ -2,20 +2,29 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { relu } from "../../ops/activation.ts";
-import { groupedLinear, type Linear, linear } from "../../ops/linear.ts";
+import { groupedLinear, type Linear, linear, preciseGroupedLinear, preciseLinear } from "../../ops/linear.ts";
 
 /** The heads of the proposals: every leaf stacks one tensor a group on its leading axis. */
 export type TwoStageHeads = { twoStageClass: Linear; twoStageBox: Linear[] };
 
-/** Multi-layer perceptron with ReLU between its layers. x: [..., in] -> [..., out]. */
-export function mlp(layers: Linear[], x: tf.Tensor): tf.Tensor {
-  const last = layers.length - 1;
-  return tf.tidy(() => layers.reduce((y, layer, i) => linear(layer, y, i < last ? "relu" : undefined), x));
+/** Multi-layer perceptron with ReLU between its layers; the last in float32 where asked. x: [..., in] -> [..., out]. */
+export function mlp(layers: Linear[], x: tf.Tensor, { precise = false } = {}): tf.Tensor {
+  const last = layers.at(-1)!;
+  return tf.tidy(() => {
+    const hidden = layers.slice(0, -1).reduce((y, layer) => linear(layer, y, { activation: "relu" }), x);
+    return precise ? preciseLinear(last, hidden) : linear(last, hidden);
+  });
 }
 
-/** One perceptron a group. x: [groups, rows, in] -> [groups, rows, out]. */
+/** One perceptron a group, the last layer in float32. x: [groups, rows, in] -> [groups, rows, out]. */
 export function groupedMlp(layers: Linear[], x: tf.Tensor3D): tf.Tensor3D {
-  return tf.tidy(() => layers.reduce((y, layer, i) => groupedLinear(layer, i === 0 ? y : relu(y)), x));
+  const last = layers.length - 1;
+  return tf.tidy(() =>
+    layers.reduce(
+      (y, layer, i) => (i === last ? preciseGroupedLinear : groupedLinear)(layer, i === 0 ? y : relu(y)),
+      x,
+    ),
+  );
 }
 
 /**
