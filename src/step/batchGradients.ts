@@ -29,18 +29,24 @@ export async function batchGradients(
     recording = forward(learner, inputs, { checkpointing, precision });
     return recording.result;
   });
+  const held: tf.TensorContainer[] = [outputs.logits, outputs.boxes, outputs.heads];
+  let table: tf.Tensor | undefined;
   try {
     const matched = matchTargets(outputs, targets, { groups: learner.architecture.groupDetr });
+    held.push(matched);
     const loss = recorder.chain("loss");
-    const { seeds, table } = await loss.part({ outputs, matched, ...scalars }, () =>
-      lossGradients(outputs, matched, scalars),
-    );
-    const found = await network.part({ seeds }, () => backward(learner, recording!, seeds));
-    tf.dispose([outputs.logits, outputs.boxes, outputs.heads, matched, seeds as tf.Tensor[]]);
-    return { gradients: new Map(Object.entries(found)), table };
+    const found = await loss.part({ outputs, matched, ...scalars }, () => lossGradients(outputs, matched, scalars));
+    const { seeds } = found;
+    table = found.table;
+    held.push(seeds as tf.Tensor[]);
+    const gradients = await network.part({ seeds }, () => backward(learner, recording!, seeds));
+    return { gradients: new Map(Object.entries(gradients)), table };
   } catch (error) {
     recording?.discard(); // of what was recorded, nothing stays on the device
     network.discard();
+    table?.dispose();
     throw error;
+  } finally {
+    tf.dispose(held);
   }
 }

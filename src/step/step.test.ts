@@ -2,11 +2,12 @@ import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
 import { noiseBatch, part, SETTINGS, TINY, tinyLearner } from "../../tests/tinyModel.ts";
 import { loadBackend } from "../engine/backend.ts";
+import { EAGER, type Recorder } from "../engine/recording/recorder.ts";
 import type { StateDict } from "../util/hostTensor.ts";
 import { toFloat32 } from "../util/hostTensor.ts";
 import { blockRates } from "./dropPath.ts";
 import { createLearner, disposeLearner, type Learner, learnerTensors, restoreLearner, trainable } from "./learner.ts";
-import { type StepSettings, trainStep } from "./step.ts";
+import { computeStep, type StepSettings, trainStep } from "./step.ts";
 
 const settings: StepSettings = { clipMaxNorm: 0.1, ema: { decay: 0.99, tau: 10 }, accumulation: "mean" };
 
@@ -67,6 +68,44 @@ test("fifty steps leak no tensor, with accumulation, too", async () => {
   expect(tf.memory().numDataBuffers).toBe(numDataBuffers);
   disposeLearner(learner);
   expect(tf.memory().numTensors).toBe(before);
+});
+
+test("a step that is given up throws the reason at its next pause, changes no weight and leaves no tensor", async () => {
+  const learner = tinyLearner();
+  const batches = [noiseBatch(1, 2), noiseBatch(2, 1)];
+  await trainStep(learner, settings, { batches, rateFactor: 1, step: 0 });
+  const before = await learnerTensors(learner);
+  const { numTensors } = tf.memory();
+  let [parts, reached] = [0, 0];
+  for (let at = 1; ; at++) {
+    const controller = new AbortController();
+    parts = 0;
+    const recorder: Recorder = {
+      ...EAGER,
+      chain: (...which) => {
+        const chain = EAGER.chain(...which);
+        const part: typeof chain.part = (inputs, run) => {
+          if (++parts === at) controller.abort(new Error("given up"));
+          return chain.part(inputs, run);
+        };
+        return { ...chain, part };
+      },
+    };
+    const { signal: giveUp } = controller;
+    const step = computeStep(learner, { ...settings, recorder }, { batches, step: 1, giveUp });
+    if (at === 7) {
+      (await step).dispose(); // the numbers are read by then
+      break;
+    }
+    await expect(step).rejects.toThrow("given up");
+    expect(parts).toBe(at);
+    reached++;
+    expect(tf.memory().numTensors).toBe(numTensors);
+  }
+  expect({ parts, reached }).toEqual({ parts: 7, reached: 6 }); // network, loss and network again of each batch, numbers
+  const after = await learnerTensors(learner);
+  for (const key of ["model", "ema", "optimizer"] as const) expectSame(before[key]!, after[key]!);
+  disposeLearner(learner);
 });
 
 test("accumulated over the whole step, batches of any sizes give the losses and the gradient of one large batch", async () => {

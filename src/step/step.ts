@@ -13,6 +13,7 @@ import type { Checkpointing } from "../model/rfdetr.ts";
 import type { Precision } from "../ops/bf16/precision.ts";
 import type { Histogram } from "../util/histogram.ts";
 import { rngFromSeed } from "../util/random/rng.ts";
+import { pause } from "../util/threads/giveUp.ts";
 import { accumulate, type Gradients } from "./backward.ts";
 import { type BatchInputs, batchGradients } from "./batchGradients.ts";
 import { uploadImages } from "./forward.ts";
@@ -46,8 +47,8 @@ export type StepSettings = {
   recorder?: Recorder | undefined;
 };
 
-/** The batches of a step, and how many updates are done before it. */
-export type StepInput = { batches: readonly Batch[]; step: number };
+/** The batches of a step, and how many updates are done before it; with `giveUp` aborted, its reason is thrown at the next pause. */
+export type StepInput = { batches: readonly Batch[]; step: number; giveUp?: AbortSignal | undefined };
 
 export type StepResult = StepNumbers & {
   /** Of the gradients before clipping, by the weight's path, where settings.histogramsEvery asks for them. */
@@ -57,39 +58,68 @@ export type StepResult = StepNumbers & {
 /** A step whose gradients are there; whoever asked for it decides whether they become an update, and frees them. */
 export type ComputedStep = StepResult & { gradients: Gradients; dispose(): void };
 
-/** Forward, match, backward and reduce. The numbers of the step are read at its end. */
+/** Forward, match, backward and reduce. The numbers of the step are read at its end. No weight is changed. */
 export async function computeStep(
   learner: Learner,
   settings: StepSettings,
-  { batches, step }: StepInput,
+  { batches, step, giveUp }: StepInput,
 ): Promise<ComputedStep> {
   const { decLayers } = learner.architecture;
-  const { checkpointing, precision, accumulation, histogramsEvery, recorder = EAGER } = settings;
+  const { checkpointing, precision, accumulation, histogramsEvery } = settings;
+  const recorder = pausing(settings.recorder ?? EAGER, giveUp);
   let gradients: Gradients = new Map();
+  let inputs: BatchInputs | undefined;
   const tables: tf.Tensor[] = [];
-  for (const [i, batch] of batches.entries()) {
-    const inputs = batchInputs(learner, settings, { batches, step, batch, place: i });
-    const found = await recorder.settle(
-      () => batchGradients(learner, batch, inputs, { recorder, checkpointing, precision }),
-      ({ gradients: mine, table }) => tf.dispose([...mine.values(), table]),
-    );
-    gradients = accumulate(gradients, found.gradients);
-    tables.push(found.table);
-    tf.dispose([inputs.scalars, inputs.images, inputs.padding ?? [], inputs.dropPath ?? []]);
+  const freeInputs = () => inputs && tf.dispose([inputs.scalars, inputs.images, inputs.padding ?? [], inputs.dropPath ?? []]); // biome-ignore format: one line
+  try {
+    for (const [i, batch] of batches.entries()) {
+      inputs = batchInputs(learner, settings, { batches, step, batch, place: i });
+      const taken = inputs;
+      const found = await recorder.settle(
+        () => batchGradients(learner, batch, taken, { recorder, checkpointing, precision }),
+        ({ gradients: mine, table }) => tf.dispose([...mine.values(), table]),
+      );
+      gradients = accumulate(gradients, found.gradients);
+      tables.push(found.table);
+      freeInputs();
+      inputs = undefined;
+    }
+    const reduced = reduce({ gradients, tables });
+    const files = batches.map((batch) => batch.files);
+    const numbers = await readNumbers(reduced, {
+      ...{ files, layers: decLayers, whole: accumulation === "whole" },
+      recorder,
+    });
+    tf.dispose(tables);
+    const asked = histogramsEvery !== undefined && (step + 1) % histogramsEvery === 0 && numbers.problem === null;
+    return {
+      ...numbers,
+      ...(asked && { histograms: await gradientHistograms(reduced.gradients) }),
+      gradients: reduced.gradients,
+      dispose: () => tf.dispose([...reduced.gradients.values()]),
+    };
+  } catch (error) {
+    freeInputs();
+    tf.dispose([...gradients.values(), ...tables]);
+    throw error;
   }
-  const reduced = reduce({ gradients, tables });
-  const files = batches.map((batch) => batch.files);
-  const numbers = await readNumbers(reduced, {
-    ...{ files, layers: decLayers, whole: accumulation === "whole" },
-    recorder,
-  });
-  tf.dispose(reduced.tables);
-  const asked = histogramsEvery !== undefined && (step + 1) % histogramsEvery === 0 && numbers.problem === null;
+}
+
+/** The recorder, with a pause before each part in which the step can be given up. */
+function pausing(recorder: Recorder, giveUp: AbortSignal | undefined): Recorder {
+  if (!giveUp) return recorder;
   return {
-    ...numbers,
-    ...(asked && { histograms: await gradientHistograms(reduced.gradients) }),
-    gradients: reduced.gradients,
-    dispose: () => tf.dispose([...reduced.gradients.values()]),
+    ...recorder,
+    chain: (...which) => {
+      const chain = recorder.chain(...which);
+      return {
+        ...chain,
+        async part(inputs, run) {
+          await pause(giveUp);
+          return chain.part(inputs, run);
+        },
+      };
+    },
   };
 }
 
