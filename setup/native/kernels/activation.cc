@@ -24,8 +24,8 @@ FOR_EACH_PROCESSOR void differentiate(const float* x, const float* dy, float* dx
 }
 
 void forward(TF_OpKernelContext* context) {
+  const Output y = Output::over(context, 0);
   const Input x(context, 0);
-  const Output y(context, 0, x.shape());
   const int64_t size = x.size();
   parallel_for((size + kLanes - 1) / kLanes, kGrain,
                [&](int64_t begin, int64_t end) { apply(x.data(), y.data(), size, begin, end); });

@@ -90,10 +90,10 @@ FOR_EACH_PROCESSOR void differentiate_gelu(const Bf16* dy, const Bf16* product, 
 
 template <Activation activation, bool wide>
 void forward(TF_OpKernelContext* context) {
+  const Output y = wide ? Output(context, 0, Input(context, 0).shape()) : Output::over(context, 0);
   const Input product(context, 0), bias(context, 1);
   const int64_t columns = product.columns();
   require(bias.size() == columns, "product [rows, columns], bias [columns]");
-  const Output y(context, 0, product.shape(), wide ? TF_FLOAT : TF_BFLOAT16);
   parallel_for(product.rows(), 1 + 16384 / (columns + 1), [&](int64_t begin, int64_t end) {
     if (wide) apply_wide(product.narrow(), bias.data(), y.data(), columns, begin, end);
     else apply_narrow(product.narrow(), bias.data(), y.narrow(), activation, columns, begin, end);

@@ -52,8 +52,8 @@ FOR_EACH_PROCESSOR void differentiate(const float* probabilities, const float* g
 }
 
 void forward(TF_OpKernelContext* context) {
+  const Output probabilities = Output::over(context, 0);
   const Input scores(context, 0);
-  const Output probabilities(context, 0, scores.shape());
   const int64_t columns = scores.columns();
   parallel_for(scores.rows(), 16 + 16384 / (columns + 1), [&](int64_t begin, int64_t end) {
     softmax(scores.data(), probabilities.data(), columns, begin, end);

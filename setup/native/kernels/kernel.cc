@@ -44,6 +44,16 @@ Output::Output(TF_OpKernelContext* context, int index, const std::vector<int64_t
   status.check();
 }
 
+Output Output::over(TF_OpKernelContext* context, int input) {
+  const std::vector<int64_t> shape = Input(context, input).shape();
+  Status status;
+  int forwarded;
+  TF_Tensor* made = TF_ForwardInputOrAllocateOutput(context, &input, 1, 0, shape.data(), static_cast<int>(shape.size()), &forwarded,
+                                                    status.status);
+  status.check();
+  return Output(made);
+}
+
 void require(bool holds, const char* message) {
   if (!holds) throw KernelError{message};
 }

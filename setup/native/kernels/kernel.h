@@ -26,6 +26,9 @@ TF_CAPI_EXPORT extern void TF_GetInput(TF_OpKernelContext* context, int index, T
 TF_CAPI_EXPORT extern void TF_OpKernelContext_Failure(TF_OpKernelContext* context, TF_Status* status);
 TF_CAPI_EXPORT extern TF_Tensor* TF_AllocateOutput(TF_OpKernelContext* context, int index, TF_DataType type, const int64_t* dims,
                                                    int num_dims, size_t bytes, TF_Status* status);
+TF_CAPI_EXPORT extern TF_Tensor* TF_ForwardInputOrAllocateOutput(TF_OpKernelContext* context, const int* inputs, int num_inputs,
+                                                                 int output, const int64_t* dims, int num_dims, int* forwarded,
+                                                                 TF_Status* status);
 }
 
 /** Ends a kernel; the operation fails with the message. */
@@ -63,6 +66,11 @@ class InPlace : public Input {
 class Output {
  public:
   Output(TF_OpKernelContext* context, int index, const std::vector<int64_t>& shape, TF_DataType type = TF_FLOAT);
+  /**
+   * The first output, of the shape of an input and in its memory where nobody else reads that any more. To be made before the input is
+   * taken, which counts as reading it; the kernel reads no number of it after it has written to its place.
+   */
+  static Output over(TF_OpKernelContext* context, int input);
   ~Output() { TF_DeleteTensor(tensor); }
   Output(const Output&) = delete;
 
@@ -70,6 +78,7 @@ class Output {
   Bf16* narrow() const { return static_cast<Bf16*>(TF_TensorData(tensor)); }
 
  private:
+  explicit Output(TF_Tensor* made) : tensor(made) {}
   TF_Tensor* tensor;
 };
 

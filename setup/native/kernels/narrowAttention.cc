@@ -55,9 +55,9 @@ FOR_EACH_PROCESSOR void differentiate(const Bf16* probabilities, const Bf16* gra
 }
 
 void forward(TF_OpKernelContext* context) {
+  const Output probabilities = Output::over(context, 0);
   const Input scores(context, 0), scale(context, 1);
   require(scale.size() == 1, "scale []");
-  const Output probabilities(context, 0, scores.shape(), TF_BFLOAT16);
   const int64_t columns = scores.columns();
   parallel_for(scores.rows(), 16 + 16384 / (columns + 1), [&](int64_t begin, int64_t end) {
     std::vector<float> row(columns);

@@ -40,10 +40,10 @@ FOR_EACH_PROCESSOR void differentiate(const float* dy, const float* a, const flo
 }
 
 void forward(TF_OpKernelContext* context) {
+  const Output y = Output::over(context, 1);
   const Input x(context, 0), a(context, 1), scale(context, 2);
   const int64_t columns = x.columns();
   require(x.size() == a.size() && scale.size() == columns, "x and a alike, scale [dim]");
-  const Output y(context, 0, x.shape());
   parallel_for(x.rows(), 64, [&](int64_t begin, int64_t end) {
     add_scaled(x.data(), a.data(), scale.data(), y.data(), columns, begin, end);
   });
