@@ -4,6 +4,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
 import { loadBackend, rawOp, rawOps } from "../src/engine/backend.ts";
 import { hasKernels, withPlainOperations } from "../src/engine/ownKernels.ts";
+import { createRecorder } from "../src/engine/recording/recorder.ts";
 import { gelu } from "../src/ops/activation.ts";
 import { scaledDotProduct } from "../src/ops/attention.ts";
 import { sampleMaps } from "../src/ops/deformable.ts";
@@ -154,6 +155,33 @@ describe("operations of our own", () => {
     expect(() => rawOps(name, {}, inputs, outputs)).toThrow(/\[|alike|shape|tokens/);
   });
 });
+
+test.skipIf(!("callFunction" in loadBackend().binding && hasKernels()))(
+  "a replayed operation writes into the memory of what nobody reads any more, and of nothing else",
+  async () => {
+    const [x, scale] = [random([64, 512], 3), random([512], 4)];
+    const run = () =>
+      tf.tidy(() => {
+        const [kept, read, gone] = [tf.neg(x), tf.abs(x), tf.square(x)];
+        const unary = [kept, read, gone].flatMap((one) => [gelu(one), rawOp("RfSoftmax", {}, [one])]);
+        return { kept, all: [...unary, residual(x, read, scale), residual(kept, tf.exp(x), scale), gelu(tf.sin(x))] };
+      });
+    const numbers = async ({ kept, all }: ReturnType<typeof run>) => {
+      const read = await Promise.all(
+        [kept, ...all].map(async (one) => Buffer.from(await one.data()).toString("base64")),
+      );
+      tf.dispose([kept, all]);
+      return [...read, Buffer.from(await x.data()).toString("base64")];
+    };
+    const expected = await numbers(run());
+    const recorder = createRecorder();
+    for (let i = 0; i < 4; i++)
+      expect(await numbers(await recorder.chain("kernels").part({ x, scale }, run))).toEqual(expected);
+    expect(recorder.news().join()).toContain("The stage kernels is replayed");
+    recorder.dispose();
+    tf.dispose([x, scale]);
+  },
+);
 
 test("results are the same bytes with any number of threads", () => {
   const at = (path: string) => JSON.stringify(join(import.meta.dirname, path));

@@ -2,6 +2,7 @@
 // one line of JSON. `weights PATH` first writes weights from scratch to a .pth file. Run with tsx: the sources are TypeScript.
 
 import { createInterface } from "node:readline";
+import { memory } from "@tensorflow/tfjs-core";
 import { toFields } from "../../src/architecture/fields.ts";
 import { VARIANTS } from "../../src/architecture/variants.ts";
 import { referenceKeys } from "../../src/architecture/weights/table.ts";
@@ -47,7 +48,8 @@ else {
     const milliseconds = performance.now() - started;
     const { user, system } = process.cpuUsage(used);
     const peak = process.resourceUsage().maxRSS * 1024;
-    console.log(JSON.stringify({ images, milliseconds, processor: (user + system) / 1000, peak, metrics }));
+    const held = { tensors: memory().numTensors, resident: process.memoryUsage.rss() };
+    console.log(JSON.stringify({ images, milliseconds, processor: (user + system) / 1000, peak, metrics, ...held }));
   }
   await loader.close();
   await detector.close();

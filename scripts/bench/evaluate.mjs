@@ -51,7 +51,7 @@ for (const threads of values.threads.split(",")) {
     const processor = spread(list.map((one) => one.processor / one.images));
     const peak = Math.max(...list.map((one) => one.peak));
     console.log(
-      `${name.padEnd(9)}  ${shown(rate, 2)} images/s, ${shown(processor, 0)} ms of processor an image, peak ${gigabytes(peak)}`,
+      `${name.padEnd(9)}  ${shown(rate, 2)} images/s, ${shown(processor, 0)} ms of processor an image, peak ${gigabytes(peak)}${growth(list)}`,
     );
   }
   if (!python) continue;
@@ -66,3 +66,11 @@ for (const threads of values.threads.split(",")) {
   }
 }
 if (!python) console.log("\nThe reference was not timed: give --python PATH or RFDETR_PYTHON.");
+
+/** What our own process holds more after the last turn than after the first that counts. */
+function growth(list) {
+  const [first, last] = [list[0], list.at(-1)];
+  if (first.tensors === undefined) return "";
+  const megabytes = (last.resident - first.resident) / 1e6;
+  return `; after the last turn ${last.tensors - first.tensors} tensors and ${megabytes.toFixed(0)} MB more than after the first`;
+}
