@@ -32,7 +32,7 @@ test.skipIf(!("callFunction" in loadBackend().binding))(
     for (const [seed, { weights, images }] of rounds.entries()) {
       const batch = noise(seed, images);
       const eager = await detectWith(detectingWith(weights, TINY), batch);
-      expect(await detectWith(detectingWith(weights, TINY, recorder), batch)).toEqual(eager);
+      expect(await detectWith(detectingWith(weights, TINY, { recorder }), batch)).toEqual(eager);
       tensors.push(memory().numTensors);
     }
     expect(new Set(tensors).size).toBe(1);

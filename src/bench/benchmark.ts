@@ -4,7 +4,7 @@ import { stat } from "node:fs/promises";
 import { type Dataset, loadDataset } from "../data/dataset/dataset.ts";
 import type { SplitName } from "../data/dataset/sample.ts";
 import { findImages } from "../data/image/imagePaths.ts";
-import type { Detector } from "../detector/detector.ts";
+import type { Detector, OpenDetectorOptions } from "../detector/detector.ts";
 import type { DownloadWatch } from "../detector/loadModel.ts";
 import { openDetector } from "../detector/open.ts";
 import type { DeviceChoice } from "../engine/device.ts";
@@ -53,6 +53,8 @@ export type BenchmarkOptions = {
   /** Side of the images in pixels, where it shall be another than the model's own. */
   resolution?: number | undefined;
   device?: DeviceChoice | undefined;
+  /** What weights are computed in. Default "none", float32. */
+  precision?: OpenDetectorOptions["precision"];
   /** Detections that count for AP, an image and class. Default 500. */
   maxDets?: number | undefined;
   /** Of the confidence interval. Default 0. */
@@ -145,13 +147,21 @@ async function openAll(
   threads: number | undefined,
   options: BenchmarkOptions,
 ): Promise<Detector[]> {
-  const { device = "auto", resolution, recipe, onDownload, rounds = 30, warmUp = 5 } = options;
+  const { device = "auto", precision = "none", resolution, recipe, onDownload, rounds = 30, warmUp = 5 } = options;
   const subjects: Detector[] = [];
   try {
     for (const name of names) {
       const own = isOnnx(name) ? "auto" : device; // weights on a GPU may be measured against a file on the processor
       subjects.push(
-        await openDetector(name, { device: own, threads, resolution, recipe, onDownload, batches: warmUp + rounds }),
+        await openDetector(name, {
+          device: own,
+          precision: isOnnx(name) && !names.every(isOnnx) ? "none" : precision,
+          threads,
+          resolution,
+          recipe,
+          onDownload,
+          batches: warmUp + rounds,
+        }),
       );
     }
     return subjects;

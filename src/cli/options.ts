@@ -54,6 +54,15 @@ export const DEVICE_OPTION = {
   describe: "Where to compute",
 } as const;
 
+/** In which precision weights are computed. */
+export const PRECISION_OPTION = {
+  type: "string",
+  requiresArg: true,
+  default: "none",
+  choices: ["none", "bf16"],
+  describe: "bf16: products in bfloat16, as a run with train.amp_dtype: bf16 evaluates",
+} as const;
+
 /** A recipe, for weights that do not say what model they are of. */
 export const MODEL_RECIPE_OPTION = {
   type: "string",

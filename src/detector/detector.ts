@@ -3,6 +3,7 @@
 import type { ClassEntry } from "../data/dataset/sample.ts";
 import type { DeviceChoice } from "../engine/device.ts";
 import type { ImageDetections, Sizes } from "../instance/detections.ts";
+import type { Precision } from "../ops/bf16/precision.ts";
 import { UserError } from "../util/errors.ts";
 import { allFinite } from "../util/hostTensor.ts";
 import type { LoadModelOptions } from "./loadModel.ts";
@@ -52,6 +53,8 @@ export type OpenDetectorOptions = LoadModelOptions & {
   device?: DeviceChoice;
   /** Threads of an operation; default: as many as the runtime takes. libtensorflow sets them up once in a process. */
   threads?: number;
+  /** What weights are computed in; default "none", float32. An ONNX file has its own. */
+  precision?: Precision;
   /** Side of the images in pixels, where it shall be another than the model's own. */
   resolution?: number;
   /** Batches of the same size that will come, where that is known: of many, the first ones are used to make the others quicker. */

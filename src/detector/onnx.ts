@@ -25,12 +25,20 @@ export type OnnxOutputs = { images: number; outputs: Record<string, OnnxTensor> 
  */
 export async function openOnnxDetector(
   path: string,
-  { device = "auto", threads, resolution }: Pick<OpenDetectorOptions, "device" | "threads" | "resolution"> = {},
+  { device = "auto", threads, resolution, precision }: Omit<OpenDetectorOptions, "recipe" | "onDownload"> = {},
 ): Promise<OnnxDetector> {
   if (device === "gpu") {
     throw new UserError(`device: gpu was asked for, but ONNX files such as ${path} are computed on the CPU here.`, {
       hint: "Leave the device out, or give the weights that the file was exported from.",
     });
+  }
+  if (precision === "bf16") {
+    throw new UserError(
+      `${path} cannot be computed with --precision bf16: an ONNX file has the precision that it was exported in.`,
+      {
+        hint: "Leave --precision out, or give the weights that the file was exported from.",
+      },
+    );
   }
   const begin = performance.now();
   const { metadata } = await readOnnxFacts(path);

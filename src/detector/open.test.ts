@@ -63,6 +63,9 @@ test("another side is taken where the model can take it", async () => {
     hint: "Export it again with --resolution 96.",
   });
   await expect(openDetector(onnx, { device: "gpu" })).rejects.toThrow("device: gpu was asked for");
+  await expect(openDetector(onnx, { precision: "bf16" })).rejects.toMatchObject({
+    message: `${onnx} cannot be computed with --precision bf16: an ONNX file has the precision that it was exported in.`,
+  });
 });
 
 test("weights so large that no numbers come out are an error in either runtime", async () => {

@@ -28,6 +28,22 @@ function noise(seed: number, { images, side }: { images: number; side: number })
   };
 }
 
+test("in bfloat16 a detector finds nearly the same, and says that it computes so", async () => {
+  const file = join(folder, "precise.safetensors");
+  await writeTinyWeights(file);
+  const found = [];
+  for (const precision of ["none", "bf16"] as const) {
+    const detector = await openDetector(file, { device: "cpu", precision });
+    const [one] = await detector.detect(noise(1, { images: 1, side: 128 }));
+    await detector.close();
+    found.push({ scores: [...one!.scores], inBfloat16: detector.runtime.endsWith(" in bfloat16") });
+  }
+  const [exact, rounded] = found;
+  expect(found.map(({ inBfloat16 }) => inBfloat16)).toEqual([false, true]);
+  expect(rounded!.scores).not.toEqual(exact!.scores);
+  for (const [i, score] of exact!.scores.entries()) expect(Math.abs(rounded!.scores[i]! - score)).toBeLessThan(0.05);
+});
+
 test("a detector records where many batches come, and frees that when it is closed", async () => {
   if (missing) return;
   const file = join(folder, "tiny.safetensors");

@@ -6,6 +6,7 @@ import { createRecorder, type Recorder } from "../engine/recording/recorder.ts";
 import { limitThreads } from "../engine/threads.ts";
 import { forwardImages, selectDetections } from "../model/detect.ts";
 import type { Outputs, RfdetrWeights } from "../model/rfdetr.ts";
+import type { Precision } from "../ops/bf16/precision.ts";
 import { UserError } from "../util/errors.ts";
 import { type Detecting, type Detector, detectWith, type OpenDetectorOptions, requireNumbers } from "./detector.ts";
 import { loadModel } from "./loadModel.ts";
@@ -15,7 +16,7 @@ const PAYS_FROM = 6;
 
 /** Load weights of any kind onto the device. Throws as `loadModel`, and a UserError for a side that the model cannot take. */
 export async function openWeights(weights: string, options: OpenDetectorOptions): Promise<Detector<Outputs>> {
-  const { threads } = options;
+  const { threads, precision = "none" } = options;
   if (threads !== undefined) limitThreads(threads);
   const device = selectDevice(options.device ?? "auto");
   const begin = performance.now();
@@ -31,7 +32,11 @@ export async function openWeights(weights: string, options: OpenDetectorOptions)
     );
   }
   const recorder = (options.batches ?? 1) >= PAYS_FROM ? createRecorder() : undefined;
-  const { forward, select } = detectingWith(model.weights, { ...model.architecture, resolution }, recorder);
+  const { forward, select } = detectingWith(
+    model.weights,
+    { ...model.architecture, resolution },
+    { recorder, precision },
+  );
   const detecting: Detecting<Outputs> = {
     forward,
     select: async (outputs, sizes) => requireNumbers(await select(outputs, sizes), model.source),
@@ -39,7 +44,7 @@ export async function openWeights(weights: string, options: OpenDetectorOptions)
   return {
     ...{ kind: "weights", resolution, nativeResolution, threads, loadMs },
     ...{ classes: model.classes, source: model.source, file: model.path, threshold: undefined },
-    runtime: `libtensorflow ${device.tensorflow}`,
+    runtime: `libtensorflow ${device.tensorflow}${precision === "bf16" ? " in bfloat16" : ""}`,
     device: { kind: device.kind, name: device.name, warning: device.warning },
     ...detecting,
     detect: (input) => detectWith(detecting, input),
@@ -54,12 +59,12 @@ export async function openWeights(weights: string, options: OpenDetectorOptions)
 export function detectingWith(
   weights: RfdetrWeights,
   architecture: Architecture,
-  recorder?: Recorder,
+  { recorder, precision }: { recorder?: Recorder | undefined; precision?: Precision | undefined } = {},
 ): Detecting<Outputs> {
   const { resolution: side, numSelect } = architecture;
   return {
     forward: (pixels, { length }) =>
-      forwardImages(weights, architecture, { images: pixels, shape: [length, side, side, 3] }, recorder),
+      forwardImages(weights, architecture, { images: pixels, shape: [length, side, side, 3] }, { recorder, precision }),
     select: (outputs, sizes) => selectDetections(outputs, sizes, numSelect),
   };
 }

@@ -3,6 +3,7 @@
 import { evaluationLoader } from "../data/batch/evaluationLoader.ts";
 import { type Dataset, loadDataset } from "../data/dataset/dataset.ts";
 import type { SplitName } from "../data/dataset/sample.ts";
+import type { OpenDetectorOptions } from "../detector/detector.ts";
 import type { DownloadWatch } from "../detector/loadModel.ts";
 import { openDetector } from "../detector/open.ts";
 import type { DeviceChoice } from "../engine/device.ts";
@@ -31,6 +32,8 @@ export type EvaluateOptions = {
   /** Detections that count, an image and class. Default 500. */
   maxDets?: number | undefined;
   device?: DeviceChoice | undefined;
+  /** What weights are computed in. Default "none", float32. */
+  precision?: OpenDetectorOptions["precision"];
   /** The recipe that the weights were trained with, where they do not tell their architecture. */
   recipe?: Recipe | undefined;
   onDownload?: DownloadWatch | undefined;
@@ -43,9 +46,9 @@ export async function evaluate(options: EvaluateOptions): Promise<Measurement> {
   const { data, split = "val", batchSize = 4, maxDets = 500, device = "auto", onImages } = options;
   const dataset: Dataset = await loadDataset({ dir: data }, { require: [split] });
   const { samples } = dataset.splits[split]!;
-  const { recipe, onDownload } = options;
+  const { recipe, onDownload, precision = "none" } = options;
   const batches = Math.floor(samples.length / batchSize);
-  const detector = await openDetector(options.weights, { device, recipe, onDownload, batches });
+  const detector = await openDetector(options.weights, { device, precision, recipe, onDownload, batches });
   const { source, device: used } = detector;
   if (used.warning) options.onWarning?.(used.warning);
   const match = alignClasses(detector.classes, dataset.classes, source);
@@ -64,10 +67,16 @@ export async function evaluate(options: EvaluateOptions): Promise<Measurement> {
     const facts = [
       `weights  ${source}`,
       `data     ${dataset.description}, ${split}: ${images} images`,
-      `device   ${used.name}`,
+      `device   ${used.name}${precision === "bf16" ? ", in bfloat16" : ""}`,
       ...(match.warning ? [`note     ${match.warning}`] : []),
     ];
-    return { metrics, perClass, f1, facts, about: { weights: source, data, split, images } };
+    return {
+      metrics,
+      perClass,
+      f1,
+      facts,
+      about: { weights: source, data, split, images, ...(precision === "bf16" && { precision }) },
+    };
   } finally {
     await loader.close();
     await detector.close();

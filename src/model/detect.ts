@@ -4,6 +4,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Architecture } from "../architecture/variants.ts";
 import { EAGER, type Recorder } from "../engine/recording/recorder.ts";
 import type { ImageDetections, Sizes } from "../instance/detections.ts";
+import type { Precision } from "../ops/bf16/precision.ts";
 import { postprocess } from "./postprocess.ts";
 import { type Outputs, type RfdetrWeights, rfdetr } from "./rfdetr.ts";
 
@@ -14,19 +15,28 @@ export type ImageBatch = {
 };
 
 /**
- * What the last layer gives for images, on the device and computed when the promise resolves; `selectDetections` frees it.
  * `recorder`: one for each architecture; weights are inputs of what it records, so that others of the same shapes share it.
+ * `precision`: default float32.
+ */
+export type DetectionOptions = { recorder?: Recorder | undefined; precision?: Precision | undefined };
+
+/**
+ * What the last layer gives for images, on the device and computed when the promise resolves; `selectDetections` frees it.
  */
 export async function forwardImages(
   weights: RfdetrWeights,
   architecture: Architecture,
   { images, shape }: ImageBatch,
-  recorder: Recorder = EAGER,
+  { recorder = EAGER, precision }: DetectionOptions = {},
 ): Promise<Outputs> {
   const input = tf.tensor4d(images, shape);
-  const detection = () => tf.tidy(() => rfdetr(weights, architecture, input, { training: false }).layers.at(-1)!);
+  const detection = () =>
+    tf.tidy(() => rfdetr(weights, architecture, input, { training: false, precision }).layers.at(-1)!);
   const { logits, boxes } = await recorder
-    .settle(() => recorder.chain("detection").part({ images: input, weights }, detection), tf.dispose)
+    .settle(
+      () => recorder.chain("detection", { key: precision ?? "none" }).part({ images: input, weights }, detection),
+      tf.dispose,
+    )
     .finally(() => input.dispose());
   // One number read back: a GPU would otherwise still be at work, and fail or be timed in a later stage.
   const corner = tf.tidy(() => tf.slice(boxes, [0, 0, 0], [1, 1, 1]));

@@ -74,6 +74,12 @@ const train = section(
       .describe(
         "graph: record the stages of a step, and the network of an evaluation, on their first two runs with images of a size, and run them as functions of TensorFlow from the third on. The numbers are the same to the byte. xla: these functions are compiled and fused by XLA, which rounds differently and takes longer to start. auto: time a step both ways and take the quicker. off: every operation is called by itself",
       ),
+    amp_dtype: z
+      .enum(["none", "bf16", "auto"])
+      .default("none")
+      .describe(
+        "bf16: matrix products and convolutions, of training and of its evaluations, in bfloat16 (8 bits, float32's range) with sums in float32, as torch.autocast has it; weights, normalisation, softmax, losses and optimizer stay in float32. Quicker on processors with AMX or AVX-512 BF16, and takes less memory. auto: time a step both ways and take bf16 where it is quicker. none: all in float32",
+      ),
     ema: orNone(
       z.strictObject({
         decay: z.number().min(0).lt(1).default(0.993).describe("Share of the average that is kept at each step"),

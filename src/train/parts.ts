@@ -11,6 +11,7 @@ import { wholenessProblems } from "../data/dataset/check/wholeness.ts";
 import { datasetSummary, describeWarnings, loadDataset, refuseErrors } from "../data/dataset/dataset.ts";
 import { contentFingerprint, datasetFingerprint } from "../data/dataset/fingerprint.ts";
 import type { ClassEntry } from "../data/dataset/sample.ts";
+import { bf16Support } from "../engine/bf16.ts";
 import { selectDevice } from "../engine/device.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { describeEnvironment } from "../run/environment.ts";
@@ -20,7 +21,7 @@ import { multiScale } from "../step/multiScale.ts";
 import { scheduleFrom } from "../step/optimiser/schedule.ts";
 import type { StateDict } from "../util/hostTensor.ts";
 import { sentence } from "../util/text/fact.ts";
-import { describeDevice, describeModel, describeOrder } from "./describeRun.ts";
+import { describeDevice, describeModel, describeOrder, describePrecision } from "./describeRun.ts";
 import type { Parts } from "./liveRun.ts";
 import { recipeArchitecture } from "./recipeArchitecture.ts";
 import { batchSize, chooseSplits, loaders } from "./runData.ts";
@@ -96,6 +97,7 @@ export async function assemble(
       ...scales.facts,
       ...describeOrder(recipe, splits.train, { shown: trainLoader.batches * batchSize(recipe), overfit }),
       ...describeDevice(device),
+      ...describePrecision(recipe, bf16Support(device.kind)),
     ],
     environment: await describeEnvironment(
       { tfjs: tf.version_core, libtensorflow: device.tensorflow, device: device.kind === "gpu" ? device.name : "cpu" },

@@ -102,6 +102,27 @@ test("a run whose stages are recorded, and that is stopped and resumed, ends in 
   expect(tf.memory().numTensors).toBe(numTensors);
 });
 
+test("a run in bfloat16 that is recorded, stopped and resumed ends in the same bytes as one that runs operation by operation", async () => {
+  const [run, whole] = [join(dir, "bf16"), join(dir, "bf16-eager")];
+  const bf16 = (compile: "graph" | "off") => recipe({ train: { amp_dtype: "bf16", compile } });
+  const { events } = await collect((options) => train(bf16("graph"), { run, ...options }), 6);
+  const { end } = await collect((options) => resume(run, options));
+  expect(end).toMatchObject({ status: "done", step: 10 });
+  expect(events).toContainEqual(
+    expect.objectContaining({
+      facts: expect.arrayContaining([
+        { name: "Precision", value: "bf16: products and convolutions in bfloat16, weights and all else in float32" },
+      ]),
+    }),
+  );
+  await collect((options) => train(bf16("off"), { run: whole, ...options }));
+  await expectSameRun(whole, run);
+  const lossOf = async (folder: string) => (await readMetrics(join(dir, folder, "metrics.jsonl")))[0]!;
+  const [exact, rounded] = [await lossOf("whole"), await lossOf("bf16")] as { loss: number }[];
+  expect(rounded!.loss).not.toBe(exact!.loss);
+  expect(Math.abs(rounded!.loss / exact!.loss - 1)).toBeLessThan(0.03);
+});
+
 const REPLAYED = /The stage network is replayed from now on: \d+ operations in \d+ functions/;
 
 function noticesOf(events: TrainEvent[]): string {

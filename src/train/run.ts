@@ -18,7 +18,7 @@ import { UserError } from "../util/errors.ts";
 import { writeFileAtomic } from "../util/files.ts";
 import type { Fact } from "../util/text/fact.ts";
 import { withBatchSize } from "./auto/batchSize.ts";
-import { withCompile } from "./auto/compile.ts";
+import { withQuickest } from "./auto/quickest.ts";
 import type { Parts, Run } from "./liveRun.ts";
 import { loop } from "./loop.ts";
 import { assemble, closeParts } from "./parts.ts";
@@ -58,7 +58,7 @@ export async function* train(given: Recipe, options: NewRunOptions = {}): AsyncG
   const { run: dir = join("checkpoints", given.name), overfit = null, dryRun = false, signal, save, onEvent } = options;
   await refuseTaken(dir);
   const sized = await withBatchSize(given, { most: dryRun ? 1 : overfit, signal });
-  const { recipe, facts } = await withCompile(sized.recipe, { untimed: dryRun, signal });
+  const { recipe, facts } = await withQuickest(sized.recipe, { untimed: dryRun, signal });
   const parts = await assemble(recipe, { overfit, dryRun, signal, ...(onEvent && { onEvent }) });
   parts.facts.push(...sized.facts, ...facts);
   const orClose = async (cause: unknown): Promise<never> => {

@@ -32,6 +32,7 @@ export function stepSettings({ train, track, seed }: Recipe, architecture: Archi
     ema: train.ema === "none" ? null : train.ema,
     accumulation: "whole",
     checkpointing: train.gradient_checkpointing,
+    precision: train.amp_dtype === "bf16" ? "bf16" : "none", // an `auto` that was not timed
     dropPath: train.drop_path > 0 ? { rates: blockRates(train.drop_path, architecture), seed } : undefined,
     histogramsEvery: track.gradient_histograms ? track.every_steps : undefined,
   };

@@ -11,6 +11,7 @@ import {
   JSON_OPTION,
   MODEL_RECIPE_OPTION,
   OUT_OPTION,
+  PRECISION_OPTION,
   requireOnce,
   SPLIT_OPTION,
   WEIGHTS_OPTION,
@@ -32,6 +33,7 @@ type Arguments = {
   warmUp: number;
   resolution?: number;
   device: string;
+  precision: string;
   maxDets?: number;
   recipe?: string;
   seed: number;
@@ -75,6 +77,7 @@ export const benchmarkCommand: CommandModule<object, Arguments> = {
       .option("warm-up", { type: "number", requiresArg: true, default: 5, describe: "Batches before them" })
       .option("resolution", { type: "number", requiresArg: true, describe: "Side of the images [the model's own]" })
       .option("device", { ...DEVICE_OPTION, describe: `${DEVICE_OPTION.describe}; .onnx files run on the CPU` })
+      .option("precision", PRECISION_OPTION)
       .option("max-dets", { type: "number", requiresArg: true, describe: "Detections that count for AP [500]" })
       .option("recipe", MODEL_RECIPE_OPTION)
       .option("seed", { type: "number", requiresArg: true, default: 0, describe: "Of the confidence interval" })
@@ -107,6 +110,7 @@ async function run(args: Arguments): Promise<Benchmark> {
       batchSizes: args.batchSize,
       prefetch: { both: [false, true], on: [true], off: [false] }[args.prefetch]!,
       device: args.device as DeviceChoice,
+      precision: args.precision as "none" | "bf16",
       onDownload: download,
       onProgress: view.update,
     });

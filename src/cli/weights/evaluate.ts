@@ -11,6 +11,7 @@ import {
   DEVICE_OPTION,
   JSON_OPTION,
   MODEL_RECIPE_OPTION,
+  PRECISION_OPTION,
   requireCount,
   SPLIT_OPTION,
   WEIGHTS_OPTION,
@@ -30,6 +31,7 @@ type Arguments = {
   maxDets?: number;
   batchSize: number;
   device: string;
+  precision: string;
   json: boolean;
 };
 
@@ -51,6 +53,7 @@ export const evaluateCommand: CommandModule<object, Arguments> = {
       })
       .option("batch-size", { type: "number", default: 4, requiresArg: true, describe: "Images at a time" })
       .option("device", DEVICE_OPTION)
+      .option("precision", PRECISION_OPTION)
       .option("json", JSON_OPTION) as never,
   handler: async (args) => {
     const report = await measure(args);
@@ -88,6 +91,7 @@ async function measure(args: Arguments): Promise<Measurement> {
       split: args.split as SplitName,
       batchSize,
       device: args.device as DeviceChoice,
+      precision: args.precision as "none" | "bf16",
       ...(args.recipe && { recipe: await loadRecipe(args.recipe) }),
       ...(maxDets && { maxDets }),
       onDownload: download,

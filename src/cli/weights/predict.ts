@@ -10,6 +10,7 @@ import {
   JSON_OPTION,
   MODEL_RECIPE_OPTION,
   OUT_OPTION,
+  PRECISION_OPTION,
   requireOnce,
   WEIGHTS_OPTION,
 } from "../options.ts";
@@ -28,6 +29,7 @@ type Arguments = {
   maxDets?: number;
   batchSize: number;
   device: string;
+  precision: string;
   recipe?: string;
   pictures: boolean;
   json: boolean;
@@ -69,6 +71,7 @@ export const predictCommand: CommandModule<object, Arguments> = {
       .option("max-dets", { type: "number", requiresArg: true, describe: "Most detections an image" })
       .option("batch-size", { type: "number", requiresArg: true, default: 4, describe: "Images a forward pass" })
       .option("device", DEVICE_OPTION)
+      .option("precision", PRECISION_OPTION)
       .option("recipe", MODEL_RECIPE_OPTION)
       .option("pictures", { type: "boolean", default: true, describe: "Write pictures; --no-pictures leaves them out" })
       .option("json", JSON_OPTION) as never,
@@ -95,6 +98,7 @@ async function run({ pictures, ...args }: Arguments): Promise<PredictReport> {
     const report = await predictToFolder({
       ...{ weights, images, out, threshold, classes, maxDets, batchSize, pictures, recipe, signal },
       device: args.device as DeviceChoice,
+      precision: args.precision as "none" | "bf16",
       onStart: ({ model, device, threshold }) => {
         printNote(`Weights: ${model.source}`);
         printNote(`Threshold: ${short(threshold.value)}, ${CHOSEN[threshold.from]}`);

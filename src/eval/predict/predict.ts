@@ -4,7 +4,7 @@ import type { ClassEntry } from "../../data/dataset/sample.ts";
 import { decodeFile, type Rgb } from "../../data/image/decode.ts";
 import { resizeAll } from "../../data/image/forPrediction.ts";
 import { findImages } from "../../data/image/imagePaths.ts";
-import type { Detector } from "../../detector/detector.ts";
+import type { Detector, OpenDetectorOptions } from "../../detector/detector.ts";
 import type { DownloadWatch } from "../../detector/loadModel.ts";
 import { openDetector } from "../../detector/open.ts";
 import type { DeviceChoice } from "../../engine/device.ts";
@@ -31,6 +31,8 @@ export type PredictOptions = {
   /** Images a forward pass. Default 4. */
   batchSize?: number | undefined;
   device?: DeviceChoice | undefined;
+  /** What weights are computed in. Default "none", float32. */
+  precision?: OpenDetectorOptions["precision"];
   /** The recipe that the weights were trained with, where they do not tell their architecture. */
   recipe?: Recipe | undefined;
   /** Ends the iteration before the next batch. */
@@ -83,9 +85,9 @@ export async function* predict(options: PredictOptions): AsyncGenerator<Predicti
   const { paths, missing } = await findImages(images);
   if (paths.length === 0) throw missing[0]?.error ?? new UserError("There are no images to predict on.");
 
-  const { recipe, onDownload } = options;
+  const { recipe, onDownload, precision = "none" } = options;
   const batches = Math.floor(paths.length / batchSize);
-  const model = await openDetector(weights, { device, recipe, onDownload, batches });
+  const model = await openDetector(weights, { device, precision, recipe, onDownload, batches });
   try {
     const wanted = classesNamed(options.classes, model);
     const threshold = await chooseThreshold(asked, model);

@@ -8,7 +8,7 @@ import { detectingWith } from "../../detector/weights.ts";
 import { selectDevice } from "../../engine/device.ts";
 import { initialise } from "../../model/init.ts";
 import { averagedWeights, createLearner, type Learner } from "../../step/learner.ts";
-import { trainStep } from "../../step/step.ts";
+import { type StepSettings, trainStep } from "../../step/step.ts";
 import { rngFromSeed } from "../../util/random/rng.ts";
 import { toThrown } from "../../util/threads/thread.ts";
 import { learnerSettings, recorderOf, stepSettings } from "../settings.ts";
@@ -57,18 +57,22 @@ async function probe({ recipe, architecture, batchSize, side, boxes, evaluation 
     peakBytes = Math.max(peakBytes, cost.peakBytes);
     if (i >= warmUp) seconds = Math.min(seconds, cost.seconds);
   }
-  const evaluationSeconds = evaluation ? await secondsOfEvaluation(learner, batches[0]!) : null;
+  const evaluationSeconds = evaluation ? await secondsOfEvaluation(learner, batches[0]!, settings) : null;
   return { kind, images: batchSize * batches.length, seconds, peakBytes, baseBytes, evaluationSeconds };
 }
 
 /** Seconds that an image takes without training, of the second batch: the first one warms up. */
-async function secondsOfEvaluation(learner: Learner, { images, shape }: Batch): Promise<number> {
+async function secondsOfEvaluation(
+  learner: Learner,
+  { images, shape }: Batch,
+  { precision }: Pick<StepSettings, "precision">,
+): Promise<number> {
   const averaged = averagedWeights(learner);
   const { resolution: side } = learner.architecture;
   const [count] = shape;
   const pixels = images.length === count * side * side * 3 ? images : new Float32Array(count * side * side * 3);
   const originalSizes = Array.from({ length: count }, (): [number, number] => [side, side]);
-  const detecting = detectingWith(averaged.weights, learner.architecture);
+  const detecting = detectingWith(averaged.weights, learner.architecture, { precision });
   await detectWith(detecting, { images: pixels, originalSizes });
   const began = performance.now();
   await detectWith(detecting, { images: pixels, originalSizes });

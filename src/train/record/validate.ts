@@ -27,7 +27,7 @@ export async function validate(
   epoch: number,
 ): Promise<{ row: ValRow; result: Evaluation }> {
   const averaged = averagedWeights(learner);
-  const detecting = detectingWith(averaged.weights, learner.architecture, stepSettings.recorder);
+  const detecting = detectingWith(averaged.weights, learner.architecture, stepSettings);
   const options = {
     detect: (input: DetectInput) => detectWith(detecting, input),
     batches: valLoader.epoch(0),

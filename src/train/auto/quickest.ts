@@ -1,0 +1,66 @@
+// Keys of the recipe that say `auto`: steps are timed with each of their values, each in a process of its own, and the quickest is taken.
+
+import { loadDataset } from "../../data/dataset/dataset.ts";
+import type { Recipe } from "../../recipe/schema.ts";
+import type { Fact } from "../../util/text/fact.ts";
+import { recipeArchitecture } from "../recipeArchitecture.ts";
+import { batchSize } from "../runData.ts";
+import { heaviest, runProbe } from "./probe.ts";
+
+/** Keys of `train` in the order that they are decided in; of a key's values the first is taken where nothing is timed. */
+const CHOICES = [
+  { key: "amp_dtype", values: ["none", "bf16"], name: "Precision" },
+  { key: "compile", values: ["graph", "xla"], name: "Recorded steps" },
+] as const;
+
+/** What a value comes to: seconds of a step, or why there are none. */
+export type StepTime = { seconds: number } | { failed: string };
+
+type QuickestOptions = {
+  /** Take the first value without timing anything. */
+  untimed?: boolean | undefined;
+  signal?: AbortSignal | undefined;
+  time?: (recipe: Recipe, signal: AbortSignal | undefined) => Promise<StepTime>;
+};
+
+/**
+ * The recipe with a value for each key that says `auto`, and facts that say why that one; its `data.batch_size` is a number. The
+ * choices stand in the run's recipe, because values round differently: a run that goes on keeps them.
+ */
+export async function withQuickest(
+  given: Recipe,
+  { untimed = false, signal, time = timeStep }: QuickestOptions = {},
+): Promise<{ recipe: Recipe; facts: Fact[] }> {
+  let recipe = given;
+  const facts: Fact[] = [];
+  for (const { key, values, name } of CHOICES) {
+    if (recipe.train[key] !== "auto") continue;
+    const base = recipe;
+    const as = (value: string) => ({ ...base, train: { ...base.train, [key]: value } }) as Recipe;
+    if (untimed) {
+      recipe = as(values[0]);
+      facts.push({ name, value: `${values[0]} (auto, not timed)` });
+      continue;
+    }
+    const timed: [string, StepTime][] = [];
+    for (const value of values) timed.push([value, await time(as(value), signal)]);
+    const secondsOf = (one: StepTime) => ("failed" in one ? Number.POSITIVE_INFINITY : one.seconds);
+    const [chosen] = timed.reduce((a, b) => (secondsOf(b[1]) < secondsOf(a[1]) ? b : a));
+    const figures = timed.map(
+      ([value, one]) => `${value} ${"failed" in one ? `failed: ${one.failed}` : inSeconds(one)}`,
+    );
+    facts.push({ name, value: `${chosen} chosen (auto), by the time of a step here: ${figures.join(", ")}` });
+    recipe = as(chosen);
+  }
+  return { recipe, facts };
+}
+
+const inSeconds = ({ seconds }: { seconds: number }) =>
+  seconds < 1 ? `${(1000 * seconds).toFixed(0)} ms` : `${seconds.toFixed(2)} s`;
+
+async function timeStep(recipe: Recipe, signal: AbortSignal | undefined): Promise<StepTime> {
+  const dataset = await loadDataset(recipe.data);
+  const architecture = recipeArchitecture(recipe, dataset.classes.length);
+  const { side, boxes } = heaviest(recipe, architecture, dataset.splits.train!.samples);
+  return runProbe({ recipe, architecture, batchSize: batchSize(recipe), side, boxes }, signal);
+}
