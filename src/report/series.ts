@@ -50,7 +50,7 @@ function trainSeries(rows: readonly TrainRow[], toX: (step: number) => number): 
   const groups: TrainRow[][] = [];
   for (let i = 0; i < rows.length; i += length) groups.push(rows.slice(i, i + length));
   const names = new Set(rows.flatMap((row) => Object.keys(row)));
-  for (const name of ["step", "epoch", "split"]) names.delete(name);
+  for (const name of ["step", "epoch", "split", "time", "epoch_mean"]) names.delete(name);
   const last = groups.map((group) => group.at(-1)!);
   return {
     x: last.map(({ step }) => precise(toX(step))!),

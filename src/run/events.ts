@@ -26,7 +26,12 @@ export type TrainRow = {
   lr_encoder: number;
   images_per_second: number;
   data_wait: number;
+  /** In the row of an epoch's last step: the means of its steps. */
+  epoch_mean?: EpochMean;
 };
+
+/** Means over `steps` steps of an epoch, those that were skipped left out, of all but what measures time. */
+export type EpochMean = { steps: number; loss: number; [name: string]: number };
 
 /**
  * COCO metrics on the validation images after `step` updates; null where nothing could be measured. `per_class`: the

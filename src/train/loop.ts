@@ -7,6 +7,7 @@ import { computeStep } from "../step/step.ts";
 import { update } from "../step/update.ts";
 import { windows } from "../step/windows.ts";
 import type { Run } from "./liveRun.ts";
+import { countStep, NO_STEPS } from "./losses/epochMean.ts";
 import { diverged, MOST_SKIPPED } from "./record/divergence.ts";
 import { afterEvaluation, isExhausted } from "./record/earlyStopping.ts";
 import { notice, record, recordResults, reportBroken, trainRow, warning } from "./record/record.ts";
@@ -44,9 +45,10 @@ export async function* loop(
       if (result.problem === null) {
         progress.step++;
         progress.skipped = 0;
-        const row = trainRow(run, result, window, factor);
+        const last = progress.batch >= run.trainLoader.batches || progress.step >= size.totalSteps; // of the epoch
+        const row = countStep(progress, trainRow(run, result, window, factor), { last });
         yield { type: "step", row };
-        if (isDue(track.every_steps, progress.step)) yield await record(run, row, result.histograms);
+        if (last || isDue(track.every_steps, progress.step)) yield await record(run, row, result.histograms);
         yield* followRun(run);
       } else {
         progress.skipped++;
@@ -82,7 +84,7 @@ export async function* loop(
     const stops = !last && isExhausted(recipe, progress.patience);
     const better = isBetter(score, progress.best);
     if (better) progress.best = { score: score!, step: progress.step };
-    if (epochEnd) Object.assign(progress, { epoch: epoch + 1, batch: 0 });
+    if (epochEnd) Object.assign(progress, { epoch: epoch + 1, batch: 0, epochSums: NO_STEPS });
     if (last || better || stops || isDue(checkpoint.every_epochs, epoch + 1)) {
       yield await saveProgress(run, { epoch, epochEnd, score });
     }

@@ -1,5 +1,6 @@
 // Where a run stands: position, best score and patience, all that changes as it trains besides weights.
 
+import { type EpochSums, NO_STEPS } from "./losses/epochMean.ts";
 import type { Patience } from "./record/earlyStopping.ts";
 
 /**
@@ -14,6 +15,8 @@ export type Progress = {
   skipped: number;
   best: { score: number; step: number } | null;
   patience: Patience;
+  /** Null in the rest of an epoch whose first steps a version has done that did not sum them up. */
+  epochSums: EpochSums | null;
 };
 
 /** Where a run begins. */
@@ -21,4 +24,5 @@ export const BEGINNING: Progress = {
   ...{ epoch: 0, batch: 0, step: 0, skipped: 0 },
   best: null,
   patience: { score: null, stale: 0 },
+  epochSums: NO_STEPS,
 };

@@ -199,8 +199,9 @@ export async function reopen(
   const parts = await assemble(recipe, { overfit, dryRun, model, classNames, epoch: state.epoch, ...(onEvent && { onEvent }) }); // biome-ignore format: one line
   parts.facts.push(...facts, ...(await changedData(dir, parts.environment)));
   restoreLearner(parts.learner, ema ? { model, optimizer, ema } : { model, optimizer }, state.emaUpdates);
-  const { epoch, batch, step, skipped, best, patience } = state;
-  return open(dir, recipe, parts, { epoch, batch, step, skipped, best, patience }, { overfit, rows, seconds, onEvent });
+  const { epoch, batch, step, skipped, best, patience, epochSums } = state;
+  const progress = { epoch, batch, step, skipped, best, patience, epochSums };
+  return open(dir, recipe, parts, progress, { overfit, rows, seconds, onEvent });
 }
 
 async function open(

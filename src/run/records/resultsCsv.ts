@@ -1,8 +1,12 @@
 // results.csv: one row an epoch, for spreadsheets. Derived from metrics.jsonl, so it can be made again at any time.
 
+import { isObject } from "../../util/untrusted/json.ts";
 import type { MetricsRow } from "../events.ts";
 
-/** The table as CSV: `train/...` columns are means over the epoch's rows, `val/...` columns are its last evaluation. */
+/**
+ * The table as CSV: `train/...` columns are means over the epoch's steps, where its last row has them, else over its rows;
+ * `val/...` columns are its last evaluation.
+ */
 export function resultsCsv(rows: readonly MetricsRow[]): string {
   const epochs = new Map<number, Map<string, number[]>>();
   const columns: Record<string, Set<string> | undefined> = Object.assign(Object.create(null), {
@@ -20,6 +24,13 @@ export function resultsCsv(rows: readonly MetricsRow[]): string {
       known.add(column);
       if (split === "train") cells.set(column, [...(cells.get(column) ?? []), value]);
       else cells.set(column, [value]);
+    }
+  }
+  for (const row of rows) {
+    if (row.split !== "train" || !isObject(row.epoch_mean)) continue;
+    for (const [name, value] of Object.entries(row.epoch_mean)) {
+      const column = `train/${name}`;
+      if (columns.train!.has(column) && typeof value === "number") epochs.get(row.epoch)!.set(column, [value]);
     }
   }
   const header = ["step", ...Object.values(columns).flatMap((names) => [...names!])];

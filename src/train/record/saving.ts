@@ -87,6 +87,7 @@ export async function loadProgress(runDir: string): Promise<SavedProgress> {
   }
   const checkpoint = await loadCheckpoint(join(dir, name));
   const state = { ...BEGINNING, metric: MAIN_METRIC, ...checkpoint.state } as RunState; // older ones lack some fields
+  if (!("epochSums" in checkpoint.state) && state.batch > 0) state.epochSums = null;
   await fixBest(dir, state);
   return { checkpoint, state };
 }
