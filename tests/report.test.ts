@@ -118,7 +118,13 @@ describe.skipIf(!executable)(`in a browser${executable ? "" : ` (${NO_CHROMIUM})
     await page.resize(1200, 900);
     await openSilently(await reportRun(run("long")));
     const drawn = await page.evaluate<string[]>("[...document.querySelectorAll('figure svg')].map((s) => s.ariaLabel)");
-    for (const title of ["Average precision", "Learning rates", "Confusion matrix", "Precision by recall"])
+    for (const title of [
+      "Average precision",
+      "Loss by epoch",
+      "Learning rates",
+      "Confusion matrix",
+      "Precision by recall",
+    ])
       expect(drawn).toContain(title);
     const broken = "[...document.images].filter((i) => !i.complete || i.naturalWidth === 0).length";
     expect(await page.evaluate(broken)).toBe(0);

@@ -6,7 +6,7 @@ import { EAGER, type Recorder } from "../engine/recording/recorder.ts";
 import type { ImageDetections, Sizes } from "../instance/detections.ts";
 import type { Precision } from "../ops/bf16/precision.ts";
 import { postprocess } from "./postprocess.ts";
-import { type Outputs, type RfdetrWeights, rfdetr } from "./rfdetr.ts";
+import { type Detections, type Outputs, type RfdetrWeights, rfdetr } from "./rfdetr.ts";
 
 /** images: float32 [batch, height, width, 3], normalised. */
 export type ImageBatch = {
@@ -20,24 +20,33 @@ export type ImageBatch = {
  */
 export type DetectionOptions = { recorder?: Recorder | undefined; precision?: Precision | undefined };
 
-/**
- * What the last layer gives for images, on the device and computed when the promise resolves; `selectDetections` frees it.
- */
-export async function forwardImages(
+/** What every layer gives for images, on the device and the caller's. */
+export async function forwardLayers(
   weights: RfdetrWeights,
   architecture: Architecture,
   { images, shape }: ImageBatch,
   { recorder = EAGER, precision }: DetectionOptions = {},
-): Promise<Outputs> {
+): Promise<Detections> {
   const input = tf.tensor4d(images, shape);
-  const detection = () =>
-    tf.tidy(() => rfdetr(weights, architecture, input, { training: false, precision }).layers.at(-1)!);
-  const { logits, boxes } = await recorder
+  const detection = () => rfdetr(weights, architecture, input, { training: false, precision });
+  return recorder
     .settle(
       () => recorder.chain("detection", { key: precision ?? "none" }).part({ images: input, weights }, detection),
       tf.dispose,
     )
     .finally(() => input.dispose());
+}
+
+/** What the last layer gives for images, on the device and computed when the promise resolves; `selectDetections` frees it. */
+export async function forwardImages(
+  weights: RfdetrWeights,
+  architecture: Architecture,
+  batch: ImageBatch,
+  options?: DetectionOptions,
+): Promise<Outputs> {
+  const { layers, encoder } = await forwardLayers(weights, architecture, batch, options);
+  const { logits, boxes } = layers.at(-1)!;
+  tf.dispose([layers.slice(0, -1), encoder]);
   // One number read back: a GPU would otherwise still be at work, and fail or be timed in a later stage.
   const corner = tf.tidy(() => tf.slice(boxes, [0, 0, 0], [1, 1, 1]));
   await corner.data();

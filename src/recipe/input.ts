@@ -175,6 +175,8 @@ export interface RecipeInput {
     every_epochs?: number | undefined;
     /** Detections an image that count @default 500 */
     max_dets?: number | undefined;
+    /** Measure the loss on val, too: val_loss and its terms in the evaluation's row @default true */
+    loss?: boolean | undefined;
   } | undefined;
   /** Stop when a metric of the evaluated weights no longer improves @default "none" */
   early_stopping?: {

@@ -96,6 +96,10 @@ const evaluation = section(
   {
     every_epochs: count().default(1).describe("Evaluate on val after every so many epochs, and at the end"),
     max_dets: count().default(500).describe("Detections an image that count"),
+    loss: z
+      .boolean()
+      .default(true)
+      .describe("Measure the loss on val, too: val_loss and its terms in the evaluation's row"),
   },
   "COCO evaluation",
 );

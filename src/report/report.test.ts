@@ -60,6 +60,22 @@ test("the axis is epochs where their length is known or can be told from the row
   expect(runSeries([])).toMatchObject({ unit: "step", train: { x: [] }, val: { x: [] }, perClass: {} });
 });
 
+test("losses by epoch are those of its last row and of evaluations, wherever either is", () => {
+  const rows = [
+    trained(4, 0),
+    trained(5, 0, { epoch_mean: { steps: 5, loss: 8 } }),
+    { ...evaluated(5, 0), val_loss: 9 },
+    trained(10, 1, { epoch_mean: { steps: 5, loss: 7 } }),
+    { ...evaluated(12, 2), val_loss: 6 },
+    { ...evaluated(13, 2), val_loss: null },
+  ] as MetricsRow[];
+  expect(runSeries(rows, 5).losses).toEqual({
+    ...{ x: [1, 2, 2.4], step: [5, 10, 12], epoch: [0, 1, 2] },
+    values: { training: [8, 7, null], validation: [9, null, 6] },
+  });
+  expect(runSeries([trained(1, 0), evaluated(1, 0)]).losses.x).toEqual([]);
+});
+
 test("a class that comes later, and a loss that is no number, leave gaps", () => {
   const rows = [
     trained(1, 0, { loss: null }),

@@ -38,7 +38,7 @@ export async function runPage(
     header: header(run),
     refresh: live ? REPORT_EVERY : undefined,
     sections: [
-      ...trainingSections(run, { terms: Object.keys(series.train.values), stages }),
+      ...trainingSections(run, { series, stages }),
       ...(shown ? evaluationSections({ run, evaluation, perClass: shown.perClass, pictures }) : []),
       ...(exported.length > 0 ? [{ id: "export", name: "Export", content: exportSection(exported) }] : []),
       ...setupSections(run, { defaults }),

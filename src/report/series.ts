@@ -1,7 +1,7 @@
 // Rows of metrics.jsonl as the columns that charts draw: few enough points, however long the run was.
 
 import { SUMMARY } from "../instance/metrics.ts";
-import type { MetricsRow, TrainRow, ValRow } from "../run/events.ts";
+import type { MetricsRow, TrainRow } from "../run/events.ts";
 
 /** Points of a curve of training; more rows are averaged. */
 const MOST_POINTS = 360;
@@ -20,6 +20,8 @@ export type RunSeries = {
   unit: "epoch" | "step";
   train: Series;
   val: Series;
+  /** The loss at the ends of epochs, as the mean of their steps (`training`), and of evaluations (`validation`). */
+  losses: Series;
   /** The main metric by class, at the places of `val`. */
   perClass: Record<string, (number | null)[]>;
 };
@@ -38,6 +40,7 @@ export function runSeries(rows: readonly MetricsRow[], stepsPerEpoch = stepsOfEp
       epoch: val.map(({ epoch }) => epoch),
       values: Object.fromEntries(SUMMARY.map((name) => [name, val.map((row) => precise(row[name]))])),
     },
+    losses: lossSeries(rows, toX),
     perClass: Object.fromEntries(
       [...classes].map((name) => [name, val.map(({ per_class }) => precise(per_class[name]))]),
     ),
@@ -67,24 +70,48 @@ function trainSeries(rows: readonly TrainRow[], toX: (step: number) => number): 
   };
 }
 
+function lossSeries(rows: readonly MetricsRow[], toX: (step: number) => number): Series {
+  const places = new Map<number, { step: number; epoch: number; training?: unknown; validation?: unknown }>();
+  for (const row of rows) {
+    const { step, epoch } = row;
+    const loss =
+      row.split === "train" ? { training: row.epoch_mean?.loss } : row.split === "val" && { validation: row.val_loss };
+    if (loss && isNumber(Object.values(loss)[0])) places.set(step, { ...places.get(step), ...loss, step, epoch });
+  }
+  const shown = thinned([...places.values()]);
+  return {
+    x: shown.map(({ step }) => precise(toX(step))!),
+    step: shown.map(({ step }) => step),
+    epoch: shown.map(({ epoch }) => epoch),
+    values: {
+      training: shown.map(({ training }) => precise(training)),
+      validation: shown.map(({ validation }) => precise(validation)),
+    },
+  };
+}
+
+function isNumber(value: unknown): value is number {
+  return typeof value === "number" && Number.isFinite(value);
+}
+
 function field(row: TrainRow, name: string): unknown {
   return (row as unknown as Record<string, unknown>)[name];
 }
 
 function mean(values: readonly unknown[]): number | null {
-  const numbers = values.filter((value): value is number => typeof value === "number" && Number.isFinite(value));
+  const numbers = values.filter(isNumber);
   return numbers.length === 0 ? null : numbers.reduce((a, b) => a + b, 0) / numbers.length;
 }
 
-/** Evenly spread evaluations, the last one always. */
-function thinned(rows: readonly ValRow[]): ValRow[] {
+/** Evenly spread places, the last one always. */
+function thinned<Row>(rows: readonly Row[]): Row[] {
   const every = Math.ceil(rows.length / MOST_EVALUATIONS);
   return rows.filter((_, i) => (rows.length - 1 - i) % every === 0);
 }
 
 /** Five digits are more than a chart can show. */
 function precise(value: unknown): number | null {
-  return typeof value === "number" && Number.isFinite(value) ? Number(value.toPrecision(5)) : null;
+  return isNumber(value) ? Number(value.toPrecision(5)) : null;
 }
 
 /** Updates of an epoch, from an evaluation at the end of one that was not the last; undefined where there is none. */

@@ -7,15 +7,17 @@ import { type Html, html } from "./page/html.ts";
 import { chart, type Section } from "./page/page.ts";
 import type { LossChart, StageSpan } from "./page/pageData.ts";
 import { cell, heading, htmlTable, numberCell } from "./page/table.ts";
+import type { RunSeries } from "./series.ts";
 
-/** Sections for the page, in order. `terms`: the names of all columns of training. */
+/** Sections for the page, in order. */
 export function trainingSections(
   run: RunContents,
-  { terms, stages }: { terms: readonly string[]; stages: readonly RecipeStage[] },
+  { series, stages }: { series: RunSeries; stages: readonly RecipeStage[] },
 ): Section[] {
+  const terms = Object.keys(series.train.values);
   const shown = lossTerms(terms);
   return [
-    { id: "progress", name: "Progress", content: progress(run, { staged: stages.length > 1 }) },
+    { id: "progress", name: "Progress", content: progress(run, { series, staged: stages.length > 1 }) },
     ...(shown.length > 0 ? [{ id: "losses", name: "Losses", content: losses(shown) }] : []),
     ...(hasTrained(run) ? [{ id: "optimisation", name: "Optimisation", content: optimisation(run, stages) }] : []),
   ];
@@ -25,17 +27,22 @@ function hasTrained({ rows }: RunContents): boolean {
   return rows.some(({ split }) => split === "train");
 }
 
-function progress(run: RunContents, { staged }: { staged: boolean }): Html {
+function progress(run: RunContents, { series, staged }: { series: RunSeries; staged: boolean }): Html {
   const { rows, metric, recipe } = run;
   const averaged = (recipe.train as { ema?: unknown } | undefined)?.ema !== "none";
   const of = averaged ? "of the moving average of the weights" : "of the weights";
   const choice = metric === MAIN_METRIC ? "" : `; the best is chosen by ${metric}`;
   const shading = staged ? " Shading marks the stages of the training." : "";
   const ap = { title: "Average precision", note: "The ring marks the best evaluation." };
+  const epochs = {
+    title: "Loss by epoch",
+    note: "Means over the steps of an epoch, and over the validation images. Where validation rises while training falls, the run learns its images by heart.",
+  };
   const loss = { title: "Training loss", note: "Faint: as recorded. Bold: smoothed." };
   return html`<p class="soft">Metrics ${of} on the validation images${choice}.${shading}</p>
 <div class="grid">
 ${rows.some(({ split }) => split === "val") ? chart("ap", ap) : html`<p class="soft">Not evaluated yet.</p>`}
+${series.losses.x.length > 0 && chart("epoch-loss", epochs)}
 ${hasTrained(run) ? chart("loss", loss) : html`<p class="soft">No step has been recorded yet.</p>`}
 </div>`;
 }

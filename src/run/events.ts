@@ -52,7 +52,11 @@ export type ValRow = {
   precision?: number | null;
   recall?: number | null;
   per_class: Record<string, number | null>;
-} & MetricSummary<number | null>;
+} & MetricSummary<number | null> &
+  Partial<ValidationLosses>;
+
+/** The loss on the validation images and its terms, named as those of training; absent where eval.loss is off, and in older rows. */
+export type ValidationLosses = { val_loss: number | null; [term: `val_loss_${string}`]: number | null };
 
 /** A line of metrics.jsonl. */
 export type MetricsRow = TrainRow | ValRow;

@@ -110,6 +110,7 @@ function rowsOf({
         ...({ step, epoch, split: "train", loss, ...terms } as unknown as TrainRow),
         ...{ class_error: 60 * Math.exp(-3 * done) * noise(0.4), grad_norm: 3 * noise(1.2), lr: 1e-4 * factor },
         lr_encoder: epoch < epochs / 3 ? 0 : 1.5e-4 * factor,
+        ...(step % stepsPerEpoch === 0 && { epoch_mean: { steps: stepsPerEpoch, loss: 1.1 * loss } }),
         ...{ images_per_second: 9 * noise(0.3), data_wait: Math.max(0, 0.02 * noise(3)) },
       });
     }
@@ -120,7 +121,8 @@ function rowsOf({
     );
     const mean = Object.values(per_class).reduce((a, b) => a + b, 0) / classes.length;
     const metrics = { "AP50:95": mean, AP50: Math.min(1, 1.4 * mean), AP75: 0.9 * mean, AR: Math.min(1, 1.2 * mean) };
-    rows.push({ step, epoch, split: "val", ...metrics, per_class });
+    const val_loss = (4 + 6 * Math.exp(-4 * done)) * noise(0.1);
+    rows.push({ step, epoch, split: "val", ...metrics, val_loss, per_class });
   }
   return rows;
 }

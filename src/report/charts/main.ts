@@ -7,6 +7,7 @@ type LossChart = import("../page/pageData.ts").LossChart;
 const RUN_CHARTS: Record<Exclude<import("../page/pageData.ts").RunChart, LossChart>, Draw<RunData>> = {
   ap: apCurves,
   loss,
+  "epoch-loss": epochLoss,
   "learning-rate": learningRate,
   "grad-norm": single("grad_norm", { label: "norm", steep: true }),
   speed: single("images_per_second", { label: "images/s" }),

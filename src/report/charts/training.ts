@@ -57,6 +57,26 @@ function loss({ train }: RunData, width: number): Drawing[] {
   ];
 }
 
+/** The loss of training as the mean of each epoch, and that of the validation images, where they are known. */
+function epochLoss({ losses }: RunData, width: number): Drawing[] {
+  const line = (label: string, stroke: string): Line => {
+    return { label, values: losses.values[label] ?? [], stroke, strokeWidth: 2, dots: true };
+  };
+  const lines = [line("training", "var(--c1)"), line("validation", "var(--c2)")].filter(({ values }) =>
+    values.some(isNumber),
+  );
+  const values = lines.flatMap((one) => one.values);
+  const most = d3.quantile(values, 0.99) ?? 1; // a first epoch far above all others does not flatten them
+  const least = d3.min(values) ?? 0;
+  return [
+    legend(lines),
+    lineChart(width, {
+      ...{ lines, at: placesOf(losses), tip: { format: compact }, behind: stageMarks(HEIGHT) },
+      y: { domain: [least > most / 2 ? least * 0.9 : 0, most * 1.04], clamp: true },
+    }),
+  ];
+}
+
 /** One kind of loss in all decoder layers; the last layer is what counts in the end. */
 function lossTerm(term: string): (run: RunData, width: number) => Drawing[] {
   const layer = (name: string) =>

@@ -12,6 +12,7 @@ export type LossChart = `loss-${string}`;
 export type RunChart =
   | "ap"
   | "loss"
+  | "epoch-loss"
   | LossChart
   | "learning-rate"
   | "grad-norm"

@@ -2,7 +2,6 @@
 
 import type { EpochMean, TrainRow } from "../../run/events.ts";
 import { TIMING_FIELDS } from "../../run/records/metricsFile.ts";
-import type { Progress } from "../progress.ts";
 
 /** Sums over the steps of an epoch that are done. What measures time is not among them: they are the same in any two runs. */
 export type EpochSums = { steps: number; sums: Readonly<Record<string, number>> };
@@ -16,7 +15,11 @@ const NO_MEASURE = new Set(["step", "epoch", "split", ...TIMING_FIELDS]);
  * Count a step among those of its epoch. Returns its row, with the epoch's means where no step of it follows. An epoch has
  * none where some of its steps were done by a version that did not sum them up.
  */
-export function countStep(progress: Progress, row: TrainRow, { last }: { last: boolean }): TrainRow {
+export function countStep(
+  progress: { epochSums: EpochSums | null },
+  row: TrainRow,
+  { last }: { last: boolean },
+): TrainRow {
   const { epochSums: before } = progress;
   if (!before) return row;
   const sums = { ...before.sums };

@@ -1,13 +1,16 @@
 // COCO metrics of the weights that the run would ship: the moving average, where there is one.
 
-import { type DetectInput, detectWith } from "../../detector/detector.ts";
-import { detectingWith } from "../../detector/weights.ts";
+import * as tf from "@tensorflow/tfjs-core";
+import type { Batch } from "../../data/batch/batch.ts";
 import { type Evaluation, evaluateModel } from "../../eval/evaluate.ts";
 import { metricsOf } from "../../eval/metricsRow.ts";
 import { bySummary, MAIN_METRIC, measured, PREFIXES } from "../../instance/metrics.ts";
+import { forwardLayers } from "../../model/detect.ts";
+import { postprocess } from "../../model/postprocess.ts";
 import type { TrainEvent, ValRow } from "../../run/events.ts";
 import { averagedWeights } from "../../step/learner.ts";
 import type { Run } from "../liveRun.ts";
+import { validationLoss } from "../losses/validationLoss.ts";
 import { warning } from "./record.ts";
 
 /** What a row has beside the summary. */
@@ -27,9 +30,19 @@ export async function validate(
   epoch: number,
 ): Promise<{ row: ValRow; result: Evaluation }> {
   const averaged = averagedWeights(learner);
-  const detecting = detectingWith(averaged.weights, learner.architecture, stepSettings);
+  const { architecture } = learner;
+  const loss = recipe.eval.loss ? validationLoss(architecture.decLayers) : undefined;
+  const detect = async (batch: Batch) => {
+    const outputs = await forwardLayers(averaged.weights, architecture, batch, stepSettings);
+    try {
+      await loss?.add(outputs, batch.targets);
+      return await postprocess(outputs.layers.at(-1)!, batch.originalSizes, architecture.numSelect);
+    } finally {
+      tf.dispose(outputs);
+    }
+  };
   const options = {
-    detect: (input: DetectInput) => detectWith(detecting, input),
+    detect,
     batches: valLoader.epoch(0),
     samples: valSplit.samples,
     classes,
@@ -44,6 +57,7 @@ export async function validate(
     ...(result.broken.length > 0 && { unread: result.broken.length }),
     ...bySummary((name) => measured(metrics[name])),
     ...Object.fromEntries(FURTHER.map((name) => [name, measured(metrics[name])])),
+    ...loss?.means(),
     ...byClass(per_class as Record<string, Record<string, number>>),
   };
   return { row, result };

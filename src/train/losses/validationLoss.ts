@@ -1,0 +1,43 @@
+// The loss on the validation images, beside the metrics of the same forward passes. As in the reference's validation: of the
+// weights that are evaluated, one group of queries, each batch divided by its own boxes and counted by its images.
+
+import * as tf from "@tensorflow/tfjs-core";
+import type { Target } from "../../instance/instance.ts";
+import { criterion, normaliser, termPlaces } from "../../loss/criterion.ts";
+import { stack } from "../../loss/outputs.ts";
+import { matchTargets } from "../../loss/pairs.ts";
+import type { Detections } from "../../model/rfdetr.ts";
+import type { ValidationLosses } from "../../run/events.ts";
+
+export type ValidationLoss = {
+  /** Count a batch; the outputs stay the caller's. */
+  add(outputs: Detections, targets: readonly Target[]): Promise<void>;
+  /** Means over the images so far, under the names of the training rows with `val_` before them; null where one is no number. */
+  means(): ValidationLosses;
+};
+
+/** Losses of a network with so many decoder layers. */
+export function validationLoss(layers: number): ValidationLoss {
+  const places = [...termPlaces(layers)].filter(([name]) => name.startsWith("loss"));
+  const named = [["loss", 0] as const, ...places.map(([name, place]) => [name, 1 + place] as const)];
+  const sums = named.map(() => 0);
+  let images = 0;
+  return {
+    add: async (outputs, targets) => {
+      const numbers = tf.tidy(() => {
+        const stacked = stack(outputs);
+        const matched = matchTargets(stacked, targets, { groups: 1 });
+        const { loss, table } = criterion(stacked, matched, { divisor: tf.scalar(normaliser(targets, 1)) });
+        return tf.concat([tf.reshape(loss, [1]), tf.reshape(table, [-1])]);
+      });
+      const values = await numbers.data();
+      numbers.dispose();
+      images += targets.length;
+      for (const [i, [, place]] of named.entries()) sums[i]! += targets.length * values[place]!;
+    },
+    means: () => {
+      const mean = (sum: number) => (Number.isFinite(sum / images) ? sum / images : null);
+      return Object.fromEntries(named.map(([name], i) => [`val_${name}`, mean(sums[i]!)])) as ValidationLosses;
+    },
+  };
+}
