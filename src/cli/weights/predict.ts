@@ -32,6 +32,7 @@ type Arguments = {
   precision: string;
   recipe?: string;
   pictures: boolean;
+  labels: boolean;
   json: boolean;
 };
 
@@ -74,6 +75,11 @@ export const predictCommand: CommandModule<object, Arguments> = {
       .option("precision", PRECISION_OPTION)
       .option("recipe", MODEL_RECIPE_OPTION)
       .option("pictures", { type: "boolean", default: true, describe: "Write pictures; --no-pictures leaves them out" })
+      .option("labels", {
+        type: "boolean",
+        default: false,
+        describe: "Write label files of YOLO, one an image, to labels/",
+      })
       .option("json", JSON_OPTION) as never,
   handler: async (args) => {
     requireOnce(args, { lists: ["images", "classes"] });
@@ -84,7 +90,7 @@ export const predictCommand: CommandModule<object, Arguments> = {
   },
 };
 
-async function run({ pictures, ...args }: Arguments): Promise<PredictReport> {
+async function run({ pictures, labels, ...args }: Arguments): Promise<PredictReport> {
   const { predictToFolder } = await import("../../eval/predict/predictToFolder.ts");
   const { weights, images, out, classes, maxDets, batchSize } = args;
   const threshold = args.threshold === "auto" ? "auto" : Number(args.threshold);
@@ -96,7 +102,7 @@ async function run({ pictures, ...args }: Arguments): Promise<PredictReport> {
   const signal = stopSignal("stopping after these images", printNote);
   try {
     const report = await predictToFolder({
-      ...{ weights, images, out, threshold, classes, maxDets, batchSize, pictures, recipe, signal },
+      ...{ weights, images, out, threshold, classes, maxDets, batchSize, pictures, labels, recipe, signal },
       device: args.device as DeviceChoice,
       precision: args.precision as "none" | "bf16",
       onStart: ({ model, device, threshold }) => {
@@ -136,6 +142,7 @@ function asText(report: PredictReport): string {
   lines.push(`Results: ${predictions}`);
   const first = images[0]?.picture;
   if (first) lines.push(`Pictures: ${first}${images.length > 1 ? " and so on" : ""}`);
+  if (report.labels !== null) lines.push(`Labels: ${report.labels}, in the layout of YOLO`);
   if (failed.length > 0)
     lines.push(`${failed.length} could not be read: ${failed.map((one) => one.file_name).join(", ")}`);
   if (skipped.length > 0) lines.push(`Left out, as no images: ${listed(skipped)}`);

@@ -1,19 +1,23 @@
-// Objects in pictures, written to a folder: a COCO results file, and the pictures with boxes drawn.
+// Objects in pictures, written to a folder: a COCO results file, the pictures with boxes drawn, label files of YOLO.
 
 import { mkdir, realpath } from "node:fs/promises";
 import { join } from "node:path";
+import type { ClassEntry } from "../../data/dataset/sample.ts";
 import { drawObjects, encodePicture } from "../../data/image/draw.ts";
 import { findImages, pictureNames, placeInside } from "../../data/image/imagePaths.ts";
 import { UserError } from "../../util/errors.ts";
 import { fileError, writeFileAtomic } from "../../util/files.ts";
 import { type PredictedObject, type Prediction, type PredictOptions, predict } from "./predict.ts";
 import type { Threshold } from "./threshold.ts";
+import { openYoloLabels } from "./yoloLabels.ts";
 
 export type PredictToFolderOptions = PredictOptions & {
   /** The folder to write to. */
   out: string;
   /** Whether to write pictures. Default true. */
   pictures?: boolean | undefined;
+  /** Whether to write what was found as label files of YOLO, one an image. Default false. */
+  labels?: boolean | undefined;
   /** Called for each image that cannot be read. */
   onFailed?: ((message: string) => void) | undefined;
   /** Called when an image is done, `done` of `total`. */
@@ -29,6 +33,8 @@ export type PredictReport = {
   /** Objects more in all images that score above half of the threshold. */
   below: number;
   predictions: string;
+  /** The folder of the label files; null where none were asked for. */
+  labels: string | null;
   images: {
     id: number;
     file_name: string;
@@ -60,23 +66,25 @@ const RESULTS = "predictions.json";
 
 /** Detect objects in images and write what was found. Throws a UserError where there is no image, or no model. */
 export async function predictToFolder(options: PredictToFolderOptions): Promise<PredictReport> {
-  const { out, pictures = true, onFailed, onImages, onStart, weights } = options;
+  const { out, pictures = true, labels = false, onFailed, onImages, onStart, weights } = options;
   const { paths, missing, others } = await findImages(options.images, { except: out });
   if (paths.length === 0) throw missing[0]?.error ?? new UserError("--images names no image.");
   const names = new Map(pictureNames(paths).map((name, i) => [paths[i]!, name]));
   if (pictures) await refuseOverwriting(out, names);
+  const results = join(out, RESULTS);
+  const yolo = labels ? openYoloLabels(out, { results }) : undefined;
   await mkdir(out, { recursive: true }).catch((cause) => {
     throw fileError(out, "write", cause);
   });
 
   const total = paths.length + missing.length;
-  const results = join(out, RESULTS);
   const report: PredictReport = {
     weights,
     threshold: 0,
     threshold_from: "default",
     below: 0,
     predictions: results,
+    labels: yolo?.folder ?? null,
     images: [],
     failed: [],
     skipped: others,
@@ -89,11 +97,13 @@ export async function predictToFolder(options: PredictToFolderOptions): Promise<
   };
   for (const { file, error } of missing) fail(file, error);
   let began = performance.now();
+  let classes: readonly ClassEntry[] = [];
   const found = predict({
     ...options,
     images: paths,
     onStart: (about) => {
       began = performance.now();
+      classes = about.model.classes;
       report.weights = about.model.source;
       report.threshold = about.threshold.value;
       report.threshold_from = about.threshold.from;
@@ -110,6 +120,7 @@ export async function predictToFolder(options: PredictToFolderOptions): Promise<
         writing = drawn(one, picture).then((bytes) => writeFileAtomic(picture, bytes));
         writing.catch(() => {}); // it is awaited below
       }
+      await yolo?.write(one, names.get(one.file)!);
       const { imageId: id, file: file_name, image, objects } = one;
       report.below += one.below;
       const detections = objects.map((object) => toResult(object, id, file_name));
@@ -121,6 +132,7 @@ export async function predictToFolder(options: PredictToFolderOptions): Promise<
   report.seconds = (performance.now() - began) / 1000;
   report.undone = total - report.images.length - report.failed.length;
   const rows = report.images.flatMap(({ detections }) => detections.map((row) => JSON.stringify(row)));
+  await yolo?.finish(classes);
   await writeFileAtomic(results, rows.length > 0 ? `[\n${rows.join(",\n")}\n]\n` : "[]\n");
   return report;
 }

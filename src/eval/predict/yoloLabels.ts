@@ -1,0 +1,64 @@
+// What was found as label files of YOLO: a text file an image, a line an object, and the classes' names beside them.
+
+import { existsSync } from "node:fs";
+import { extname, join } from "node:path";
+import type { ClassEntry } from "../../data/dataset/sample.ts";
+import { placeInside } from "../../data/image/imagePaths.ts";
+import { UserError } from "../../util/errors.ts";
+import { writeFileAtomic } from "../../util/files.ts";
+import type { Prediction } from "./predict.ts";
+
+/** Folder of the label files, and the file in it that names their classes. */
+const LABELS = "labels";
+const CLASSES = "classes.txt";
+
+export type YoloLabels = {
+  /** The folder that they go to. */
+  folder: string;
+  /** Write what was found in an image, whose picture has this name. */
+  write(found: Found, picture: string): Promise<void>;
+  /** Write the names of the classes. */
+  finish(classes: readonly ClassEntry[]): Promise<void>;
+};
+
+type Found = Extract<Prediction, { objects: unknown }>;
+
+/**
+ * Label files in the folder `out`, whose `results` an earlier call may have written. Throws a UserError where it has labels
+ * that somebody else made.
+ */
+export function openYoloLabels(out: string, { results }: { results: string }): YoloLabels {
+  const folder = join(out, LABELS);
+  if (existsSync(folder) && !existsSync(results))
+    throw new UserError(`${folder} is there already: labels that were found would take the place of what is in it.`, {
+      hint: "Choose another folder with --out.",
+    });
+  const taken = new Set([CLASSES]);
+  const nameOf = (picture: string) => {
+    const short = `${picture.slice(0, picture.length - extname(picture).length)}.txt`;
+    const name = taken.has(short.toLowerCase()) ? `${picture}.txt` : short; // of x.jpg and x.png one can have x.txt
+    taken.add(name.toLowerCase());
+    return name;
+  };
+  const write = async (name: string, text: string) => writeFileAtomic(await placeInside(out, join(LABELS, name)), text);
+  return {
+    folder,
+    write: (found, picture) => write(nameOf(picture), lines(found)),
+    finish: (classes) => write(CLASSES, names(classes)),
+  };
+}
+
+/** Label, centre and size of each object in parts of the image. */
+function lines({ image: { width, height }, objects }: Found): string {
+  const all = objects.map(({ label, box: [x1, y1, x2, y2] }) => {
+    const numbers = [(x1 + x2) / 2 / width, (y1 + y2) / 2 / height, (x2 - x1) / width, (y2 - y1) / height];
+    return `${label} ${numbers.map((value) => value.toFixed(6)).join(" ")}\n`;
+  });
+  return all.join("");
+}
+
+/** The name of each label's class; an empty line where a label is none. */
+function names(classes: readonly ClassEntry[]): string {
+  const byLabel = new Map(classes.map(({ label, name }) => [label, name.replaceAll(/[\r\n]+/g, " ")]));
+  return Array.from({ length: Math.max(-1, ...byLabel.keys()) + 1 }, (_, i) => `${byLabel.get(i) ?? ""}\n`).join("");
+}
