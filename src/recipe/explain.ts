@@ -158,9 +158,8 @@ function describeAllowed(schema: z.core.$ZodType): string {
     case "object":
       return `a mapping with the keys ${Object.keys(def.shape).join(", ")}`;
     case "string": {
-      const { pattern } = def as { pattern?: RegExp };
-      const named = schema instanceof z.ZodString && (pattern ?? schema.def.checks?.some((check) => isRegex(check)));
-      return named ? "a name of letters, digits, dots, dashes and underscores" : "a text that is not empty";
+      const check = schema instanceof z.ZodString ? schema.def.checks?.find(isRegex) : undefined;
+      return (check && wordsOf(check)) ?? "a text that is not empty";
     }
     case "number":
       return describeNumber(z.toJSONSchema(schema) as NumberBounds);
@@ -171,6 +170,12 @@ function describeAllowed(schema: z.core.$ZodType): string {
 
 function isRegex(check: z.core.$ZodCheck<never>): boolean {
   return (check._zod.def as { format?: string }).format === "regex";
+}
+
+/** What the schema says of a pattern. */
+function wordsOf(check: z.core.$ZodCheck<never>): string | undefined {
+  const words = check._zod.def.error?.({ input: undefined } as never);
+  return typeof words === "string" ? words : undefined;
 }
 
 type NumberBounds = {

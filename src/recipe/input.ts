@@ -173,14 +173,21 @@ export interface RecipeInput {
   eval?: {
     /** Evaluate on val after every so many epochs, and at the end @default 1 */
     every_epochs?: number | undefined;
+    /** Images of one forward pass of an evaluation; null: as many as data.batch_size @default null */
+    batch_size?: number | null | undefined;
     /** Detections an image that count @default 500 */
     max_dets?: number | undefined;
     /** Measure the loss on val, too: val_loss and its terms in the evaluation's row @default true */
     loss?: boolean | undefined;
   } | undefined;
+  /** Which checkpoint is the best */
+  selection?: {
+    /** Metric of val by which a checkpoint is the best: AP50:95, AP50, AP75, AR, or AP:class; null: that of early_stopping, else AP50:95 @default null */
+    metric?: string | null | undefined;
+  } | undefined;
   /** Stop when a metric of the evaluated weights no longer improves @default "none" */
   early_stopping?: {
-    /** What must improve on val, and chooses the best checkpoint: AP50:95, AP50, AP75, AR, or AP:class @default "AP50:95" */
+    /** What must improve on val, and chooses the best checkpoint: AP50:95, AP50, AP75, AR, or AP:class. It is selection.metric where that is set @default "AP50:95" */
     metric?: string | undefined;
     /** Evaluations without improvement until the run stops @default 10 */
     patience?: number | undefined;

@@ -49,6 +49,18 @@ describe("a recipe", () => {
     expect(await fault(DATA, ["train.clip_max_norm=-1"])).toContain("train.clip_max_norm is -1");
   });
 
+  it("chooses the best checkpoint by selection.metric, which early stopping follows and may not contradict", async () => {
+    expect((await load(DATA)).selection).toEqual({ metric: null });
+    const chosen = await load(`${DATA}selection: { metric: AP50 }\nearly_stopping: { patience: 3 }\n`);
+    expect(chosen).toMatchObject({ selection: { metric: "AP50" }, early_stopping: { metric: "AP50", patience: 3 } });
+    expect(resolveRecipe(parse(formatRecipe(chosen)))).toEqual(chosen);
+    expect(await load(`${DATA}selection: { metric: AP:tree }\n`)).toMatchObject({ early_stopping: "none" });
+    expect(await fault(`${DATA}selection: { metric: AP50 }\nearly_stopping: { metric: AP75 }\n`)).toBe(
+      "trees.yaml:2:14: selection.metric is AP50, but early_stopping.metric is AP75: one metric does both. Leave one of them out.",
+    );
+    expect(await fault(`${DATA}selection: { metric: mAP }\n`)).toMatch(/selection.metric is .*mAP.*AP50:95/);
+  });
+
   it("comes back the same after it was resolved and written", async () => {
     const recipe = await load(`${DATA}train: { ema: none, lr: 1e-7 }\nmodel: { variant: small, resolution: 640 }\n`);
     const path = join(folder, "again.yaml");

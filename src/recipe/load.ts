@@ -126,6 +126,7 @@ function applyOverride(recipe: Mapping, override: string): string {
 
 function resolve(raw: unknown, source: string, where: (fault: Fault) => string): Recipe {
   const result = recipeSchema.safeParse(raw);
+  if (result.success) shareMetric(result.data, raw as RecipeInput);
   const faults = result.success ? further(result.data) : explain(recipeSchema, raw, result.error);
   if (faults.length > 0 || !result.success) {
     const shown = faults.slice(0, 10).map((fault) => `${where(fault)}${fault.message}`);
@@ -142,6 +143,14 @@ function resolve(raw: unknown, source: string, where: (fault: Fault) => string):
     ...rest,
     weights: weights ?? (variant === "custom" ? "none" : `rf-detr-${variant}`),
   };
+}
+
+/** Early stopping watches what chooses the best, where it does not say otherwise. */
+function shareMetric(recipe: ReturnType<typeof recipeSchema.parse>, given: RecipeInput): void {
+  const { early_stopping: stopping, selection } = recipe;
+  const { early_stopping: own } = given;
+  if (stopping === "none" || selection.metric === null) return;
+  if (typeof own === "object" && own.metric === undefined) stopping.metric = selection.metric;
 }
 
 /** What holds between keys, and what is not supported yet. */
@@ -164,6 +173,12 @@ function further(recipe: ReturnType<typeof recipeSchema.parse>): Fault[] {
     add(
       "track.gradient_histograms",
       "track.gradient_histograms is true, but track.tensorboard, which would show them, is false.",
+    );
+  const { early_stopping: stopping, selection } = recipe;
+  if (stopping !== "none" && selection.metric !== null && selection.metric !== stopping.metric)
+    add(
+      "selection.metric",
+      `selection.metric is ${selection.metric}, but early_stopping.metric is ${stopping.metric}: one metric does both. Leave one of them out.`,
     );
   if (data.dir === null && data.train === null)
     add("data.dir", "data.dir is missing: name the folder of the data set, or its files as data.train and data.val.");

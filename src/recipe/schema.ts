@@ -95,6 +95,10 @@ const train = section(
 const evaluation = section(
   {
     every_epochs: count().default(1).describe("Evaluate on val after every so many epochs, and at the end"),
+    batch_size: count()
+      .nullable()
+      .default(null)
+      .describe("Images of one forward pass of an evaluation; null: as many as data.batch_size"),
     max_dets: count().default(500).describe("Detections an image that count"),
     loss: z
       .boolean()
@@ -139,12 +143,29 @@ const track = section(
 /** Names of metrics that can choose the best checkpoint. */
 const METRIC = new RegExp(`^(${[...SUMMARY, ...PREFIXES.map((prefix) => `${prefix}AP:.+`)].join("|")})$`);
 
+const metric = () => z.string().regex(METRIC, `${SUMMARY.join(", ")}, or AP:NAME for the ${MAIN_METRIC} of one class`);
+
+const choice = section(
+  {
+    metric: metric()
+      .nullable()
+      .default(null)
+      .describe(
+        `Metric of val by which a checkpoint is the best: ${SUMMARY.join(", ")}, or AP:class; null: that of early_stopping, else ${MAIN_METRIC}`,
+      ),
+  },
+  "Which checkpoint is the best",
+);
+
 /** A recipe as a person writes it. `name` and `weights` have defaults that depend on the rest; see load.ts. */
 export const recipeSchema = z.strictObject({
   $schema: z.string().optional().describe("Where an editor finds the schema of recipes; a run does not look at it"),
   name: z
     .string()
-    .regex(/^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?$/, "letters, digits, dots, dashes and underscores")
+    .regex(
+      /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?$/,
+      "a name of letters, digits, dots, dashes and underscores",
+    )
     .optional()
     .describe("Name of the run and of its folder under checkpoints/; default: the recipe file's name"),
   seed: z.int().min(0).max(0xffffffff).default(7).describe("Seed of everything that is random"),
@@ -164,13 +185,14 @@ export const recipeSchema = z.strictObject({
   data,
   train,
   eval: evaluation,
+  selection: choice,
   early_stopping: orNone(
     z.strictObject({
-      metric: z
-        .string()
-        .regex(METRIC, `${SUMMARY.join(", ")}, or AP:NAME for the ${MAIN_METRIC} of one class`)
+      metric: metric()
         .default(MAIN_METRIC)
-        .describe(`What must improve on val, and chooses the best checkpoint: ${SUMMARY.join(", ")}, or AP:class`),
+        .describe(
+          `What must improve on val, and chooses the best checkpoint: ${SUMMARY.join(", ")}, or AP:class. It is selection.metric where that is set`,
+        ),
       patience: count().default(10).describe("Evaluations without improvement until the run stops"),
       min_delta: rate().default(0.001).describe("Only a rise of more than this is an improvement"),
     }),

@@ -1,10 +1,11 @@
 // Which evaluation of a run is the best: the one rule, for typed recipes and for those of any version as plain data.
 
 import { classMetric, MAIN_METRIC } from "../instance/metrics.ts";
+import { isObject } from "../util/untrusted/json.ts";
 import type { MetricsRow, ValRow } from "./events.ts";
 
 export type Selection = {
-  /** The metric that chooses: early stopping's, else the main one. `AP:tree` is the main metric of one class. */
+  /** The metric that chooses: the recipe's, else early stopping's, else the main one. `AP:tree` is the main metric of one class. */
   metric: string;
   /** Its value in an evaluation's row; null where there was nothing to measure. */
   of(row: ValRow): number | null;
@@ -13,9 +14,9 @@ export type Selection = {
 };
 
 /** How a recipe chooses. */
-export function selection({ early_stopping: stopping }: { early_stopping?: unknown }): Selection {
-  const named = (stopping as { metric?: unknown } | null | undefined)?.metric;
-  const metric = typeof named === "string" ? named : MAIN_METRIC;
+export function selection(recipe: { selection?: unknown; early_stopping?: unknown }): Selection {
+  const named = [recipe.selection, recipe.early_stopping].map((one) => (isObject(one) ? one.metric : undefined));
+  const metric = named.find((one) => typeof one === "string") ?? MAIN_METRIC;
   const of = (row: ValRow) => metricIn(row, metric);
   return {
     ...{ metric, of },

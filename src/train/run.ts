@@ -162,7 +162,7 @@ export async function readRun(dir: string): Promise<{ recipe: Recipe; saved: Sav
     throw new UserError(
       `The run ${dir} chose its best checkpoint by ${saved.state.metric}, its recipe says ${metric}.`,
       {
-        hint: "The two cannot be compared. Put early_stopping in recipe.yaml back, or start a new run from these weights.",
+        hint: "The two cannot be compared. Put selection and early_stopping in recipe.yaml back, or start a new run from these weights.",
       },
     );
   }

@@ -53,7 +53,12 @@ export function loaders(
       ...(resample !== "none" && !overfit && { resample }),
       shuffle: shuffle && !overfit, // in turn, each of the few images is seen equally often
     }),
-    val: evaluationLoader(splits.val, { batchSize: common.batchSize, resolution, workers, mostBroken }),
+    val: evaluationLoader(splits.val, {
+      batchSize: recipe.eval.batch_size ?? common.batchSize,
+      resolution,
+      workers,
+      mostBroken,
+    }),
   };
 }
 

@@ -62,7 +62,7 @@ async function pictures(folder: string, count: number): Promise<void> {
 /** A recipe for TINY on the data set at `dir`: 7 training images, 10 steps. */
 export function tinyRecipe(
   dir: string,
-  changes: Pick<RecipeInput, "train" | "eval" | "checkpoint" | "track" | "export"> = {},
+  changes: Pick<RecipeInput, "train" | "eval" | "selection" | "checkpoint" | "track" | "export"> = {},
 ) {
   return resolveRecipe({
     name: "tiny",
@@ -78,6 +78,7 @@ export function tinyRecipe(
     data: { dir, batch_size: 1, workers: 1 },
     train: { epochs: 2, grad_accum_steps: 2, lr: 1e-3, ema: { decay: 0.9, tau: 5 }, ...changes.train },
     eval: { ...changes.eval },
+    selection: { ...changes.selection },
     checkpoint: { ...changes.checkpoint },
     track: { every_steps: 1, ...changes.track },
     export: { onnx: false, ...changes.export },

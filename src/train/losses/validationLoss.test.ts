@@ -73,7 +73,7 @@ test("a run's evaluations have the loss, and results.csv has it; eval.loss: fals
   const evaluated = async (loss: boolean) => {
     const run = join(dir, `loss-${loss}`);
     const { rows } = await collect((options) =>
-      train(tinyRecipe(join(dir, "data"), { eval: { loss } }), { run, ...options }),
+      train(tinyRecipe(join(dir, "data"), { train: { max_steps: 1 }, eval: { loss } }), { run, ...options }),
     );
     const [header] = (await readFile(join(run, "results.csv"), "utf8")).split("\n");
     return { header, rows: rows.filter((row): row is ValRow => row.split === "val") };

@@ -10,6 +10,7 @@ import type { Recipe } from "../../recipe/schema.ts";
 import type { ValRow } from "../../run/events.ts";
 import { selection } from "../../run/selection.ts";
 import { resume, train } from "../run.ts";
+import { loaders } from "../runData.ts";
 import { afterEvaluation, isExhausted, requireMetric } from "./earlyStopping.ts";
 
 let dir: string;
@@ -77,6 +78,31 @@ test("a metric that the validation images cannot give is refused before anything
   );
   expect(check("AP:blue", split(false))).toThrow('no validation image has a box of the class "blue"');
   expect(check("AP50", split(true))).toThrow("no validation image has a box");
+});
+
+test("without early stopping, too, a metric chooses the best, and has to be one that there is", async () => {
+  const run = join(dir, "chosen");
+  const changes = { train: { max_steps: 1 }, selection: { metric: "AP:red" } };
+  const { end, rows } = await collect((options) => train(recipe("none", changes), { run, ...options }));
+  const { per_class } = rows.findLast((row): row is ValRow => row.split === "val")!;
+  expect(end).toMatchObject({ status: "done", metric: "AP:red", best: per_class.red });
+  const other = recipe("none", { ...changes, selection: { metric: "AP:green" } });
+  await expect(train(other, { run: join(dir, "other") }).next()).rejects.toThrow(
+    'selection.metric is AP:green, but the data set has no class "green"',
+  );
+});
+
+test("evaluations have batches of eval.batch_size, by default those of training", async () => {
+  const images = Array.from({ length: 10 }, (_, id) => ({ id, file: "", path: "", width: 9, height: 9 }));
+  const samples = images.map(({ id, ...one }) => ({ ...one, imageId: id, annotations: [] }));
+  const split: Split = { name: "val", images: "", annotations: "", reading: {}, samples };
+  const batches = (size: number | null) => {
+    const tiny = recipe("none", { eval: { batch_size: size } });
+    const few = { ...tiny, data: { ...tiny.data, batch_size: 2, workers: 0 } };
+    const settings = { resolution: 32, overfit: false, scales: { facts: [] } };
+    return loaders(few, { train: split, val: split }, settings).val.batches;
+  };
+  expect([null, 1, 4, 99].map(batches)).toEqual([5, 10, 3, 1]);
 });
 
 test("a class that is not there fails at the start of a run, which leaves no folder", async () => {

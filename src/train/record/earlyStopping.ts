@@ -2,7 +2,7 @@
 
 import type { ClassEntry, Split } from "../../data/dataset/sample.ts";
 import type { Recipe } from "../../recipe/schema.ts";
-import { classOfMetric } from "../../run/selection.ts";
+import { classOfMetric, selection } from "../../run/selection.ts";
 import { UserError } from "../../util/errors.ts";
 
 /** State of early stopping: the score to beat, and how many evaluations in a row have not beaten it. */
@@ -22,13 +22,16 @@ export function isExhausted(
   return settings !== "none" && stale >= settings.patience;
 }
 
-/** Throws a UserError where early stopping watches what these validation images can never give. */
-export function requireMetric({ early_stopping: settings }: Recipe, classes: ClassEntry[], val: Split): void {
-  if (settings === "none") return;
-  const name = classOfMetric(settings.metric);
+/** Throws a UserError where the recipe names a metric that these validation images can never give. */
+export function requireMetric(recipe: Recipe, classes: ClassEntry[], val: Split): void {
+  const stops = recipe.early_stopping !== "none";
+  if (!stops && recipe.selection.metric === null) return;
+  const { metric } = selection(recipe);
+  const key = recipe.selection.metric === null ? "early_stopping.metric" : "selection.metric";
+  const name = classOfMetric(metric);
   const label = classes.find((one) => one.name === name)?.label;
   if (name !== undefined && label === undefined) {
-    throw new UserError(`early_stopping.metric is ${settings.metric}, but the data set has no class "${name}".`, {
+    throw new UserError(`${key} is ${metric}, but the data set has no class "${name}".`, {
       hint: `Its classes: ${classes.map((one) => one.name).join(", ")}.`,
     });
   }
@@ -37,7 +40,7 @@ export function requireMetric({ early_stopping: settings }: Recipe, classes: Cla
   );
   if (counts) return;
   const what = name === undefined ? "box" : `box of the class "${name}"`;
-  throw new UserError(`early_stopping.metric is ${settings.metric}, but no validation image has a ${what}.`, {
+  throw new UserError(`${key} is ${metric}, but no validation image has a ${what}.`, {
     hint: "Without one the metric does not exist. Choose another metric, or early_stopping: none.",
   });
 }
