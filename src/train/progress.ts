@@ -26,3 +26,8 @@ export const BEGINNING: Progress = {
   patience: { score: null, stale: 0 },
   epochSums: NO_STEPS,
 };
+
+/** The progress among all that a checkpoint says of its run. */
+export function progressOf({ epoch, batch, step, skipped, best, patience, epochSums }: Progress): Progress {
+  return { epoch, batch, step, skipped, best, patience, epochSums };
+}

@@ -22,7 +22,7 @@ import { withQuickest } from "./auto/quickest.ts";
 import type { Parts, Run } from "./liveRun.ts";
 import { loop } from "./loop.ts";
 import { assemble, closeParts } from "./parts.ts";
-import { BEGINNING, type Progress } from "./progress.ts";
+import { BEGINNING, type Progress, progressOf } from "./progress.ts";
 import { recordResults, warning } from "./record/record.ts";
 import { reportRun } from "./record/report.ts";
 import { exportMissing } from "./record/runExport.ts";
@@ -199,9 +199,7 @@ export async function reopen(
   const parts = await assemble(recipe, { overfit, dryRun, model, classNames, epoch: state.epoch, ...(onEvent && { onEvent }) }); // biome-ignore format: one line
   parts.facts.push(...facts, ...(await changedData(dir, parts.environment)));
   restoreLearner(parts.learner, ema ? { model, optimizer, ema } : { model, optimizer }, state.emaUpdates);
-  const { epoch, batch, step, skipped, best, patience, epochSums } = state;
-  const progress = { epoch, batch, step, skipped, best, patience, epochSums };
-  return open(dir, recipe, parts, progress, { overfit, rows, seconds, onEvent });
+  return open(dir, recipe, parts, progressOf(state), { overfit, rows, seconds, onEvent });
 }
 
 async function open(
