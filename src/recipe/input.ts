@@ -184,6 +184,8 @@ export interface RecipeInput {
   selection?: {
     /** Metric of val by which a checkpoint is the best: AP50:95, AP50, AP75, AR, or AP:class; null: that of early_stopping, else AP50:95 @default null */
     metric?: string | null | undefined;
+    /** The first so many epochs give no best checkpoint, and early stopping does not count them @default 0 */
+    skip_best_epochs?: number | undefined;
   } | undefined;
   /** Stop when a metric of the evaluated weights no longer improves @default "none" */
   early_stopping?: {

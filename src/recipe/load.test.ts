@@ -50,13 +50,16 @@ describe("a recipe", () => {
   });
 
   it("chooses the best checkpoint by selection.metric, which early stopping follows and may not contradict", async () => {
-    expect((await load(DATA)).selection).toEqual({ metric: null });
+    expect((await load(DATA)).selection).toEqual({ metric: null, skip_best_epochs: 0 });
     const chosen = await load(`${DATA}selection: { metric: AP50 }\nearly_stopping: { patience: 3 }\n`);
     expect(chosen).toMatchObject({ selection: { metric: "AP50" }, early_stopping: { metric: "AP50", patience: 3 } });
     expect(resolveRecipe(parse(formatRecipe(chosen)))).toEqual(chosen);
     expect(await load(`${DATA}selection: { metric: AP:tree }\n`)).toMatchObject({ early_stopping: "none" });
     expect(await fault(`${DATA}selection: { metric: AP50 }\nearly_stopping: { metric: AP75 }\n`)).toBe(
       "trees.yaml:2:14: selection.metric is AP50, but early_stopping.metric is AP75: one metric does both. Leave one of them out.",
+    );
+    expect(await fault(`${DATA}selection: { skip_best_epochs: 3 }\ntrain: { epochs: 3 }\n`)).toContain(
+      "selection.skip_best_epochs is 3, but train.epochs is 3: no checkpoint could be the best.",
     );
     expect(await fault(`${DATA}selection: { metric: mAP }\n`)).toMatch(/selection.metric is .*mAP.*AP50:95/);
   });

@@ -180,6 +180,11 @@ function further(recipe: ReturnType<typeof recipeSchema.parse>): Fault[] {
       "selection.metric",
       `selection.metric is ${selection.metric}, but early_stopping.metric is ${stopping.metric}: one metric does both. Leave one of them out.`,
     );
+  if (selection.skip_best_epochs >= recipe.train.epochs)
+    add(
+      "selection.skip_best_epochs",
+      `selection.skip_best_epochs is ${selection.skip_best_epochs}, but train.epochs is ${recipe.train.epochs}: no checkpoint could be the best.`,
+    );
   if (data.dir === null && data.train === null)
     add("data.dir", "data.dir is missing: name the folder of the data set, or its files as data.train and data.val.");
   if (data.dir !== null && (data.train ?? data.val ?? data.test))

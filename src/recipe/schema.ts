@@ -153,6 +153,9 @@ const choice = section(
       .describe(
         `Metric of val by which a checkpoint is the best: ${SUMMARY.join(", ")}, or AP:class; null: that of early_stopping, else ${MAIN_METRIC}`,
       ),
+    skip_best_epochs: count(0)
+      .default(0)
+      .describe("The first so many epochs give no best checkpoint, and early stopping does not count them"),
   },
   "Which checkpoint is the best",
 );

@@ -7,7 +7,9 @@ import type { MetricsRow, ValRow } from "./events.ts";
 export type Selection = {
   /** The metric that chooses: the recipe's, else early stopping's, else the main one. `AP:tree` is the main metric of one class. */
   metric: string;
-  /** Its value in an evaluation's row; null where there was nothing to measure. */
+  /** Of which epoch (from 0) on evaluations count: those before give no best one. */
+  from: number;
+  /** Its value in an evaluation's row; null where there was nothing to measure, and where the evaluation does not count. */
   of(row: ValRow): number | null;
   /** The best evaluation among rows, the first of equals. */
   best(rows: readonly MetricsRow[]): ValRow | null;
@@ -17,9 +19,11 @@ export type Selection = {
 export function selection(recipe: { selection?: unknown; early_stopping?: unknown }): Selection {
   const named = [recipe.selection, recipe.early_stopping].map((one) => (isObject(one) ? one.metric : undefined));
   const metric = named.find((one) => typeof one === "string") ?? MAIN_METRIC;
-  const of = (row: ValRow) => metricIn(row, metric);
+  const skipped = isObject(recipe.selection) ? recipe.selection.skip_best_epochs : undefined;
+  const from = typeof skipped === "number" ? skipped : 0;
+  const of = (row: ValRow) => (row.epoch >= from ? metricIn(row, metric) : null);
   return {
-    ...{ metric, of },
+    ...{ metric, from, of },
     best: (rows) => {
       let best: { row: ValRow; score: number } | null = null;
       for (const row of rows) {

@@ -79,7 +79,8 @@ export async function* loop(
       if (result.broken.length > 0) yield partly(run, result);
       yield await record(run, row);
       yield* keepEvaluation(run, row, result);
-      if (stopping !== "none") progress.patience = afterEvaluation(progress.patience, score, stopping.min_delta);
+      if (stopping !== "none" && epoch >= chosenBy.from)
+        progress.patience = afterEvaluation(progress.patience, score, stopping.min_delta);
     }
     const stops = !last && isExhausted(recipe, progress.patience);
     const better = isBetter(score, progress.best);
@@ -89,11 +90,8 @@ export async function* loop(
       yield await saveProgress(run, { epoch, epochEnd, score });
     }
     await recordResults(run);
-    if (stops)
-      yield notice(
-        run,
-        `Early stopping: ${chosenBy.metric} has not improved in ${progress.patience.stale} evaluations`,
-      );
+    const why = `Early stopping: ${chosenBy.metric} has not improved in ${progress.patience.stale} evaluations`;
+    if (stops) yield notice(run, why);
   }
   yield* conclude(run, "done", signal);
 }

@@ -56,7 +56,7 @@ export async function syncRun(
   const last = history.at(-1)?._step;
   if (last === undefined)
     throw new UserError(`The run ${dir} has no rows yet.`, { hint: "Train it for some steps first." });
-  const { name, config, metric, pictures, started, ended, ...recorded } = await recordedRun(dir, {
+  const { name, config, metric, from, pictures, started, ended, ...recorded } = await recordedRun(dir, {
     after: -1,
     through: last,
   });
@@ -83,7 +83,17 @@ export async function syncRun(
     if (report.type === "open") there = history.filter(({ _step }) => _step <= report.lastStep).length;
     if (report.type === "progress") onProgress?.(there + report.rows, history.length);
   };
-  const settings = { dir: resolve(dir), name, config, metric, wandb, pictures, timing, times: { started, ended } };
+  const settings = {
+    dir: resolve(dir),
+    name,
+    config,
+    metric,
+    from,
+    wandb,
+    pictures,
+    timing,
+    times: { started, ended },
+  };
   const thread = startUploadThread({ ...settings, mode: "replay", step: last }, hear);
   const stopped = new Promise<undefined>((done) =>
     signal?.addEventListener("abort", () => done(undefined), { once: true }),

@@ -49,13 +49,14 @@ export function openWandb(options: TrackerOptions & { wandb: WandbSettings }, ti
         string,
         unknown
       >;
+      const { metric, from } = selection(plain);
       const settings = {
         dir,
         name,
         step,
         timing,
         config: plain,
-        metric: selection(plain).metric,
+        ...{ metric, from },
         wandb: { project, entity },
       };
       return startUploadThread({ ...settings, mode: mode === "online" ? "live" : "keep" }, hear);

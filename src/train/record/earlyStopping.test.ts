@@ -8,7 +8,9 @@ import type { ClassEntry, Split } from "../../data/dataset/sample.ts";
 import { loadBackend } from "../../engine/backend.ts";
 import type { Recipe } from "../../recipe/schema.ts";
 import type { ValRow } from "../../run/events.ts";
+import { readRunFolder } from "../../run/runFolder.ts";
 import { selection } from "../../run/selection.ts";
+import { summaryOf } from "../../track/wandb/folder/rows.ts";
 import { resume, train } from "../run.ts";
 import { loaders } from "../runData.ts";
 import { afterEvaluation, isExhausted, requireMetric } from "./earlyStopping.ts";
@@ -90,6 +92,24 @@ test("without early stopping, too, a metric chooses the best, and has to be one 
   await expect(train(other, { run: join(dir, "other") }).next()).rejects.toThrow(
     'selection.metric is AP:green, but the data set has no class "green"',
   );
+});
+
+test("epochs that are skipped give no best checkpoint, and no patience is lost in them", async () => {
+  const run = join(dir, "skipped");
+  const changes = { train: { epochs: 2, lr: 0, lr_encoder: 0 }, selection: { skip_best_epochs: 1 } };
+  const early = { ...stopping, min_delta: 0.5 };
+  const { end, events, rows } = await collect((options) => train(recipe(early, changes), { run, ...options }));
+  const values = rows.flatMap((row) => (row.split === "val" ? [row] : []));
+  expect(values.map(({ epoch }) => epoch)).toEqual([0, 1]);
+  expect(end.best).toBe(values[1]!["AP50:95"]); // equal to that of the first epoch, at this rate
+  const best = events.flatMap((event) => (event.type === "checkpoint" && event.best ? [event.name] : []));
+  expect(best).toEqual(["0001-00000010"]);
+  const state = JSON.parse(await readFile(join(run, "checkpoints", "last", "state.json"), "utf8"));
+  expect(state).toMatchObject({ best: { step: 10 }, patience: { stale: 0 } });
+  const { best: chosen } = await readRunFolder(run);
+  expect(chosen).toMatchObject({ step: 10 });
+  expect(summaryOf(rows, { from: 1 })).toMatchObject({ "best/step": 10 });
+  expect(summaryOf(rows)).toMatchObject({ "best/step": 5 });
 });
 
 test("evaluations have batches of eval.batch_size, by default those of training", async () => {

@@ -87,6 +87,7 @@ function shortened(recipe: Recipe): Recipe {
     ...recipe,
     train: { ...recipe.train, epochs: Math.max(2, recipe.train.epochs), max_steps: 2, max_hours: null },
     eval: { ...recipe.eval, every_epochs: Number.MAX_SAFE_INTEGER },
+    selection: { ...recipe.selection, skip_best_epochs: 0 },
     early_stopping: recipe.early_stopping === "none" ? "none" : { ...recipe.early_stopping, patience: 2 },
     checkpoint: { ...recipe.checkpoint, every_epochs: null, every_steps: null },
     track: { ...recipe.track, wandb: "none" },

@@ -119,7 +119,7 @@ export async function writeWandbFile({ dir, out, checkpoint, project, entity }: 
     };
     const last = history.at(-1);
     const summary = {
-      ...summaryOf(rows, { metric: recorded.metric }),
+      ...summaryOf(rows, { metric: recorded.metric, from: recorded.from }),
       ...(last?._runtime !== undefined && { _runtime: last._runtime }),
       ...pictureValues(pictures),
     };

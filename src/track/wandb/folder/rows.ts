@@ -90,16 +90,19 @@ function numbers(fields: object, path: string): [string, number][] {
 
 /**
  * What a table of runs shows: the last value of every key, and under `best/...` the evaluation with the highest `metric`
- * (the first of equals), with its step and epoch. `AP:NAME` is the main metric of one class.
+ * (the first of equals, of those from the epoch `from` on), with its step and epoch. `AP:NAME` is the main metric of one class.
  */
-export function summaryOf(rows: readonly MetricsRow[], options: { metric?: string } = {}): Record<string, number> {
+export function summaryOf(rows: readonly MetricsRow[], options: Choice = {}): Record<string, number> {
   const summary = openSummary(options);
   for (const row of historyRows(rows)) summary.add(row);
   return summary.values();
 }
 
+/** Which metric chooses the best evaluation, and of which epoch (from 0) on. */
+type Choice = { metric?: string; from?: number };
+
 /** The same, step by step. */
-export function openSummary({ metric = MAIN_METRIC }: { metric?: string } = {}) {
+export function openSummary({ metric = MAIN_METRIC, from = 0 }: Choice = {}) {
   const key = ["val", ...pathOfMetric(metric)].join("/");
   const last = new Map<string, number>();
   let best: Map<string, number> | undefined;
@@ -109,7 +112,7 @@ export function openSummary({ metric = MAIN_METRIC }: { metric?: string } = {}) 
     add(row: HistoryRow): void {
       for (const [name, value] of Object.entries(row)) last.set(name, value);
       const score = row[key] ?? Number.NEGATIVE_INFINITY;
-      if (score <= highest) return;
+      if (score <= highest || row.epoch < from) return;
       highest = score;
       const metrics = Object.entries(row)
         .filter(([name]) => /^val\/[^/]+$/.test(name)) // not those of single classes

@@ -20,8 +20,9 @@ export type RecordedRun = {
   entity: string;
   /** The resolved recipe, and the environment under `environment`. */
   config: Record<string, unknown>;
-  /** The metric that chooses the best checkpoint. */
+  /** The metric that chooses the best checkpoint, and the epoch (from 0) of which on evaluations count. */
   metric: string;
+  from: number;
   /** Milliseconds since 1970. */
   started: number;
   /** The last sign of life. */
@@ -50,6 +51,7 @@ export async function recordedRun(
     ...{ project: String(wandb.project ?? ""), entity: String(wandb.entity ?? "") },
     config: { ...recipe, environment },
     metric: folder.selection.metric,
+    from: folder.selection.from,
     started: startOf(log, environment) ?? fallback,
     ended: time(log.last) ?? fallback,
     exitCode: exitCodeOf(log.status) ?? 1,

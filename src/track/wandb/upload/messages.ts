@@ -11,8 +11,9 @@ export type UploadSettings = {
   name: string;
   config: Record<string, unknown>;
   wandb: { project: string; entity: string | null };
-  /** The metric that says which evaluation is the best. */
+  /** The metric that says which evaluation is the best, and the epoch (from 0) of which on they count. */
   metric: string;
+  from: number;
   /** `live`: a run that is being trained. `replay`: one that is there. `keep`: nothing is sent, pictures are kept for later. */
   mode: "live" | "replay" | "keep";
   /** Updates done where a live run starts or goes on. */

@@ -97,7 +97,7 @@ export function startUpload(
       },
     });
     if (end && mode === "live") transport.hurry();
-    const summary = openSummary({ metric: settings.metric });
+    const summary = openSummary({ metric: settings.metric, from: settings.from });
     session = await openSession({
       ...{ transport, id, name: settings.name, config: settings.config, timing, times: settings.times },
       wandb: { ...settings.wandb, baseUrl, apiKey },
