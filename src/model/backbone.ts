@@ -4,6 +4,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { EPSILON } from "../architecture/facts.ts";
 import type { Architecture } from "../architecture/variants.ts";
 import { type Attention, attention } from "../ops/attention.ts";
+import { reshaped, widened } from "../ops/bf16/linear.ts";
 import { broadcastTo } from "../ops/broadcast.ts";
 import { patchEmbedding } from "../ops/conv.ts";
 import { offTape } from "../ops/differentiable.ts";
@@ -110,16 +111,16 @@ function block(
   return tf.tidy(() => {
     const normalised = layerNorm(norm1, x, EPSILON.encoder);
     const joined = sequences === undefined ? normalised : tf.reshape(normalised, [sequences, -1, width]);
-    const attended = attention(weights, { queryKey: joined, value: joined }, heads);
-    const y = residual(x, tf.reshape(attended, [windows, tokens, width]), layerScale1, keep[0]);
+    const attended = attention(weights, { queryKey: joined, value: joined }, heads, { narrow: true });
+    const y = residual(x, reshaped(attended, [windows, tokens, width]), layerScale1, keep[0]);
     const hidden = linear(mlp.fc1, layerNorm(norm2, y, EPSILON.encoder), { activation: "gelu" });
-    return residual(y, linear(mlp.fc2, hidden), layerScale2, keep[1]);
+    return residual(y, linear(mlp.fc2, hidden, { narrow: true }), layerScale2, keep[1]);
   });
 }
 
 /** x + a * scale, where `keep` says what each window of a is multiplied by, with that. x, a: [windows, tokens, width]. */
 function residual(x: tf.Tensor, a: tf.Tensor, scale: tf.Tensor, keep: tf.Tensor | undefined): tf.Tensor {
-  return keep ? tf.add(x, tf.mul(tf.mul(a, scale), keep)) : scaledResidual(x, a, scale);
+  return keep ? tf.add(x, tf.mul(tf.mul(widened(a), scale), keep)) : scaledResidual(x, a, scale);
 }
 
 /** Size of the patch grid and how it is cut into windows. */

@@ -10,6 +10,7 @@ import { type DeformableAttention, deformableAttention, type MapSize } from "../
 import { type Linear, linear, preciseLinear } from "../ops/linear.ts";
 import { layerNorm, type Norm } from "../ops/norm.ts";
 import { type Block, keepAll, type recompute } from "../ops/recompute.ts";
+import { residual } from "../ops/residual.ts";
 import { mlp } from "./heads/layers.ts";
 import type { TwoStage } from "./twoStage.ts";
 
@@ -97,19 +98,19 @@ function decoderLayer(
     // One use of the shared positions a layer: their gradient adds up layer by layer.
     const here = tf.clone(position);
     const attend = (queries: tf.Tensor, where: tf.Tensor) => {
-      const inputs = { queryKey: byGroup(tf.add(queries, where)), value: byGroup(queries) };
+      const inputs = { queryKey: byGroup(residual(queries, where)), value: byGroup(queries) };
       const attended = tf.reshape(attention(selfAttention, inputs, heads), x.shape);
-      return layerNorm(norm1, tf.add(queries, attended), EPSILON.decoder);
+      return layerNorm(norm1, residual(queries, attended), EPSILON.decoder);
     };
     const read = (queries: tf.Tensor, where: tf.Tensor, at: tf.Tensor, source: tf.Tensor, picture?: tf.Tensor) => {
       const options = { ...sampling, keep: picture };
-      const found = deformableAttention(crossAttention, tf.add(queries, where), at, source, options);
-      return layerNorm(norm2, tf.add(queries, found), EPSILON.decoder);
+      const found = deformableAttention(crossAttention, residual(queries, where), at, source, options);
+      return layerNorm(norm2, residual(queries, found), EPSILON.decoder);
     };
     const y = run(attend as Block, { inputs: [x, here] }, { selfAttention, norm1 });
     const constants = keep ? [keep] : [];
     const z = run(read as Block, { inputs: [y, here, boxes, memory], constants }, { crossAttention, norm2 });
-    return layerNorm(norm3, tf.add(z, feedForward(linear1, linear2, z, run)), EPSILON.decoder);
+    return layerNorm(norm3, residual(z, feedForward(linear1, linear2, z, run)), EPSILON.decoder);
   });
 }
 

@@ -21,6 +21,7 @@ export function attention(
   { query, key, value, output }: Attention,
   { queryKey, value: values }: { queryKey: tf.Tensor; value: tf.Tensor },
   heads: number,
+  { narrow = false } = {},
 ): tf.Tensor {
   return tf.tidy(() => {
     const bf16 = precisionNow() === "bf16";
@@ -29,7 +30,7 @@ export function attention(
     const q = linear(query, from, { narrow: true });
     const k = linear(key, from, { narrow: true });
     const v = linear(value, fromValues, { narrow: true });
-    if (bf16) return linear(output, bf16DotProduct(q, k, v, { heads, inParts }));
+    if (bf16) return linear(output, bf16DotProduct(q, k, v, { heads, inParts }), { narrow });
     return linear(output, scaledDotProduct(q, k, v, heads));
   });
 }

@@ -13,14 +13,6 @@ namespace {
 constexpr int64_t kChunk = 64; // rows whose shares in the bias' gradient are added up together
 enum Activation { kNone, kRelu, kGelu };
 
-INLINE Lanes part(const float* from, int64_t count) { return count == kLanes ? load(from) : load_some(from, count); }
-INLINE Lanes part(const Bf16* from, int64_t count) { return count == kLanes ? load(from) : load_some(from, count); }
-template <typename T>
-INLINE void put(T* to, Lanes lanes, int64_t count) {
-  if (count == kLanes) store(to, lanes);
-  else store_some(to, lanes, count);
-}
-
 template <Activation activation, typename T>
 INLINE void apply_rows(const Bf16* product, const float* bias, T* y, int64_t columns, int64_t begin, int64_t end) {
   for (int64_t at = begin * columns; at < end * columns; at += columns)

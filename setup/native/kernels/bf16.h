@@ -52,3 +52,13 @@ INLINE void over_columns(int64_t columns, Use use) {
   for (; i + kLanes <= columns; i += kLanes) use(i, kLanes);
   if (i < columns) use(i, columns - i);
 }
+
+/** The first `count` numbers, at most sixteen. */
+INLINE Lanes part(const float* from, int64_t count) { return count == kLanes ? load(from) : load_some(from, count); }
+INLINE Lanes part(const Bf16* from, int64_t count) { return count == kLanes ? load(from) : load_some(from, count); }
+
+template <typename T>
+INLINE void put(T* to, Lanes lanes, int64_t count) {
+  if (count == kLanes) store(to, lanes);
+  else store_some(to, lanes, count);
+}

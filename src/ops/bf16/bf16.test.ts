@@ -8,6 +8,8 @@ import { conv, doubleResolution, patchEmbedding } from "../conv.ts";
 import { valueAndGradients } from "../differentiable.ts";
 import { groupedLinear, linear, preciseLinear, project } from "../linear.ts";
 import { recompute } from "../recompute.ts";
+import { scaledResidual } from "../residual.ts";
+import { reshaped } from "./linear.ts";
 import { type Precision, withPrecision } from "./precision.ts";
 import { asBf16, asFloat32 } from "./tensors.ts";
 
@@ -35,6 +37,7 @@ const cases: [string, Op, number[][]][] = [
   ["groupedLinear", (x, w, b) => groupedLinear(layer(w, b), x as tf.Tensor3D), [[3, 8, 20], [3, 20, 7], [3, 7]]],
   ["attention", attend, [[3, 35, 12], [3, 35, 12], SQUARE, SQUARE, SQUARE, SQUARE, [12]]],
   ["recomputed attention", (x, y, ...w) => recompute((a, b) => attend(a!, b!, ...w), { inputs: [x!, y!] }, w), [[3, 35, 12], [3, 35, 12], SQUARE, SQUARE, SQUARE, SQUARE, [12]]],
+  ["a scaled residual", (x, w, b, scale) => scaledResidual(x!, reshaped(linear(layer(w, b), x!, { narrow: true }), [2, 35, 20]), scale!), [[2, 35, 20], [20, 20], [20], [20]]],
   ["conv", (x, filter) => conv(filter!, x as tf.Tensor4D), [[2, 5, 7, 3], [3, 3, 3, 4]]],
   ["strided conv", (x, filter) => conv(filter!, x as tf.Tensor4D, 2), [[2, 6, 4, 3], [3, 3, 3, 5]]],
   ["patchEmbedding", (w, b) => patchEmbedding(layer(w, b), random([2, 4, 6, 3], 9) as tf.Tensor4D), [[2, 2, 3, 5], [5]]],

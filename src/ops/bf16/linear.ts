@@ -26,6 +26,16 @@ export function widened(x: tf.Tensor): tf.Tensor {
   );
 }
 
+/** The tensor, of either element type, in another shape; on the tape. */
+export function reshaped(x: tf.Tensor, shape: number[]): tf.Tensor {
+  if (!isBfloat16(x)) return tf.reshape(x, shape);
+  return differentiable(
+    { x },
+    () => reshapeAny(x, shape),
+    (dy) => ({ x: () => reshapeAny(dy, x.shape) }),
+  );
+}
+
 /** `linear` in bfloat16. x: [..., in], of either element type, as its gradient is -> [..., out]. */
 export function bf16Linear(
   { weight, bias }: { weight: tf.Tensor; bias?: tf.Tensor },
