@@ -265,12 +265,7 @@ test("wandb sync sends all of it to the end, and what comes later is appended on
     await sync(folder);
     expect(await exists(`${file}.synced`)).toBe(true);
     const run = server.state.runs[id]!;
-    expect(run).toMatchObject({
-      project: "forest",
-      displayName: `trees (${basename(dir)})`,
-      complete: true,
-      exitCode: 0,
-    });
+    expect(run).toMatchObject({ project: "forest", displayName: "trees", complete: true, exitCode: 0 });
     const rows = historyRows(RECORDED_ROWS);
     const sent = () =>
       server
