@@ -13,6 +13,7 @@ import { rngFromSeed } from "../../src/util/random/rng.ts";
 
 const [batch, resolution] = process.argv.slice(2, 4).map(Number);
 const [mode, ...more] = (process.argv[4] ?? "none").split("+");
+const compile = more.find((one) => one === "graph" || one === "xla");
 loadBackend();
 const architecture = { ...VARIANTS.nano, resolution, positionalEncodingSize: resolution / VARIANTS.nano.patchSize };
 const learner = createLearner(initialise(referenceKeys(architecture), 0, architecture), architecture, {
