@@ -94,16 +94,17 @@ export async function* predict(options: PredictOptions): AsyncGenerator<Predicti
     onStart?.({ model, device: model.device, images: paths.length + missing.length, threshold });
     let imageId = 0;
     for (const { file, error } of missing) yield { imageId: ++imageId, file, error };
-    const read = (from: number) => Promise.all(paths.slice(from, from + batchSize).map(load));
+    // Files are read, decoded and resized while the model computes the batch before them.
+    const read = async (from: number) => {
+      const batch = await Promise.all(paths.slice(from, from + batchSize).map(load));
+      const images = batch.flatMap(({ image }) => image ?? []);
+      return { batch, ...resizeAll(images, model.resolution) };
+    };
     let next = read(0);
     for (let from = 0; from < paths.length; from += batchSize) {
-      const batch = await next;
+      const { batch, pixels, sizes } = await next;
       if (signal?.aborted) return;
-      if (from + batchSize < paths.length) next = read(from + batchSize); // its files are read while the model computes
-      const { pixels, sizes } = resizeAll(
-        batch.flatMap(({ image }) => image ?? []),
-        model.resolution,
-      );
+      if (from + batchSize < paths.length) next = read(from + batchSize);
       const found = sizes.length === 0 ? [] : await model.detect({ images: pixels, originalSizes: sizes });
       for (const { file, image, error } of batch) {
         imageId++;
