@@ -14,7 +14,7 @@ import { decodeFile, imageHeader } from "../../src/data/image/decode.ts";
 import { architectureIn } from "../../src/detector/fileArchitecture.ts";
 import { openOnnxDetector } from "../../src/detector/onnx.ts";
 import { evaluateResults } from "../../src/eval/measure.ts";
-import { refuseLoops } from "../../src/onnx/endless.ts";
+import { refuseUnbounded } from "../../src/onnx/endless.ts";
 import { readOnnxFacts } from "../../src/onnx/facts.ts";
 import { fromMetadata } from "../../src/onnx/metadata.ts";
 import { loadRecipe } from "../../src/recipe/load.ts";
@@ -135,7 +135,7 @@ function runReaders(path, deep) {
 function onnxReaders(path, deep) {
   return [
     async () => fromMetadata((await readOnnxFacts(path)).metadata, 5),
-    () => refuseLoops(path),
+    () => refuseUnbounded(path),
     async () => {
       if (!deep) return;
       const detector = await openOnnxDetector(path, { threads: 1 });

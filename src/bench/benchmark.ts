@@ -148,6 +148,7 @@ async function openAll(
   options: BenchmarkOptions,
 ): Promise<Detector[]> {
   const { device = "auto", precision = "none", resolution, recipe, onDownload, rounds = 30, warmUp = 5 } = options;
+  const { batchSizes = [1] } = options;
   const subjects: Detector[] = [];
   try {
     for (const name of names) {
@@ -161,6 +162,7 @@ async function openAll(
           recipe,
           onDownload,
           batches: warmUp + rounds,
+          batchSizes,
         }),
       );
     }

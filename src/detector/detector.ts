@@ -59,6 +59,8 @@ export type OpenDetectorOptions = LoadModelOptions & {
   resolution?: number;
   /** Batches of the same size that will come, where that is known: of many, the first ones are used to make the others quicker. */
   batches?: number;
+  /** Numbers of images that will be given at once. An ONNX file is tried with them first, and gets other numbers one by one. */
+  batchSizes?: readonly number[];
 };
 
 /**

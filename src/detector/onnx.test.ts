@@ -4,6 +4,7 @@ import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { random } from "../../tests/support/gradients.ts";
+import { MEMORY, writeHuge } from "../../tests/support/hugeOnnx.ts";
 import { writeReshapes } from "../../tests/support/onnxFile.ts";
 import { loadBackend } from "../engine/backend.ts";
 import { rank, toPixels } from "../instance/detections.ts";
@@ -57,6 +58,33 @@ test("outputs of other shapes than the file promises are refused, and so are siz
   await expect(open(1 << 22, { dets: [1, 48, 4], labels: [1, 64, 3] })).rejects.toThrow(
     "takes 4194304 images of 8 pixels",
   );
+});
+
+test("a file whose cost grows with the number of images is tried with those it will get, and gets others one by one", async () => {
+  // nothing for one image, gigabytes for four
+  const growing: Parameters<typeof writeHuge>[1] = (graph, x) => {
+    const count = graph.op("Gather", [graph.op("Shape", [x]), graph.ints(0)]);
+    const side = graph.op("Mul", [graph.op("Sub", [count, graph.ints(1)]), graph.ints(10_000)]);
+    return graph.op("Concat", [x, graph.op("Expand", [graph.scalar(1), graph.op("Concat", [side, graph.ints(3, 8, 8)], { axis: 0 })])], { axis: 0 }); // biome-ignore format: one line
+  };
+  await writeHuge(path, growing, "n");
+  await expect(openOnnxDetector(path, { batchSizes: [40] })).rejects.toThrow(
+    /model\.onnx takes more than .* GB|memory/,
+  );
+  const detector = await openOnnxDetector(path, { batchSizes: [2] });
+  const sizes = Array.from({ length: 4 }, () => [8, 8] as const);
+  const given = (count: number) => new Float32Array(count * 192).fill(0.5);
+  expect((await detector.forward(given(4), sizes)).map(({ images }) => images)).toEqual([1, 1, 1, 1]);
+  expect((await detector.forward(given(2), sizes.slice(2))).map(({ images }) => images)).toEqual([2]);
+  expect(await detector.detect({ images: given(4), originalSizes: sizes })).toHaveLength(4);
+  await detector.close();
+});
+
+test("a file that takes more memory than any detector of its size is refused before it is opened here", async () => {
+  await writeHuge(path, MEMORY.doubling!);
+  const before = process.memoryUsage.rss();
+  await expect(openOnnxDetector(path)).rejects.toThrow(/model\.onnx takes more than 0\.7 GB of memory/);
+  expect(process.memoryUsage.rss() - before).toBeLessThan(3e8);
 });
 
 test("names of ONNX files are known by their ending", () => {

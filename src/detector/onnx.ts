@@ -1,10 +1,11 @@
 // An ONNX file as a detector, in onnxruntime on the CPU; the engine is not needed.
 
 import { type ImageDetections, rank, type Sizes, toPixels } from "../instance/detections.ts";
-import { refuseLoops } from "../onnx/endless.ts";
+import { refuseUnbounded } from "../onnx/endless.ts";
 import { readOnnxFacts } from "../onnx/facts.ts";
 import { fromMetadata } from "../onnx/metadata.ts";
 import { type OnnxSession, type OnnxTensor, onnxruntimeVersion, openOnnx } from "../onnx/session.ts";
+import { type OnnxPorts, tryOnnx } from "../onnx/trial.ts";
 import { UserError } from "../util/errors.ts";
 import { type Detecting, type Detector, detectWith, type OpenDetectorOptions, requireNumbers } from "./detector.ts";
 
@@ -19,13 +20,19 @@ export type OnnxDetector = Detector<OnnxOutputs> & {
 /** What the runs of a batch gave: one for all images, or one for each of the file's own batches. */
 export type OnnxOutputs = { images: number; outputs: Record<string, OnnxTensor> }[];
 
+type OpenOnnxOptions = Omit<OpenDetectorOptions, "recipe" | "onDownload"> & {
+  /** Whether this program has written the file just now: then it is not tried. */
+  trusted?: boolean;
+};
+
 /**
- * Open a detector. Throws a UserError where the file cannot be read, is no ONNX file, is not a detector with the inputs and
- * outputs of the reference's export (or of our decoded one), or where a GPU or another side than the file's own is asked for.
+ * Open a detector, after a trial in a process of its own. Throws a UserError where the file cannot be read, is no ONNX file, is
+ * not a detector with the inputs and outputs of the reference's export (or of our decoded one), takes more time or memory than
+ * any, or where a GPU or another side than the file's own is asked for.
  */
 export async function openOnnxDetector(
   path: string,
-  { device = "auto", threads, resolution, precision }: Omit<OpenDetectorOptions, "recipe" | "onDownload"> = {},
+  { device = "auto", threads, resolution, precision, batchSizes = [], trusted = false }: OpenOnnxOptions = {},
 ): Promise<OnnxDetector> {
   if (device === "gpu") {
     throw new UserError(`device: gpu was asked for, but ONNX files such as ${path} are computed on the CPU here.`, {
@@ -40,9 +47,13 @@ export async function openOnnxDetector(
       },
     );
   }
-  const begin = performance.now();
   const { metadata } = await readOnnxFacts(path);
-  await refuseLoops(path);
+  const counts = [...new Set([1, ...batchSizes])];
+  if (!trusted) {
+    await refuseUnbounded(path);
+    await tryOnnx(path, { counts, threads, feeds: (ports, count) => shapesFor(describe({ path, ...ports }, metadata), count) }); // biome-ignore format: one line
+  }
+  const begin = performance.now();
   const session = await openOnnx(path, { threads });
   try {
     const about = describe(session, metadata);
@@ -54,7 +65,7 @@ export async function openOnnxDetector(
       );
     }
     const name = `CPU, onnxruntime, ${session.threads} thread${session.threads === 1 ? "" : "s"}`;
-    const detecting = detectingIn(session, about);
+    const detecting = detectingIn(session, { ...about, counts: trusted ? undefined : counts });
     return {
       ...{ kind: "onnx", source: path, file: path, metadata, loadMs },
       ...{ resolution: about.resolution, nativeResolution: about.resolution, classes: about.classes },
@@ -75,9 +86,15 @@ export async function openOnnxDetector(
 /** Numbers that go into one run, and classes that a model tells apart: many times those of any detector. */
 const [MOST_NUMBERS, MOST_LOGITS] = [1 << 28, 1 << 17];
 
+/** What a run of so many images is given; a file of a fixed batch takes its own number. */
+function shapesFor({ batch, resolution: side, decoded }: About, count: number): Record<string, number[]> {
+  const images = batch ?? count;
+  return { input: [images, 3, side, side], ...(decoded && { sizes: [images, 2] }) };
+}
+
 type About = Pick<OnnxDetector, "resolution" | "batch" | "decoded" | "classes" | "threshold"> & { numSelect: number };
 
-function describe(session: OnnxSession, metadata: Record<string, string>): About {
+function describe(session: OnnxPorts & { path: string }, metadata: Record<string, string>): About {
   const { path } = session;
   const outputs = new Map(session.outputs.map(({ name, shape }) => [name, shape]));
   const [first] = session.inputs;
@@ -87,7 +104,7 @@ function describe(session: OnnxSession, metadata: Record<string, string>): About
   const [images, channels, height, width] = first?.shape ?? [];
   const square = first?.type === "float32" && channels === 3 && typeof height === "number" && height === width;
   if (!(decoded || raw) || !square) {
-    const list = (ports: OnnxSession["inputs"]) =>
+    const list = (ports: OnnxPorts["inputs"]) =>
       ports.map(({ name, type, shape }) => `${name} ${type} [${shape.join(", ")}]`).join("; ") || "none";
     throw new UserError(
       `${path} is an ONNX model, but no detector of ours: inputs ${list(session.inputs)}; outputs ${list(session.outputs)}.`,
@@ -111,10 +128,14 @@ function describe(session: OnnxSession, metadata: Record<string, string>): About
 
 function detectingIn(
   session: OnnxSession,
-  { resolution: side, batch, decoded, numSelect }: About,
+  { resolution: side, batch, decoded, numSelect, counts }: About & { counts: readonly number[] | undefined },
 ): Detecting<OnnxOutputs> {
   return {
-    forward: (pixels, sizes) => forward(session, pixels, { side, batch, sizes: decoded ? sizes : undefined }),
+    forward: (pixels, sizes) => {
+      // Its cost may depend on the number of images in any way: one by one where that number was not tried.
+      const step = batch ?? (counts?.includes(sizes.length) === false ? 1 : sizes.length);
+      return forward(session, pixels, { side, step, sizes: decoded ? sizes : undefined });
+    },
     select: (parts, sizes) => {
       let done = 0;
       const found = parts.flatMap((part) => {
@@ -130,12 +151,11 @@ function detectingIn(
 async function forward(
   session: OnnxSession,
   images: Float32Array,
-  { side, batch, sizes }: { side: number; batch: number | undefined; sizes: Sizes | undefined },
+  { side, step, sizes }: { side: number; step: number; sizes: Sizes | undefined },
 ): Promise<OnnxOutputs> {
   const area = side * side;
   const count = images.length / (3 * area);
   const runs: OnnxOutputs = [];
-  const step = batch ?? count;
   for (let from = 0; from < count; from += step) {
     const own = Math.min(step, count - from);
     const data = new Float32Array(step * 3 * area); // a file of a fixed batch gets black images to fill the last one

@@ -47,8 +47,11 @@ export async function evaluate(options: EvaluateOptions): Promise<Measurement> {
   const dataset: Dataset = await loadDataset({ dir: data }, { require: [split] });
   const { samples } = dataset.splits[split]!;
   const { recipe, onDownload, precision = "none" } = options;
-  const batches = Math.floor(samples.length / batchSize);
-  const detector = await openDetector(options.weights, { device, precision, recipe, onDownload, batches });
+  const opening = {
+    batches: Math.floor(samples.length / batchSize),
+    batchSizes: [Math.min(batchSize, samples.length)],
+  };
+  const detector = await openDetector(options.weights, { device, precision, recipe, onDownload, ...opening });
   const { source, device: used } = detector;
   if (used.warning) options.onWarning?.(used.warning);
   const match = alignClasses(detector.classes, dataset.classes, source);

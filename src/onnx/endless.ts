@@ -1,12 +1,12 @@
-// Whether an ONNX file can run for ever: loops are looked for, in graphs inside graphs, before onnxruntime sees the file.
+// Whether an ONNX file can run for ever, or for as long as an image says: its operations are looked at, in graphs inside graphs,
+// before onnxruntime sees the file.
 
 import { type FileReader, withFile } from "../checkpoint/fileReader.ts";
 import { UserError } from "../util/errors.ts";
-import { readFields } from "../util/protobuf.ts";
+import { type ModelFunction, operationCheck, readFunction } from "./operations.ts";
 
-/** No detector has them, and a run of onnxruntime cannot be ended from outside. */
-const LOOPS = ["Loop", "Scan"];
-const MOST_LEVELS = 10;
+/** The inputs of a detector. */
+const PIXELS = ["input", "sizes"];
 /** Bytes of one node; a constant in it may be as large as a model's constants are. */
 const MOST_NODE_BYTES = 64 << 20;
 /** Parts of a model and its graph: operations, weights, inputs. */
@@ -14,10 +14,10 @@ const MOST_PARTS = 1_000_000;
 const WINDOW = 1 << 16;
 
 /**
- * Throws a UserError that names the file and the operation where the model holds a loop. The file is read in parts; weights
+ * Throws a UserError that names the file and the operation where the model holds a loop, or sizes that depend on pixels. The file is read in parts; weights
  * are passed over. Bytes that are no model end the search: that they are none is for whoever opens it to say.
  */
-export function refuseLoops(path: string): Promise<void> {
+export function refuseUnbounded(path: string): Promise<void> {
   return withFile(path, async (file) => {
     try {
       await searchModel(file);
@@ -33,36 +33,31 @@ async function searchModel(file: FileReader): Promise<void> {
   const count = () => {
     if (++parts > MOST_PARTS) throw new UserError(`${file.path} has more than ${MOST_PARTS} parts: it is no detector.`);
   };
+  const whole = async (start: number, end: number) => {
+    if (end - start > MOST_NODE_BYTES)
+      throw new UserError(`${file.path} has an operation of ${end - start} bytes, which no detector has.`);
+    return bytes(start, end - start);
+  };
+  const functions = new Map<string, ModelFunction>();
+  let held = 0;
   for await (const { field, start, end } of fieldsIn(bytes, 0, file.size)) {
     count();
-    const nodes = field === 7 ? 1 : field === 25 ? 7 : undefined; // the graph's, or a function's
-    if (nodes === undefined) continue;
+    if (field !== 25) continue;
+    held += end - start;
+    if (held > MOST_NODE_BYTES)
+      throw new UserError(`${file.path} has functions of ${held} bytes, which no detector has.`);
+    const [name, body] = readFunction((await whole(start, end)).slice()); // not with all that was read around it
+    functions.set(name, body);
+  }
+  const checkOf = (pixels: readonly string[]) => operationCheck(file.path, { pixels, functions, count });
+  for (const { nodes } of functions.values()) nodes.forEach(checkOf([]));
+  const check = checkOf(PIXELS);
+  for await (const { field, start, end } of fieldsIn(bytes, 0, file.size)) {
+    if (field !== 7) continue;
     for await (const inner of fieldsIn(bytes, start, end)) {
       count();
-      if (inner.field !== nodes) continue;
-      if (inner.end - inner.start > MOST_NODE_BYTES)
-        throw new UserError(
-          `${file.path} has an operation of ${inner.end - inner.start} bytes, which no detector has.`,
-        );
-      checkNode(await bytes(inner.start, inner.end - inner.start), file.path, 0);
+      if (inner.field === 1) check(await whole(inner.start, inner.end));
     }
-  }
-}
-
-/** A node: its operation (4), and graphs (6, 11) in its attributes (5), the nodes (1) of which are looked at, too. */
-function checkNode(node: Uint8Array, path: string, level: number): void {
-  if (level > MOST_LEVELS) throw new UserError(`${path} has graphs inside graphs, ${level} levels deep.`);
-  for (const { field, value } of readFields(node)) {
-    if (!(value instanceof Uint8Array)) continue;
-    if (field === 4 && LOOPS.includes(new TextDecoder().decode(value)))
-      throw new UserError(`${path} holds the operation ${new TextDecoder().decode(value)}, which may never end.`, {
-        hint: "No RF-DETR has it: export the detector again.",
-      });
-    if (field !== 5) continue;
-    for (const attribute of readFields(value))
-      if ((attribute.field === 6 || attribute.field === 11) && attribute.value instanceof Uint8Array)
-        for (const one of readFields(attribute.value))
-          if (one.field === 1 && one.value instanceof Uint8Array) checkNode(one.value, path, level + 1);
   }
 }
 

@@ -104,6 +104,13 @@ describe("nothing is queued for the maker of onnxruntime", () => {
     expect(await inFreshHome(use(session))).toEqual({ said: "used", left: [".cache"] });
   });
 
+  test("in the process that tries a file", async () => {
+    const trial = JSON.stringify(join(import.meta.dirname, "trial.ts"));
+    const options = "{ counts: [2], feeds: (_, count) => ({ x: [count, 3] }) }";
+    const script = `import(${trial}).then(({ tryOnnx }) => tryOnnx(${file()}, ${options})).then(() => console.log("used"))`;
+    expect(await inFreshHome(script)).toEqual({ said: "used", left: [".cache"] });
+  });
+
   test("in a thread that this program starts", async () => {
     await writeFile(join(folder, "opener.ts"), `${use(session)};\n`);
     const thread = JSON.stringify(join(import.meta.dirname, "..", "util", "threads", "thread.ts"));

@@ -86,8 +86,8 @@ export async function* predict(options: PredictOptions): AsyncGenerator<Predicti
   if (paths.length === 0) throw missing[0]?.error ?? new UserError("There are no images to predict on.");
 
   const { recipe, onDownload, precision = "none" } = options;
-  const batches = Math.floor(paths.length / batchSize);
-  const model = await openDetector(weights, { device, precision, recipe, onDownload, batches });
+  const opening = { batches: Math.floor(paths.length / batchSize), batchSizes: [Math.min(batchSize, paths.length)] };
+  const model = await openDetector(weights, { device, precision, recipe, onDownload, ...opening });
   try {
     const wanted = classesNamed(options.classes, model);
     const threshold = await chooseThreshold(asked, model);

@@ -1,6 +1,5 @@
 // The process that tries a batch size: a few whole steps on made-up images, with all that a step of the run does.
 
-import { writeFileSync } from "node:fs";
 import { leafShapes, referenceKeys } from "../../architecture/weights/table.ts";
 import type { Batch } from "../../data/batch/batch.ts";
 import { detectWith } from "../../detector/detector.ts";
@@ -10,6 +9,7 @@ import { initialise } from "../../model/init.ts";
 import { averagedWeights, createLearner, type Learner } from "../../step/learner.ts";
 import { type StepSettings, trainStep } from "../../step/step.ts";
 import { rngFromSeed } from "../../util/random/rng.ts";
+import { dieFirst } from "../../util/threads/dieFirst.ts";
 import { toThrown } from "../../util/threads/thread.ts";
 import { learnerSettings, recorderOf, stepSettings } from "../settings.ts";
 import { stepMeter } from "../stages/meter.ts";
@@ -101,15 +101,6 @@ function madeUp(number: number, { batchSize, side, boxes, classes }: Sizes): Bat
     broken: [],
     wait: 0,
   };
-}
-
-/** Where memory runs out, the kernel shall end this process rather than another (Linux). */
-function dieFirst(): void {
-  try {
-    writeFileSync("/proc/self/oom_score_adj", "1000");
-  } catch {
-    // then it chooses by itself
-  }
 }
 
 function failure(cause: Error): ProbeAnswer {
