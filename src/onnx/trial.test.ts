@@ -100,6 +100,7 @@ test("limits grow with the file and its images, far beyond what detectors were m
     [113e6, 4, 384, 7, 0.4],
     [487e6, 1, 560, 15, 1],
     [460e6, 4, 880, 200, 2.7],
+    [478e6, 1, 1760, 320, 8],
   ] as const) {
     const limits = trialLimits({ bytes, images, side });
     expect(limits.seconds).toBeGreaterThan(4 * seconds);

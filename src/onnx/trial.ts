@@ -72,10 +72,11 @@ function inProcess(task: TrialTask, orderFor: (ports: OnnxPorts) => TrialOrder):
     const stop = () => child.kill("SIGKILL");
     const stopLater = () => setTimeout(stop, 1000 * (START_SECONDS + PATIENCE * limits.seconds)); // if its own watch does not
     let timer = stopLater();
-    const fail = (cause: unknown) => {
-      end ??= () => reject(cause);
+    const finish = (how: () => void) => {
+      end ??= how;
       stop();
     };
+    const fail = (cause: unknown) => finish(() => reject(cause));
     const order = (ports: OnnxPorts) => {
       const next = orderFor(ports);
       limits = next.limits;
@@ -89,7 +90,7 @@ function inProcess(task: TrialTask, orderFor: (ports: OnnxPorts) => TrialOrder):
     child.on("message", (answer: TrialAnswer) => {
       try {
         if ("ports" in answer) order(answer.ports);
-        else if ("done" in answer) end ??= resolve;
+        else if ("done" in answer) finish(resolve);
         else fail(fromThrown(answer.fault));
       } catch (cause) {
         fail(cause);

@@ -33,7 +33,7 @@ process.on("SIGINT", () => {}); // Ctrl-C reaches every process of a terminal; t
 process.once("message", (task: TrialTask) => {
   probe(task)
     .catch((cause: unknown): TrialAnswer => ({ fault: toThrown(cause) }))
-    .then((answer) => process.send?.(answer, () => process.exit(0)));
+    .then((answer) => process.send?.(answer)); // who gets it ends this process
 });
 
 async function probe({ path, threads, limits }: TrialTask): Promise<TrialAnswer> {
