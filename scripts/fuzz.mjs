@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { megabytesOf } from "./fuzz/memory.mjs";
 import { makeSeeds } from "./fuzz/seeds.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -73,7 +74,10 @@ function work() {
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     });
     let one = null;
-    let [timer, stderr, read] = [undefined, "", 0];
+    let [timer, stderr, read, megabytes] = [undefined, "", 0, 0];
+    const watch = setInterval(() => {
+      megabytes = Math.max(megabytes, megabytesOf(child.pid)); // with what it has started
+    }, 30);
     child.stderr.on("data", (chunk) => {
       stderr = `${stderr}${chunk}`.slice(-4000);
     });
@@ -90,10 +94,11 @@ function work() {
       kinds[one.kind][how]++;
       if (!end.fault) counts[how]++;
       counts.slowest = Math.max(counts.slowest, Math.round(end.ms));
-      counts.megabytes = Math.max(counts.megabytes, Math.round(end.megabytes));
+      megabytes = Math.max(megabytes, end.megabytes);
+      counts.megabytes = Math.max(counts.megabytes, Math.round(megabytes));
       if (end.fault) keep(one, end.fault);
-      else if (end.megabytes > MOST_MEGABYTES) {
-        keep(one, `${Math.round(end.megabytes)} MB`);
+      else if (megabytes > MOST_MEGABYTES) {
+        keep(one, `${Math.round(megabytes)} MB`);
         one = null;
         child.kill("SIGKILL"); // its peak would count for every case that follows
         return;
@@ -104,6 +109,7 @@ function work() {
       if (message.type === "ready") give();
       else if (message.type === "begin") {
         one = { ...message, pid: child.pid };
+        megabytes = 0;
         timer = setTimeout(() => child.kill("SIGKILL"), MOST_MS);
       } else if (message.type === "end") ended(message);
       else if (message.type === "unmade") {
@@ -114,6 +120,7 @@ function work() {
     });
     child.on("exit", (code, signal) => {
       clearTimeout(timer);
+      clearInterval(watch);
       if (one && code !== 0) keep(one, `ended with ${signal ?? code} (SIGKILL: after ${MOST_MS / 1000} s)\n${stderr}`);
       rmSync(join(home, `case-${child.pid}`), { recursive: true, force: true });
       done();

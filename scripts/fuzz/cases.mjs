@@ -18,6 +18,7 @@ const SHARES = {
     checkpoint: 2,
     weights: 4,
     onnx: 4,
+    huge: 1,
     image: 4,
     results: 2,
   },
@@ -33,13 +34,16 @@ export function makeCase(random, { home, folder, only }) {
   const files = readdirSync(folder, { recursive: true })
     .map((name) => join(folder, name))
     .filter((path) => !/checkpoints.(best|last)./.test(path) && statSync(path).isFile()); // the links name others again
-  const single = ["recipe", "weights", "image", "onnx"].includes(kind);
+  const single = ["recipe", "weights", "image", "onnx", "huge"].includes(kind);
   const changed = kind === "run" ? ofRun(random, folder, files) : [oneOf(random, files)];
   if (!single && random() < 0.2) changed.push(oneOf(random, files));
-  const how = [...new Set(changed)].map((path) => `${mutate(random, path)} ${path.slice(folder.length + 1)}`);
+  const how = [...new Set(changed)].map((path) => {
+    const isLeft = kind === "huge" && random() < 0.5; // a change of its bytes most often makes it no model at all
+    return `${isLeft ? "left" : mutate(random, path)} ${path.slice(folder.length + 1)}`;
+  });
   if (kind === "checkpoint" && random() < 0.7) correctSums(folder);
   const path = single ? changed[0] : folder;
-  return { kind, path, how, deep: random() < 0.3, command: commandFor(kind, path) };
+  return { kind, path, how, deep: random() < 0.3 || kind === "huge", command: commandFor(kind, path) };
 }
 
 /** A copy by a program or to a disk that knows no links. */

@@ -49,6 +49,7 @@ export async function readCase({ kind, path, deep }) {
     ],
     run: runReaders(path, deep),
     onnx: onnxReaders(path, deep),
+    huge: onnxReaders(path, deep),
   };
   await all(readers[kind]);
 }

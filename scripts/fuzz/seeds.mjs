@@ -6,13 +6,14 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { createGraph } from "../../src/export/graph/graph.ts";
 import { toBytes } from "../../src/util/protobuf.ts";
+import { MEMORY, TIME, writeHuge } from "../../tests/support/hugeOnnx.ts";
 
 /** Links stay as they are: made absolute, they would lead back to the files that are right. */
 export const LINKS = { recursive: true, verbatimSymlinks: true };
 const FORMATS = ["jpg", "png", "webp", "tiff", "gif", "avif"];
 const BITMAPS = ["b16", "b32top", "bit1", "p4", "p8", "rgb24"];
 const IDS = [1, 2, 3];
-const FOLDERS = ["weights", "recipe", "onnx", "image", "results", "coco", "large"];
+const FOLDERS = ["weights", "recipe", "onnx", "image", "results", "coco", "large", "huge"];
 
 const picture = (side) => sharp({ create: { width: side, height: 24, channels: 3, background: "#284" } });
 
@@ -36,6 +37,8 @@ export async function makeSeeds(home, root) {
   makeAnnotations(home);
   makeYolo(home);
   makeOnnx(join(home, "onnx"));
+  for (const [name, work] of Object.entries({ ...MEMORY, ...TIME }))
+    await writeHuge(join(home, "huge", `${name}.onnx`), work, name.length % 2 ? 1 : "n");
 }
 
 /** A run that has ended, with the locks of a process that has died, and one of its checkpoints alone. */

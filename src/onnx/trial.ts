@@ -113,11 +113,10 @@ const HINT =
   "No RF-DETR does. Export the detector again; if it is one, try where more memory or a faster processor is.";
 
 function refusal(path: string, said: string, { limits, end }: { limits: Limits; end: string }): UserError {
-  const seconds = Math.round(limits.seconds);
   const most: Record<string, string> = {
     memory: `${(limits.bytes / 1e9).toFixed(1)} GB of memory`,
-    processor: `${seconds} s of processor time`,
-    time: `${PATIENCE * seconds} s`,
+    processor: `${limits.seconds.toFixed(1)} s of processor time`,
+    time: `${(PATIENCE * limits.seconds).toFixed(1)} s`,
   };
   const why = most[said]
     ? `takes more than ${most[said]} to be opened and run once`

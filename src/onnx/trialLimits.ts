@@ -6,7 +6,7 @@ import { totalmem } from "node:os";
 export type Limits = { seconds: number; bytes: number };
 
 /** So many times as long it may take altogether: with other programs at work, or waiting for the disk. */
-export const PATIENCE = 2;
+export const PATIENCE = 1.5;
 
 const MEGA = 1e6;
 const MOST_SECONDS = 1800;
