@@ -31,7 +31,11 @@ async function writeWeights() {
 if (mode === "weights") await writeWeights();
 else {
   const batches = mode === "eager" ? 1 : samples.length;
-  const detector = await openDetector(weights, { device: "cpu", batches });
+  const detector = await openDetector(weights, {
+    device: "cpu",
+    batches,
+    precision: mode === "bf16" ? "bf16" : "none",
+  });
   const loader = evaluationLoader(splits.val, {
     resolution: detector.resolution,
     batchSize: Number(batch),

@@ -1,7 +1,8 @@
 // Images a second, processor an image and peak memory of the evaluation of a split, from image files to metrics, beside the reference's own
 // validation loop: RF-DETR nano with the same weights from scratch, JPEGs of 640 x 480 to 384; all take turns on the same machine.
 // Usage: npm run bench:evaluate -- [--python PATH] [--turns 7] [--images 60] [--batch 4] [--workers 2] [--threads 2,1] [--modes recorded]
-// PATH (or RFDETR_PYTHON) is a Python that has rfdetr[train] 1.11.2; without one only our own evaluation is timed. Modes: `recorded`, `eager`.
+// PATH (or RFDETR_PYTHON) is a Python that has rfdetr[train] 1.11.2; without one only our own evaluation is timed. Modes: `recorded`, `eager`,
+// and `bf16` (recorded); the reference's own trainer evaluates in float32 on a processor, whatever it is asked for.
 
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
