@@ -150,6 +150,7 @@ async function openAll(
   const { device = "auto", precision = "none", resolution, recipe, onDownload, rounds = 30, warmUp = 5 } = options;
   const { batchSizes = [1] } = options;
   const subjects: Detector[] = [];
+  const batches = warmUp < 3 ? 1 : warmUp + rounds; // the first three of many would take longer than the others
   try {
     for (const name of names) {
       const own = isOnnx(name) ? "auto" : device; // weights on a GPU may be measured against a file on the processor
@@ -161,7 +162,7 @@ async function openAll(
           resolution,
           recipe,
           onDownload,
-          batches: warmUp + rounds,
+          batches,
           batchSizes,
         }),
       );
