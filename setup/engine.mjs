@@ -14,7 +14,7 @@ import { LIBRARIES, TENSORFLOW } from "./pins.mjs";
 import { say } from "./progress.mjs";
 
 /** Raised when a built engine of an older version of this set-up has to be built again. */
-const FORMAT = 4;
+const FORMAT = 5;
 
 /** The folder of the tfjs-node-gpu package that this program loads. */
 function packageFolder() {

@@ -20,8 +20,10 @@ const LATER_MS = 1200;
 /** What a person or a machine expects of a program that it asks to end. */
 const STOPS = { code: STOPPED, keeps: true, goesOn: false, promptly: true };
 const GOES_ON = { code: DONE, keeps: true, goesOn: true };
-/** Where there is no space even for a checkpoint, the steps since the last one are lost, and it is said. */
-const FAILS = { code: FIXABLE, keeps: false, goesOn: false };
+/** A full disk ends a run with the checkpoint that took the room held in reserve. */
+const FULL = { code: FIXABLE, keeps: true, goesOn: false };
+/** Where no file may be as large as a checkpoint, the steps since the last one are lost, and it is said. */
+const LIMITED = { ...FULL, keeps: false };
 
 const quoted = (words) => words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
 /** The command, with its exit code left in a file. */
@@ -90,7 +92,7 @@ const throughNpx = (signal) => ({
   },
   end: async ({ child, pidFile }) => {
     // an npx that goes before it has started the program leaves nothing that the program could notice
-    for (let i = 0; i < 500 && !existsSync(pidFile); i++) await sleep(20);
+    for (let i = 0; i < 3000 && !existsSync(pidFile); i++) await sleep(20);
     await sleep(LATER_MS / 4);
     child.kill(signal);
     // a lost parent is noticed within a second: in that time the program stands still, or it would be done before
@@ -116,7 +118,7 @@ export const WAYS = {
       if (performance.now() - first < 900) child.kill("SIGINT"); // on a busy machine it would be another wish
     },
   },
-  "sigint-later": { ...later("SIGINT"), keeps: false }, // the second one says: at once, without a checkpoint
+  "sigint-later": later("SIGINT"), // the second one gives up what is under way
   "sighup-later": later("SIGHUP"), // a terminal that is closed after Ctrl-C is no second Ctrl-C
   "timeout-int": timedOut("INT"),
   "timeout-term": timedOut("TERM"),
@@ -161,12 +163,12 @@ export const WAYS = {
   "file-limit": {
     start: ({ command }) => start(command),
     end: ({ child }, random) => limitFiles(child.pid, Math.floor(random() * 60_000)),
-    ...{ ...FAILS, needs: "prlimit" },
+    ...{ ...LIMITED, needs: "prlimit" },
   },
   "disk-full": {
     start: ({ command }) => start(command),
     end: (_, random, { disk }) => disk.fill(random() < 0.5 ? 0 : Math.floor(random() * 400_000)),
-    ...{ ...FAILS, needs: "mount" },
+    ...{ ...FULL, needs: "mount" },
   },
   sigkill: { ...signalled("SIGKILL"), code: null, keeps: false },
 };

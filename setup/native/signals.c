@@ -1,6 +1,6 @@
 // Answers a signal at once, while JavaScript cannot: a step of training keeps the main thread in native code for seconds.
-// The handler only says that the signal was heard, and ends the process where a second one comes a second later or more; then
-// it hands the signal on to Node, which tells JavaScript when the step is over.
+// The handler only says that the signal was heard, and again where another one comes a second later or more; after the last of its
+// answers it ends the process. It hands every signal on to Node, which tells JavaScript at the step's next pause.
 
 #define _GNU_SOURCE
 #include <node_api.h>
@@ -13,14 +13,16 @@
 
 static const int SIGNALS[] = {SIGINT, SIGTERM};
 static struct sigaction before[2];
-static char heard[2][MOST];
+static char heard[2][MOST]; // the first answer, to each of the signals
 static size_t heard_length[2];
+static char again[MOST]; // the second one; none where it is empty
+static size_t again_length;
 static char farewell[MOST];
 static size_t farewell_length;
 static int exit_code;
 static volatile sig_atomic_t armed = 0;
 static volatile sig_atomic_t answered = 0;
-static volatile struct timespec first;
+static volatile struct timespec last;
 
 static void say(const char* text, size_t length) {
   ssize_t ignored = write(STDERR_FILENO, text, length);
@@ -32,14 +34,17 @@ static void handle(int number, siginfo_t* info, void* context) {
   if (armed) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    if (!answered) {
-      answered = 1;
-      first.tv_sec = now.tv_sec;
-      first.tv_nsec = now.tv_nsec;
-      say(heard[which], heard_length[which]);
-    } else if ((now.tv_sec - first.tv_sec) * 1000 + (now.tv_nsec - first.tv_nsec) / 1000000 >= 1000) {
+    int later = (now.tv_sec - last.tv_sec) * 1000 + (now.tv_nsec - last.tv_nsec) / 1000000 >= 1000;
+    if (answered && later && (answered == 2 || !again_length)) {
       say(farewell, farewell_length);
       _exit(exit_code);
+    }
+    if (!answered || later) {
+      if (answered) say(again, again_length);
+      else say(heard[which], heard_length[which]);
+      answered++;
+      last.tv_sec = now.tv_sec;
+      last.tv_nsec = now.tv_nsec;
     }
   }
   struct sigaction* old = &before[which];
@@ -56,16 +61,17 @@ static size_t text_of(napi_env env, napi_value value, char* into) {
   return length;
 }
 
-// arm(onInterrupt: string, onTerminate: string, farewell: string, exitCode: number): boolean
+// answerSignals(onInterrupt: string, onTerminate: string, again: string, farewell: string, exitCode: number): boolean
 static napi_value Arm(napi_env env, napi_callback_info info) {
-  size_t count = 4;
-  napi_value given[4], result;
+  size_t count = 5;
+  napi_value given[5], result;
   int ok = 1;
   napi_get_cb_info(env, info, &count, given, NULL, NULL);
   armed = 0;
   for (int i = 0; i < 2; i++) heard_length[i] = text_of(env, given[i], heard[i]);
-  farewell_length = text_of(env, given[2], farewell);
-  napi_get_value_int32(env, given[3], &exit_code);
+  again_length = text_of(env, given[2], again);
+  farewell_length = text_of(env, given[3], farewell);
+  napi_get_value_int32(env, given[4], &exit_code);
   answered = 0;
   for (int i = 0; i < 2 && ok; i++) {
     struct sigaction now, mine;
@@ -84,17 +90,17 @@ static napi_value Arm(napi_env env, napi_callback_info info) {
   return result;
 }
 
-// answered(): boolean, whether a signal was answered here since it was armed
+// answers(): number, how often a signal was answered here since it was armed
 static napi_value Answered(napi_env env, napi_callback_info info) {
   napi_value result;
-  napi_get_boolean(env, armed && answered, &result);
+  napi_create_int32(env, armed ? answered : 0, &result);
   return result;
 }
 
 void add_signals(napi_env env, napi_value exports) {
   napi_value function;
-  napi_create_function(env, "arm", NAPI_AUTO_LENGTH, Arm, NULL, &function);
-  napi_set_named_property(env, exports, "arm", function);
-  napi_create_function(env, "answered", NAPI_AUTO_LENGTH, Answered, NULL, &function);
-  napi_set_named_property(env, exports, "answered", function);
+  napi_create_function(env, "answerSignals", NAPI_AUTO_LENGTH, Arm, NULL, &function);
+  napi_set_named_property(env, exports, "answerSignals", function);
+  napi_create_function(env, "answers", NAPI_AUTO_LENGTH, Answered, NULL, &function);
+  napi_set_named_property(env, exports, "answers", function);
 }

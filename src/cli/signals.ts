@@ -1,6 +1,7 @@
 // Everything that asks the program to end: Ctrl-C, kill, a terminal that was closed, a parent that is gone. The first asks a
-// command that can stop cleanly to do so; a second Ctrl-C or kill ends the program at once, if it comes a second after the first
-// was answered. A terminal or a parent that goes meanwhile is nobody's second wish.
+// command that can stop cleanly to do so; another Ctrl-C or kill, a second after the answer, has one that trains give up what is under
+// way, and the one after that ends it at once, as the second one ends others. A terminal or a parent that goes meanwhile insists on
+// nothing.
 
 import { closeSync, fstatSync } from "node:fs";
 import { isatty } from "node:tty";
@@ -9,7 +10,7 @@ import { watchStarter } from "./starter.ts";
 /** Exit code of a program that was stopped and can be resumed. */
 export const STOPPED = 3;
 
-/** A second signal within this time is the same wish: `timeout` sends two, and people press twice. */
+/** Another signal within this time is the same wish: `timeout` sends two, and people press twice. */
 const SAME_WISH_MS = 1000;
 
 const PARENT_EVERY_MS = 1000;
@@ -20,12 +21,15 @@ type Stopping = {
   says: string;
   print(line: string): void;
   controller: AbortController;
+  giveUp?: { says: string; controller: AbortController };
 };
 
 type Addon = ReturnType<typeof import("../engine/ownAddon.ts").ownAddon>;
 
 let stopping: Stopping | undefined;
 let answeredAt = Number.NaN;
+/** Answers of JavaScript's, where native code does not give them. */
+let answers = 0;
 let addon: Addon;
 /** What a hang-up that nobody's terminal has to do with asks for. */
 let onHangUp: (() => void) | undefined;
@@ -67,6 +71,12 @@ export function stopSignal(
   return stopping.controller.signal;
 }
 
+/** The signal of a second wish: what is under way is given up, and what is finished is saved. `says` is that in words. */
+export function giveUpSignal(says: string): AbortSignal {
+  stopping!.giveUp = { says, controller: new AbortController() };
+  return stopping!.giveUp.controller.signal;
+}
+
 /** Have signals answered at once even while native code computes. For commands that load the engine. */
 export async function answerAtOnce(): Promise<void> {
   if (!stopping) return;
@@ -74,8 +84,9 @@ export async function answerAtOnce(): Promise<void> {
   addon = ownAddon();
   const clear = process.stderr.isTTY ? "\r\u001b[K" : "";
   const [interrupt, terminate] = (["SIGINT", "SIGTERM"] as const).map((name) => `${clear}${answer(name)}\n`);
+  const again = stopping.giveUp ? `${clear}${secondAnswer()}\n` : "";
   const farewell = `${clear}Stopped at once: nothing was saved since the last checkpoint.\n`;
-  addon?.arm?.(interrupt!, terminate!, farewell, STOPPED);
+  addon?.answerSignals?.(interrupt!, terminate!, again, farewell, STOPPED);
 }
 
 /** Whether work is under way that goes on though nobody reads its output any more. */
@@ -84,21 +95,29 @@ export function hasStopSignal(): boolean {
 }
 
 function answer(name: string): string {
-  return `${name}: ${stopping!.says}. Once more, a second from now, stops at once.`;
+  const { says, giveUp } = stopping!;
+  return `${name}: ${says}. Once more, a second from now, ${giveUp ? "gives up what is under way" : "stops at once"}.`;
 }
 
-/** `insists`: whether it ends the program at once where another one came before. */
+function secondAnswer(): string {
+  return `Stopping now: ${stopping!.giveUp!.says}. Once more, a second from now, ends at once without saving.`;
+}
+
+/** `insists`: whether it asks for more where another one came before. */
 function wish(name: string, { insists = true } = {}): void {
   if (!stopping) process.exit(STOPPED);
-  const { controller, print } = stopping;
-  if (controller.signal.aborted) {
-    // the addon knows when a signal came, and has ended the program where it was time; here a step may lie before it is heard
-    if (insists && !addon?.answered?.() && performance.now() - answeredAt >= SAME_WISH_MS) process.exit(STOPPED);
-    return;
+  const { controller, giveUp, print } = stopping;
+  // the addon knows when each signal came, and ends the program where it is time; here a step may lie before it is heard
+  const native = addon?.answers?.() ?? 0;
+  const isLater = !controller.signal.aborted || (insists && performance.now() - answeredAt >= SAME_WISH_MS);
+  if (native === 0 && isLater) {
+    if (answers === (giveUp ? 2 : 1)) process.exit(STOPPED);
+    print(answers === 0 ? answer(name) : secondAnswer());
+    answers++;
+    answeredAt = performance.now();
   }
-  answeredAt = performance.now();
-  if (!addon?.answered?.()) print(answer(name));
   controller.abort(name);
+  if (Math.max(native, answers) > 1) giveUp?.controller.abort(name);
 }
 
 /** Whether standard output and error both go to files, or nowhere. */

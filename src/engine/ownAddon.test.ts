@@ -8,11 +8,12 @@ import { ownAddon } from "./ownAddon.ts";
 async function busy(
   seconds: number,
   act: (kill: (signal: NodeJS.Signals) => void, said: () => string) => Promise<void>,
+  again = "",
 ) {
   const code = `
     import { ownAddon } from ${JSON.stringify(join(import.meta.dirname, "ownAddon.ts"))};
-    for (const name of ["SIGINT", "SIGTERM"]) process.on(name, () => console.error("later " + name + " " + ownAddon().answered()));
-    if (!ownAddon().arm("heard INT\\n", "heard TERM\\n", "at once\\n", 3)) process.exit(9);
+    for (const name of ["SIGINT", "SIGTERM"]) process.on(name, () => console.error("later " + name + " " + ownAddon().answers()));
+    if (!ownAddon().answerSignals("heard INT\\n", "heard TERM\\n", ${JSON.stringify(again)}, "at once\\n", 3)) process.exit(9);
     console.error("ready");
     const end = Date.now() + ${1000 * seconds};
     while (Date.now() < end);
@@ -33,7 +34,7 @@ async function busy(
   return { code: await closed, text };
 }
 
-const missing = ownAddon()?.arm === undefined;
+const missing = ownAddon()?.answerSignals === undefined;
 
 test.skipIf(missing)(
   "a signal is answered while JavaScript is busy; one that follows at once is the same wish",
@@ -46,7 +47,7 @@ test.skipIf(missing)(
       kill("SIGINT");
     });
     expect(code).toBe(0);
-    expect(text.replace("ready\n", "")).toMatch(/^heard TERM\n(later (SIGTERM|SIGINT) true\n){2}$/);
+    expect(text.replace("ready\n", "")).toMatch(/^heard TERM\n(later (SIGTERM|SIGINT) 1\n){2}$/);
   },
 );
 
@@ -60,3 +61,23 @@ test.skipIf(missing)("a second one, more than a second later, ends the process t
   expect({ code, text }).toEqual({ code: 3, text: "ready\nheard INT\nat once\n" });
   expect(performance.now() - begin).toBeLessThan(25_000);
 });
+
+test.skipIf(missing)(
+  "where it may be asked twice, the third one ends the process, and each counts a second after the last",
+  async () => {
+    const begin = performance.now();
+    const { code, text } = await busy(
+      30,
+      async (kill) => {
+        for (const wait of [1300, 100, 1300, 100, 1300]) {
+          kill("SIGINT");
+          await sleep(wait);
+        }
+        kill("SIGTERM");
+      },
+      "heard again\n",
+    );
+    expect({ code, text }).toEqual({ code: 3, text: "ready\nheard INT\nheard again\nat once\n" });
+    expect(performance.now() - begin).toBeLessThan(25_000);
+  },
+);

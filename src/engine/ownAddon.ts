@@ -7,10 +7,13 @@ type OwnAddon = {
   begin(): boolean;
   /** What was written since. */
   end(): string;
-  /** Answer SIGINT and SIGTERM at once, with these lines; a second one, a second later or more, writes `farewell` and ends the process. */
-  arm?(onInterrupt: string, onTerminate: string, farewell: string, exitCode: number): boolean;
-  /** Whether a signal has been answered since. */
-  answered?(): boolean;
+  /**
+   * Answer SIGINT and SIGTERM at once, with the first two lines; another one, a second later or more, with `again`, and the one
+   * after it, as late, with `farewell`, which ends the process. Where `again` is empty, the second one does.
+   */
+  answerSignals?(onInterrupt: string, onTerminate: string, again: string, farewell: string, exitCode: number): boolean;
+  /** How often a signal has been answered since. */
+  answers?(): number;
 };
 
 /** Undefined where the engine is missing, or was set up by other means. */

@@ -144,6 +144,18 @@ export async function learnerTensors(learner: Learner): Promise<LearnerTensors> 
   return tensors;
 }
 
+/** Bytes of the tensors of `learnerTensors` once all that ever trains has trained. */
+export function learnerBytes({ weights, groups, ema }: Learner): number {
+  const trains = new Set(groups.flatMap(({ paths }) => paths));
+  let [all, moments] = [0, 0];
+  for (const [path, { shape }] of flatten<tf.Tensor>(weights)) {
+    const bytes = 4 * size(shape);
+    all += bytes;
+    if (trains.has(path)) moments += 2 * bytes;
+  }
+  return all + (ema ? all : 0) + moments;
+}
+
 /** Paths of the leaves that hold each of the reference's tensors; more than one where it is packed. */
 function leavesByReference(architecture: Architecture): Map<string, string[]> {
   const leaves = new Map<string, string[]>();

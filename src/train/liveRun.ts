@@ -1,5 +1,6 @@
 // A run that is under way: what is made from its recipe, its open files, and where it stands.
 
+import type { DiskReserve } from "../checkpoint/store/reserve.ts";
 import type { Loader } from "../data/batch/loader.ts";
 import type { ClassEntry, Split } from "../data/dataset/sample.ts";
 import type { Recipe } from "../recipe/schema.ts";
@@ -40,6 +41,7 @@ export type Run = Parts & {
   progress: Progress;
   metrics: MetricsFile;
   log: Log;
+  reserve: DiskReserve;
   tracker: Tracker;
   /** Train and evaluate on this many images only. */
   overfit: number | null;

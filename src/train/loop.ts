@@ -1,11 +1,13 @@
 // The training loop. Everything that happens in a run happens here, in this order.
 
+import type { Loader } from "../data/batch/loader.ts";
 import type { TrainEvent } from "../run/events.ts";
 import { isBetter, selection } from "../run/selection.ts";
 import { scheduleFactor } from "../step/optimiser/schedule.ts";
 import { computeStep } from "../step/step.ts";
 import { update } from "../step/update.ts";
 import { windows } from "../step/windows.ts";
+import { untilGivenUp } from "../util/threads/giveUp.ts";
 import type { Run } from "./liveRun.ts";
 import { countStep, NO_STEPS } from "./losses/epochMean.ts";
 import { diverged, MOST_SKIPPED } from "./record/divergence.ts";
@@ -16,11 +18,18 @@ import { finished, saveProgress } from "./record/saving.ts";
 import { partly, validate } from "./record/validate.ts";
 import { enterStage } from "./stages/stageChange.ts";
 
-/** Train from where `run.progress` stands to the end, or until the signal; `run.progress` and the run's folder follow. `save`: see TrainOptions. */
-export async function* loop(
-  run: Run,
-  { signal, save }: { signal?: AbortSignal | undefined; save?: { asked: boolean } | undefined },
-): AsyncGenerator<TrainEvent, void, undefined> {
+type LoopOptions = {
+  signal?: AbortSignal | undefined;
+  giveUp?: AbortSignal | undefined;
+  save?: { asked: boolean } | undefined;
+};
+
+/**
+ * Train from where `run.progress` stands to the end, or until the signal; `run.progress` and the run's folder follow. Options: see
+ * TrainOptions. Throws the reason of `giveUp`; the run then stands where its last finished step has left it.
+ */
+export async function* loop(run: Run, options: LoopOptions): AsyncGenerator<TrainEvent, void, undefined> {
+  const { signal, giveUp, save } = options;
   const { progress, size, learner, recipe, staging } = run;
   const { train, eval: evaluation, checkpoint, track, early_stopping: stopping } = recipe;
   const chosenBy = selection(recipe);
@@ -28,13 +37,15 @@ export async function* loop(
   while (finished(recipe, progress) === null) {
     const epoch = progress.epoch;
     yield* enterStage(run);
-    const batches = run.trainLoader.epoch(epoch, { fromBatch: progress.batch });
+    const fromBatch = progress.unevaluated ? run.trainLoader.batches : progress.batch;
+    const batches = until(giveUp, run.trainLoader).epoch(epoch, { fromBatch });
 
     for await (const window of windows(batches, train.grad_accum_steps)) {
       const factor = scheduleFactor(run.schedule, progress.step, size) * staging.current.lrFactor;
       for (const { broken } of window.batches) yield* reportBroken(run, broken, "Another image takes its place.");
       staging.meter.begin();
-      const result = await computeStep(learner, run.stepSettings, { batches: window.batches, step: progress.step });
+      const input = { batches: window.batches, step: progress.step, giveUp };
+      const result = await computeStep(learner, run.stepSettings, input);
       if (result.problem === null) await update(learner, result, { ...run.stepSettings, rateFactor: factor });
       result.dispose();
       run.trainLoader.recycle(window.batches);
@@ -74,10 +85,12 @@ export async function* loop(
     let score: number | null = null;
     if (last || isDue(evaluation.every_epochs, epoch + 1)) {
       yield { type: "evaluating", epoch, images: run.valSplit.samples.length };
-      const { row, result } = await validate(run, epoch);
+      if (last) progress.unevaluated = true;
+      const { row, result } = await validate({ ...run, valLoader: until(giveUp, run.valLoader) }, epoch);
       score = chosenBy.of(row);
       if (result.broken.length > 0) yield partly(run, result);
       yield await record(run, row);
+      delete progress.unevaluated;
       yield* keepEvaluation(run, row, result);
       if (stopping !== "none" && epoch >= chosenBy.from)
         progress.patience = afterEvaluation(progress.patience, score, stopping.min_delta);
@@ -90,12 +103,21 @@ export async function* loop(
       yield await saveProgress(run, { epoch, epochEnd, score });
     }
     await recordResults(run);
-    const why = `Early stopping: ${chosenBy.metric} has not improved in ${progress.patience.stale} evaluations`;
-    if (stops) yield notice(run, why);
+    if (stops) yield stoppedEarly(run);
   }
   yield* conclude(run, "done", signal);
 }
 
+function stoppedEarly(run: Run): TrainEvent {
+  const { stale } = run.progress.patience;
+  return notice(run, `Early stopping: ${selection(run.recipe).metric} has not improved in ${stale} evaluations`);
+}
+
 function isDue(every: number | null, count: number): boolean {
   return every !== null && count % every === 0;
+}
+
+/** A loader whose epochs end with the signal's reason. */
+function until(giveUp: AbortSignal | undefined, loader: Loader): Loader {
+  return { ...loader, epoch: (...which) => untilGivenUp(loader.epoch(...which), giveUp) };
 }

@@ -17,6 +17,8 @@ export type Progress = {
   patience: Patience;
   /** Null in the rest of an epoch whose first steps a version has done that did not sum them up. */
   epochSums: EpochSums | null;
+  /** The last step is done, its evaluation is not. */
+  unevaluated?: true;
 };
 
 /** Where a run begins. */
@@ -28,6 +30,7 @@ export const BEGINNING: Progress = {
 };
 
 /** The progress among all that a checkpoint says of its run. */
-export function progressOf({ epoch, batch, step, skipped, best, patience, epochSums }: Progress): Progress {
-  return { epoch, batch, step, skipped, best, patience, epochSums };
+export function progressOf(state: Progress): Progress {
+  const { epoch, batch, step, skipped, best, patience, epochSums, unevaluated } = state;
+  return { epoch, batch, step, skipped, best, patience, epochSums, ...(unevaluated && { unevaluated }) };
 }

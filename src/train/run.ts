@@ -2,6 +2,7 @@
 
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { diskReserve } from "../checkpoint/store/reserve.ts";
 import { listCheckpoints } from "../checkpoint/store/store.ts";
 import { fromText } from "../checkpoint/weightsFile.ts";
 import { writeRecipe } from "../recipe/load.ts";
@@ -13,33 +14,21 @@ import { openLog } from "../run/log.ts";
 import { missingRows, openMetricsFile } from "../run/records/metricsFile.ts";
 import { openRunFolder } from "../run/runFolder.ts";
 import { selection } from "../run/selection.ts";
-import { restoreLearner } from "../step/learner.ts";
+import { learnerBytes, restoreLearner } from "../step/learner.ts";
 import { UserError } from "../util/errors.ts";
 import { writeFileAtomic } from "../util/files.ts";
 import type { Fact } from "../util/text/fact.ts";
 import { withBatchSize } from "./auto/batchSize.ts";
 import { withQuickest } from "./auto/quickest.ts";
+import { follow, type TrainOptions } from "./ending/follow.ts";
 import type { Parts, Run } from "./liveRun.ts";
-import { loop } from "./loop.ts";
 import { assemble, closeParts } from "./parts.ts";
 import { BEGINNING, type Progress, progressOf } from "./progress.ts";
 import { recordResults, warning } from "./record/record.ts";
-import { reportRun } from "./record/report.ts";
 import { exportMissing } from "./record/runExport.ts";
 import { finished, loadProgress, type SavedProgress, saveProgress } from "./record/saving.ts";
 import { openTrackers } from "./record/trackers.ts";
 import { changedData } from "./stages/sameData.ts";
-
-type SaveWish = { asked: boolean };
-
-export type TrainOptions = {
-  /** Stops the run after the step that is under way, with a checkpoint. */
-  signal?: AbortSignal | undefined;
-  /** Where `asked` is set, a checkpoint is made after the step that is under way, and the run goes on. */
-  save?: SaveWish | undefined;
-  /** Called with everything that happens, rows included. */
-  onEvent?: ((event: TrainEvent) => void) | undefined;
-};
 
 export type NewRunOptions = TrainOptions & {
   /** The run's folder; default: checkpoints/<name of the recipe>. */
@@ -55,7 +44,8 @@ export type NewRunOptions = TrainOptions & {
  * the iteration early stops the training without a checkpoint. Throws a UserError where the user can fix something.
  */
 export async function* train(given: Recipe, options: NewRunOptions = {}): AsyncGenerator<MetricsRow, void, undefined> {
-  const { run: dir = join("checkpoints", given.name), overfit = null, dryRun = false, signal, save, onEvent } = options;
+  const { run: dir = join("checkpoints", given.name), overfit = null, dryRun = false, ...rest } = options;
+  const { signal, onEvent } = rest;
   await refuseTaken(dir);
   const sized = await withBatchSize(given, { most: dryRun ? 1 : overfit, signal });
   const { recipe, facts } = await withQuickest(sized.recipe, { untimed: dryRun, signal });
@@ -70,13 +60,16 @@ export async function* train(given: Recipe, options: NewRunOptions = {}): AsyncG
     await refuseTaken(dir, { locked: true }).catch(orClose); // by another process, in the meantime
     await writeRecipe(runFiles(dir).recipe, recipe);
     await writeFileAtomic(runFiles(dir).environment, `${JSON.stringify(parts.environment, null, 2)}\n`);
-    const run = await open(dir, recipe, parts, { ...BEGINNING }, { overfit, rows: 0, seconds: 0, onEvent });
+    const run = await open(dir, recipe, parts, { ...BEGINNING }, { overfit, dryRun, rows: 0, seconds: 0, onEvent });
     // a first checkpoint: from here on the run can be killed at any instant
-    yield* follow(run, { signal, save, onEvent }, saveProgress(run, { epoch: 0, epochEnd: false, score: null }));
+    yield* follow(run, rest, saveProgress(run, { epoch: 0, epochEnd: false, score: null }));
   } finally {
     await release();
   }
 }
+
+/** Most bytes of a checkpoint besides its tensors, and of rows that wait for it. */
+const BESIDE_TENSORS = 1 << 20;
 
 /** Throws a UserError where a new run in this folder would meet another process, another run, or files that are no run's. */
 async function refuseTaken(dir: string, { locked = false } = {}): Promise<void> {
@@ -199,7 +192,7 @@ export async function reopen(
   const parts = await assemble(recipe, { overfit, dryRun, model, classNames, epoch: state.epoch, ...(onEvent && { onEvent }) }); // biome-ignore format: one line
   parts.facts.push(...facts, ...(await changedData(dir, parts.environment)));
   restoreLearner(parts.learner, ema ? { model, optimizer, ema } : { model, optimizer }, state.emaUpdates);
-  return open(dir, recipe, parts, progressOf(state), { overfit, rows, seconds, onEvent });
+  return open(dir, recipe, parts, progressOf(state), { overfit, dryRun, rows, seconds, onEvent });
 }
 
 async function open(
@@ -209,10 +202,11 @@ async function open(
   progress: Progress,
   {
     overfit,
+    dryRun,
     rows,
     seconds,
     onEvent,
-  }: Pick<Run, "overfit"> & Pick<TrainOptions, "onEvent"> & { rows: number; seconds: number },
+  }: Pick<Run, "overfit"> & Pick<TrainOptions, "onEvent"> & { dryRun: boolean; rows: number; seconds: number },
 ): Promise<Run> {
   const metrics = await openMetricsFile(runFiles(dir).metrics, { rows, throughStep: progress.step }).catch(
     async (error) => {
@@ -229,7 +223,8 @@ async function open(
   };
   const began = performance.now();
   const clock = () => seconds + (performance.now() - began) / 1000;
-  const run = { ...parts, dir, recipe, progress, metrics, log, overfit, seconds: clock, end };
+  const reserve = diskReserve(runFiles(dir).checkpoints, dryRun ? 0 : learnerBytes(parts.learner) + BESIDE_TENSORS);
+  const run = { ...parts, dir, recipe, progress, metrics, log, reserve, overfit, seconds: clock, end };
   return { ...run, tracker: openTrackers(run, onEvent) };
 }
 
@@ -238,62 +233,4 @@ function endOf(
   { dir, recipe, step, best }: { dir: string; recipe: Recipe } & Pick<Progress, "step" | "best">,
 ): TrainEvent {
   return { type: "end", status, run: dir, step, best: best?.score ?? null, metric: selection(recipe).metric };
-}
-
-/** Run the loop, pass its events on, yield its rows, and close everything in the end, whatever the end is. */
-export async function* follow(
-  run: Run,
-  { signal, save, onEvent }: TrainOptions,
-  begin?: Promise<TrainEvent>,
-): AsyncGenerator<MetricsRow, void, undefined> {
-  let status: EndStatus | "failed" = "failed";
-  try {
-    await begin;
-    const { step } = run.progress;
-    run.log.info(step === 0 ? "started" : "resumed", { step, facts: run.facts, size: run.size });
-    onEvent?.({ type: "start", run: run.dir, facts: run.facts, size: { ...run.size, stepsDone: step } });
-    for await (const event of loop(run, { signal, save })) {
-      if (event.type === "end") status = event.status;
-      onEvent?.(event);
-      if (event.type === "row") yield event.row;
-    }
-  } catch (error) {
-    run.log.error("failed", { error });
-    const saved = await saveRest(run).catch(() => undefined); // what went wrong first is what counts
-    if (saved) onEvent?.(saved);
-    await reportRun(run.dir).catch(() => {});
-    throw await withWayOn(error, run);
-  } finally {
-    await run.metrics.close();
-    await run.tracker.close(status);
-    await closeParts(run);
-    run.log.close();
-  }
-}
-
-/** What a signal would save: the steps since the last checkpoint. Undefined where there are none. */
-async function saveRest(run: Run): Promise<TrainEvent | undefined> {
-  const { step, epoch } = run.progress;
-  if (step <= ((await lastSaved(run.dir)) ?? step)) return undefined;
-  return saveProgress(run, { epoch, epochEnd: false, score: null });
-}
-
-/** The step of the newest checkpoint. */
-async function lastSaved(dir: string): Promise<number | undefined> {
-  return (await listCheckpoints(runFiles(dir).checkpoints)).at(-1)?.step;
-}
-
-/** The error, with how the run goes on where a person has corrected what it says, and what no checkpoint could be made of. */
-async function withWayOn(error: unknown, { dir, progress: { step } }: Run): Promise<unknown> {
-  if (!(error instanceof UserError) || step === 0 || error.code === "diverged") return error;
-  const { message, hint, code } = error;
-  const saved = await lastSaved(dir);
-  if (saved === undefined) return error;
-  const lost = saved < step ? ` (steps after it could not be saved; the last one was ${step})` : "";
-  const way = `Then go on from step ${saved}${lost} with: rfdetr-train resume ${dir}`;
-  return new UserError(message, {
-    hint: hint === undefined ? way : `${hint} ${way}`,
-    cause: error,
-    ...(code && { code }),
-  });
 }

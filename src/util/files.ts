@@ -56,6 +56,15 @@ export function cacheDir(): string {
   return join(homedir(), ".cache", "rfdetr-train");
 }
 
+/** Whether an error, or what caused it, is a disk or a quota that is used up. */
+export function isDiskFull(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === "ENOSPC" || code === "EDQUOT") return true;
+  }
+  return false;
+}
+
 /** What a failed file operation means for the user; errors that are no file errors come back unchanged. */
 export function fileError(path: string, verb: "read" | "write", cause: unknown): unknown {
   const code = (cause as NodeJS.ErrnoException | undefined)?.code;

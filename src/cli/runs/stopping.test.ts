@@ -85,21 +85,64 @@ test("two signals within one step, as GNU timeout sends them, are one wish: the 
   expect((await listCheckpoints(join(folder, "checkpoints"))).at(-1)!.step).toBeGreaterThan(0);
 });
 
-test("a second signal, more than a second after the first was answered, ends the program at once", async () => {
+test("a second signal, more than a second after the first was answered, gives the step up and saves the last finished one", async () => {
   const folder = join(dir, "twice");
   const slow = join(dir, "slow.yaml");
-  const train = { epochs: 50, grad_accum_steps: 400 }; // a step of minutes
-  await writeFile(slow, formatRecipe(tinyRecipe(join(dir, "data"), { train })));
+  const train = { epochs: 1, grad_accum_steps: 21, compile: "off" as const };
+  const checkpoint = { every_epochs: null };
+  await writeFile(slow, formatRecipe(tinyRecipe(join(dir, "data"), { train, checkpoint })));
   let acted = 0;
+  const later = (child: ChildProcess) => {
+    child.kill("SIGSTOP"); // the step does not go on meanwhile
+    setTimeout(() => {
+      child.kill("SIGTERM");
+      child.kill("SIGCONT");
+    }, 1200);
+  };
   const { code, output } = await run(["--recipe", slow, "--run", folder], (text, child) => {
-    if (acted === 0 && /^Run: /m.test(text)) child.kill(acted++ === 0 ? "SIGTERM" : "SIGINT");
-    if (acted === 1 && text.includes("stopping after this step") && acted++ === 1)
-      setTimeout(() => child.kill("SIGTERM"), 1200);
+    if (acted === 0 && /step 1\//.test(text) && acted++ === 0) setTimeout(() => child.kill("SIGINT"), 50);
+    if (acted === 1 && text.includes("SIGINT: stopping after this step") && acted++ === 1) later(child);
   }).done;
   expect(code).toBe(3);
-  expect(output).not.toContain("Stopped after step"); // the first one alone would have said so
-  for (const { name } of await listCheckpoints(join(folder, "checkpoints")))
-    await verifyCheckpoint(join(folder, "checkpoints", name));
+  expect(output).toContain("Stopping now: what is under way is given up, and the last finished step is saved");
+  expect(output).toContain("Stopped after step 1. Continue with");
+  const { name, step } = (await listCheckpoints(join(folder, "checkpoints"))).at(-1)!;
+  expect(step).toBe(1);
+  await verifyCheckpoint(join(folder, "checkpoints", name));
+});
+
+test("before a run has begun there is nothing to save: a second signal ends the program at once", async () => {
+  const program = obeying(`const { showProgress } = await import("./src/cli/runs/train.ts");
+    const { setTimeout: sleep } = await import("node:timers/promises");
+    await showProgress({ json: false }, async function* () {
+      process.kill(process.pid, "SIGINT");
+      await sleep(1200);
+      process.kill(process.pid, "SIGINT");
+      await sleep(20_000);
+    });
+    console.log("not ended");`);
+  const { code, output } = await run([], undefined, `exec ${program}`).done;
+  expect(code).toBe(3);
+  expect(output).toContain("Stopping now");
+  expect(output).not.toContain("not ended");
+});
+
+test("work that may be given up is, at the second signal; the third one ends the program", async () => {
+  const program = obeying(`const { giveUpSignal } = await import("./src/cli/signals.ts");
+    const { setTimeout: sleep } = await import("node:timers/promises");
+    const stop = stopSignal("stopping", console.log);
+    const giveUp = giveUpSignal("given up");
+    for (let i = 0; i < 3; i++) {
+      process.kill(process.pid, "SIGINT");
+      process.kill(process.pid, "SIGTERM");
+      await sleep(1200);
+      console.log(stop.aborted, giveUp.aborted);
+    }`);
+  const { code, output } = await run([], undefined, `exec ${program}`).done;
+  expect(code).toBe(3);
+  expect(output).toMatch(
+    /^SIG\w+: stopping\. .*gives up what is under way\.\ntrue false\nStopping now: given up\. .*without saving\.\ntrue true\n$/,
+  );
 });
 
 test("SIGHUP stops a run with a checkpoint; where all output goes to files, it saves one and the run goes on", async () => {

@@ -6,7 +6,7 @@ import type { MetricsRow, RunSize, TrainEvent, TrainRow } from "../../run/events
 import { UserError } from "../../util/errors.ts";
 import { factLine } from "../../util/text/fact.ts";
 import { DEVICE_OPTION, JSON_OPTION, RECIPE_OPTION, requireCount, requireOnce, SET_OPTION } from "../options.ts";
-import { answerAtOnce, STOPPED, stopSignal } from "../signals.ts";
+import { answerAtOnce, giveUpSignal, STOPPED, stopSignal } from "../signals.ts";
 import type { DownloadView } from "../terminal/downloadView.ts";
 import type { ProgressView, ShownProgress, stepClock } from "../terminal/progress.ts";
 import type { Level, TerminalLog } from "../terminal/terminalLog.ts";
@@ -74,7 +74,12 @@ export const SHOWING = {
 
 export type Showing = { json: boolean; logLevel?: Level | undefined };
 
-type Follow = { signal: AbortSignal; save: { asked: boolean }; onEvent: (event: TrainEvent) => void };
+type Follow = {
+  signal: AbortSignal;
+  giveUp: AbortSignal;
+  save: { asked: boolean };
+  onEvent: (event: TrainEvent) => void;
+};
 
 /** Run a training to its end, drawing its events; sets the exit code 3 where it was stopped. */
 export async function showProgress(
@@ -95,16 +100,20 @@ export async function showProgress(
       log.info("SIGHUP: no terminal is attached, so the run goes on, after a checkpoint. Stop it with SIGTERM.");
     },
   });
+  const giveUp = giveUpSignal("what is under way is given up, and the last finished step is saved");
+  let hasBegun = false;
+  giveUp.addEventListener("abort", () => hasBegun || process.exit(STOPPED)); // until then there is nothing to save
   await answerAtOnce();
   const show = shower({ view, log, clock: newClock(), downloadOf: (name) => downloadView(stream, name) });
   let end: Extract<TrainEvent, { type: "end" }> | undefined;
   let evaluated: MetricsRow | undefined;
   const onEvent = (event: TrainEvent) => {
+    if (event.type === "start") hasBegun = true;
     if (event.type === "end") end = event;
     show(event);
   };
   try {
-    for await (const row of start({ signal, save, onEvent })) if (row.split === "val") evaluated = row;
+    for await (const row of start({ signal, giveUp, save, onEvent })) if (row.split === "val") evaluated = row;
   } catch (error) {
     if (error !== signal.reason) throw error;
     process.exitCode = STOPPED; // stopped before there was anything to save, such as in a download

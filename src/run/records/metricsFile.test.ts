@@ -1,7 +1,7 @@
-import { appendFile, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, open, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { TrainRow, ValRow } from "../events.ts";
 import { openMetricsFile, readMetrics } from "./metricsFile.ts";
 import { resultsCsv } from "./resultsCsv.ts";
@@ -34,6 +34,35 @@ it("rows come back as they were appended", async () => {
   expect(file.rows).toBe(3);
   await file.close();
   expect(await readMetrics(path)).toEqual([train(1), train(2), evaluation(2)]);
+});
+
+it("on a full disk rows wait in memory, whole and in order, until there is room; other trouble is thrown and keeps none", async () => {
+  const file = await openMetricsFile(path);
+  await file.append(train(1));
+  const probe = await open(path);
+  const prototype = Object.getPrototypeOf(probe);
+  await probe.close();
+  const failing = (code: string) =>
+    vi.spyOn(prototype, "appendFile").mockImplementation(async function (this: unknown, data) {
+      await put(this, (data as Uint8Array).subarray(0, 9)); // the half of a line
+      throw Object.assign(new Error(code), { code });
+    });
+  const real = prototype.appendFile as (data: Uint8Array) => Promise<void>;
+  const put = (handle: unknown, data: Uint8Array) => real.call(handle, data);
+  failing("ENOSPC");
+  await file.append(train(2));
+  await file.append(evaluation(2));
+  expect(file.rows).toBe(1);
+  expect(await readFile(path, "utf8")).toBe(`${JSON.stringify(train(1))}\n`);
+  await expect(file.sync()).rejects.toThrow(/metrics\.jsonl: no space left/);
+  failing("EIO");
+  await expect(file.append(train(3))).rejects.toThrow(/metrics\.jsonl/);
+  vi.restoreAllMocks();
+  await file.sync();
+  expect(file.rows).toBe(3);
+  await file.append(train(4));
+  await file.close();
+  expect(await readMetrics(path)).toEqual([train(1), train(2), evaluation(2), train(4)]);
 });
 
 it("a last line that a crash tore is cut off, and appending goes on", async () => {

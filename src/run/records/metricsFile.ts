@@ -3,7 +3,7 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { UserError } from "../../util/errors.ts";
-import { fileError } from "../../util/files.ts";
+import { fileError, isDiskFull } from "../../util/files.ts";
 import { parseJson } from "../../util/untrusted/json.ts";
 import { checkInside, readRegular } from "../../util/untrusted/regular.ts";
 import type { MetricsRow } from "../events.ts";
@@ -17,8 +17,9 @@ export type MetricsFile = {
   readonly rows: number;
   /** What opening had to cut off, for a note to the user. */
   readonly cut: { tornBytes: number; rows: number };
+  /** Append a row; on a full disk it waits in memory until a later call finds room. Throws a UserError where it cannot be written at all. */
   append(row: MetricsRow): Promise<void>;
-  /** Returns when everything appended is on the disk. */
+  /** Returns when everything appended is on the disk. Throws a UserError where that has no room. */
   sync(): Promise<void>;
   close(): Promise<void>;
 };
@@ -58,7 +59,21 @@ export async function openMetricsFile(
       await file.sync();
     }
     let synced = Date.now();
+    let waiting: Buffer[] = [];
+    const write = async () => {
+      const lines = Buffer.concat(waiting);
+      try {
+        await file.appendFile(lines);
+      } catch (error) {
+        await file.truncate(size).catch(() => {}); // leave no half line where the disk is full
+        throw fileError(path, "write", error);
+      }
+      size += lines.length;
+      rows += waiting.length;
+      waiting = [];
+    };
     const sync = async () => {
+      await write();
       await file.sync();
       synced = Date.now();
     };
@@ -68,20 +83,19 @@ export async function openMetricsFile(
       },
       cut: { tornBytes: bytes.length - (lines.at(-1)?.end ?? 0), rows: lines.length - kept },
       append: async (row) => {
-        const line = Buffer.from(`${JSON.stringify(row)}\n`);
+        waiting.push(Buffer.from(`${JSON.stringify(row)}\n`));
         try {
-          await file.appendFile(line);
+          await write();
+          if (Date.now() - synced > SYNC_EVERY_MS || row.split !== "train") await sync();
         } catch (error) {
-          await file.truncate(size).catch(() => {}); // leave no half line where the disk is full
-          throw fileError(path, "write", error);
+          if (isDiskFull(error)) return;
+          waiting = waiting.slice(0, -1);
+          throw error;
         }
-        size += line.length;
-        rows++;
-        if (Date.now() - synced > SYNC_EVERY_MS || row.split !== "train") await sync();
       },
       sync,
       close: async () => {
-        await file.sync();
+        await sync().catch(() => {}); // whoever needs the rows has asked for this before
         await file.close();
       },
     };

@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { linkCheckpoint, linkedCheckpoint } from "../../checkpoint/store/links.ts";
 import { pruneCheckpoints } from "../../checkpoint/store/prune.ts";
+import { diskOf, megabytes } from "../../checkpoint/store/reserve.ts";
 import {
   type Checkpoint,
   listCheckpoints,
@@ -17,6 +18,7 @@ import { runFiles } from "../../run/files.ts";
 import { selection } from "../../run/selection.ts";
 import { learnerTensors } from "../../step/learner.ts";
 import { UserError } from "../../util/errors.ts";
+import { isDiskFull } from "../../util/files.ts";
 import type { Run } from "../liveRun.ts";
 import { BEGINNING, type Progress } from "../progress.ts";
 import { refuseNotFinite } from "./divergence.ts";
@@ -36,18 +38,46 @@ export type RunState = Progress & {
 };
 
 /** Whether there is nothing left to train, and why. */
-export function finished({ train, early_stopping }: Recipe, { epoch, step, patience }: Progress): string | null {
+export function finished(
+  { train, early_stopping }: Recipe,
+  { epoch, step, patience, unevaluated }: Progress,
+): string | null {
   if (epoch >= train.epochs) return `all ${train.epochs} epochs are done`;
-  if (train.max_steps !== null && step >= train.max_steps) return `all ${train.max_steps} steps are done`;
+  if (train.max_steps !== null && step >= train.max_steps && !unevaluated)
+    return `all ${train.max_steps} steps are done`;
   if (isExhausted({ early_stopping }, patience)) return `it was stopped early, after ${epoch} epochs`;
   return null;
 }
 
-/** Save the run as it stands, point the links to it, and delete what is not to be kept. */
-export async function saveProgress(
-  run: Pick<Run, "dir" | "recipe" | "learner" | "progress" | "metrics" | "overfit" | "seconds" | "metadata" | "log">,
-  { epoch, epochEnd, score }: { epoch: number; epochEnd: boolean; score: number | null },
-): Promise<TrainEvent> {
+/** What is saved of a run, and where. */
+type Saved = Pick<
+  Run,
+  "dir" | "recipe" | "learner" | "progress" | "metrics" | "overfit" | "seconds" | "metadata" | "log" | "reserve"
+>;
+
+type At = { epoch: number; epochEnd: boolean; score: number | null };
+
+/**
+ * Save the run as it stands, point the links to it, and delete what is not to be kept. Where the disk is full, that takes the room
+ * that was held in reserve; a UserError says so where it cannot be held again.
+ */
+export async function saveProgress(run: Saved, at: At): Promise<TrainEvent> {
+  const { reserve, dir, progress } = run;
+  try {
+    return await save(run, at);
+  } catch (error) {
+    if (!isDiskFull(error) || !(await reserve.release())) throw error;
+  }
+  const event = await save(run, at);
+  if ((await reserve.hold()) === undefined) return event; // what is not to be kept any more has made room
+  const folder = runFiles(dir).checkpoints;
+  throw new UserError(
+    `The disk of ${folder} (${await diskOf(folder)}) is full. The checkpoint of step ${progress.step} took the room that was held in reserve for it.`,
+    { hint: `Free ${megabytes(2 * reserve.bytes)} there, enough for one more and a new reserve.` },
+  );
+}
+
+async function save(run: Saved, { epoch, epochEnd, score }: At): Promise<TrainEvent> {
   const { recipe, learner, progress, metrics } = run;
   await metrics.sync();
   const state: RunState = {

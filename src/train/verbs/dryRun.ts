@@ -8,7 +8,8 @@ import type { Recipe } from "../../recipe/schema.ts";
 import type { TrainEvent } from "../../run/events.ts";
 import { runFiles } from "../../run/files.ts";
 import { UserError } from "../../util/errors.ts";
-import { resume, type TrainOptions, train } from "../run.ts";
+import type { TrainOptions } from "../ending/follow.ts";
+import { resume, train } from "../run.ts";
 
 /** One thing that was tried and worked. */
 export type DryRunPart = { part: string; detail: string; seconds: number };

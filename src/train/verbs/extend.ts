@@ -11,10 +11,11 @@ import { scheduleFactor } from "../../step/optimiser/schedule.ts";
 import { UserError } from "../../util/errors.ts";
 import { writeFileAtomic } from "../../util/files.ts";
 import { type Fact, sentence } from "../../util/text/fact.ts";
+import { follow, type TrainOptions } from "../ending/follow.ts";
 import type { Run } from "../liveRun.ts";
 import { isExhausted } from "../record/earlyStopping.ts";
 import { finished, saveProgress } from "../record/saving.ts";
-import { follow, readRun, reopen, restored, type TrainOptions, whileLocked } from "../run.ts";
+import { readRun, reopen, restored, whileLocked } from "../run.ts";
 
 export type ExtendOptions = TrainOptions & {
   /** Epochs of the whole run, those that are done included. */
