@@ -65,7 +65,7 @@ export async function tryOnnx(
 function inProcess(task: TrialTask, orderFor: (ports: OnnxPorts) => TrialOrder): Promise<void> {
   disableTelemetry();
   return new Promise((resolve, reject) => {
-    const child = startProcess("trialProbe", import.meta.url, { stdio: ["ignore", "pipe", "ignore", "ipc"] });
+    const child = startProcess("trialProcess", import.meta.url, { stdio: ["ignore", "pipe", "ignore", "ipc"] });
     let { limits } = task;
     let said = "";
     let end: (() => void) | undefined;
