@@ -78,7 +78,9 @@ test("a process that tries a file ends with the one that started it", async () =
   const starter = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), "-e", script]);
   await once(starter.stdout, "data");
   const list = () => execFileSync("ps", ["-A", "-o", "pid=,ppid=,command="], { encoding: "utf8" }).split("\n");
-  const child = list().find((line) => line.includes("trialProcess") && line.trim().split(/\s+/)[1] === `${starter.pid}`);
+  const child = list().find(
+    (line) => line.includes("trialProcess") && line.trim().split(/\s+/)[1] === `${starter.pid}`,
+  );
   const pid = Number(child?.trim().split(/\s+/)[0]);
   expect(pid).toBeGreaterThan(0);
   starter.kill("SIGKILL");
