@@ -4,7 +4,6 @@ import type { Architecture } from "../architecture/variants.ts";
 import { describeResampling } from "../data/batch/resample.ts";
 import { describePadding } from "../data/batch/sampler.ts";
 import type { Split } from "../data/dataset/sample.ts";
-import type { bf16Support } from "../engine/bf16.ts";
 import type { DeviceInfo } from "../engine/device.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { type Fact, sentence } from "../util/text/fact.ts";
@@ -38,21 +37,6 @@ export function describeOrder(
 ): Fact[] {
   const order = resample === "none" || overfit !== null ? [] : [describeResampling(resample, samples)];
   return [...order, ...describePadding(shown, samples.length).map(sentence)];
-}
-
-/** In which precision it computes, where that is not float32 alone; `support`: whether the device has instructions for it. */
-export function describePrecision({ train }: Recipe, support: ReturnType<typeof bf16Support>): Fact[] {
-  if (train.amp_dtype !== "bf16") return [];
-  const value = "bf16: products and convolutions in bfloat16, weights and all else in float32";
-  const doubts = {
-    native: [],
-    emulated: ["This processor has no instructions for bfloat16, so that steps may be slower than in float32"],
-    unknown: ["Whether this device has instructions for bfloat16 is not known; without them steps are slower than in float32"], // biome-ignore format: one line
-  }[support];
-  return [
-    { name: "Precision", value },
-    ...doubts.map((doubt) => sentence(`${doubt}: train.amp_dtype: auto times both, none is float32`)),
-  ];
 }
 
 /** The device, and a warning where a better one is idle. */

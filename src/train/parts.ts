@@ -13,6 +13,7 @@ import { contentFingerprint, datasetFingerprint } from "../data/dataset/fingerpr
 import type { ClassEntry } from "../data/dataset/sample.ts";
 import { bf16Support } from "../engine/bf16.ts";
 import { selectDevice } from "../engine/device.ts";
+import { hasBf16Kernels, hasKernels } from "../engine/ownKernels.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { describeEnvironment } from "../run/environment.ts";
 import type { TrainEvent } from "../run/events.ts";
@@ -21,7 +22,8 @@ import { multiScale } from "../step/multiScale.ts";
 import { scheduleFrom } from "../step/optimiser/schedule.ts";
 import type { StateDict } from "../util/hostTensor.ts";
 import { sentence } from "../util/text/fact.ts";
-import { describeDevice, describeModel, describeOrder, describePrecision } from "./describeRun.ts";
+import { describePrecision } from "./auto/precision.ts";
+import { describeDevice, describeModel, describeOrder } from "./describeRun.ts";
 import type { Parts } from "./liveRun.ts";
 import { recipeArchitecture } from "./recipeArchitecture.ts";
 import { batchSize, chooseSplits, loaders } from "./runData.ts";
@@ -97,7 +99,10 @@ export async function assemble(
       ...scales.facts,
       ...describeOrder(recipe, splits.train, { shown: trainLoader.batches * batchSize(recipe), overfit }),
       ...describeDevice(device),
-      ...describePrecision(recipe, bf16Support(device.kind)),
+      ...describePrecision(recipe, {
+        support: bf16Support(device.kind),
+        outdated: hasKernels() && !hasBf16Kernels(),
+      }),
     ],
     environment: await describeEnvironment(
       { tfjs: tf.version_core, libtensorflow: device.tensorflow, device: device.kind === "gpu" ? device.name : "cpu" },
