@@ -50,6 +50,8 @@ test("one that is given back while it is written is not there afterwards", async
 
 test("where there is no room for it, that is said and no part of it stays; one of nothing takes nothing", async () => {
   const why = await diskReserve(dir, 1e15).hold();
+  expect(await diskReserve(dir, 1e15).fits()).toBe(false);
+  expect(await diskReserve(dir, 1e6).fits()).toBe(true);
   expect(why).toContain(`The disk of ${dir} has no room to hold 1000000.0 GB in reserve`);
   expect(await held()).toBeUndefined();
   expect(await diskReserve(dir, 0).hold()).toBeUndefined();

@@ -11,6 +11,8 @@ export type DiskReserve = {
   bytes: number;
   /** Hold the room, where it is not held yet. Never throws; returns what keeps it from being held, for people. */
   hold(): Promise<string | undefined>;
+  /** Whether it is held, or would fit. */
+  fits(): Promise<boolean>;
   /** Give the room back; whether there was any. Never throws. */
   release(): Promise<boolean>;
   /** The disk, how much is free there, and how much is held. */
@@ -60,6 +62,7 @@ export function diskReserve(dir: string, bytes: number): DiskReserve {
         return isWanted ? noRoom : undefined;
       }, noRoom);
     },
+    fits: async () => (await size()) >= bytes || (await freeBytes(dir)) >= bytes,
     release: () => {
       isWanted = false;
       return inTurn(async () => {

@@ -40,6 +40,7 @@ export async function* follow(
   try {
     await begin;
     const unheld = await run.reserve.hold(); // from the first step on
+    if (unheld !== undefined && !(await run.reserve.fits())) throw new UserError(unheld); // nor would the next checkpoint fit
     const { step } = run.progress;
     const facts = [...run.facts, await run.reserve.fact()];
     run.log.info(step === 0 ? "started" : "resumed", { step, facts, size: run.size });
