@@ -149,10 +149,11 @@ describe("operations of our own", () => {
       1,
     ],
     ["RfAdamW", [[2], [2], [5], [2], [2]], 1],
-    ["RfMoveAverage", [[2], [3], []], 0],
+    ["RfMoveAverages", [[2], [3], []], 0],
   ] as [string, number[][], number][])("%s refuses shapes that do not fit", (name, shapes, outputs) => {
     const inputs = shapes.map((shape) => tf.fill(shape, 3));
-    expect(() => rawOps(name, {}, inputs, outputs)).toThrow(/\[|alike|shape|tokens/);
+    const lists = /^Rf(AdamW|MoveAverages)$/.test(name) ? { N: 1 } : {};
+    expect(() => rawOps(name, lists, inputs, outputs)).toThrow(/\[|alike|shape|tokens/);
   });
 });
 

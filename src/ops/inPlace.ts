@@ -1,9 +1,10 @@
-// Memory that is updated in place: resource variables of TensorFlow, which tfjs itself has no use for. A plain tensor that
-// shares memory with one (by `write` or `read`) keeps its values where TensorFlow updates it, which copies shared memory first; our
-// own kernels do not.
+// Memory that is updated in place: of our own kernels, or else resource variables of TensorFlow, which tfjs itself has no use for. A plain
+// tensor that shares memory with a variable (by `write` or `read`) keeps its values where TensorFlow updates it, which copies shared memory
+// first; our own kernels do not.
 
 import * as tf from "@tensorflow/tfjs-core";
 import { rawOp, rawOps } from "../engine/backend.ts";
+import { hasKernels } from "../engine/ownKernels.ts";
 
 const FLOAT = { type: "float" } as const;
 
@@ -20,16 +21,21 @@ export function writeInPlace(handle: tf.Tensor, value: tf.Tensor): void {
   rawOps("AssignVariableOp", { dtype: FLOAT }, [handle, value], 0);
 }
 
-/** Make the variable hold a copy of the tensor's values. */
-export function copyInPlace(handle: tf.Tensor, value: tf.Tensor): void {
+/** A place with a copy of the tensor's values, kept until `dispose()`: memory that our own kernels change, or a variable. */
+export function holdInPlace(value: tf.Tensor): tf.Tensor {
   const one = tf.scalar(1);
   const copy = rawOp("Mul", { T: FLOAT }, [value, one]);
+  one.dispose();
+  if (hasKernels()) return tf.keep(copy);
+  const handle = createInPlace(value.shape);
   writeInPlace(handle, copy);
-  tf.dispose([one, copy]);
+  copy.dispose();
+  return handle;
 }
 
-/** The variable's values as a plain tensor, to be used before the next update; the caller owns it. */
+/** The place's values as a plain tensor, to be used before the next update; the caller owns it. */
 export function readInPlace(handle: tf.Tensor): tf.Tensor {
+  if (handle.dtype === "float32") return handle.clone();
   return rawOp("ReadVariableOp", { dtype: FLOAT }, [handle]);
 }
 
@@ -38,30 +44,30 @@ export function descendInPlace(weight: tf.Tensor, rate: tf.Tensor, delta: tf.Ten
   rawOps("ResourceApplyGradientDescent", { T: FLOAT, use_locking: false }, [weight, rate, delta], 0);
 }
 
-/**
- * average -= rate * (average - weight) by a kernel of ours (`hasKernels`). No other tensor may share the
- * average's memory.
- */
-export function moveInPlace(average: tf.Tensor, rate: tf.Tensor, weight: tf.Tensor): void {
-  const memory = readInPlace(average); // shared with the variable, not copied
-  rawOps("RfMoveAverage", {}, [memory, weight, rate], 0);
-  memory.dispose();
+/** average -= rate * (average - weight) for each, by a kernel of ours (`hasKernels`). */
+export function moveInPlace(moving: readonly { average: tf.Tensor; weight: tf.Tensor }[], rate: tf.Tensor): void {
+  const averages = moving.map(({ average }) => average);
+  const weights = moving.map(({ weight }) => weight);
+  rawOps("RfMoveAverages", { N: moving.length }, [...averages, ...weights, rate], 0);
 }
 
+/** A weight with its moments, and the gradient to update them by; all of one shape. */
+export type WeightInPlace = {
+  weight: tf.Tensor;
+  gradient: tf.Tensor;
+  moments: { first: tf.Tensor; second: tf.Tensor };
+};
+
 /**
- * A whole AdamW update by a kernel of ours (`hasKernels`), one pass over memory: the moments change where they lie, the new weight is the
- * caller's. numbers: what gradient and weight are multiplied by first, rate, 1 - beta1, 1 - beta2, epsilon.
+ * Whole AdamW updates by a kernel of ours (`hasKernels`), one pass over memory: the moments change where they lie, the new weights are the
+ * caller's. numbers [weights, 6]: what gradient and weight are multiplied by first, rate, 1 - beta1, 1 - beta2, epsilon.
  */
-export function adamWInPlace(
-  weight: tf.Tensor,
-  moments: { first: tf.Tensor; second: tf.Tensor },
-  numbers: tf.Tensor1D,
-  gradient: tf.Tensor,
-): tf.Tensor {
-  const memory = [readInPlace(moments.first), readInPlace(moments.second)]; // shared with the variables, not copied
-  const updated = rawOp("RfAdamW", {}, [weight, gradient, numbers, ...memory]);
-  tf.dispose(memory);
-  return updated;
+export function adamWInPlace(updates: readonly WeightInPlace[], numbers: tf.Tensor2D): tf.Tensor[] {
+  const weights = updates.map(({ weight }) => weight);
+  const gradients = updates.map(({ gradient }) => gradient);
+  const moments = [...updates.map(({ moments }) => moments.first), ...updates.map(({ moments }) => moments.second)];
+  const inputs = [...weights, ...gradients, ...moments, numbers];
+  return rawOps("RfAdamW", { N: updates.length }, inputs, updates.length);
 }
 
 /**

@@ -64,6 +64,11 @@ void register_operation(const char* name, const std::vector<std::string>& inputs
   TF_OpDefinitionBuilder* definition = TF_NewOpDefinitionBuilder(name);
   for (const std::string& input : inputs) TF_OpDefinitionBuilderAddInput(definition, typed(input).c_str());
   for (const std::string& output : outputs) TF_OpDefinitionBuilderAddOutput(definition, typed(output).c_str());
+  for (const std::string& input : inputs) {
+    if (input.find("N *") == std::string::npos) continue;
+    TF_OpDefinitionBuilderAddAttr(definition, "N: int >= 1");
+    break;
+  }
   if (stateful) TF_OpDefinitionBuilderSetIsStateful(definition, true); // TensorFlow does not look at what it is given
   TF_OpDefinitionBuilderSetShapeInferenceFunction(definition, [](TF_ShapeInferenceContext* context, TF_Status* status) {
     TF_ShapeInferenceContextSetUnknownShape(context, status);

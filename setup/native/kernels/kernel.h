@@ -22,6 +22,7 @@ TF_CAPI_EXPORT extern TF_KernelBuilder* TF_NewKernelBuilder(const char* op_name,
                                                             void* (*create)(TF_OpKernelConstruction*),
                                                             void (*compute)(void*, TF_OpKernelContext*), void (*destroy)(void*));
 TF_CAPI_EXPORT extern void TF_RegisterKernelBuilder(const char* kernel_name, TF_KernelBuilder* builder, TF_Status* status);
+TF_CAPI_EXPORT extern int TF_NumInputs(TF_OpKernelContext* context);
 TF_CAPI_EXPORT extern void TF_GetInput(TF_OpKernelContext* context, int index, TF_Tensor** tensor, TF_Status* status);
 TF_CAPI_EXPORT extern void TF_OpKernelContext_Failure(TF_OpKernelContext* context, TF_Status* status);
 TF_CAPI_EXPORT extern TF_Tensor* TF_AllocateOutput(TF_OpKernelContext* context, int index, TF_DataType type, const int64_t* dims,
@@ -88,7 +89,8 @@ void require(bool holds, const char* message);
 using Compute = void (*)(TF_OpKernelContext*);
 
 /**
- * Make an operation known; the names are those of its inputs and outputs, of floats where they do not say another type as in "x: bfloat16".
+ * Make an operation known; the names are those of its inputs and outputs, of floats where they do not say another type as in "x: bfloat16"; "x: N * float" is a list
+ * of as many as the attribute N says.
  * `stateful`: it also writes to inputs.
  */
 void register_operation(const char* name, const std::vector<std::string>& inputs, const std::vector<std::string>& outputs,

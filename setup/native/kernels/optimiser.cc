@@ -1,8 +1,11 @@
-// AdamW with decoupled weight decay (Loshchilov and Hutter, 2019) and the moving average of a weight, each in one pass over memory: the same
-// operations in the same order as TensorFlow's own, so the same bytes.
+// AdamW with decoupled weight decay (Loshchilov and Hutter, 2019) and the moving average, of all weights at once and each in one pass over
+// memory: the same operations in the same order as TensorFlow's own, so the same bytes.
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
+#include <memory>
+#include <utility>
 
 #include "kernel.h"
 #include "kernels.h"
@@ -33,35 +36,72 @@ FOR_EACH_PROCESSOR void move(const float* weight, float rate, float* average, in
   for (int64_t i = begin; i < end; i++) average[i] -= (average[i] - weight[i]) * rate;
 }
 
-/** Calls `work(begin, end)` for parts of `size` numbers. */
-void in_parts(int64_t size, const std::function<void(int64_t, int64_t)>& work) {
-  parallel_for((size + kLanes - 1) / kLanes, 1024,
-               [&](int64_t begin, int64_t end) { work(begin * kLanes, end * kLanes < size ? end * kLanes : size); });
-}
+/** Numbers of a tensor that a thread takes at a time. */
+constexpr int64_t kPart = 1024 * kLanes;
 
-void update_weight(TF_OpKernelContext* context) {
-  const Input weight(context, 0), gradient(context, 1), numbers(context, 2);
-  const InPlace first(context, 3), second(context, 4);
-  const int64_t size = weight.size();
-  require(numbers.size() == 6 && gradient.size() == size && first.size() == size && second.size() == size, "all of the weight's shape");
-  const float* n = numbers.data();
-  const Numbers all_numbers = {n[0], n[1], n[2], n[3], n[4], n[5]};
-  const Output updated(context, 0, weight.shape());
-  in_parts(size, [&](int64_t begin, int64_t end) {
-    update(weight.data(), gradient.data(), all_numbers, first.memory(), second.memory(), updated.data(), begin, end);
+/** Calls `work(tensor, begin, end)` for parts of tensors of these sizes. */
+void in_parts(const std::vector<int64_t>& sizes, const std::function<void(size_t, int64_t, int64_t)>& work) {
+  std::vector<std::pair<size_t, int64_t>> parts;
+  for (size_t i = 0; i < sizes.size(); i++)
+    for (int64_t begin = 0; begin < sizes[i]; begin += kPart) parts.emplace_back(i, begin);
+  parallel_for(parts.size(), 1, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; i++) {
+      const auto [tensor, begin] = parts[i];
+      work(tensor, begin, std::min(begin + kPart, sizes[tensor]));
+    }
   });
 }
 
-void move_average(TF_OpKernelContext* context) {
-  const InPlace average(context, 0);
-  const Input weight(context, 1), rate(context, 2);
-  require(average.size() == weight.size() && rate.size() == 1, "the average has the weight's shape, rate []");
-  in_parts(weight.size(), [&](int64_t begin, int64_t end) { move(weight.data(), *rate.data(), average.memory(), begin, end); });
+/** So many inputs from this one on. */
+template <typename Kind>
+std::vector<std::unique_ptr<Kind>> list_of(TF_OpKernelContext* context, int first, int count) {
+  std::vector<std::unique_ptr<Kind>> list;
+  for (int i = 0; i < count; i++) list.push_back(std::make_unique<Kind>(context, first + i));
+  return list;
+}
+
+void update_weights(TF_OpKernelContext* context) {
+  const int count = (TF_NumInputs(context) - 1) / 4;
+  const auto weights = list_of<Input>(context, 0, count), gradients = list_of<Input>(context, count, count);
+  const auto firsts = list_of<InPlace>(context, 2 * count, count), seconds = list_of<InPlace>(context, 3 * count, count);
+  const Input numbers(context, 4 * count);
+  require(numbers.size() == 6 * count, "numbers has the shape [weights, 6]");
+  std::vector<int64_t> sizes;
+  for (int i = 0; i < count; i++) {
+    sizes.push_back(weights[i]->size());
+    for (const Input* other : {gradients[i].get(), static_cast<Input*>(firsts[i].get()), static_cast<Input*>(seconds[i].get())})
+      require(other->size() == sizes[i], "gradient and moments have the weight's shape");
+  }
+  std::vector<std::unique_ptr<Output>> updated;
+  for (int i = 0; i < count; i++) updated.push_back(std::make_unique<Output>(context, i, weights[i]->shape()));
+  in_parts(sizes, [&](size_t i, int64_t begin, int64_t end) {
+    const float* n = numbers.data() + 6 * i;
+    update(weights[i]->data(), gradients[i]->data(), {n[0], n[1], n[2], n[3], n[4], n[5]}, firsts[i]->memory(), seconds[i]->memory(),
+           updated[i]->data(), begin, end);
+  });
+}
+
+void move_averages(TF_OpKernelContext* context) {
+  const int count = (TF_NumInputs(context) - 1) / 2;
+  const auto averages = list_of<InPlace>(context, 0, count);
+  const auto weights = list_of<Input>(context, count, count);
+  const Input rate(context, 2 * count);
+  require(rate.size() == 1, "rate is one number");
+  std::vector<int64_t> sizes;
+  for (int i = 0; i < count; i++) {
+    sizes.push_back(averages[i]->size());
+    require(weights[i]->size() == sizes[i], "the average has the weight's shape");
+  }
+  in_parts(sizes, [&](size_t i, int64_t begin, int64_t end) {
+    move(weights[i]->data(), *rate.data(), averages[i]->memory(), begin, end);
+  });
 }
 
 }  // namespace
 
 void register_optimiser() {
-  register_operation("RfAdamW", {"weight", "gradient", "numbers", "first", "second"}, {"updated"}, guarded_kernel<update_weight>, true);
-  register_operation("RfMoveAverage", {"average", "weight", "rate"}, {}, guarded_kernel<move_average>, true);
+  const std::string list = ": N * float";
+  register_operation("RfAdamW", {"weights" + list, "gradients" + list, "firsts" + list, "seconds" + list, "numbers"}, {"updated" + list},
+                     guarded_kernel<update_weights>, true);
+  register_operation("RfMoveAverages", {"averages" + list, "weights" + list, "rate"}, {}, guarded_kernel<move_averages>, true);
 }

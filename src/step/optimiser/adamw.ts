@@ -1,11 +1,20 @@
 // AdamW with decoupled weight decay (Loshchilov and Hutter, 2019), with the numbers of torch.optim.AdamW, and clipping by
-// the global norm. A weight costs six operations an update, whatever its size.
+// the global norm. One operation of our own for all weights, or six of
+// TensorFlow's a weight.
 
 import * as tf from "@tensorflow/tfjs-core";
 import { rawOp } from "../../engine/backend.ts";
 import { hasKernels } from "../../engine/ownKernels.ts";
 import { EAGER, type Recorder } from "../../engine/recording/recorder.ts";
-import { adamInPlace, adamWInPlace, createInPlace, readInPlace, writeInPlace } from "../../ops/inPlace.ts";
+import {
+  adamInPlace,
+  adamWInPlace,
+  createInPlace,
+  holdInPlace,
+  readInPlace,
+  type WeightInPlace,
+  writeInPlace,
+} from "../../ops/inPlace.ts";
 
 const BETA1 = 0.9;
 const BETA2 = 0.999;
@@ -52,18 +61,14 @@ export function clipFactor(norm: number, maxNorm: number): number {
   return maxNorm > 0 ? Math.min(1, maxNorm / (norm + 1e-6)) : 1;
 }
 
-/** An update of one weight as the device sees it: every number that changes from step to step is a tensor. */
-type PreparedUpdate = Pick<Update, "weight" | "gradient"> & {
-  moments: Pick<Moments, "first" | "second">;
-  numbers: Numbers;
-};
+/** An update of one weight: `decay` is what the weight is multiplied by first, null where it has no decay. */
+type PreparedUpdate = WeightInPlace &
+  Pick<Update, "weight" | "lr" | "weightDecay"> &
+  Pick<Moments, "steps"> & { decay: number | null; rate: number; epsilon: number };
 
-/** In one tensor for our own kernel, or one by one. `decay`: what the weight is multiplied by first; null where it has no decay. */
-type Numbers = { packed: tf.Tensor1D } | { decay: tf.Scalar | null; rate: tf.Scalar; epsilon: tf.Scalar };
-
+/** The same with numbers on the device, for TensorFlow's own operations. `scale`: what every gradient is multiplied by first. */
 type UpdateInputs = {
-  updates: PreparedUpdate[];
-  /** What every gradient is multiplied by; null for no clipping. */
+  updates: (WeightInPlace & { decay: tf.Scalar | null; rate: tf.Scalar; epsilon: tf.Scalar })[];
   scale: tf.Scalar | null;
   constants: { zero: tf.Scalar; beta1: tf.Scalar; beta2: tf.Scalar };
 };
@@ -78,27 +83,46 @@ export async function updateWeights(
   updates: readonly Update[],
   { scale, recorder = EAGER }: { scale: number | null; recorder?: Recorder },
 ): Promise<void> {
-  const { inputs, dispose } = updateInputs(optimizer, updates, scale);
-  // our own kernel is a pass over memory that TensorFlow does not know of, which a function could not keep in order
-  const stage = (hasKernels() ? EAGER : recorder).chain("update");
-  const updated = await stage.part(inputs, () => applyUpdates(inputs));
-  for (const [i, { weight }] of updates.entries()) weight.assign(updated[i]!);
+  if (updates.length === 0) return;
+  const prepared = updates.map((update) => prepare(optimizer, update));
+  const updated = hasKernels() ? updateAtOnce(prepared, scale) : await updateOneByOne(prepared, scale, recorder);
+  for (const [i, { weight }] of prepared.entries()) weight.assign(updated[i]!);
   tf.dispose(updated);
-  dispose();
 }
 
-/** The host's part of an update: counts it, makes moments that are not there yet, and uploads its numbers. */
-function updateInputs(
-  optimizer: AdamW,
-  updates: readonly Update[],
-  scale: number | null,
-): { inputs: UpdateInputs; dispose(): void } {
-  const packs = new Map<string, tf.Tensor1D>();
-  const pack = (...values: number[]) => {
-    const known = packs.get(values.join()) ?? tf.tensor1d(values);
-    packs.set(values.join(), known);
-    return known;
+/** The host's part of an update: counts it, and makes moments that are not there yet. */
+function prepare(optimizer: AdamW, { path, weight, gradient, lr, weightDecay }: Update): PreparedUpdate {
+  const moments = optimizer.moments.get(path) ?? freshMoments(weight.shape);
+  optimizer.moments.set(path, moments);
+  const steps = ++moments.steps;
+  // The library computes with the float32 nearest to each beta; the corrections must belong to the same numbers.
+  const correction1 = 1 - Math.fround(BETA1) ** steps;
+  const correction2 = Math.sqrt(1 - Math.fround(BETA2) ** steps);
+  const { first, second } = moments;
+  return {
+    ...{ weight, gradient, moments: { first, second }, lr, weightDecay, steps },
+    decay: weightDecay === 0 ? null : 1 - lr * weightDecay,
+    rate: (lr * correction2) / correction1,
+    epsilon: EPSILON * correction2,
   };
+}
+
+/** By a kernel of our own: a pass over memory that TensorFlow does not know of, which a function could not keep in order. */
+function updateAtOnce(updates: readonly PreparedUpdate[], scale: number | null): tf.Tensor[] {
+  const betas = [1 - Math.fround(BETA1), 1 - Math.fround(BETA2)] as const;
+  const numbers = updates.map(({ decay, rate, epsilon }) => [scale ?? 1, decay ?? 1, rate, ...betas, epsilon]);
+  const packed = tf.tensor2d(numbers);
+  const updated = adamWInPlace(updates, packed);
+  packed.dispose();
+  return updated;
+}
+
+/** By TensorFlow's own operations, recorded as a stage. */
+async function updateOneByOne(
+  updates: readonly PreparedUpdate[],
+  scale: number | null,
+  recorder: Recorder,
+): Promise<tf.Tensor[]> {
   const scalars = new Map<string, tf.Scalar>();
   // One for each way to come to a number, not for each number: so the same inputs share a tensor in every step.
   const scalar = (value: number, ...from: (string | number)[]) => {
@@ -106,37 +130,23 @@ function updateInputs(
     scalars.set(from.join(), known);
     return known;
   };
-  const prepared = updates.map(({ path, weight, gradient, lr, weightDecay }) => {
-    const moments = optimizer.moments.get(path) ?? freshMoments(weight.shape);
-    optimizer.moments.set(path, moments);
-    const steps = ++moments.steps;
-    // The library computes with the float32 nearest to each beta; the corrections must belong to the same numbers.
-    const correction1 = 1 - Math.fround(BETA1) ** steps;
-    const correction2 = Math.sqrt(1 - Math.fround(BETA2) ** steps);
-    const [decay, rate, epsilon] = [1 - lr * weightDecay, (lr * correction2) / correction1, EPSILON * correction2];
-    const { first, second } = moments;
-    const numbers = hasKernels()
-      ? { packed: pack(scale ?? 1, decay, rate, 1 - Math.fround(BETA1), 1 - Math.fround(BETA2), epsilon) }
-      : {
-          decay: weightDecay === 0 ? null : scalar(decay, "decay", lr, weightDecay),
-          rate: scalar(rate, "rate", lr, steps),
-          epsilon: scalar(epsilon, "epsilon", steps),
-        };
-    return { weight, gradient, moments: { first, second }, numbers };
-  });
   const inputs = {
-    updates: prepared,
+    updates: updates.map(({ weight, gradient, moments, lr, weightDecay, steps, ...numbers }) => ({
+      ...{ weight, gradient, moments },
+      decay: numbers.decay === null ? null : scalar(numbers.decay, "decay", lr, weightDecay),
+      rate: scalar(numbers.rate, "rate", lr, steps),
+      epsilon: scalar(numbers.epsilon, "epsilon", steps),
+    })),
     scale: scale === null ? null : scalar(scale, "scale"),
     constants: { zero: scalar(0, "zero"), beta1: scalar(BETA1, "beta1"), beta2: scalar(BETA2, "beta2") },
   };
-  return { inputs, dispose: () => tf.dispose([...scalars.values(), ...packs.values()]) };
+  const updated = await recorder.chain("update").part(inputs, () => applyUpdates(inputs));
+  tf.dispose([...scalars.values()]);
+  return updated;
 }
-
 /** The device's part: moments change in place, and each weight's new value is the result. */
 function applyUpdates({ updates, scale, constants }: UpdateInputs): tf.Tensor[] {
-  return updates.map(({ weight, gradient, moments, numbers }) => {
-    if ("packed" in numbers) return adamWInPlace(weight, moments, numbers.packed, gradient);
-    const { decay, rate, epsilon } = numbers;
+  return updates.map(({ weight, gradient, moments, decay, rate, epsilon }) => {
     const place = createInPlace(weight.shape);
     const decayed = decay && multiply(weight, decay);
     const scaled = scale && multiply(gradient, scale);
@@ -155,15 +165,15 @@ function multiply(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
 }
 
 function freshMoments(shape: number[]): Moments {
-  const [first, second] = [createInPlace(shape), createInPlace(shape)];
-  for (const moment of [first, second]) setMoment(moment, new Float32Array(shape.reduce((a, b) => a * b, 1)), shape);
-  return { first, second, steps: 0 };
+  const zeros = new Float32Array(shape.reduce((a, b) => a * b, 1));
+  return { first: hold(zeros, shape), second: hold(zeros, shape), steps: 0 };
 }
 
-function setMoment(handle: tf.Tensor, values: Float32Array, shape: number[]): void {
+function hold(values: Float32Array, shape: number[]): tf.Tensor {
   const tensor = tf.tensor(values, shape, "float32");
-  writeInPlace(handle, tensor);
+  const place = holdInPlace(tensor);
   tensor.dispose();
+  return place;
 }
 
 /** Moments in host memory, in our layout. */
@@ -184,12 +194,7 @@ export async function readMoments(optimizer: AdamW): Promise<Map<string, HostMom
 /** Put a state that `readMoments` returned back. */
 export function writeMoments(optimizer: AdamW, host: Map<string, HostMoments>): void {
   for (const [path, { shape, first, second, steps }] of host) {
-    const moments = optimizer.moments.get(path) ?? {
-      ...{ first: createInPlace(shape), second: createInPlace(shape) },
-      steps: 0,
-    };
-    setMoment(moments.first, first, shape);
-    setMoment(moments.second, second, shape);
-    optimizer.moments.set(path, { ...moments, steps });
+    forget(optimizer, path);
+    optimizer.moments.set(path, { first: hold(first, shape), second: hold(second, shape), steps });
   }
 }

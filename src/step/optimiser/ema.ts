@@ -4,7 +4,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { rawOp } from "../../engine/backend.ts";
 import { hasKernels } from "../../engine/ownKernels.ts";
 import { EAGER, type Recorder } from "../../engine/recording/recorder.ts";
-import { copyInPlace, createInPlace, descendInPlace, moveInPlace, readInPlace } from "../../ops/inPlace.ts";
+import { descendInPlace, holdInPlace, moveInPlace, readInPlace } from "../../ops/inPlace.ts";
 
 export type EmaSettings = { decay: number /** In updates; 0 for no ramp. */; tau: number };
 
@@ -27,7 +27,7 @@ function emaDecay({ decay, tau }: EmaSettings, update: number): number {
 
 /**
  * Move the averages towards the weights; one that is not there yet becomes a copy, as all do in the first update. Three operations
- * a weight.
+ * a weight, or one for all by a kernel of our own.
  */
 export async function updateEma(
   state: Ema,
@@ -45,17 +45,14 @@ export async function updateEma(
   const rate = tf.scalar(1 - emaDecay(settings, state.updates));
   const stage = (hasKernels() ? EAGER : recorder).chain("average"); // as the update
   await stage.part({ moving, rate }, () => {
+    if (hasKernels()) return moveInPlace(moving, rate);
     for (const { average, weight } of moving) moveAverage(average, weight, rate);
   });
   rate.dispose();
 }
 
-/** The device's part: how far the average moves is `rate`. */
+/** One average by TensorFlow's own operations; how far it moves is `rate`. */
 function moveAverage(average: tf.Tensor, weight: tf.Tensor, rate: tf.Scalar): void {
-  if (hasKernels()) {
-    moveInPlace(average, rate, weight);
-    return;
-  }
   const current = readInPlace(average);
   const difference = rawOp("Sub", { T: { type: "float" } }, [current, weight]);
   current.dispose(); // or its memory would count as shared, and be copied
@@ -65,9 +62,9 @@ function moveAverage(average: tf.Tensor, weight: tf.Tensor, rate: tf.Scalar): vo
 
 /** Set the average of one weight, as a checkpoint or a first update does. */
 export function setAverage(state: Ema, path: string, value: tf.Tensor): void {
-  const handle = state.averages.get(path) ?? createInPlace(value.shape);
-  copyInPlace(handle, value);
-  state.averages.set(path, handle);
+  const old = state.averages.get(path);
+  state.averages.set(path, holdInPlace(value));
+  old?.dispose();
 }
 
 /** The average of one weight as a plain tensor that the caller owns, to be used before the next update; undefined before the first. */
