@@ -152,7 +152,7 @@ describe("operations of our own", () => {
     ["RfMoveAverages", [[2], [3], []], 0],
   ] as [string, number[][], number][])("%s refuses shapes that do not fit", (name, shapes, outputs) => {
     const inputs = shapes.map((shape) => tf.fill(shape, 3));
-    const lists = /^Rf(AdamW|MoveAverages)$/.test(name) ? { N: 1 } : {};
+    const lists: Record<string, number> = /^Rf(AdamW|MoveAverages)$/.test(name) ? { N: 1 } : {};
     expect(() => rawOps(name, lists, inputs, outputs)).toThrow(/\[|alike|shape|tokens/);
   });
 });

@@ -87,15 +87,14 @@ function requireReplays(recorder: Recorder, stages: string[]) {
   for (const stage of stages) expect(news).toContain(`The stage ${stage} is replayed`);
 }
 
-test("steps that are fused by XLA come to the same within rounding, and the same bytes again from anywhere", async () => {
+test("steps that are fused by XLA come to the same within rounding", async () => {
   if (missing) return;
-  const fused = createRecorder({ xla: true, operations: 150 });
+  const recorder = createRecorder({ xla: true, operations: 150 });
   const frozen = { freezeEncoder: true }; // less to compile
-  const [plain, whole] = [tinyLearner(frozen), tinyLearner(frozen)];
+  const [plain, fused] = [tinyLearner(frozen), tinyLearner(frozen)];
   const expected = await steps(plain, {}, { to: 4 });
-  const results = await steps(whole, { recorder: fused }, { to: 4 });
-  const all = await everything(whole);
-  requireReplays(fused, ["network", "loss", "numbers"]);
+  const results = await steps(fused, { recorder }, { to: 4 });
+  requireReplays(recorder, ["network", "loss", "numbers"]);
   for (const [i, { loss, terms, gradNorm }] of results.entries()) {
     const tolerance = i === 0 ? 1e-5 : 1e-3;
     for (const [name, value] of Object.entries({ loss, gradNorm, ...terms })) {
@@ -103,13 +102,6 @@ test("steps that are fused by XLA come to the same within rounding, and the same
       expect(Math.abs(value - of), name).toBeLessThanOrEqual(tolerance * Math.max(1, Math.abs(of)));
     }
   }
-  const again = tinyLearner(frozen);
-  const first = await steps(again, { recorder: fused }, { to: 2 });
-  fused.dispose();
-  const other = createRecorder({ xla: true, operations: 150 });
-  const rest = await steps(again, { recorder: other }, { from: 2, to: 4 });
-  other.dispose();
-  expect([...first, ...rest]).toEqual(results);
-  for (const [name, bytes] of await everything(again)) expect(all.get(name) === bytes, name).toBe(true);
-  for (const learner of [plain, whole, again]) disposeLearner(learner);
-}, 180_000);
+  recorder.dispose();
+  for (const learner of [plain, fused]) disposeLearner(learner);
+}, 300_000);

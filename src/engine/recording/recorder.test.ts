@@ -224,4 +224,32 @@ describe("a recorder", () => {
     expect(recorder.news()).toEqual([expect.stringMatching(/is replayed/)]);
     recorder.dispose();
   });
+
+  test("fused results do not depend on what was recorded before", async (context) => {
+    if (missing) context.skip();
+    const x = tf.randomNormal([5, 7]);
+    const results: number[][][] = [];
+    for (const before of [0, 3]) {
+      const recorder = createRecorder({ xla: true });
+      let runs = 0;
+      const stage = (from: tf.Tensor) => recorder.chain("softmax").part([from], () => tf.tidy(() => [tf.softmax(tf.mul(tf.tanh(from), 3))])); // biome-ignore format: one line
+      const once = async () => {
+        runs++;
+        const [first] = await stage(x);
+        const [second] = await stage(first!);
+        first!.dispose();
+        return [second!];
+      };
+      const begin = tf.memory().numTensors;
+      for (let i = 0; i < before; i++) tf.dispose(await recorder.settle(once, tf.dispose));
+      const [y] = await recorder.settle(once, tf.dispose);
+      results.push(numbers([y!]));
+      y!.dispose();
+      expect(tf.memory().numTensors).toBe(begin);
+      expect(runs).toBe(before + 2); // once recorded, in both of its stages, which are one recording
+      recorder.dispose();
+    }
+    expect(results[1]).toEqual(results[0]);
+    x.dispose();
+  });
 });
