@@ -1,7 +1,8 @@
 // The engine: libtensorflow, linked into tfjs-node-gpu, and its addon built against it.
 
 import { spawn } from "node:child_process";
-import { createReadStream, existsSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { createReadStream, existsSync, readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { mkdir, readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
@@ -13,7 +14,7 @@ import { isCheckout, npm, root, setupCommand } from "./npm.mjs";
 import { LIBRARIES, TENSORFLOW } from "./pins.mjs";
 import { say } from "./progress.mjs";
 
-/** Raised when a built engine of an older version of this set-up has to be built again. */
+/** Raised when a built engine of an older version of this set-up has to be built again, though its own sources are the same. */
 const FORMAT = 5;
 
 /** The folder of the tfjs-node-gpu package that this program loads. */
@@ -30,10 +31,21 @@ function readStamp(folder = packageFolder()) {
   try {
     const stamp = JSON.parse(readFileSync(join(folder, "deps", "engine.json"), "utf8"));
     const same = ([path, size]) => statSync(join(folder, path)).size === size;
-    return stamp.format === FORMAT && Object.entries(stamp.files).every(same) ? stamp : undefined;
+    const current = stamp.format === FORMAT && (stamp.flavour === "prebuilt" || stamp.sources === sourcesDigest());
+    return current && Object.entries(stamp.files).every(same) ? stamp : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** SHA-256 of the sources that our addons are built from, with their names. */
+function sourcesDigest() {
+  const folder = join(root, "setup", "native");
+  const hash = createHash("sha256");
+  for (const file of readdirSync(folder, { recursive: true }).sort()) {
+    if (statSync(join(folder, file)).isFile()) hash.update(`${file}\n`).update(readFileSync(join(folder, file)));
+  }
+  return hash.digest("hex");
 }
 
 /**
@@ -162,6 +174,7 @@ async function linkAndBuild(folder, { folder: library, source }, { flavour, aske
     cuda: await hasCuda(join(library, LIBRARIES[1])),
     asked: asked ?? null,
     source,
+    sources: sourcesDigest(),
     files: Object.fromEntries(files.map((path) => [path, statSync(join(folder, path)).size])),
   };
   await writeFile(join(deps, "engine.json.tmp"), JSON.stringify(stamp, null, 1));
