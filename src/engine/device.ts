@@ -5,8 +5,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import { nvidiaGpus } from "../../setup/machine.mjs";
 import { UserError } from "../util/errors.ts";
 import { isBackendLoaded, loadBackend } from "./backend.ts";
-import { type InstalledEngine, installedEngine, setupWith } from "./libtensorflow.ts";
-import { hasKernels } from "./ownKernels.ts";
+import { type InstalledEngine, installedEngine, setupInvocation, setupWith } from "./libtensorflow.ts";
+import { hasKernels, hasOutdatedKernels } from "./ownKernels.ts";
 
 /** What a recipe's `device` may say. */
 export type DeviceChoice = "auto" | "cpu" | "gpu";
@@ -25,7 +25,7 @@ export type DeviceInfo = {
   kernels: boolean;
   /** NVIDIA GPUs that the driver shows, used or not. */
   gpus: string[];
-  /** For the caller to print, loudly: a GPU is there and idle, why, and what to do. */
+  /** For the caller to print, loudly: a GPU is there and idle, or the set-up is outdated; why, and what to do. */
   warning: string | undefined;
 };
 
@@ -60,7 +60,9 @@ export function selectDevice(choice: DeviceChoice): DeviceInfo {
     warning:
       reason && gpus.length > 0
         ? `${gpus.join(", ")} is here and NOT used; everything runs on the CPU: ${reason.why}. ${reason.mend} (device: cpu in the recipe says that this is meant.)`
-        : undefined,
+        : hasOutdatedKernels()
+          ? `The kernels of our own are of another version's set-up and NOT used; everything takes longer. Run: ${setupInvocation()}`
+          : undefined,
   };
 }
 

@@ -4,18 +4,22 @@
 import { createRequire } from "node:module";
 import { loadBackend } from "./backend.ts";
 
-let found: "none" | "float32" | "bf16" | undefined;
+/** The same as in setup/native/kernels/addon.cc; raised where what operations take or give changes. */
+const FORMAT = 2;
+
+let found: "none" | "outdated" | "usable" | undefined;
 let plain = 0;
 
 /** Whether our operations can be called now: they are built, the device is the processor, and RFDETR_KERNELS is not "off". */
 export function hasKernels(): boolean {
   found ??= load();
-  return found !== "none" && plain === 0;
+  return found === "usable" && plain === 0;
 }
 
-/** Whether those that take bfloat16 can be called, too. */
-export function hasBf16Kernels(): boolean {
-  return hasKernels() && found === "bf16";
+/** Whether those that are built are another version's, and so are not called. */
+export function hasOutdatedKernels(): boolean {
+  found ??= load();
+  return found === "outdated";
 }
 
 /** Run `f` with TensorFlow's own operations only. */
@@ -28,11 +32,11 @@ export function withPlainOperations<T>(f: () => T): T {
   }
 }
 
-function load(): "none" | "float32" | "bf16" {
+function load(): "none" | "outdated" | "usable" {
   if (loadBackend().isUsingGpuDevice || process.env.RFDETR_KERNELS === "off") return "none";
   try {
     const addon: unknown = createRequire(import.meta.url)("@tensorflow/tfjs-node-gpu/lib/napi-v8/rfdetr_kernels.node");
-    return (addon as { bf16?: boolean }).bf16 ? "bf16" : "float32";
+    return (addon as { format?: number }).format === FORMAT ? "usable" : "outdated";
   } catch {
     return "none"; // the engine was set up by other means
   }

@@ -2,7 +2,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { isBfloat16, rawOp, rawOps } from "../engine/backend.ts";
-import { hasBf16Kernels, hasKernels } from "../engine/ownKernels.ts";
+import { hasKernels } from "../engine/ownKernels.ts";
 import { widened } from "./bf16/linear.ts";
 import { differentiable } from "./differentiable.ts";
 
@@ -18,7 +18,7 @@ export function residual(x: tf.Tensor, a: tf.Tensor): tf.Tensor {
 /** x + a * scale. x, a: [..., dim]; scale: [dim], one number a channel -> [..., dim]. `a` may be bfloat16, and its gradient is likewise. */
 export function scaledResidual(x: tf.Tensor, a: tf.Tensor, scale: tf.Tensor): tf.Tensor {
   const narrow = isBfloat16(a);
-  if (narrow ? !hasBf16Kernels() : !hasKernels()) return tf.add(x, tf.mul(widened(a), scale));
+  if (!hasKernels()) return tf.add(x, tf.mul(widened(a), scale));
   const op = narrow ? "RfScaledResidualNarrow" : "RfScaledResidual";
   return differentiable(
     { x, a, scale },

@@ -13,7 +13,6 @@ import { contentFingerprint, datasetFingerprint } from "../data/dataset/fingerpr
 import type { ClassEntry } from "../data/dataset/sample.ts";
 import { bf16Support } from "../engine/bf16.ts";
 import { selectDevice } from "../engine/device.ts";
-import { hasBf16Kernels, hasKernels } from "../engine/ownKernels.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { describeEnvironment } from "../run/environment.ts";
 import type { TrainEvent } from "../run/events.ts";
@@ -99,10 +98,7 @@ export async function assemble(
       ...scales.facts,
       ...describeOrder(recipe, splits.train, { shown: trainLoader.batches * batchSize(recipe), overfit }),
       ...describeDevice(device),
-      ...describePrecision(recipe, {
-        support: bf16Support(device.kind),
-        outdated: hasKernels() && !hasBf16Kernels(),
-      }),
+      ...describePrecision(recipe, bf16Support(device.kind)),
     ],
     environment: await describeEnvironment(
       { tfjs: tf.version_core, libtensorflow: device.tensorflow, device: device.kind === "gpu" ? device.name : "cpu" },

@@ -11,8 +11,8 @@ NAPI_MODULE_INIT() {
   } catch (const KernelError& error) {
     napi_throw_error(env, nullptr, error.message.c_str());
   }
-  napi_value yes;
-  napi_get_boolean(env, true, &yes);
-  napi_set_named_property(env, exports, "bf16", yes); // operations of earlier set-ups know floats alone
+  napi_value format;
+  napi_create_int32(env, 2, &format);
+  napi_set_named_property(env, exports, "format", format); // the same as in src/engine/ownKernels.ts
   return exports;
 }

@@ -3,7 +3,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { rawOp, rawOps } from "../../engine/backend.ts";
-import { hasBf16Kernels } from "../../engine/ownKernels.ts";
+import { hasKernels } from "../../engine/ownKernels.ts";
 import { plainGelu, plainGeluGradient } from "../activation.ts";
 import { asBf16, asFloat32 } from "./tensors.ts";
 
@@ -26,7 +26,7 @@ export function affine(
   bias: tf.Tensor,
   { activation, narrow = false }: { activation?: Activation | undefined; narrow?: boolean } = {},
 ): tf.Tensor {
-  if (hasBf16Kernels()) {
+  if (hasKernels()) {
     const suffix = activation ? { relu: "Relu", gelu: "Gelu" }[activation] : narrow ? "Narrow" : "";
     return rawOp(`RfAffine${suffix}`, {}, [product, bias]);
   }
@@ -44,7 +44,7 @@ export function affineGradients(dy: tf.Tensor, from: AffineInputs): { d: tf.Tens
     const [d, dBias] = rawOps(op, {}, inputs, 2) as [tf.Tensor, tf.Tensor];
     return { d, dBias };
   };
-  if (hasBf16Kernels()) {
+  if (hasKernels()) {
     if (from.activation === "relu") return both("RfAffineReluGrad", [asBf16(dy), from.y]);
     if (from.activation === "gelu") return both("RfAffineGeluGrad", [asBf16(dy), from.product, from.bias]);
     if (dy.dtype === "float32") return both("RfAffineGrad", [dy]);

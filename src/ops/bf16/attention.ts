@@ -2,7 +2,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { rawOp } from "../../engine/backend.ts";
-import { hasBf16Kernels } from "../../engine/ownKernels.ts";
+import { hasKernels } from "../../engine/ownKernels.ts";
 import { differentiable } from "../differentiable.ts";
 import { asBf16, asFloat32, batchMatMulBf16, reshapeAny, transposeBf16 } from "./tensors.ts";
 
@@ -49,14 +49,14 @@ type Five = [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
 /** Over the last axis. */
 function softmax(scores: tf.Tensor, scale: number): tf.Tensor {
   return tf.tidy(() => {
-    if (hasBf16Kernels()) return rawOp("RfSoftmaxNarrow", {}, [scores, tf.scalar(scale)]);
+    if (hasKernels()) return rawOp("RfSoftmaxNarrow", {}, [scores, tf.scalar(scale)]);
     return asBf16(tf.softmax(tf.mul(asFloat32(scores), scale)));
   });
 }
 
 function softmaxGradient(probabilities: tf.Tensor, gradients: tf.Tensor, scale: number): tf.Tensor {
   return tf.tidy(() => {
-    if (hasBf16Kernels()) return rawOp("RfSoftmaxNarrowGrad", {}, [probabilities, gradients, tf.scalar(scale)]);
+    if (hasKernels()) return rawOp("RfSoftmaxNarrowGrad", {}, [probabilities, gradients, tf.scalar(scale)]);
     const [p, dp] = [asFloat32(probabilities), asFloat32(gradients)];
     const centred = tf.sub(dp, tf.sum(tf.mul(p, dp), -1, true));
     return asBf16(tf.mul(tf.mul(p, centred), scale));

@@ -1,18 +1,11 @@
 // What a run says of the precision that it computes in.
 
 import type { bf16Support } from "../../engine/bf16.ts";
-import { setupWith } from "../../engine/libtensorflow.ts";
 import type { Recipe } from "../../recipe/schema.ts";
 import { type Fact, sentence } from "../../util/text/fact.ts";
 
-/**
- * In which precision it computes, where that is not float32 alone. `support`: whether the device has instructions for it;
- * `outdated`: our own kernels are of a set-up that did not know it.
- */
-export function describePrecision(
-  { train }: Recipe,
-  { support, outdated }: { support: ReturnType<typeof bf16Support>; outdated: boolean },
-): Fact[] {
+/** In which precision it computes, where that is not float32 alone. `support`: whether the device has instructions for it. */
+export function describePrecision({ train }: Recipe, support: ReturnType<typeof bf16Support>): Fact[] {
   if (train.amp_dtype !== "bf16") return [];
   const value = "bf16: products and convolutions in bfloat16, weights and all else in float32";
   const doubt = {
@@ -21,10 +14,8 @@ export function describePrecision(
     unknown:
       "Whether this device has instructions for bfloat16 is not known; without them steps are slower than in float32",
   }[support];
-  const slow = "The kernels of our own are of an older set-up, so that steps in bfloat16 take longer than they need";
   return [
     { name: "Precision", value },
     ...(doubt ? [sentence(`${doubt}; train.amp_dtype: auto times both, none is float32`)] : []),
-    ...(outdated ? [sentence(`${slow}. Run: ${setupWith("--force")}`)] : []),
   ];
 }
