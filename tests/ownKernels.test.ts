@@ -9,6 +9,7 @@ import { gelu } from "../src/ops/activation.ts";
 import { scaledDotProduct } from "../src/ops/attention.ts";
 import { sampleMaps } from "../src/ops/deformable.ts";
 import { valueAndGradients } from "../src/ops/differentiable.ts";
+import { linear } from "../src/ops/linear.ts";
 import { layerNorm } from "../src/ops/norm.ts";
 import { scaledResidual } from "../src/ops/residual.ts";
 import { adamW, disposeAdamW, readMoments, updateWeights } from "../src/step/optimiser/adamw.ts";
@@ -22,6 +23,7 @@ beforeAll(() => {
 type Op = (...inputs: tf.Tensor[]) => tf.Tensor;
 
 const norm: Op = (x, weight, bias) => layerNorm({ weight: weight!, bias: bias! }, x!, 1e-6);
+const affine: Op = (x, weight, bias) => linear({ weight: weight!, bias: bias! }, x!);
 const residual: Op = (x, a, scale) => scaledResidual(x!, a!, scale!);
 const attend: Op = (q, k, v) => scaledDotProduct(q!, k!, v!, 2);
 const sampled =
@@ -33,6 +35,7 @@ const cases: [string, Op, number[][]][] = [
   ["layerNorm of 384", norm, [[3, 200, 384], [384], [384]]],
   ["layerNorm of 21", norm, [[37, 21], [21], [21]]],
   ["layerNorm of a single row of 5", norm, [[5], [5], [5]]],
+  ["the bias of linear", affine, [[3, 200, 24], [24, 37], [37]]],
   ["gelu", (x) => gelu(x!), [[7, 1001]]],
   ["gelu of one number", (x) => gelu(x!), [[1]]],
   ["scaledResidual of 384", residual, [[3, 100, 384], [3, 100, 384], [384]]],
@@ -200,6 +203,7 @@ test("results are the same bytes with any number of threads", () => {
     take("RfLayerNormGrad", [[1000, 40], [1000, 40], [40], [1000, 2]].map(filled), 3);
     take("RfScaledResidualGrad", [[1000, 40], [1000, 40], [40]].map(filled), 2);
     take("RfSoftmax", [filled([500, 300])], 1);
+    take("RfBiasGrad", [filled([1000, 40])], 1);
     const [value, places, shares, dy] = [[2, 12, 32], [2, 300, 2, 1, 2, 2], [2, 300, 2, 2], [2, 300, 32]].map(filled);
     take("RfDeformableGrad", [value, places, shares, tensor([3, 4], [1, 2]), dy], 3);
     console.log(hash.digest("hex"));`;

@@ -2,6 +2,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { rawOp } from "../engine/backend.ts";
+import { hasKernels } from "../engine/ownKernels.ts";
 import { gelu } from "./activation.ts";
 import type { Activation } from "./bf16/affine.ts";
 import { bf16GroupedLinear, bf16Linear, widened } from "./bf16/linear.ts";
@@ -15,6 +16,11 @@ const FLOAT = { T: { type: "float" } } as const;
 
 function matMul2d(a: tf.Tensor, b: tf.Tensor, { transposeA = false, transposeB = false } = {}): tf.Tensor {
   return rawOp("MatMul", { ...FLOAT, transpose_a: transposeA, transpose_b: transposeB }, [a, b]);
+}
+
+/** rows: [rows, out] -> [out], their sum. Off the tape. */
+function biasGradient(rows: tf.Tensor): tf.Tensor {
+  return hasKernels() ? rawOp("RfBiasGrad", {}, [rows]) : rawOp("BiasAddGrad", FLOAT, [rows]);
 }
 
 type LinearOptions = {
@@ -54,7 +60,7 @@ function floatLinear({ weight, bias }: Linear, x: tf.Tensor, activation?: "relu"
       return {
         x: () => tf.reshape(matMul2d(dRows, w!, { transposeB: true }), x.shape),
         weight: () => matMul2d(rows!, dRows, { transposeA: true }),
-        bias: () => rawOp("BiasAddGrad", FLOAT, [dRows]),
+        bias: () => biasGradient(dRows),
       };
     },
   );

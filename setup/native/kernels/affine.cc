@@ -1,4 +1,5 @@
-// What follows a matrix product in bfloat16, in one pass: the bias, an activation, and rounding; and the way back, with the bias' gradient.
+// What follows a matrix product in bfloat16, in one pass: the bias, an activation, and rounding; and the way back, with the bias' gradient,
+// which is there for floats, too.
 
 #include <algorithm>
 #include <vector>
@@ -53,9 +54,18 @@ FOR_EACH_PROCESSOR void differentiate_wide(const float* dy, Bf16* d, float* sums
       sums, columns, begin, end);
 }
 
-FOR_EACH_PROCESSOR void differentiate_narrow(const Bf16* dy, float* sums, int64_t columns, int64_t begin, int64_t end) {
+template <typename T>
+INLINE void sum_rows(const T* dy, float* sums, int64_t columns, int64_t begin, int64_t end) {
   differentiate_rows([&](int64_t at, int64_t, int64_t count) __attribute__((always_inline)) { return part(dy + at, count); }, sums,
                      columns, begin, end);
+}
+
+FOR_EACH_PROCESSOR void sum_narrow(const Bf16* dy, float* sums, int64_t columns, int64_t begin, int64_t end) {
+  sum_rows(dy, sums, columns, begin, end);
+}
+
+FOR_EACH_PROCESSOR void sum_floats(const float* dy, float* sums, int64_t columns, int64_t begin, int64_t end) {
+  sum_rows(dy, sums, columns, begin, end);
 }
 
 FOR_EACH_PROCESSOR void differentiate_relu(const Bf16* dy, const Bf16* y, Bf16* d, float* sums, int64_t columns, int64_t begin,
@@ -113,10 +123,12 @@ void backward_wide(TF_OpKernelContext* context) {
   });
 }
 
-void backward_narrow(TF_OpKernelContext* context) {
+template <bool narrow>
+void backward_bias(TF_OpKernelContext* context) {
   const Input dy(context, 0);
   with_sums(context, 0, dy.rows(), dy.columns(), [&](int64_t begin, int64_t end, float* sums) {
-    differentiate_narrow(dy.narrow(), sums, dy.columns(), begin, end);
+    if (narrow) sum_narrow(dy.narrow(), sums, dy.columns(), begin, end);
+    else sum_floats(dy.data(), sums, dy.columns(), begin, end);
   });
 }
 
@@ -147,7 +159,8 @@ void register_affine() {
   register_operation("RfAffineRelu", {product, "bias"}, {y}, guarded_kernel<forward<kRelu, false>>);
   register_operation("RfAffineGelu", {product, "bias"}, {y}, guarded_kernel<forward<kGelu, false>>);
   register_operation("RfAffineGrad", {"dy"}, {d, "dbias"}, guarded_kernel<backward_wide>);
-  register_operation("RfAffineNarrowGrad", {dy}, {"dbias"}, guarded_kernel<backward_narrow>);
+  register_operation("RfAffineNarrowGrad", {dy}, {"dbias"}, guarded_kernel<backward_bias<true>>);
+  register_operation("RfBiasGrad", {"dy"}, {"dbias"}, guarded_kernel<backward_bias<false>>);
   register_operation("RfAffineReluGrad", {dy, y}, {d, "dbias"}, guarded_kernel<backward_relu>);
   register_operation("RfAffineGeluGrad", {dy, product, "bias"}, {d, "dbias"}, guarded_kernel<backward_gelu>);
 }
