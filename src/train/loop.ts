@@ -12,7 +12,7 @@ import type { Run } from "./liveRun.ts";
 import { countStep, NO_STEPS } from "./losses/epochMean.ts";
 import { diverged, MOST_SKIPPED } from "./record/divergence.ts";
 import { afterEvaluation, isExhausted } from "./record/earlyStopping.ts";
-import { notice, record, recordResults, reportBroken, trainRow, warning } from "./record/record.ts";
+import { followRecorder, notice, record, recordResults, reportBroken, trainRow, warning } from "./record/record.ts";
 import { conclude, followRun, keepEvaluation } from "./record/report.ts";
 import { finished, saveProgress } from "./record/saving.ts";
 import { partly, validate } from "./record/validate.ts";
@@ -50,7 +50,7 @@ export async function* loop(run: Run, options: LoopOptions): AsyncGenerator<Trai
       result.dispose();
       run.trainLoader.recycle(window.batches);
       staging.meter.end();
-      for (const line of run.stepSettings.recorder?.news() ?? []) yield notice(run, line);
+      yield* followRecorder(run);
       progress.batch += window.batches.length;
 
       if (result.problem === null) {

@@ -26,6 +26,9 @@ type Chain = {
 /** `key`: what the run depends on besides the inputs' shapes and element types. `parts`: default 1. */
 type ChainOptions = { key?: string; parts?: number };
 
+/** A sentence; and how long a recording took to prepare, or null for what is not replayed. */
+export type RecorderNews = { text: string; seconds: number | null };
+
 export type Recorder = {
   chain(name: string, options?: ChainOptions): Chain;
   /**
@@ -35,7 +38,7 @@ export type Recorder = {
    */
   settle<Result>(run: () => Promise<Result>, free: (result: Result) => void): Promise<Result>;
   /** What there is to say since the last call, a sentence each: recordings, and what cannot be recorded and why. */
-  news(): string[];
+  news(): RecorderNews[];
   dispose(): void;
 };
 
@@ -59,13 +62,13 @@ export const EAGER: Recorder = {
 export function createRecorder({ xla = false, most = 64, operations = 400 }: RecorderOptions = {}): Recorder {
   const binding = recordingBinding();
   if (!binding) {
-    const news = [
-      `Stages are not recorded and run one operation at a time: the engine was not built by this version's set-up. Run: ${setupInvocation()}`,
-    ];
+    const why = "the engine was not built by this version's set-up";
+    const text = `Stages are not recorded and run one operation at a time: ${why}. Run: ${setupInvocation()}`;
+    const news = [{ text, seconds: null }];
     return { ...EAGER, news: () => news.splice(0) };
   }
   const store = recordingStore(binding, most);
-  const news: string[] = [];
+  const news: RecorderNews[] = [];
   const options = { most: operations, opDef: opDefOf(binding) };
   const eager = eagerKernels(binding);
   let unsettled = 0;
@@ -81,7 +84,8 @@ export function createRecorder({ xla = false, most = 64, operations = 400 }: Rec
       store.put(key, { state: "installed", installed, uses: 0, warm: false });
     } catch (error) {
       store.put(key, { state: "failed" });
-      news.push(`The stage ${name} is not recorded and runs one operation at a time: ${(error as Error).message}`);
+      const text = `The stage ${name} is not recorded and runs one operation at a time: ${(error as Error).message}`;
+      news.push({ text, seconds: null });
     }
   };
 
@@ -97,12 +101,13 @@ export function createRecorder({ xla = false, most = 64, operations = 400 }: Rec
           return recording({ parts, plain: xla }, (tape) => finish(key, name, tape));
         }
         return replaying(binding, entry, {
-          made: (seconds) => news.push(made(name, entry.installed, seconds)),
+          made: (seconds) => news.push({ text: made(name, entry.installed, seconds), seconds }),
           failed: (reason) => {
             unsettled++;
             store.remove(key);
             store.put(key, { state: "failed" });
-            news.push(`The stage ${name} cannot be replayed and runs one operation at a time: ${reason}`);
+            const text = `The stage ${name} cannot be replayed and runs one operation at a time: ${reason}`;
+            news.push({ text, seconds: null });
           },
         });
       };

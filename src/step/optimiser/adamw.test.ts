@@ -133,7 +133,7 @@ test("updates that are recorded and replayed give the same bytes", async (contex
     disposeEma(averages);
   }
   expect(outcomes[1]).toEqual(outcomes[0]);
-  expect(recorder.news().map((line) => line.split(":")[0])).toEqual([
+  expect(recorder.news().map(({ text: line }) => line.split(":")[0])).toEqual([
     "The stage update is replayed from now on",
     "The stage average is replayed from now on",
   ]);

@@ -65,6 +65,17 @@ export function notice({ log }: Pick<Run, "log">, message: string): TrainEvent {
   return { type: "notice", message };
 }
 
+/** Seconds of preparing a recording that a user should know of. */
+const LONG = 3;
+
+/** What is recorded goes to the log; what is not, or takes long, is a notice, too. */
+export function* followRecorder(run: Pick<Run, "log" | "stepSettings">): Generator<TrainEvent> {
+  for (const { text, seconds } of run.stepSettings.recorder?.news() ?? []) {
+    if (seconds === null || seconds > LONG) yield notice(run, text);
+    else run.log.info(text);
+  }
+}
+
 /** A warning that also goes to the log. */
 export function warning({ log }: Pick<Run, "log">, message: string): TrainEvent {
   log.warn(message);
