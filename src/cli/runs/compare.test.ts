@@ -51,7 +51,7 @@ test("report makes the page anew; a folder that is no run is told with exit code
   const page = join(a, "report.html");
   expect(existsSync(page)).toBe(false);
   expect(JSON.parse(cli("report", a, "--json").out)).toEqual({ run: a, report: page });
-  expect(readFileSync(page, "utf8")).toContain("<h1>long</h1>");
+  expect(readFileSync(page, "utf8")).toContain("<h1>long (a)</h1>");
   for (const words of [
     ["report", folder],
     ["compare", a, folder],
