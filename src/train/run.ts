@@ -47,8 +47,9 @@ export async function* train(given: Recipe, options: NewRunOptions = {}): AsyncG
   const { run: dir = join("checkpoints", given.name), overfit = null, dryRun = false, ...rest } = options;
   const { signal, onEvent } = rest;
   await refuseTaken(dir);
-  const sized = await withBatchSize(given, { most: dryRun ? 1 : overfit, signal });
-  const { recipe, facts } = await withQuickest(sized.recipe, { untimed: dryRun, signal });
+  const say = (message: string) => onEvent?.({ type: "notice", message });
+  const sized = await withBatchSize(given, { most: dryRun ? 1 : overfit, signal, say });
+  const { recipe, facts } = await withQuickest(sized.recipe, { untimed: dryRun, signal, say });
   const parts = await assemble(recipe, { overfit, dryRun, signal, ...(onEvent && { onEvent }) });
   parts.facts.push(...sized.facts, ...facts);
   const orClose = async (cause: unknown): Promise<never> => {

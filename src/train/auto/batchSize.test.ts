@@ -26,6 +26,7 @@ test("auto becomes a number that stands in the run's recipe, and the run says wh
   expect(end).toMatchObject({ status: "done", step: 1 });
   const { data } = await loadRecipe(join(run, "recipe.yaml"));
   expect([1, 2]).toContain(data.batch_size);
+  expect(events[0]).toMatchObject({ type: "notice", message: expect.stringMatching(/^Trying batch sizes/) });
   expect(events.find(({ type }) => type === "start")).toMatchObject({
     facts: expect.arrayContaining([
       {

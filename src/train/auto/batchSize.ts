@@ -22,7 +22,11 @@ const SECONDS = 60;
  */
 export async function withBatchSize(
   recipe: Recipe,
-  { most, signal }: { most?: number | null; signal?: AbortSignal | undefined } = {},
+  {
+    most,
+    signal,
+    say,
+  }: { most?: number | null; signal?: AbortSignal | undefined; say?: ((message: string) => void) | undefined } = {},
 ): Promise<{ recipe: Recipe; facts: Fact[] }> {
   if (recipe.data.batch_size !== "auto") return { recipe, facts: [] };
   const dataset = await loadDataset(recipe.data);
@@ -33,6 +37,7 @@ export async function withBatchSize(
   const compile = recipe.train.compile === "xla" ? "xla" : "off";
   const task = { recipe: { ...recipe, train: { ...recipe.train, compile } }, architecture, side, boxes } as const;
 
+  say?.(`Trying batch sizes, each in a process of its own (${SECONDS} seconds or so) ...`);
   const first = await runProbe({ ...task, batchSize: 1 }, signal);
   if ("failed" in first) throw tooLarge(first.failed, side);
   const cpu = first.kind === "cpu";

@@ -18,7 +18,10 @@ const timing = (graph: StepTime, xla: StepTime) => async (tried: Recipe) =>
   tried.train.compile === "graph" ? graph : xla;
 
 test("the quicker mode is taken, and one that fails is not", async () => {
-  const quick = await withQuickest(recipe(), { time: timing({ seconds: 1.5 }, { seconds: 0.5 }) });
+  const said: string[] = [];
+  const say = (message: string) => said.push(message);
+  const quick = await withQuickest(recipe(), { say, time: timing({ seconds: 1.5 }, { seconds: 0.5 }) });
+  expect(said).toEqual(["Timing a step with train.compile graph and xla, each in a process of its own ..."]);
   expect(quick.recipe.train.compile).toBe("xla");
   expect(quick.facts).toEqual([
     {
@@ -35,7 +38,7 @@ test("steps are timed in both modes", async () => {
   const { recipe: chosen, facts } = await withQuickest(recipe());
   expect(["graph", "xla"]).toContain(chosen.train.compile);
   expect(facts[0]!.value).toMatch(/graph \d+ ms|\d.\d\d s, xla (\d+ ms|\d.\d\d s)$/);
-}, 120_000);
+}, 300_000);
 
 test("another mode stays as it is, and a trial of the whole way times nothing", async () => {
   const off = tinyRecipe(join(dir, "data"), { train: { compile: "off" } });

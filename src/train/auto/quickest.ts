@@ -20,6 +20,8 @@ type QuickestOptions = {
   /** Take the first value without timing anything. */
   untimed?: boolean | undefined;
   signal?: AbortSignal | undefined;
+  /** Told what is being timed, before it takes its time. */
+  say?: ((message: string) => void) | undefined;
   time?: (recipe: Recipe, signal: AbortSignal | undefined) => Promise<StepTime>;
 };
 
@@ -29,7 +31,7 @@ type QuickestOptions = {
  */
 export async function withQuickest(
   given: Recipe,
-  { untimed = false, signal, time = timeStep }: QuickestOptions = {},
+  { untimed = false, signal, say, time = timeStep }: QuickestOptions = {},
 ): Promise<{ recipe: Recipe; facts: Fact[] }> {
   let recipe = given;
   const facts: Fact[] = [];
@@ -42,6 +44,7 @@ export async function withQuickest(
       facts.push({ name, value: `${values[0]} (auto, not timed)` });
       continue;
     }
+    say?.(`Timing a step with train.${key} ${values.join(" and ")}, each in a process of its own ...`);
     const timed: [string, StepTime][] = [];
     for (const value of values) timed.push([value, await time(as(value), signal)]);
     const secondsOf = (one: StepTime) => ("failed" in one ? Number.POSITIVE_INFINITY : one.seconds);
