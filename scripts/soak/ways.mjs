@@ -95,9 +95,10 @@ const throughNpx = (signal) => ({
     for (let i = 0; i < 3000 && !existsSync(pidFile); i++) await sleep(20);
     await sleep(LATER_MS / 4);
     child.kill(signal);
-    // a lost parent is noticed within a second: in that time the program stands still, or it would be done before
+    // npx takes its time to go, and a lost parent is noticed within a second: meanwhile the program stands still, or it would be done before
     const pid = await readFile(pidFile, "utf8").catch(() => undefined);
     if (pid) spawnSync("kill", ["-STOP", pid]);
+    for (let i = 0; i < 500 && child.exitCode === null && child.signalCode === null; i++) await sleep(20);
     await sleep(LATER_MS);
     if (pid) spawnSync("kill", ["-CONT", pid]);
   },

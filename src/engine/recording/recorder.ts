@@ -27,7 +27,7 @@ type Chain = {
 type ChainOptions = { key?: string; parts?: number };
 
 /** A sentence; and how long a recording took to prepare, or null for what is not replayed. */
-export type RecorderNews = { text: string; seconds: number | null };
+type RecorderNews = { text: string; seconds: number | null };
 
 export type Recorder = {
   chain(name: string, options?: ChainOptions): Chain;
