@@ -158,6 +158,7 @@ async function endOnce(way, task, { random, left, disk, dir, from }) {
     while (training && !over && (await lastStep(dir)) < step) await sleep(20);
     await Promise.race([sleep(ms), ended]);
     if (!over) {
+      await way.ready?.(running);
       asked = await lastStep(dir);
       await way.end(running, random, { disk });
     }

@@ -90,10 +90,12 @@ const throughNpx = (signal) => ({
     const running = start(["npx", "--no-install", "rfdetr-train", ...words], { cwd, exitFile });
     return Object.assign(running, { pidFile: `${exitFile}.pid` });
   },
-  end: async ({ child, pidFile }) => {
-    // an npx that goes before it has started the program leaves nothing that the program could notice
+  // an npx that goes before it has started the program leaves nothing that the program could notice
+  ready: async ({ pidFile }) => {
     for (let i = 0; i < 3000 && !existsSync(pidFile); i++) await sleep(20);
     await sleep(LATER_MS / 4);
+  },
+  end: async ({ child, pidFile }) => {
     child.kill(signal);
     // npx takes its time to go, and a lost parent is noticed within a second: meanwhile the program stands still, or it would be done before
     const pid = await readFile(pidFile, "utf8").catch(() => undefined);
