@@ -31,7 +31,7 @@ type QuickestOptions = {
  */
 export async function withQuickest(
   given: Recipe,
-  { untimed = false, signal, say, time = timeStep }: QuickestOptions = {},
+  { untimed = false, signal, say, time = stepTimer() }: QuickestOptions = {},
 ): Promise<{ recipe: Recipe; facts: Fact[] }> {
   let recipe = given;
   const facts: Fact[] = [];
@@ -61,9 +61,14 @@ export async function withQuickest(
 const inSeconds = ({ seconds }: { seconds: number }) =>
   seconds < 1 ? `${(1000 * seconds).toFixed(0)} ms` : `${seconds.toFixed(2)} s`;
 
-async function timeStep(recipe: Recipe, signal: AbortSignal | undefined): Promise<StepTime> {
-  const dataset = await loadDataset(recipe.data);
-  const architecture = recipeArchitecture(recipe, dataset.classes.length);
-  const { side, boxes } = heaviest(recipe, architecture, dataset.splits.train!.samples);
-  return runProbe({ recipe, architecture, batchSize: batchSize(recipe), side, boxes }, signal);
+/** Times steps of one recipe's variations, whose data are read once. */
+function stepTimer(): NonNullable<QuickestOptions["time"]> {
+  let reading: ReturnType<typeof loadDataset> | undefined;
+  return async (recipe, signal) => {
+    reading ??= loadDataset(recipe.data);
+    const dataset = await reading;
+    const architecture = recipeArchitecture(recipe, dataset.classes.length);
+    const { side, boxes } = heaviest(recipe, architecture, dataset.splits.train!.samples);
+    return runProbe({ recipe, architecture, batchSize: batchSize(recipe), side, boxes }, signal);
+  };
 }
