@@ -1,9 +1,6 @@
 // What follows a matrix product in bfloat16, in one pass: the bias, an activation, and rounding; and the way back, with the bias' gradient,
 // which is there for floats, too.
 
-#include <algorithm>
-#include <vector>
-
 #include "gelu.h"
 #include "kernel.h"
 #include "kernels.h"
@@ -11,7 +8,6 @@
 
 namespace {
 
-constexpr int64_t kChunk = 64; // rows whose shares in the bias' gradient are added up together
 enum Activation { kNone, kRelu, kGelu };
 
 template <Activation activation, typename T>
@@ -55,17 +51,17 @@ FOR_EACH_PROCESSOR void differentiate_wide(const float* dy, Bf16* d, float* sums
 }
 
 template <typename T>
-INLINE void sum_rows(const T* dy, float* sums, int64_t columns, int64_t begin, int64_t end) {
+INLINE void add_gradients(const T* dy, float* sums, int64_t columns, int64_t begin, int64_t end) {
   differentiate_rows([&](int64_t at, int64_t, int64_t count) __attribute__((always_inline)) { return part(dy + at, count); }, sums,
                      columns, begin, end);
 }
 
 FOR_EACH_PROCESSOR void sum_narrow(const Bf16* dy, float* sums, int64_t columns, int64_t begin, int64_t end) {
-  sum_rows(dy, sums, columns, begin, end);
+  add_gradients(dy, sums, columns, begin, end);
 }
 
 FOR_EACH_PROCESSOR void sum_floats(const float* dy, float* sums, int64_t columns, int64_t begin, int64_t end) {
-  sum_rows(dy, sums, columns, begin, end);
+  add_gradients(dy, sums, columns, begin, end);
 }
 
 FOR_EACH_PROCESSOR void differentiate_relu(const Bf16* dy, const Bf16* y, Bf16* d, float* sums, int64_t columns, int64_t begin,
@@ -105,14 +101,8 @@ void forward(TF_OpKernelContext* context) {
 /** `run(begin, end, sums)` for parts of the rows; the sums of all become an output. */
 template <typename Run>
 void with_sums(TF_OpKernelContext* context, int index, int64_t rows, int64_t columns, Run run) {
-  const int64_t chunks = (rows + kChunk - 1) / kChunk;
   const Output d_bias(context, index, {columns});
-  std::vector<float> sums(chunks * columns, 0.0f);
-  parallel_for(chunks, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t chunk = begin; chunk < end; chunk++)
-      run(chunk * kChunk, std::min(rows, (chunk + 1) * kChunk), &sums[chunk * columns]);
-  });
-  add_rows(sums.data(), chunks, columns, [&](int64_t column, float total) { d_bias.data()[column] = total; });
+  sum_rows(rows, columns, run, [&](int64_t column, float total) { d_bias.data()[column] = total; });
 }
 
 void backward_wide(TF_OpKernelContext* context) {

@@ -1,8 +1,6 @@
 // Layer normalisation over the last axis (Ba, Kiros and Hinton, 2016) in one pass over a row, and its gradient in one pass.
 
-#include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include "kernel.h"
 #include "kernels.h"
@@ -10,9 +8,6 @@
 #include "parallel.h"
 
 namespace {
-
-/** Rows whose shares in the gradients of weight and bias are added up together: a number of its own, so that sums do not depend on threads. */
-constexpr int64_t kChunk = 64;
 
 /** stats: mean and 1 / standard deviation of each row. */
 FOR_EACH_PROCESSOR void normalise(const float* x, const float* weight, const float* bias, float epsilon, float* y, float* stats,
@@ -90,16 +85,13 @@ void forward(TF_OpKernelContext* context) {
 
 void backward(TF_OpKernelContext* context) {
   const Input dy(context, 0), x(context, 1), weight(context, 2), stats(context, 3);
-  const int64_t rows = x.rows(), columns = x.columns(), chunks = (rows + kChunk - 1) / kChunk;
+  const int64_t rows = x.rows(), columns = x.columns();
   require(dy.size() == x.size() && weight.size() == columns && stats.size() == 2 * rows, "dy and x alike, weight [dim], stats [rows, 2]");
   const Output dx(context, 0, x.shape()), d_weight(context, 1, weight.shape()), d_bias(context, 2, weight.shape());
-  std::vector<float> sums(chunks * 2 * columns, 0.0f);
-  parallel_for(chunks, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t chunk = begin; chunk < end; chunk++)
-      differentiate(dy.data(), x.data(), weight.data(), stats.data(), dx.data(), &sums[chunk * 2 * columns], columns, chunk * kChunk,
-                    std::min(rows, (chunk + 1) * kChunk));
-  });
-  add_rows(sums.data(), chunks, 2 * columns, [&](int64_t column, float total) {
+  const auto run = [&](int64_t begin, int64_t end, float* sums) {
+    differentiate(dy.data(), x.data(), weight.data(), stats.data(), dx.data(), sums, columns, begin, end);
+  };
+  sum_rows(rows, 2 * columns, run, [&](int64_t column, float total) {
     (column < columns ? d_weight.data()[column] : d_bias.data()[column - columns]) = total;
   });
 }

@@ -1,16 +1,11 @@
 // A residual with a scale a channel, x + a * scale, and its gradients.
 
-#include <algorithm>
-#include <vector>
-
 #include "kernel.h"
 #include "kernels.h"
 #include "lanes.h"
 #include "parallel.h"
 
 namespace {
-
-constexpr int64_t kChunk = 64; // rows whose shares in the scale's gradient are added up together
 
 FOR_EACH_PROCESSOR void add_scaled(const float* x, const float* a, const float* scale, float* y, int64_t columns, int64_t begin,
                                    int64_t end) {
@@ -73,19 +68,14 @@ void forward(TF_OpKernelContext* context) {
 template <bool narrow>
 void backward(TF_OpKernelContext* context) {
   const Input dy(context, 0), a(context, 1), scale(context, 2);
-  const int64_t rows = a.rows(), columns = a.columns(), chunks = (rows + kChunk - 1) / kChunk;
+  const int64_t rows = a.rows(), columns = a.columns();
   require(dy.size() == a.size() && scale.size() == columns, "dy and a alike, scale [dim]");
   const Output da(context, 0, a.shape(), narrow ? TF_BFLOAT16 : TF_FLOAT), d_scale(context, 1, scale.shape());
-  std::vector<float> sums(chunks * columns, 0.0f);
-  parallel_for(chunks, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t chunk = begin; chunk < end; chunk++) {
-      const int64_t first = chunk * kChunk, last = std::min(rows, first + kChunk);
-      float* sum = &sums[chunk * columns];
-      if (narrow) differentiate_narrow(dy.data(), a.narrow(), scale.data(), da.narrow(), sum, columns, first, last);
-      else differentiate(dy.data(), a.data(), scale.data(), da.data(), sum, columns, first, last);
-    }
-  });
-  add_rows(sums.data(), chunks, columns, [&](int64_t column, float total) { d_scale.data()[column] = total; });
+  const auto run = [&](int64_t begin, int64_t end, float* sums) {
+    if (narrow) differentiate_narrow(dy.data(), a.narrow(), scale.data(), da.narrow(), sums, columns, begin, end);
+    else differentiate(dy.data(), a.data(), scale.data(), da.data(), sums, columns, begin, end);
+  };
+  sum_rows(rows, columns, run, [&](int64_t column, float total) { d_scale.data()[column] = total; });
 }
 
 }  // namespace
