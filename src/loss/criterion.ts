@@ -44,6 +44,11 @@ function columnsOf(terms: readonly Term[]): Column[] {
   ];
 }
 
+/** Names and places of the loss and, behind it, the table's numbers row by row, as one list. */
+export function lossPlaces(layers: number): [name: string, place: number][] {
+  return [["loss", 0], ...[...termPlaces(layers)].map(([name, place]): [string, number] => [name, 1 + place])];
+}
+
 /**
  * Names of the table's numbers, with their places in it row by row: those of the last layer, then those of the earlier
  * layers with the suffixes _0, _1, ... and of the encoder with _enc; term by term.

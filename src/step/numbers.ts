@@ -2,7 +2,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { Recorder } from "../engine/recording/recorder.ts";
-import { termPlaces } from "../loss/criterion.ts";
+import { lossPlaces } from "../loss/criterion.ts";
 import { globalNorm } from "./optimiser/adamw.ts";
 import type { StepSums } from "./reduce.ts";
 
@@ -42,7 +42,7 @@ export async function readNumbers(
   const values = await numbers.data();
   numbers.dispose();
   const width = tables[0]!.shape[0]!;
-  const places = [["loss", 0] as const, ...[...termPlaces(layers)].map(([name, place]) => [name, 1 + place] as const)];
+  const places = lossPlaces(layers);
   const faults: string[] = [];
   const sums = new Float64Array(width);
   for (const [i, names] of files.entries()) {

@@ -3,7 +3,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { Target } from "../../instance/instance.ts";
-import { criterion, normaliser, termPlaces } from "../../loss/criterion.ts";
+import { criterion, lossPlaces, normaliser } from "../../loss/criterion.ts";
 import { stack } from "../../loss/outputs.ts";
 import { matchTargets } from "../../loss/pairs.ts";
 import type { Detections } from "../../model/rfdetr.ts";
@@ -18,8 +18,7 @@ export type ValidationLoss = {
 
 /** Losses of a network with so many decoder layers. */
 export function validationLoss(layers: number): ValidationLoss {
-  const places = [...termPlaces(layers)].filter(([name]) => name.startsWith("loss"));
-  const named = [["loss", 0] as const, ...places.map(([name, place]) => [name, 1 + place] as const)];
+  const named = lossPlaces(layers).filter(([name]) => name.startsWith("loss"));
   const sums = named.map(() => 0);
   let images = 0;
   return {
