@@ -21,11 +21,18 @@ export type Shape = { mask?: Mask; keypoints?: number[] };
 export type Instance = Shape & { label: number; box: Corners };
 
 /**
+ * Masks of the objects of an image: pixels [n, height, width], row-major, 1 where the object is; present [n], 1 where the
+ * annotation had a mask. One without is all 0.
+ */
+export type MaskPixels = { size: [height: number, width: number]; pixels: Uint8Array; present: Uint8Array };
+
+/**
  * The objects of one image as columns, which is how tensors are made of them: boxes [n, 4], row-major, and classes [n]. As the
  * target of a loss, boxes are normalised cxcywh; as detections, xyxy in pixels. `shapes` [n]: masks and keypoints in the same
- * coordinates, from 0 to 1 in a target; absent where nobody asked for them.
+ * coordinates, from 0 to 1 in a target; `masks`: the pixels of the masks, in the target of a segmenter. Both are absent where
+ * nobody asked for them.
  */
-export type Instances = { boxes: Float32Array; labels: Int32Array; shapes?: readonly Shape[] };
+export type Instances = { boxes: Float32Array; labels: Int32Array; shapes?: readonly Shape[]; masks?: MaskPixels };
 
 /** What there is to find in one image: boxes normalised cxcywh. */
 export type Target = Instances;
