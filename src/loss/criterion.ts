@@ -44,7 +44,12 @@ function columnsOf(terms: readonly Term[]): Column[] {
   ];
 }
 
-/** Names and places of the loss and, behind it, the table's numbers row by row, as one list. */
+/** The loss and, behind it, the table's numbers row by row, as one list: `lossPlaces` names them. */
+export function lossNumbers({ loss, table }: { loss: tf.Scalar; table: tf.Tensor2D }): tf.Tensor1D {
+  return tf.tidy(() => tf.concat([tf.reshape(loss, [1]), tf.reshape(table, [-1])]) as tf.Tensor1D);
+}
+
+/** Names and places of what `lossNumbers` lists. */
 export function lossPlaces(layers: number): [name: string, place: number][] {
   return [["loss", 0], ...[...termPlaces(layers)].map(([name, place]): [string, number] => [name, 1 + place])];
 }

@@ -1,8 +1,7 @@
 // log.jsonl: what happened in a run, with times, by pino. Values under keys that look secret are left out.
 
-import { dirname } from "node:path";
 import pino from "pino";
-import { checkInside } from "../util/untrusted/regular.ts";
+import { openLogFile } from "./records/logFile.ts";
 
 export type Log = {
   debug(message: string, fields?: Record<string, unknown>): void;
@@ -14,17 +13,10 @@ export type Log = {
 
 /**
  * Append to a log file, written at once so that the last line before a crash is there. A log that cannot be written (a
- * full disk) never stops a run: `onError` is called once. Throws a UserError where a link or a pipe stands in its place.
+ * full disk) never stops a run: its lines wait (`openLogFile`). Throws a UserError where a link or a pipe stands in its place.
  */
-export function openLog(path: string, onError: (error: Error) => void = () => {}): Log {
-  checkInside(path, dirname(path));
-  const destination = pino.destination({ dest: path, sync: true, append: true, mkdir: true });
-  let failed = false;
-  const fail = (error: Error) => {
-    if (!failed) onError(error);
-    failed = true;
-  };
-  destination.on("error", fail);
+export function openLog(path: string): Log {
+  const file = openLogFile(path);
   const logger = pino(
     {
       base: { pid: process.pid },
@@ -32,29 +24,18 @@ export function openLog(path: string, onError: (error: Error) => void = () => {}
       timestamp: pino.stdTimeFunctions.isoTime,
       serializers: { error: pino.stdSerializers.err },
     },
-    destination,
+    file,
   );
   const write =
     (level: "debug" | "info" | "warn" | "error") =>
-    (message: string, fields: Record<string, unknown> = {}) => {
-      try {
-        if (!failed) logger[level](redact(fields) as object, message);
-      } catch (error) {
-        fail(error as Error);
-      }
-    };
+    (message: string, fields: Record<string, unknown> = {}) =>
+      logger[level](redact(fields) as object, message);
   return {
     debug: write("debug"),
     info: write("info"),
     warn: write("warn"),
     error: write("error"),
-    close: () => {
-      try {
-        destination.end();
-      } catch (error) {
-        fail(error as Error);
-      }
-    },
+    close: file.close,
   };
 }
 

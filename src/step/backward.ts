@@ -1,7 +1,7 @@
 // The third stage of a step: the loss of the matched outputs, and its gradient for every weight that trains.
 
 import * as tf from "@tensorflow/tfjs-core";
-import { criterion } from "../loss/criterion.ts";
+import { criterion, lossNumbers } from "../loss/criterion.ts";
 import type { StackedOutputs } from "../loss/outputs.ts";
 import type { Matched } from "../loss/pairs.ts";
 import { type Recording, valueAndGradients } from "../ops/differentiable.ts";
@@ -24,18 +24,15 @@ function outputTensors({ logits, boxes, heads }: StackedOutputs): tf.Tensor[] {
   return [logits, boxes, ...Object.values(heads)];
 }
 
-/** `table`: the loss before its share, then the criterion's table row by row, as one list. All results are the caller's. */
+/** `table`: the numbers of the criterion (`lossNumbers`), the loss before its share. All results are the caller's. */
 export function lossGradients(
   outputs: StackedOutputs,
   matched: Matched,
   { divisor, share }: LossInputs,
 ): { seeds: Seeds; table: tf.Tensor } {
   const { loss, extra, gradients } = valueAndGradients(outputTensors(outputs), () => {
-    const { loss, table } = criterion(outputs, matched, { divisor });
-    return {
-      loss: tf.mul(loss, share) as tf.Scalar,
-      extra: { table: tf.concat([tf.reshape(loss, [1]), tf.reshape(table, [-1])]) },
-    };
+    const found = criterion(outputs, matched, { divisor });
+    return { loss: tf.mul(found.loss, share) as tf.Scalar, extra: { table: lossNumbers(found) } };
   });
   loss.dispose();
   return { seeds: gradients, table: extra.table };

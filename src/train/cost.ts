@@ -6,6 +6,7 @@ import { type Dataset, loadDataset } from "../data/dataset/dataset.ts";
 import { installedEngine, setupInvocation } from "../engine/libtensorflow.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import type { RunLength } from "../step/optimiser/schedule.ts";
+import { inSeconds } from "../util/text/duration.ts";
 import { gigabytes } from "./auto/batchSearch.ts";
 import { heaviest, runProbe } from "./auto/probe.ts";
 import { recipeArchitecture } from "./recipeArchitecture.ts";
@@ -91,19 +92,15 @@ export function describeCost(report: CostReport | NoCost): string[] {
   if ("unknown" in report) return [`not estimated: ${report.unknown}`];
   const { cost, headsOnly } = report;
   const about = ({ seconds, peakBytes }: RunCost) => `about ${inHours(seconds)}, ${gigabytes(peakBytes)} of memory`;
-  const step = `a step of ${cost.images} images takes ${seconds(cost.secondsPerStep)} here`;
+  const step = `a step of ${cost.images} images takes ${inSeconds(cost.secondsPerStep)} here`;
   return [
     `${about(cost)}: ${step}, ${cost.steps} steps`,
     ...(headsOnly ? [`${about(headsOnly)} with the heads only (model.freeze_encoder: true)`] : []),
   ];
 }
 
-function seconds(value: number): string {
-  return value < 0.1 ? `${Math.round(1000 * value)} ms` : `${value.toFixed(value < 10 ? 1 : 0)} s`;
-}
-
 function inHours(value: number): string {
-  if (value < 90) return seconds(value);
+  if (value < 90) return inSeconds(value);
   if (value < 5400) return `${Math.round(value / 60)} minutes`;
   return `${(value / 3600).toFixed(value < 36_000 ? 1 : 0)} hours`;
 }

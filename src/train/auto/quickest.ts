@@ -2,6 +2,7 @@
 
 import { loadDataset } from "../../data/dataset/dataset.ts";
 import type { Recipe } from "../../recipe/schema.ts";
+import { inSeconds } from "../../util/text/duration.ts";
 import type { Fact } from "../../util/text/fact.ts";
 import { recipeArchitecture } from "../recipeArchitecture.ts";
 import { batchSize } from "../runData.ts";
@@ -50,16 +51,13 @@ export async function withQuickest(
     const secondsOf = (one: StepTime) => ("failed" in one ? Number.POSITIVE_INFINITY : one.seconds);
     const [chosen] = timed.reduce((a, b) => (secondsOf(b[1]) < secondsOf(a[1]) ? b : a));
     const figures = timed.map(
-      ([value, one]) => `${value} ${"failed" in one ? `failed: ${one.failed}` : inSeconds(one)}`,
+      ([value, one]) => `${value} ${"failed" in one ? `failed: ${one.failed}` : inSeconds(one.seconds, { digits: 2 })}`,
     );
     facts.push({ name, value: `${chosen} chosen (auto), by the time of a step here: ${figures.join(", ")}` });
     recipe = as(chosen);
   }
   return { recipe, facts };
 }
-
-const inSeconds = ({ seconds }: { seconds: number }) =>
-  seconds < 1 ? `${(1000 * seconds).toFixed(0)} ms` : `${seconds.toFixed(2)} s`;
 
 /** Times steps of one recipe's variations, whose data are read once. */
 function stepTimer(): NonNullable<QuickestOptions["time"]> {

@@ -3,7 +3,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { Target } from "../../instance/instance.ts";
-import { criterion, lossPlaces, normaliser } from "../../loss/criterion.ts";
+import { criterion, lossNumbers, lossPlaces, normaliser } from "../../loss/criterion.ts";
 import { stack } from "../../loss/outputs.ts";
 import { matchTargets } from "../../loss/pairs.ts";
 import type { Detections } from "../../model/rfdetr.ts";
@@ -26,8 +26,7 @@ export function validationLoss(layers: number): ValidationLoss {
       const numbers = tf.tidy(() => {
         const stacked = stack(outputs);
         const matched = matchTargets(stacked, targets, { groups: 1 });
-        const { loss, table } = criterion(stacked, matched, { divisor: tf.scalar(normaliser(targets, 1)) });
-        return tf.concat([tf.reshape(loss, [1]), tf.reshape(table, [-1])]);
+        return lossNumbers(criterion(stacked, matched, { divisor: tf.scalar(normaliser(targets, 1)) }));
       });
       const values = await numbers.data();
       numbers.dispose();
