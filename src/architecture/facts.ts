@@ -1,7 +1,7 @@
 // Numbers of the network that are no choice of an architecture: what the model and its ONNX graph have in common.
 
-/** Added to the variance in layer norms: of the encoder and the projector, and of the decoder and its proposals. */
-export const EPSILON = { encoder: 1e-6, projector: 1e-6, decoder: 1e-5 } as const;
+/** Added to the variance in layer norms: of encoder, projector, decoder with its proposals, and of the mask head's map and queries. */
+export const EPSILON = { encoder: 1e-6, projector: 1e-6, decoder: 1e-5, maskMap: 1e-6, maskQuery: 1e-5 } as const;
 
 /** Bottlenecks of each level of the projector, and layers of a box head. */
 export const BOTTLENECKS = 3;
@@ -22,3 +22,7 @@ export const SINE_ORDER = [1, 0, 2, 3] as const;
 export function sineFrequency(pair: number, dim: number): number {
   return (2 * Math.PI) / 10000 ** ((2 * pair) / dim);
 }
+
+/** Pixels a side of a cell of the masks, and numbers of the hidden layer of what makes a query a mask, over its width. */
+export const MASK_STRIDE = 4;
+export const MASK_HIDDEN = 4;

@@ -29,6 +29,7 @@ describe("withFields", () => {
     [{ encoder: { num_hidden_layers: 60_000 } }, "num_hidden_layers"],
     [{ encoder: "constructor" }, "encoder"],
     [{ out_feature_indexes: Array.from({ length: 300_000 }, (_, i) => i + 1) }, "out_feature_indexes"],
+    [{ segmentation_head: "yes" }, "segmentation_head"],
     [{ sa_nheads: 7 }, "sa_nheads"],
     [{ out_feature_indexes: [3, 13] }, "out_feature_indexes"],
     [{ out_feature_indexes: [6, 3] }, "out_feature_indexes"],

@@ -56,6 +56,12 @@ export function withFields(base: Architecture, fields: Record<string, unknown>, 
       throw new UserError(`${source}.${name} is ${shown(value)}; it must be a whole number from 1 to ${most}.`);
     result[key] = value;
   }
+  const masks = fields.segmentation_head;
+  if (masks !== undefined && masks !== null) {
+    if (typeof masks !== "boolean")
+      throw new UserError(`${source}.segmentation_head is ${shown(masks)}; it must be true or false.`);
+    result.segmentationHead = masks;
+  }
   const { encoder, out_feature_indexes: features, projector_scale: scales } = fields;
   if (typeof encoder === "string") {
     const known = Object.hasOwn(NAMED_ENCODERS, encoder) ? NAMED_ENCODERS[encoder] : undefined;
@@ -88,7 +94,9 @@ export function withFields(base: Architecture, fields: Record<string, unknown>, 
 }
 
 /** ModelConfig fields of an architecture. An encoder that has no name in the reference is written as its sizes. */
-export function toFields(architecture: Architecture): Record<string, string | number | (string | number)[] | object> {
+export function toFields(
+  architecture: Architecture,
+): Record<string, string | number | boolean | (string | number)[] | object> {
   const name = Object.entries(NAMED_ENCODERS).find(([, sizes]) => same(sizes, architecture.encoder))?.[0];
   const numbers = Object.entries(NUMBERS).map(([field, key]) => [field, architecture[key]]);
   const sizes = Object.entries(ENCODER_NUMBERS).map(([field, key]) => [field, architecture.encoder[key]]);
@@ -97,6 +105,7 @@ export function toFields(architecture: Architecture): Record<string, string | nu
     out_feature_indexes: architecture.outFeatureIndexes,
     projector_scale: architecture.projectorScale,
     ...Object.fromEntries(numbers),
+    segmentation_head: architecture.segmentationHead,
   };
 }
 
@@ -159,6 +168,7 @@ export function variantOfShapes(shapes: Map<string, readonly number[]>): Variant
       patch[0] === a.encoder.hiddenSize &&
       patch[2] === a.patchSize &&
       layers.length === a.decLayers &&
+      shapes.has("segmentation_head.bias") === a.segmentationHead &&
       dims("class_embed.weight")[1] === a.hiddenDim &&
       dims("transformer.decoder.layers.0.cross_attn.attention_weights.bias")[0] ===
         a.caNheads * a.projectorScale.length * a.decNPoints,

@@ -24,11 +24,15 @@ export type Architecture = {
   groupDetr: number;
   /** Number of classes; the heads have one logit more, as the reference's. */
   numClasses: number;
+  /** Whether there is a mask for each box: a segmenter. */
+  segmentationHead: boolean;
 };
 
 export type ProjectorScale = "P3" | "P4" | "P5" | "P6";
 
-export type VariantName = "nano" | "small" | "medium" | "large" | "base" | "large-deprecated";
+export type VariantName =
+  | ("nano" | "small" | "medium" | "large" | "base" | "large-deprecated")
+  | `seg-${"preview" | "nano" | "small" | "medium" | "large" | "xlarge" | "2xlarge"}`;
 
 const small = { hiddenSize: 384, numAttentionHeads: 6, numHiddenLayers: 12, mlpRatio: 4 };
 const base = { hiddenSize: 768, numAttentionHeads: 12, numHiddenLayers: 12, mlpRatio: 4 };
@@ -51,6 +55,7 @@ const nano: Architecture = {
   numSelect: 300,
   groupDetr: 13,
   numClasses: 90,
+  segmentationHead: false,
 };
 
 const oldBase: Architecture = {
@@ -62,6 +67,21 @@ const oldBase: Architecture = {
   resolution: 560,
   decLayers: 3,
 };
+
+/** A segmenter of this side: its patches are finer, its table of position embeddings follows from the side. */
+function segmenter(resolution: number, more: { layers: number; queries: number; windows?: number }): Architecture {
+  return {
+    ...nano,
+    patchSize: 12,
+    numWindows: more.windows ?? 2,
+    resolution,
+    positionalEncodingSize: resolution / 12,
+    decLayers: more.layers,
+    numQueries: more.queries,
+    numSelect: more.queries,
+    segmentationHead: true,
+  };
+}
 
 /** The architecture of each published variant, with the 90 classes it was published with. */
 export const VARIANTS: Record<VariantName, Architecture> = {
@@ -79,4 +99,11 @@ export const VARIANTS: Record<VariantName, Architecture> = {
     decNPoints: 4,
     projectorScale: ["P3", "P5"],
   },
+  "seg-preview": segmenter(432, { layers: 4, queries: 200 }),
+  "seg-nano": segmenter(312, { layers: 4, queries: 100, windows: 1 }),
+  "seg-small": segmenter(384, { layers: 4, queries: 100 }),
+  "seg-medium": segmenter(432, { layers: 5, queries: 200 }),
+  "seg-large": segmenter(504, { layers: 5, queries: 200 }),
+  "seg-xlarge": segmenter(624, { layers: 6, queries: 300 }),
+  "seg-2xlarge": segmenter(768, { layers: 6, queries: 300 }),
 };

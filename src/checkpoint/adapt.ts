@@ -35,8 +35,6 @@ export function adaptWeights(
   const report: LoadReport = { loaded: 0, reshaped: [], missing: [], unexpected: [] };
   const adapted: StateDict = new Map();
   const broken: string[] = [];
-  if ([...tensors.keys()].some((name) => name.startsWith("segmentation_head.")))
-    throw new UserError(`${source} holds a segmentation model.`, { hint: "Only detection models can be trained." });
   for (const [name, shape] of keys) {
     if (isIgnoredName(name)) continue;
     const tensor = tensors.get(name);
@@ -95,7 +93,7 @@ function fit(
     `${source} does not fit this model: ${name} has the shape [${tensor.shape}], needed is [${shape}].`,
     {
       hint: patch
-        ? "The weights were trained with another patch size: check model.variant and model.patch_size."
+        ? "The weights were trained with another patch size: check model.variant and model.patch_size. A segmenter can start from a detector of its own patch size: that variant with model.segmentation_head: true."
         : "Check model.variant; it must be the one that the weights were trained with.",
     },
   );

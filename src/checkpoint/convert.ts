@@ -47,4 +47,11 @@ const CLASSES: Partial<Record<VariantName, string>> = {
   medium: "RFDETRMedium",
   large: "RFDETRLarge",
   base: "RFDETRBase",
+  "seg-preview": "RFDETRSegPreview",
+  "seg-nano": "RFDETRSegNano",
+  "seg-small": "RFDETRSegSmall",
+  "seg-medium": "RFDETRSegMedium",
+  "seg-large": "RFDETRSegLarge",
+  "seg-xlarge": "RFDETRSegXLarge",
+  "seg-2xlarge": "RFDETRSeg2XLarge",
 };

@@ -37,7 +37,7 @@ export function architectureIn(
 }
 
 /** Fields of the reference's ModelConfig that the shapes of the weights tell beyond doubt. */
-function seenSizes(tensors: StateDict): Record<string, number> {
+function seenSizes(tensors: StateDict): Record<string, number | boolean> {
   const rows = (name: string, axis = 0) => tensors.get(name)?.shape[axis];
   const groups = [...tensors.keys()].filter((name) => /^transformer\.enc_output\.\d+\.weight$/.test(name)).length;
   const classes = rows("class_embed.bias");
@@ -45,6 +45,7 @@ function seenSizes(tensors: StateDict): Record<string, number> {
   const tokens = rows("backbone.0.encoder.encoder.embeddings.position_embeddings", 1);
   const side = tokens === undefined ? undefined : Math.sqrt(tokens - 1);
   return {
+    segmentation_head: tensors.has("segmentation_head.bias"),
     ...(classes !== undefined && classes > 1 && { num_classes: classes - 1 }),
     ...(groups > 0 && { group_detr: groups }),
     ...(queries !== undefined && groups > 0 && queries % groups === 0 && { num_queries: queries / groups }),

@@ -13,7 +13,7 @@ export interface RecipeInput {
   /** The network. Any architecture field that is set here replaces the variant's */
   model?: {
     /** Architecture @default "nano" */
-    variant?: "nano" | "small" | "medium" | "large" | "base" | "large-deprecated" | "custom" | undefined;
+    variant?: "nano" | "small" | "medium" | "large" | "base" | "large-deprecated" | "seg-preview" | "seg-nano" | "seg-small" | "seg-medium" | "seg-large" | "seg-xlarge" | "seg-2xlarge" | "custom" | undefined;
     /** The DINOv2 encoder: its size, or a name of the reference */
     encoder?: {
       /** Width of the vision transformer */
@@ -55,6 +55,8 @@ export interface RecipeInput {
     num_select?: number | undefined;
     /** Groups of queries in training */
     group_detr?: number | undefined;
+    /** Give a mask for each box, too: true for the variants seg-..., false for the others */
+    segmentation_head?: boolean | undefined;
     /** Number of classes; auto takes it from the data set @default "auto" */
     num_classes?: "auto" | number | undefined;
     /** Keep the DINOv2 encoder's weights as they are @default false */

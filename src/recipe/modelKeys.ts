@@ -3,7 +3,11 @@
 import { z } from "zod";
 import { count, section } from "./fields.ts";
 
-const VARIANT_NAMES = ["nano", "small", "medium", "large", "base", "large-deprecated", "custom"] as const;
+const VARIANT_NAMES = [
+  ...(["nano", "small", "medium", "large", "base", "large-deprecated"] as const),
+  ...(["seg-preview", "seg-nano", "seg-small", "seg-medium", "seg-large", "seg-xlarge", "seg-2xlarge"] as const),
+  "custom",
+] as const;
 
 /** Fields that make up an architecture. A published variant has a value for each; one that is given here replaces it. */
 const architecture = {
@@ -44,6 +48,10 @@ const architecture = {
   num_queries: count().optional().describe("Object queries a group: the most objects that an image can have"),
   num_select: count().optional().describe("Detections kept an image"),
   group_detr: count().optional().describe("Groups of queries in training"),
+  segmentation_head: z
+    .boolean()
+    .optional()
+    .describe("Give a mask for each box, too: true for the variants seg-..., false for the others"),
 };
 
 /** The fields that the reference's ModelConfig gives no default to: a custom variant must give them. */

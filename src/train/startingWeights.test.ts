@@ -70,3 +70,25 @@ test("a path that leads nowhere is told as one, and a name as a name", async () 
     'no published weights "rf-detr-nan". Did you mean "rf-detr-nano"?',
   );
 });
+
+test("a segmenter starts from a detector but for its mask head, and a detector from a segmenter without it; both are said", async () => {
+  const segmenter = { ...TINY, segmentationHead: true };
+  const options = { seed: 3, heads: "keep-first" as const, classNames: ["oak", "ash"] };
+  const detectorFile = join(dir, "detector.pth");
+  const weights = tinyWeights(11);
+  await writeWeightsFile(detectorFile, weights);
+  const { tensors, facts } = await startingWeights(detectorFile, segmenter, options);
+  const drawn = initialise(referenceKeys(segmenter), 3, segmenter);
+  const head = [...drawn.keys()].filter((name) => name.startsWith("segmentation_head."));
+  expect(head.length).toBe(6 * TINY.decLayers + 11);
+  for (const name of head) expect(tensors.get(name)).toEqual(drawn.get(name));
+  expect(tensors.get("query_feat.weight")).toEqual(weights.get("query_feat.weight"));
+  expect(facts[1]).toEqual({ name: "Mask head", value: "from scratch: the weights are those of a detector" });
+
+  const segmenterFile = join(dir, "segmenter.pth");
+  await writeWeightsFile(segmenterFile, tensors);
+  const back = await startingWeights(segmenterFile, TINY, options);
+  expect([...back.tensors.keys()].some((name) => name.startsWith("segmentation_head."))).toBe(false);
+  expect(back.facts[1]).toEqual({ name: "Mask head", value: "left out: the model is a detector" });
+  expect((await startingWeights(segmenterFile, segmenter, options)).facts).toHaveLength(1);
+});

@@ -51,6 +51,7 @@ export async function startingWeights(
     facts: [
       { name: "Weights", value: `${path}: ${counts.join(", ")}` },
       ...(transplant ? [describeTransplant(transplant)] : []),
+      ...describeMasks(report),
     ],
   };
 }
@@ -78,6 +79,15 @@ export async function fitWeights(
   const drawn = initialise(classKeys, seed, architecture);
   const { kept, fresh, ...transplanted } = transplantHeads(tensors, from, classNames, drawn);
   return { ...adaptWeights(path, transplanted.tensors, architecture, queries), transplant: { kept, fresh } };
+}
+
+/** What became of the mask head, where only one of the file and the model has it. */
+function describeMasks({ missing, unexpected }: LoadReport): Fact[] {
+  const isOfMasks = (name: string) => name.startsWith("segmentation_head.");
+  if (missing.some(isOfMasks))
+    return [{ name: "Mask head", value: "from scratch: the weights are those of a detector" }];
+  if (unexpected.some(isOfMasks)) return [{ name: "Mask head", value: "left out: the model is a detector" }];
+  return [];
 }
 
 function describeTransplant({ kept, fresh }: Transplant): Fact {

@@ -32,15 +32,20 @@ export const TINY: Architecture = {
   numSelect: 20,
   groupDetr: 3,
   numClasses: 4,
+  segmentationHead: false,
 };
 
-export type ArchitectureName = VariantName | "tiny";
+/** The same as segmenters, with windows and without, as the smallest one is. */
+const SEG_TINY: Architecture = { ...TINY, patchSize: 12, resolution: 96, decLayers: 3, segmentationHead: true };
+const SMALL = { tiny: TINY, "seg-tiny": SEG_TINY, "seg-tiny-whole": { ...SEG_TINY, numWindows: 1, decLayers: 2 } };
+
+export type ArchitectureName = VariantName | keyof typeof SMALL;
 
 /** Fields that a fixture changes, in the reference's spelling. */
 export type Changed = { num_classes?: number; num_queries?: number; num_select?: number; freeze_encoder?: boolean };
 
 export function architectureOf(name: ArchitectureName, changed: Changed = {}): Architecture {
-  const architecture = name === "tiny" ? TINY : VARIANTS[name];
+  const architecture = { ...VARIANTS, ...SMALL }[name];
   return {
     ...architecture,
     numClasses: changed.num_classes ?? architecture.numClasses,

@@ -27,6 +27,7 @@ const RULES: [pattern: RegExp, kind: "std" | "gain", spread: number, mean: numbe
   [/query_feat\.weight$/, "std", 0.7, [0]],
   [/patch_embeddings.*weight$/, "gain", 1, [0]],
   [/(norm\w*|bn|stages\.\d+\.1|enc_output_norm\.\d+)\.weight$/, "std", 0.1, [1]],
+  [/features_proj\.weight$/, "gain", 0.5, [0]],
   [/encoder\.encoder\..*weight$/, "gain", 1.3, [0]],
   [/projector\..*weight$/, "gain", 1.4, [0]],
   [/bias$/, "std", 0.05, [0]],

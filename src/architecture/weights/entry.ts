@@ -1,13 +1,14 @@
 // A line of the weight table, and the layers whose lines are alike.
 
-/** How a tensor lies on disk: as ours, or `[out, in]`, `[out, in, height, width]`, `[in, out, height, width]`. */
-type Layout = "same" | "linear" | "conv" | "convTranspose";
+/** How a tensor lies on disk: as ours, or `[out, in]`, `[out, in, height, width]`, `[in, out, height, width]`, `[channels, 1, height, width]`. */
+type Layout = "same" | "linear" | "conv" | "convTranspose" | "depthwise";
 
-/** Which axis on disk each axis of ours is; ours are `[in, out]`, `[height, width, in, out]`, `[in, height, width, out]`. */
+/** Which axis on disk each axis of ours is; ours are `[in, out]`, `[height, width, in, out]`, `[in, height, width, out]`, `[height, width, channels, 1]`. */
 export const OUR_AXES: Record<Exclude<Layout, "same">, readonly number[]> = {
   linear: [1, 0],
   conv: [2, 3, 1, 0],
   convTranspose: [0, 2, 3, 1],
+  depthwise: [2, 3, 0, 1],
 };
 
 /**

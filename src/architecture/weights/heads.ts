@@ -4,6 +4,7 @@
 import { BOX_HEAD_LAYERS } from "../facts.ts";
 import type { Architecture } from "../variants.ts";
 import { type Init, type Line, linearEntries, ZEROS } from "./entry.ts";
+import { maskWeights } from "./masks.ts";
 
 /** Weights of a head: those that the proposals of each query group have of their own come before all others. */
 export type HeadWeights = {
@@ -55,8 +56,10 @@ const boxes: HeadWeights = {
   own: (a) => boxHead("heads.box", "bbox_embed", a.hiddenDim, {}),
 };
 
+const masks: HeadWeights = { own: (a) => (a.segmentationHead ? maskWeights(a) : []) };
+
 /** In the order of their own weights; those of the proposals come in the opposite order in the reference. */
-export const HEAD_WEIGHTS: readonly HeadWeights[] = [classes, boxes];
+export const HEAD_WEIGHTS: readonly HeadWeights[] = [classes, boxes, masks];
 
 export function headWeights(architecture: Architecture): Line[] {
   return [

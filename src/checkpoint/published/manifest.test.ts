@@ -5,11 +5,14 @@ import { fetchPublished, findPublished, publishedWeights } from "./published.ts"
 describe("the manifest", () => {
   it("lists each variant, with an address and a checksum", () => {
     expect(new Set(publishedWeights().map(({ variant }) => variant))).toEqual(
-      new Set(["nano", "small", "medium", "large", "base", "large-deprecated"]),
+      new Set([
+        ...["nano", "small", "medium", "large", "base", "large-deprecated"],
+        ...["preview", "nano", "small", "medium", "large", "xlarge", "2xlarge"].map((size) => `seg-${size}`),
+      ]),
     );
     for (const { name, url, md5, file } of publishedWeights()) {
       expect(name).toMatch(/^rf-detr-[a-z0-9-]+$/);
-      expect(url).toMatch(/^https:\/\/storage\.googleapis\.com\/rfdetr\/.+\.pth$/);
+      expect(url).toMatch(/^https:\/\/storage\.googleapis\.com\/rfdetr\/.+\.pth?$/);
       expect(md5).toMatch(/^[0-9a-f]{32}$/);
       expect(findPublished(file)?.name).toBe(name);
     }
