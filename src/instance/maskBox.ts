@@ -1,6 +1,7 @@
 // The box around a mask, for files that have the one and not the other.
 
 import type { Instance, Mask } from "./instance.ts";
+import { unpackRuns } from "./masks/runs.ts";
 
 type Box = Instance["box"];
 
@@ -19,6 +20,7 @@ function polygonsBox(polygons: readonly number[][]): Box | null {
 /** Runs go down each column, columns from the left; every second one is the object's. */
 function runsBox({ size: [height, width], counts }: Exclude<Mask, { polygons: number[][] }>): Box | null {
   const runs = typeof counts === "string" ? unpackRuns(counts) : counts;
+  if (!runs) return null;
   let box: Box | null = null;
   let at = 0;
   for (const [i, run] of runs.entries()) {
@@ -37,22 +39,4 @@ function runsBox({ size: [height, width], counts }: Exclude<Mask, { polygons: nu
 function around(box: Box | null, x: number, y: number): Box {
   const [x1, y1, x2, y2] = box ?? [x, y, x, y];
   return [Math.min(x1, x), Math.min(y1, y), Math.max(x2, x), Math.max(y2, y)];
-}
-
-/** COCO's text of run lengths: five bits a character, from 48 on, 32 where more follow; from the fourth run on, what it differs from the last but one. */
-function unpackRuns(text: string): number[] {
-  const runs: number[] = [];
-  for (let at = 0; at < text.length; ) {
-    let [value, shift, more] = [0, 0, true];
-    while (more) {
-      const bits = text.charCodeAt(at++) - 48;
-      if (!(bits >= 0 && bits < 64) || shift > 30) return [Number.NaN];
-      more = (bits & 32) !== 0;
-      value += (bits & 31) * 2 ** shift;
-      shift += 5;
-      if (!more && bits & 16) value -= 2 ** shift;
-    }
-    runs.push(value + (runs.length > 2 ? runs[runs.length - 2]! : 0));
-  }
-  return runs;
 }
