@@ -19,7 +19,7 @@ export type StackedOutputs = {
 /** The outputs of all layers side by side; the caller owns them. */
 export function stack({ layers, encoder }: Detections): StackedOutputs {
   const outputs = [...layers, encoder];
-  const { logits: _, boxes: __, ...heads } = layers[0]!;
+  const { logits: _, boxes: __, masks: ___, ...heads } = layers[0]!;
   const side = (name: string, of: readonly object[]) =>
     tf.concat(of.map((output) => (output as Record<string, tf.Tensor>)[name]!), 1); // biome-ignore format: one line
   return {

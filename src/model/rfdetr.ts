@@ -12,6 +12,7 @@ import { type Decoder, decoder } from "./decoder.ts";
 import { joinOutputs } from "./heads/head.ts";
 import { applyDelta } from "./heads/layers.ts";
 import { HEADS, type Heads } from "./heads/list.ts";
+import { type MaskOutput, maskHead } from "./heads/masks.ts";
 import type { Padding } from "./padding.ts";
 import { type Projector, projector } from "./projector.ts";
 import { proposalGrid, selectProposals, uploadProposals } from "./twoStage.ts";
@@ -20,10 +21,10 @@ import { proposalGrid, selectProposals, uploadProposals } from "./twoStage.ts";
 export type RfdetrWeights = { backbone: Backbone; projector: Projector; decoder: Decoder; heads: Heads };
 
 /**
- * logits: [batch, queries, classes + 1]; boxes: [batch, queries, 4], normalised cxcywh, neither clipped nor squashed. What further
- * heads give stands beside them under its own name.
+ * logits: [batch, queries, classes + 1]; boxes: [batch, queries, 4], normalised cxcywh, neither clipped nor squashed; masks, of a
+ * segmenter. What further heads give stands beside them under its own name.
  */
-export type Outputs = { logits: tf.Tensor3D; boxes: tf.Tensor3D };
+export type Outputs = { logits: tf.Tensor3D; boxes: tf.Tensor3D; masks?: MaskOutput };
 
 /** `layers`: one a decoder layer, the last is the prediction. `encoder`: the two-stage proposals, maybe fewer queries. */
 export type Detections = { layers: Outputs[]; encoder: Outputs };
@@ -59,7 +60,8 @@ export function rfdetr(
       recomputeBlocks: checkpointing === "backbone" || checkpointing === "all",
     });
     const maps = projector(weights.projector, architecture, features);
-    return detect(weights, architecture, maps, { training, padding, checkpointing });
+    const [, height, width] = images.shape;
+    return detect(weights, architecture, maps, { training, padding, checkpointing, image: [height, width] });
   };
   return tf.tidy(() => withPrecision(precision, run));
 }
@@ -73,7 +75,11 @@ function detect(
     training,
     padding,
     checkpointing,
-  }: Pick<ForwardOptions, "training" | "checkpointing"> & { padding: Padding | undefined },
+    image,
+  }: Pick<ForwardOptions, "training" | "checkpointing"> & {
+    padding: Padding | undefined;
+    image: readonly [height: number, width: number];
+  },
 ): Detections {
   const { hiddenDim: dim, decLayers } = architecture;
   const batch = maps[0]!.shape[0];
@@ -88,7 +94,11 @@ function detect(
   const { proposals, valid } = padding ?? uploadProposals(proposalGrid(mapSizes, batch), batch); // the shape's alone
   const validMemory = tf.mul(memory, valid) as tf.Tensor3D;
   const { twoStage, queries } = weights.decoder;
-  const { logits, boxes } = selectProposals(
+  const {
+    logits,
+    boxes,
+    hidden: proposalHidden,
+  } = selectProposals(
     { output: firstGroups(twoStage.output, groups), norm: firstGroups(twoStage.norm, groups) },
     {
       twoStageClass: firstGroups(weights.heads.twoStageClass, groups),
@@ -124,9 +134,14 @@ function detect(
   const byLayer = Object.entries(outputs).map(([name, output]) => [name, unstackLayers(output)] as const);
   const layers = Array.from(
     { length: decLayers },
-    (_, i) => Object.fromEntries(byLayer.map(([name, output]) => [name, output[i]])) as Outputs,
+    (_, i) => Object.fromEntries(byLayer.map(([name, output]) => [name, output[i]!])) as unknown as Outputs,
   );
-  return { layers, encoder: { logits, boxes } };
+  if (!weights.heads.mask) return { layers, encoder: { logits, boxes } };
+  const masks = maskHead(weights.heads.mask, { map: maps[0]!, image, hidden, proposals: proposalHidden(), run });
+  return {
+    layers: layers.map((output, i) => ({ ...output, masks: masks.layers[i]! })),
+    encoder: { logits, boxes, masks: masks.encoder },
+  };
 }
 
 /** [layers, ...] -> [...] for each layer. Of one layer the library's gradient of `unstack` fails. */

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { toLeaves } from "../../src/checkpoint/names.ts";
 import { loadBackend } from "../../src/engine/backend.ts";
 import { backbone } from "../../src/model/backbone.ts";
+import { maskLogits } from "../../src/model/heads/masks.ts";
 import { projector } from "../../src/model/projector.ts";
 import { rfdetr } from "../../src/model/rfdetr.ts";
 import { uploadWeights } from "../../src/model/weights.ts";
@@ -24,6 +25,9 @@ import { generatedImages, type ImageSpec } from "./generatedWeights.ts";
 
 /** Logits and boxes may differ by this much from the reference's; its own float32 and float64 differ by up to 1e-5. */
 const BOUND = 1e-4;
+/** Likewise for the logits of masks, up to 40 in size; the reference's own differ by up to 1e-4. Of every so many queries they are kept. */
+const MASK_BOUND = 1e-3;
+const MASK_EVERY = 13;
 
 type About = ImageSpec & {
   architecture: ArchitectureName;
@@ -73,8 +77,8 @@ it("in bfloat16 the maps are about as far from float32's as the reference's unde
 });
 
 describe.each(cases)("the evaluation forward of %s", (name) => {
-  it("gives the reference's logits and boxes", async () => {
-    const { about, tensor } = await readFixture<About>(`eval/${name}`);
+  it("gives the reference's logits, boxes and masks", async () => {
+    const { about, tensor, names } = await readFixture<About>(`eval/${name}`);
     const architecture = architectureOf(about.architecture, about.changed);
     const leaves = toLeaves(weightsOf(architecture, about.seed), architecture);
     const before = tf.memory().numTensors;
@@ -92,9 +96,22 @@ describe.each(cases)("the evaluation forward of %s", (name) => {
     expectClose(encoder.boxes, "enc_boxes");
     expectClose(layers.at(-1)!.logits, "pred_logits");
     expectClose(layers.at(-1)!.boxes, "pred_boxes");
-    if (name === "tiny-native") {
-      expectClose(layers[0]!.logits, "aux.0.logits");
-      expectClose(layers[0]!.boxes, "aux.0.boxes");
+    for (const [i, { logits, boxes }] of layers.slice(0, -1).entries()) {
+      if (!names.includes(`aux.${i}.logits`)) continue;
+      expectClose(logits, `aux.${i}.logits`);
+      expectClose(boxes, `aux.${i}.boxes`);
+    }
+    const masks = { pred_masks: layers.at(-1)!.masks, enc_masks: encoder.masks };
+    const earlier = Object.fromEntries(layers.slice(0, -1).map((layer, i) => [`aux.${i}.masks`, layer.masks]));
+    for (const [key, output] of Object.entries({ ...masks, ...earlier })) {
+      expect(output !== undefined).toBe(architecture.segmentationHead);
+      if (!names.includes(key)) continue;
+      tf.tidy(() => {
+        const some = tf.range(0, output!.queries.shape[1], MASK_EVERY, "int32");
+        const kept = tf.gather(maskLogits(output!), some, 1);
+        expect(kept.shape, key).toEqual(tensor(key).shape);
+        expect(farthest(kept.dataSync(), values(tensor(key))), key).toBeLessThan(MASK_BOUND);
+      });
     }
     tf.dispose([layers, encoder] as unknown as tf.TensorContainer);
     tf.dispose(flatten<tf.Tensor>(weights).map(([, leaf]) => leaf));
