@@ -21,6 +21,8 @@ export type LoaderOptions = {
   sides?: readonly number[] | undefined;
   /** Whether targets have masks and keypoints, for a model that learns from them; polygons can be many. Default false. */
   shapes?: boolean;
+  /** Whether targets have the pixels of masks, for a segmenter. Default false. */
+  masks?: boolean;
   /** Threads, and batches prepared ahead; 0 prepares in the calling thread when asked. */
   workers: number;
   seed: number;
@@ -54,6 +56,7 @@ const SIDE = 1;
 
 export function createLoader(options: LoaderOptions): Loader {
   const { split, batchSize, training, workers, seed, augment, mostBroken = 0, shapes = false } = options;
+  const masks = options.masks ? { rule: split.polygons } : null;
   const { samples } = split;
   const orderOptions = {
     length: samples.length,
@@ -78,7 +81,7 @@ export function createLoader(options: LoaderOptions): Loader {
     const places = order.slice(start, start + batchSize).map((_, i) => start + i);
     const sampleAt = (place: number) => {
       const sample = samples[order[place % order.length]!]!;
-      return shapes ? sample : boxesOf(sample);
+      return shapes || masks ? sample : boxesOf(sample);
     };
     const tasks = places.map(
       (place): ImageTask => ({ sample: sampleAt(place), side: sideAt(epoch, place), words: [seed, epoch, place] }),
@@ -88,7 +91,7 @@ export function createLoader(options: LoaderOptions): Loader {
       prepare: (images) => {
         const side = Math.max(...images.map((image) => image.side));
         const memory = spare.take(images.length * 3 * side * side);
-        const task = { images, reading: split.reading, augment, shapes, memory };
+        const task = { images, reading: split.reading, augment, shapes, masks, memory };
         return pool.run(task, { signal, transfer: memory ? [memory] : [] });
       },
       // the next one of the order that can be read

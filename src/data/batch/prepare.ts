@@ -1,11 +1,13 @@
 // The images of one batch from their files to what the model and the loss take. A pure function of its task, so any thread may run it.
 
 import type { Target } from "../../instance/instance.ts";
+import type { PolygonRule } from "../../instance/masks/maskRuns.ts";
 import { UserError } from "../../util/errors.ts";
 import { rngFromSeed } from "../../util/random/rng.ts";
 import { type Thrown, toThrown } from "../../util/threads/thread.ts";
 import { changeBoxes, changeImage } from "../augment/apply.ts";
 import { type Augment, drawChanges } from "../augment/augment.ts";
+import { drawMasks } from "../augment/drawMasks.ts";
 import { type Sample, toTarget, trainingBoxes } from "../dataset/sample.ts";
 import { decodeFile, type Reading, type Rgb } from "../image/decode.ts";
 import { resizeNormalised } from "../image/resize.ts";
@@ -27,11 +29,13 @@ export type PrepareTask = {
   augment: Augment | null;
   /** Whether targets get masks and keypoints. */
   shapes: boolean;
+  /** Whether targets get the pixels of masks, and how polygons are drawn; null: none. */
+  masks?: { rule?: PolygonRule | undefined } | null;
   /** Memory for the pixels, exactly as large as they are: that of a batch that is done with. Default: new memory. */
   memory?: Float32Array | undefined;
 };
 
-/** What belongs to an image, `width` and `height` being those of the file; or a UserError that names the file, where it cannot be read. */
+/** What belongs to an image, `width` and `height` being those of the file; or a UserError that names the file, where it or a mask in it cannot be read. */
 type Prepared = { target: Target; width: number; height: number } | { failed: Thrown };
 
 /** `pixels` is float32 `[images, side, side, 3]`, normalised; `side` is the largest one, and what an image does not fill is 0. */
@@ -50,9 +54,19 @@ export async function prepare(task: PrepareTask): Promise<PreparedBatch> {
     if (i + 1 < task.images.length) next = decode(i + 1); // in a thread of sharp's, while this one computes
     if (decoded instanceof UserError) images.push({ failed: toThrown(decoded) });
     else if (decoded instanceof Error) throw decoded;
-    else images.push(fill(pixels.subarray(i * size, (i + 1) * size), decoded, { image, task, stride: 3 * side }));
+    else images.push(filled(pixels.subarray(i * size, (i + 1) * size), decoded, { image, task, stride: 3 * side }));
   }
   return { pixels, side, images };
+}
+
+/** One image, or that a mask in it cannot be used. */
+function filled(...[out, decoded, about]: Parameters<typeof fill>): Prepared {
+  try {
+    return fill(out, decoded, about);
+  } catch (cause) {
+    if (!(cause instanceof UserError)) throw cause;
+    return { failed: toThrown(cause) };
+  }
 }
 
 /** Write the pixels of one image into its place of the batch. */
@@ -63,9 +77,13 @@ function fill(
 ): Prepared {
   const { width, height } = decoded;
   const changes = task.augment ? drawChanges(rngFromSeed(...image.words), decoded, task.augment) : [];
-  const annotated = trainingBoxes(image.sample.annotations, width, height, { shapes: task.shapes });
+  const { shapes, masks } = task;
+  const annotated = trainingBoxes(image.sample.annotations, width, height, { shapes, masks: Boolean(masks) });
   const { boxes, frame } = changeBoxes(annotated, decoded, changes);
+  const drawn = { size: { width, height }, changes, side: image.side, rule: masks?.rule, file: image.sample.path };
+  const pixels = masks && drawMasks(boxes.annotations!, drawn);
   const changed = changeImage(decoded, changes);
   resizeNormalised(changed.image, image.side, { out, stride, mirror: changed.mirrored });
-  return { target: toTarget(boxes, frame.width, frame.height), width, height };
+  const target = { ...toTarget(boxes, frame.width, frame.height), ...(pixels && { masks: pixels }) };
+  return { target, width, height };
 }

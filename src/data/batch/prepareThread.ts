@@ -3,4 +3,11 @@
 import { carryOut } from "../../util/threads/threadPool.ts";
 import { prepare } from "./prepare.ts";
 
-carryOut(prepare, { transfer: ({ pixels }) => [pixels] });
+carryOut(prepare, {
+  transfer: ({ pixels, images }) => {
+    const masks = images.flatMap((image) =>
+      "target" in image && image.target.masks ? [image.target.masks.pixels] : [],
+    );
+    return [pixels, ...masks];
+  },
+});

@@ -250,7 +250,7 @@ async function loadYolo(file: YoloFile, where: string, { root, exif }: Place): P
     const reading = { within: root ?? folders.images, exif };
     const { samples, problems: found } = await yoloSamples(file, name, reading);
     for (const problem of found) problems.push(problem);
-    splits[name] = { name, images: folders.images, annotations: folders.labels, samples, reading };
+    splits[name] = { name, images: folders.images, annotations: folders.labels, samples, reading, polygons: "pillow" };
   }
   return { layout: "yolo", description: `YOLO (${where})`, classes: yoloClasses(file), splits, problems };
 }

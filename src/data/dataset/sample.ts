@@ -1,6 +1,7 @@
 // What a data set is once it is read: images with labelled boxes, whatever the files looked like; and the rules for boxes.
 
-import type { Instance, Shape, Target } from "../../instance/instance.ts";
+import type { Instance, Mask, Shape, Target } from "../../instance/instance.ts";
+import type { PolygonRule } from "../../instance/masks/maskRuns.ts";
 import { dropHiddenKeypoints, placeShape } from "../../instance/placement.ts";
 import type { Reading } from "../image/decode.ts";
 
@@ -37,9 +38,16 @@ export type SplitName = (typeof SPLITS)[number];
 
 /**
  * One part of a data set, its samples in the order of their image ids. `images` is the folder they lie in, `annotations` the
- * file (or folder) that their boxes are from, `reading` how the images are read.
+ * file (or folder) that their boxes are from, `reading` how the images are read, `polygons` how masks are drawn (default: as COCO's).
  */
-export type Split = { name: SplitName; images: string; annotations: string; samples: Sample[]; reading: Reading };
+export type Split = {
+  name: SplitName;
+  images: string;
+  annotations: string;
+  samples: Sample[];
+  reading: Reading;
+  polygons?: PolygonRule;
+};
 
 /** So many of its samples, spread evenly over the split; all where it has no more. */
 export function spread(split: Split, count: number): Split {
@@ -129,23 +137,41 @@ export function doubles(annotations: readonly Annotation[], classes: readonly Cl
     .map(([key, count]) => `has the same box of ${JSON.parse(key)[0]} ${count === 2 ? "twice" : `${count} times`}`);
 }
 
-/** Labelled boxes in pixels, ready for geometry: `boxes` is `[n, 4]` xyxy; `shapes` `[n]`, where they are asked for. */
-export type PixelBoxes = { boxes: Float64Array; labels: Int32Array; shapes?: readonly Shape[] };
+/** The mask of an object: that of the file; in YOLO's files a box without one is its own mask, as for the reference. */
+export function annotatedMask(
+  { mask, box: [x1, y1, x2, y2] }: Annotation,
+  rule: PolygonRule = "coco",
+): Mask | undefined {
+  if (mask || rule === "coco") return mask;
+  return { polygons: [[x1, y1, x2, y1, x2, y2, x1, y2]] };
+}
+
+/**
+ * Labelled boxes in pixels, ready for geometry: `boxes` is `[n, 4]` xyxy; `shapes` and `annotations` `[n]`, where they are asked
+ * for: what moves with the boxes, and what they were made of.
+ */
+export type PixelBoxes = {
+  boxes: Float64Array;
+  labels: Int32Array;
+  shapes?: readonly Shape[];
+  annotations?: readonly Annotation[];
+};
 
 /**
  * The boxes that training sees: no crowds, clamped to an image of this size, those left without area dropped. `shapes`: with
- * their masks and keypoints.
+ * their masks and keypoints; `masks`: with the annotations, whose masks are drawn later.
  */
 export function trainingBoxes(
   annotations: readonly Annotation[],
   width: number,
   height: number,
-  { shapes = false }: { shapes?: boolean } = {},
+  { shapes = false, masks = false }: { shapes?: boolean; masks?: boolean } = {},
 ): PixelBoxes {
   const kept = annotations.filter((a) => !a.crowd);
   const boxes = Float64Array.from(kept.flatMap((a) => a.box));
   const labels = Int32Array.from(kept, (a) => a.label);
-  return clampBoxes({ boxes, labels, ...(shapes && { shapes: kept.map(shapeOf) }) }, width, height);
+  const more = { ...(shapes && { shapes: kept.map(shapeOf) }), ...(masks && { annotations: kept }) };
+  return clampBoxes({ boxes, labels, ...more }, width, height);
 }
 
 function shapeOf({ mask, keypoints }: Annotation): Shape {
@@ -153,19 +179,25 @@ function shapeOf({ mask, keypoints }: Annotation): Shape {
 }
 
 /** Clamp xyxy boxes to `[0, width] x [0, height]` and drop those without area. */
-export function clampBoxes({ boxes, labels, shapes }: PixelBoxes, width: number, height: number): PixelBoxes {
+export function clampBoxes(
+  { boxes, labels, shapes, annotations }: PixelBoxes,
+  width: number,
+  height: number,
+): PixelBoxes {
   const out: number[] = [];
-  const outLabels: number[] = [];
-  const outShapes: Shape[] = [];
+  const kept: number[] = [];
   for (let i = 0; i < labels.length; i++) {
     const [x1, y1, x2, y2] = [0, 1, 2, 3].map((k) => Math.min(Math.max(boxes[4 * i + k]!, 0), k % 2 ? height : width));
     if (!(x2! > x1! && y2! > y1!)) continue;
     out.push(x1!, y1!, x2!, y2!);
-    outLabels.push(labels[i]!);
-    if (shapes) outShapes.push(shapes[i]!);
+    kept.push(i);
   }
-  const clamped = { boxes: Float64Array.from(out), labels: Int32Array.from(outLabels) };
-  return shapes ? { ...clamped, shapes: outShapes } : clamped;
+  return {
+    boxes: Float64Array.from(out),
+    labels: Int32Array.from(kept, (i) => labels[i]!),
+    ...(shapes && { shapes: kept.map((i) => shapes[i]!) }),
+    ...(annotations && { annotations: kept.map((i) => annotations[i]!) }),
+  };
 }
 
 /** Pixel xyxy boxes of an image of this size as normalised cxcywh targets; keypoints outside of it are none. */

@@ -1,0 +1,80 @@
+// The pixels of the masks of an image after its changes: drawn at the size of the file, then brought to the batch's by nearest pixels.
+
+import type { MaskPixels } from "../../instance/instance.ts";
+import { maskRuns, type PolygonRule } from "../../instance/masks/maskRuns.ts";
+import { changesOf } from "../../instance/masks/runs.ts";
+import { type Annotation, annotatedMask } from "../dataset/sample.ts";
+import type { Change, Size } from "./step.ts";
+
+/**
+ * Masks [n, side, side] of annotations. `size` is the image's before the `changes`, `file` is named in what is thrown. Every change is made
+ * to the places that rows and columns come from, so that nothing of the size of the image is made. Throws a UserError for a mask
+ * that cannot be used.
+ */
+export function drawMasks(
+  annotations: readonly Annotation[],
+  { size, changes, side, rule, file }: { size: Size; changes: readonly Change[]; side: number; rule?: PolygonRule | undefined; file: string }, // biome-ignore format: one line
+): MaskPixels {
+  const { rows, columns, mirrored } = sources(size, changes, side);
+  const [rowOf, columnOf] = [firstFrom(rows, size.height), firstFrom(columns, size.width)];
+  const pixels = new Uint8Array(annotations.length * side * side);
+  const present = new Uint8Array(annotations.length);
+  for (const [n, annotation] of annotations.entries()) {
+    const mask = annotatedMask(annotation, rule);
+    if (!mask) continue;
+    present[n] = 1;
+    const where = `${file}, annotation ${annotation.id}`;
+    const spans = changesOf(maskRuns(mask, { size: [size.height, size.width], ...(rule && { rule }), where }));
+    const own = pixels.subarray(n * side * side, (n + 1) * side * side);
+    for (let i = 0; i < spans.length; i += 2) {
+      const [from, to] = [spans[i]!, spans[i + 1]!];
+      for (let x = Math.floor(from / size.height), start = x * size.height; start < to; x++, start += size.height) {
+        const [top, bottom] = [rowOf[Math.max(from - start, 0)]!, rowOf[Math.min(to - start, size.height)]!];
+        for (let column = columnOf[x]!; column < columnOf[x + 1]!; column++) {
+          const place = mirrored ? side - 1 - column : column;
+          for (let row = top; row < bottom; row++) own[row * side + place] = 1;
+        }
+      }
+    }
+  }
+  return { size: [side, side], pixels, present };
+}
+
+/** Where each row and column comes from; mirroring is left to the end, after the last resize, where the reference does it. */
+function sources(
+  { width, height }: Size,
+  changes: readonly Change[],
+  side: number,
+): { rows: Int32Array; columns: Int32Array; mirrored: boolean } {
+  let [rows, columns] = [height, width].map((length) => Int32Array.from({ length }, (_, i) => i)) as [
+    Int32Array,
+    Int32Array,
+  ];
+  let mirrored = false;
+  for (const { resize, cut, mirror } of changes) {
+    if (resize) [rows, columns] = [nearest(rows, resize.height), nearest(columns, resize.width)];
+    if (cut) {
+      const left = mirrored ? columns.length - cut.left - cut.width : cut.left;
+      [rows, columns] = [rows.slice(cut.top, cut.top + cut.height), columns.slice(left, left + cut.width)];
+    }
+    if (mirror) mirrored = !mirrored;
+  }
+  return { rows: nearest(rows, side), columns: nearest(columns, side), mirrored };
+}
+
+/** The nearest of some places for each of `length` ones, as torch has them: with a scale of float32. */
+function nearest(places: Int32Array, length: number): Int32Array {
+  const scale = Math.fround(places.length / length);
+  return Int32Array.from(
+    { length },
+    (_, i) => places[Math.min(Math.floor(Math.fround(i * scale)), places.length - 1)]!,
+  );
+}
+
+/** The first of rising `places` that is at least 0, 1, ... `length`. [length + 1]. */
+function firstFrom(places: Int32Array, length: number): Int32Array {
+  const first = new Int32Array(length + 1).fill(places.length);
+  for (let i = places.length - 1; i >= 0; i--) first[places[i]!] = i;
+  for (let place = length - 1; place >= 0; place--) first[place] = Math.min(first[place]!, first[place + 1]!);
+  return first;
+}
