@@ -71,8 +71,9 @@ export async function assemble(
     : await weightsOf(recipe, { architecture, classes, onEvent, signal });
   const scales = multiScale(overfit === null ? recipe.data.multi_scale : "off", architecture);
   const learner = createLearner(start.tensors, architecture, learnerSettings(recipe, stage.paths));
-  const resolution = { resolution: architecture.resolution, scales };
-  const { train: trainLoader, val: valLoader } = loaders(recipe, splits, { ...resolution, overfit: overfit !== null });
+  const { resolution, segmentationHead: masks } = architecture;
+  const wanted = { resolution, scales, masks, overfit: overfit !== null };
+  const { train: trainLoader, val: valLoader } = loaders(recipe, splits, wanted);
   return {
     learner,
     trainLoader,
@@ -102,7 +103,7 @@ export async function assemble(
     ],
     environment: await describeEnvironment(
       { tfjs: tf.version_core, libtensorflow: device.tensorflow, device: device.kind === "gpu" ? device.name : "cpu" },
-      { fingerprint: await datasetFingerprint(dataset), content: await contentFingerprint(dataset) },
+      { fingerprint: await datasetFingerprint(dataset, { masks }), content: await contentFingerprint(dataset) },
     ),
     metadata: metadataOf(recipe, architecture, classes),
   };

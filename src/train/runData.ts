@@ -34,11 +34,16 @@ function handful(split: Split, images: number): Split {
   return { ...split, samples: [...split.samples].sort((a, b) => boxes(b) - boxes(a)).slice(0, images) };
 }
 
-/** Loaders of both splits, as the recipe and the step's sides have them. */
+/** Loaders of both splits, as the recipe and the step's sides have them. `masks`: of a segmenter, whose training targets have them. */
 export function loaders(
   recipe: Recipe,
   splits: { train: Split; val: Split },
-  { resolution, overfit, scales }: { resolution: number; overfit: boolean; scales: MultiScale },
+  {
+    resolution,
+    overfit,
+    scales,
+    masks = false,
+  }: { resolution: number; overfit: boolean; scales: MultiScale; masks?: boolean },
 ): { train: Loader; val: Loader } {
   const { augment, workers, shuffle, resample, max_broken: mostBroken } = recipe.data;
   const common = { batchSize: batchSize(recipe), resolution, workers, seed: recipe.seed, mostBroken };
@@ -46,7 +51,7 @@ export function loaders(
   const gradAccumSteps = recipe.train.grad_accum_steps;
   return {
     train: createLoader({
-      ...{ ...common, split: splits.train, augment: changes, training: true, gradAccumSteps },
+      ...{ ...common, split: splits.train, augment: changes, training: true, masks, gradAccumSteps },
       // the device resizes batches of the largest side, as the reference does
       resolution: scales.perStep?.at(-1) ?? resolution,
       sides: scales.perImage,

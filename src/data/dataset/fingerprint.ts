@@ -10,8 +10,14 @@ import { SPLITS, spread } from "./sample.ts";
 const MOST_IMAGES = 5000;
 const END_BYTES = 4096;
 
-/** Hex SHA-256 over the class table, every annotation, and every image's name and size in bytes. */
-export async function datasetFingerprint({ classes, splits }: Dataset): Promise<string> {
+/**
+ * Hex SHA-256 over the class table, every annotation as training sees it, and every image's name and size in bytes. `masks`: whether
+ * training sees masks, too.
+ */
+export async function datasetFingerprint(
+  { classes, splits }: Dataset,
+  { masks = false }: { masks?: boolean } = {},
+): Promise<string> {
   const hash = createHash("sha256").update(JSON.stringify(classes));
   for (const split of SPLITS.flatMap((name) => splits[name] ?? [])) {
     hash.update(split.name);
@@ -26,7 +32,7 @@ export async function datasetFingerprint({ classes, splits }: Dataset): Promise<
         ),
       );
       some.forEach(({ imageId, file, annotations }, j) => {
-        const seen = annotations.map(({ mask: _, keypoints: __, ...box }) => box); // what training sees
+        const seen = annotations.map(({ mask, keypoints: _, ...box }) => (masks && mask ? { ...box, mask } : box));
         hash.update(JSON.stringify([imageId, file, sizes[j], seen]));
       });
     }

@@ -59,6 +59,13 @@ test("masks do not change the fingerprint of what a detector trains on", async (
   expect(await datasetFingerprint(shaped)).toBe(await datasetFingerprint(plain));
 });
 
+test("masks change the fingerprint of what a segmenter trains on", async () => {
+  const [plain, shaped] = [await coco("same", false), await coco("same", true)];
+  const masks = { masks: true };
+  expect(await datasetFingerprint(shaped, masks)).not.toBe(await datasetFingerprint(plain, masks));
+  expect(await datasetFingerprint(plain, masks)).toBe(await datasetFingerprint(plain));
+});
+
 test("a polygon of a YOLO file is kept in pixels beside its box", async () => {
   const dir = join(root, "yolo");
   for (const split of ["train", "valid"]) {
