@@ -48,7 +48,12 @@ describe("the package", () => {
   });
 
   test("compiles in a strict program that checks the types of its libraries, too", async () => {
-    const program = `import { loadRecipe, predict, type RecipeInput, train } from "rfdetr-train";
+    const program = `import { loadDetector, loadRecipe, type Picture, predict, type RecipeInput, train } from "rfdetr-train";
+      export async function find(picture: Picture): Promise<string[]> {
+        const detector = await loadDetector("mine", { threshold: 0.4 });
+        const [one] = await detector.detect([picture, Buffer.alloc(9)], { classes: ["tree"] });
+        return [...one!, ...(await detector.detect(picture))].map(({ name }) => name);
+      }
       const input: RecipeInput = { data: { dir: "mine" } };
       console.log(loadRecipe, predict, train, input);`;
     await writeFile(join(project, "program.mts"), program);

@@ -19,7 +19,7 @@ import { doctorCommand } from "./setup/doctor.ts";
 import { recipesCommand } from "./setup/recipes.ts";
 import { offerSetup, setupCommand } from "./setup/setup.ts";
 import { hasStopSignal, installSignals, STOPPED } from "./signals.ts";
-import { helpFirst, refuseUnknownCommand, usageError } from "./usage.ts";
+import { helpFirst, inputAsValue, refuseUnknownCommand, usageError } from "./usage.ts";
 import { benchmarkCommand } from "./weights/benchmark.ts";
 import { convertCommand } from "./weights/convert.ts";
 import { evaluateCommand } from "./weights/evaluate.ts";
@@ -61,7 +61,7 @@ const NAMES = [...USAGES.map((usage) => usage.split(" ")[0]!), "completion", "he
 async function main(words: string[]): Promise<number> {
   try {
     refuseUnknownCommand(words, NAMES);
-    const parser: Argv = yargs(helpFirst(words));
+    const parser: Argv = yargs(inputAsValue(helpFirst(words)));
     await parser
       .scriptName("rfdetr-train")
       .usage("Fine-tune RF-DETR object detectors.\n\n$0 --recipe FILE\n$0 <command>")

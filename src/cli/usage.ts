@@ -21,6 +21,15 @@ export function helpFirst(words: readonly string[]): string[] {
   return words[0] === "help" ? [...words.slice(1), "--help"] : [...words];
 }
 
+/** `--images -` in the only form that yargs takes: it holds a single "-" for an option. */
+export function inputAsValue(words: readonly string[]): string[] {
+  if (words[0] !== "predict") return [...words];
+  return words.flatMap((word, i) => {
+    if (word === "-") return ["--images=-"];
+    return word === "--images" && words[i + 1] === "-" ? [] : [word];
+  });
+}
+
 /**
  * What yargs has to say about a command line, in words that name options as they are written. `options`: all that the command
  * has; `usages`: how each command is called.

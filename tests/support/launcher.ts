@@ -6,7 +6,8 @@ import { join } from "node:path";
 /** What a command line printed, and its exit code (-1: it was killed). */
 export type Launched = { code: number; out: string; err: string };
 
-type Options = { cwd?: string; env?: NodeJS.ProcessEnv; launcher?: string };
+/** `input`: what comes on standard input. */
+type Options = { cwd?: string; env?: NodeJS.ProcessEnv; launcher?: string; input?: Uint8Array };
 
 /** The launcher of this checkout. */
 export const LAUNCHER = join(import.meta.dirname, "..", "..", "bin", "rfdetr-train.mjs");
@@ -14,10 +15,14 @@ export const LAUNCHER = join(import.meta.dirname, "..", "..", "bin", "rfdetr-tra
 spawnSync(process.execPath, [LAUNCHER, "--version"]);
 
 /** Run `rfdetr-train WORDS` as a user does. */
-export function launch(words: readonly string[], { launcher = LAUNCHER, ...options }: Options = {}): Promise<Launched> {
+export function launch(
+  words: readonly string[],
+  { launcher = LAUNCHER, input, ...options }: Options = {},
+): Promise<Launched> {
   return new Promise((done) => {
     const child = execFile(process.execPath, [launcher, ...words], options, (_error, out, err) => {
       done({ code: child.exitCode ?? -1, out, err });
     });
+    if (input) child.stdin?.end(input);
   });
 }

@@ -9,6 +9,7 @@ import pRetry, { AbortError } from "p-retry";
 import { UserError } from "../../util/errors.ts";
 import { fileError, syncDirectory } from "../../util/files.ts";
 import { namedProxies, networkFailure, request, retryAfter } from "../../util/network.ts";
+import { watchPace } from "../../util/untrusted/pace.ts";
 import { claimPart, discardPart, releasePart, validatorOf } from "./part.ts";
 
 export type DownloadOptions = {
@@ -19,7 +20,7 @@ export type DownloadOptions = {
   signal?: AbortSignal;
   /** Attempts after the first. */
   retries?: number;
-  /** Milliseconds without a byte, or with less than `LEAST_RATE`, after which a connection is given up. */
+  /** Milliseconds without a byte, or with less than 1000 bytes a second, after which a connection is given up. */
   stallTimeout?: number;
   /** Bytes of the file where they are known, and the most that are taken where they are not. */
   bytes?: number;
@@ -47,9 +48,6 @@ const MAX_RETRY_AFTER = 60_000;
 
 /** The largest file that is taken where its size is not known: published weights are far smaller. */
 const MOST_BYTES = 4e9;
-
-/** Bytes a second. Below it a connection is given up: the file would take days. */
-const LEAST_RATE = 1000;
 
 /** Attempts where there seems to be no network. */
 const OFFLINE_ATTEMPTS = 3;
@@ -150,25 +148,6 @@ async function attempt(
   } finally {
     pace.end();
   }
-}
-
-/** Gives a signal that is raised, with the reason in words, where nothing or too little comes for `patience` milliseconds. */
-function watchPace(patience: number) {
-  const slow = new AbortController();
-  const least = (LEAST_RATE * patience) / 1000;
-  let came = 0;
-  const timer = setInterval(() => {
-    const what = came === 0 ? "nothing" : `only ${came} bytes`;
-    if (came < least) slow.abort(new Error(`${what} came for ${patience / 1000} seconds`));
-    came = 0;
-  }, patience);
-  return {
-    signal: slow.signal,
-    count: (bytes: number) => {
-      came += bytes;
-    },
-    end: () => clearInterval(timer),
-  };
 }
 
 function withProxies(reason: string): string {

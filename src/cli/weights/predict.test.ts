@@ -1,4 +1,6 @@
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
@@ -24,6 +26,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const run = (...words: string[]) => launch(["predict", ...words], { cwd: folder });
+const report = ({ out }: { out: string }) => JSON.parse(out) as PredictReport;
 
 const BASE = ["--weights", "tiny.pth", "--device", "cpu"];
 
@@ -121,6 +124,78 @@ it("takes the threshold that is recorded with the weights, and says what lies ju
   expect(below).toBeGreaterThan(0);
   expect(found.out).toContain(`Just below the threshold: ${below} more from 0.45 on (--threshold 0.45)\n`);
   expect(all).toMatchObject({ threshold: 0.45, threshold_from: "given" });
+}, 60_000);
+
+it("takes an image from standard input, and one from an address, and keeps apart what each call writes", async () => {
+  const photo = await readFile("tests/fixtures/images/photo.jpg");
+  const server = createServer((question, answer) => {
+    if (question.url === "/photo%20one.jpg?size=9") answer.end(photo);
+    else answer.writeHead(404).end();
+  });
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const { port } = server.address() as AddressInfo;
+  const addresses = ["photo%20one.jpg?size=9", "none.jpg"].map((path) => `http://127.0.0.1:${port}/${path}`);
+  const cwd = join(folder, "streams");
+  await mkdir(cwd);
+  await copyFile(join(folder, "tiny.pth"), join(cwd, "tiny.pth"));
+  const env = { ...process.env, NO_PROXY: "127.0.0.1" };
+  const words = ["predict", ...BASE, "--threshold", "0.2", "--json", "--images"];
+  const piped = await launch([...words, "-"], { cwd, env, input: photo });
+  expect(piped.code, piped.err).toBe(0);
+  const fetched = await launch([...words, ...addresses], { cwd, env });
+  server.close();
+  expect(fetched).toMatchObject({ code: 2, err: expect.stringContaining("the server answers 404 Not Found") });
+  const local = await launch([...words, join(folder, "photos/one"), "."], { cwd, env });
+  const [one, two, three] = [report(piped), report(fetched), report(local)];
+  const shown = [one, two, three].map(({ images }) => images.map(({ file_name, picture }) => [file_name, picture]));
+  expect(shown).toEqual([
+    [["-", "predictions/stdin.png"]],
+    [[addresses[0], "predictions-2/photo one.jpg"]],
+    [[join(folder, "photos/one/x.jpg"), "predictions-3/x.jpg"]], // no picture that an earlier call has written
+  ]);
+  const boxes = [one, two, three].map(({ images }) => images[0]!.detections.map(({ bbox, score }) => [bbox, score]));
+  expect(boxes[0]!.length).toBeGreaterThan(0);
+  expect(boxes[1]).toEqual(boxes[0]);
+  expect(boxes[2]).toEqual(boxes[0]);
+
+  const empty = await launch([...words, "-"], { cwd, env, input: new Uint8Array() });
+  expect(empty).toMatchObject({ code: 2, err: expect.stringContaining("Standard input is empty.") });
+  const wrong = await launch(
+    [...words, "-", "--weights", "none.pth"].filter((word) => word !== "tiny.pth"),
+    { cwd, env },
+  );
+  expect(wrong.code).toBe(2);
+  await rm(cwd, { recursive: true });
+}, 60_000);
+
+it("writes a picture of each object to a folder of its class, says that videos are not read, and takes a,b as two classes", async () => {
+  await writeFile(join(folder, "photos", "two", "film.mp4"), "no image");
+  const words = ["--threshold", "0.2", "--images", "photos", "--max-dets", "3", "--no-pictures", "--save-crops"];
+  const found = await run(...BASE, ...words, "--out", "cropped", "--classes", "a,b,c", "d");
+  await rm(join(folder, "photos", "two", "film.mp4"));
+  expect(found).toMatchObject({
+    code: 0,
+    out: expect.stringContaining("\nOne of them is a video. Make pictures of it"),
+  });
+  expect(found.out).toContain("\nObjects: cropped/crops, a folder for each class\n");
+  const results = JSON.parse(await readFile(join(folder, "cropped/predictions.json"), "utf8")) as {
+    bbox: [number, number, number, number];
+    category_name: string;
+    file_name: string;
+  }[];
+  const inFirst = results.filter(({ file_name }) => file_name === "photos/one/x.jpg");
+  expect(inFirst).toHaveLength(3);
+  for (const [i, { bbox, category_name: name }] of inFirst.entries()) {
+    const { width, height } = await sharp(join(folder, `cropped/crops/${name}/one/x-${i + 1}.jpg`)).metadata();
+    expect(Math.abs(width! - bbox[2])).toBeLessThan(2);
+    expect(Math.abs(height! - bbox[3])).toBeLessThan(2);
+  }
+  const film = await run(...BASE, "--images", "photos/one", "film.mp4"); // no such file
+  expect(film).toMatchObject({ code: 2, err: expect.stringContaining("There is no file or folder film.mp4.") });
+  await rm(join(folder, "predictions"), { recursive: true });
+  await mkdir(join(folder, "theirs", "crops"), { recursive: true });
+  const refused = await run(...BASE, ...words, "--out", "theirs");
+  expect(refused).toMatchObject({ code: 2, err: expect.stringContaining("theirs/crops is there already") });
 }, 60_000);
 
 it("refuses to write over the images, and says what is wrong in one message", async () => {

@@ -1,6 +1,7 @@
 // `predict`: objects in pictures, as a COCO results file and as pictures with boxes drawn.
 
 import type { CommandModule } from "yargs";
+import { FRAMES_HINT, isVideo } from "../../data/image/video.ts";
 import type { DeviceChoice } from "../../engine/device.ts";
 import type { PredictReport } from "../../eval/predict/predictToFolder.ts";
 import { UserError } from "../../util/errors.ts";
@@ -23,7 +24,7 @@ import { table } from "../terminal/table.ts";
 type Arguments = {
   weights: string;
   images: string[];
-  out: string;
+  out?: string;
   threshold: string;
   classes?: string[];
   maxDets?: number;
@@ -33,6 +34,7 @@ type Arguments = {
   recipe?: string;
   pictures: boolean;
   labels: boolean;
+  saveCrops: boolean;
   json: boolean;
 };
 
@@ -51,11 +53,14 @@ export const predictCommand: CommandModule<object, Arguments> = {
   builder: (yargs) =>
     yargs
       .option("weights", { ...WEIGHTS_OPTION, demandOption: true })
-      .option("images", { ...IMAGES_OPTION, demandOption: true })
+      .option("images", {
+        ...IMAGES_OPTION,
+        demandOption: true,
+        describe: `${IMAGES_OPTION.describe}; addresses; - for an image on standard input`,
+      })
       .option("out", {
         ...OUT_OPTION,
-        default: "predictions",
-        describe: "Folder for predictions.json and the pictures",
+        describe: "Folder for predictions.json and the pictures [default: a new one, predictions, predictions-2, ...]",
       })
       .option("threshold", {
         type: "string",
@@ -67,7 +72,7 @@ export const predictCommand: CommandModule<object, Arguments> = {
         type: "string",
         array: true,
         requiresArg: true,
-        describe: "Names of the classes to look for [default: all]",
+        describe: "Names of the classes to look for, as a,b or apart [default: all]",
       })
       .option("max-dets", { type: "number", requiresArg: true, describe: "Most detections an image" })
       .option("batch-size", { type: "number", requiresArg: true, default: 4, describe: "Images a forward pass" })
@@ -80,6 +85,11 @@ export const predictCommand: CommandModule<object, Arguments> = {
         default: false,
         describe: "Write label files of YOLO, one an image, to labels/",
       })
+      .option("save-crops", {
+        type: "boolean",
+        default: false,
+        describe: "Write a picture of each object to crops/, in a folder for each class",
+      })
       .option("json", JSON_OPTION) as never,
   handler: async (args) => {
     requireOnce(args, { lists: ["images", "classes"] });
@@ -90,19 +100,38 @@ export const predictCommand: CommandModule<object, Arguments> = {
   },
 };
 
-async function run({ pictures, labels, ...args }: Arguments): Promise<PredictReport> {
+async function run({ pictures, labels, saveCrops: crops, ...args }: Arguments): Promise<PredictReport> {
   const { predictToFolder } = await import("../../eval/predict/predictToFolder.ts");
   const { weights, images, out, classes, maxDets, batchSize } = args;
   const threshold = args.threshold === "auto" ? "auto" : Number(args.threshold);
   if (Number.isNaN(threshold))
     throw new UserError(`--threshold is "${args.threshold}"; it must be auto, or a number from 0 to 1.`);
+  const input = images.includes("-") ? process.stdin : undefined;
+  if (input?.isTTY)
+    throw new UserError("--images - reads an image from standard input, which is the terminal here.", {
+      hint: "Pipe one into it: cat photo.jpg | rfdetr-train predict --images - ...",
+    });
   const recipe = args.recipe ? await (await import("../../recipe/load.ts")).loadRecipe(args.recipe) : undefined;
   const view = countView(process.stderr, { amount: ofImages, plain: "seconds" });
   const download = downloadView(process.stderr, weights);
   const signal = stopSignal("stopping after these images", printNote);
   try {
     const report = await predictToFolder({
-      ...{ weights, images, out, threshold, classes, maxDets, batchSize, pictures, labels, recipe, signal },
+      ...{
+        weights,
+        images,
+        out,
+        threshold,
+        classes,
+        maxDets,
+        batchSize,
+        pictures,
+        labels,
+        crops,
+        recipe,
+        signal,
+        input,
+      },
       device: args.device as DeviceChoice,
       precision: args.precision as "none" | "bf16",
       onStart: ({ model, device, threshold }) => {
@@ -143,9 +172,13 @@ function asText(report: PredictReport): string {
   const first = images[0]?.picture;
   if (first) lines.push(`Pictures: ${first}${images.length > 1 ? " and so on" : ""}`);
   if (report.labels !== null) lines.push(`Labels: ${report.labels}, in the layout of YOLO`);
+  if (report.crops !== null) lines.push(`Objects: ${report.crops}, a folder for each class`);
   if (failed.length > 0)
     lines.push(`${failed.length} could not be read: ${failed.map((one) => one.file_name).join(", ")}`);
   if (skipped.length > 0) lines.push(`Left out, as no images: ${listed(skipped)}`);
+  const videos = skipped.filter(isVideo).length;
+  if (videos > 0)
+    lines.push(`${videos === 1 ? "One of them is a video" : `${videos} of them are videos`}. ${FRAMES_HINT}`);
   if (undone > 0) lines.push(`Stopped: ${undone} images were not looked at`);
   return lines.join("\n");
 }

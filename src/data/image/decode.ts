@@ -27,7 +27,7 @@ export const IMAGE_EXTENSIONS = new Set([".jpg", ".jpeg", ".png", ".webp", ".tif
 const FORMATS = new Set(["jpeg", "png", "webp", "tiff", "gif", "heif"]);
 
 /** More pixels than this are refused before anything is allocated; Pillow's own limit. */
-const MAX_PIXELS = 178_956_970;
+export const MAX_PIXELS = 178_956_970;
 
 /** Bytes of an image file: more than the pixels that are read have without any compression. */
 const MAX_BYTES = 600 << 20;

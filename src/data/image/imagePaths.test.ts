@@ -37,7 +37,7 @@ it("a pattern means what it matches", async () => {
 it("what leads to no image is named, and a folder to write to is not searched", async () => {
   const { paths, missing } = await findImages(
     ["nowhere.jpg", "empty", "*.bmp", "out/x.jpg", "."].map((input) => join(folder, input)),
-    { except: join(folder, "out") },
+    { except: [join(folder, "out")] },
   );
   expect(missing.map(({ error }) => error.message.replaceAll(folder, ""))).toEqual([
     "There is no file or folder /nowhere.jpg.",
@@ -48,10 +48,10 @@ it("what leads to no image is named, and a folder to write to is not searched", 
 });
 
 it("a folder to write to that is not there yet hides nothing", async () => {
-  const { paths } = await findImages([join(folder, "a")], { except: "none/of/this" });
+  const { paths } = await findImages([join(folder, "a")], { except: ["none/of/this"] });
   expect(paths).toHaveLength(2);
   const here = relative(process.cwd(), "tests/fixtures/images");
-  expect((await findImages([here], { except: "o" })).paths.length).toBeGreaterThan(3);
+  expect((await findImages([here], { except: ["o"] })).paths.length).toBeGreaterThan(3);
 });
 
 it("pictures of images of one name get places of their own", () => {
@@ -74,4 +74,35 @@ it("nothing is written through a link that leads out of the folder", async () =>
   await symlink(join(folder, "empty"), join(out, "link"));
   await expect(placeInside(out, "link/sub/x.jpg")).rejects.toThrow(`${join(out, "link")} is a link that leads out of`);
   expect(await readdir(join(folder, "empty"))).toEqual([]);
+});
+
+it("an address and the standard input stand for themselves where that is asked for, with names that lead nowhere", async () => {
+  const inputs = ["https://pictures.invalid/a//b.jpg?x=1", "-", join(folder, "b/x.jpg")];
+  expect(await findImages(inputs, { streams: true })).toMatchObject({ paths: inputs, missing: [] });
+  expect((await findImages(inputs)).missing.map(({ file }) => file)).toEqual(inputs.slice(0, 2));
+  const addresses = ["b.jpg?x=1", "..%2F..%2Fc.PNG", "", "%zz", "photo.tif#here"].map(
+    (end) => `http://p.invalid/a/${end}`,
+  );
+  expect(pictureNames([...addresses, "-", "/p/q/b.jpg"])).toEqual([
+    "b.jpg",
+    "_.._c.PNG",
+    "a.png",
+    "%zz.png",
+    "photo.tif.png",
+    "stdin.png",
+    "b-2.jpg",
+  ]);
+});
+
+it("a video is said to be one", async () => {
+  const film = join(folder, "empty", "film.MP4");
+  await writeFile(film, "");
+  const { missing, others } = await findImages([film, join(folder, "empty")]);
+  expect(missing.map(({ error }) => error.message.replaceAll(folder, ""))).toEqual([
+    "/empty/film.MP4 is a video, and only pictures are read.",
+    "The folder /empty holds no images, but videos.",
+  ]);
+  expect(missing.map(({ error }) => error.hint)).toEqual(Array(2).fill(expect.stringContaining("ffmpeg")));
+  expect(others).toEqual([film]);
+  await rm(film);
 });

@@ -4,26 +4,36 @@ import { existsSync } from "node:fs";
 import { mkdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, extname, join, relative, resolve, sep } from "node:path";
 import { UserError } from "../../util/errors.ts";
+import { safeName } from "../../util/text/safeName.ts";
 import { isWithin } from "../../util/untrusted/regular.ts";
 import { listFiles } from "../dataset/listing.ts";
 import { IMAGE_EXTENSIONS } from "./decode.ts";
+import { FRAMES_HINT, isVideo } from "./video.ts";
 
 /**
  * Image files: a file as it is, all images of a folder and the folders in it, or all that match a pattern (`*`, `?`, `[ab]`,
  * `{jpg,png}` within a name, `**` across folders). Each file once, in the order given. Folders and patterns do not find what
- * lies in `except`. `missing` says of each argument that leads to no image why; `others` are files of folders that are no images.
+ * lies in the folders `except`. `missing` says of each argument that leads to no image why; `others` are files of folders that
+ * are no images. With `streams`, addresses and "-" stand for themselves.
  */
 export async function findImages(
   inputs: readonly string[],
-  { except }: { except?: string | undefined } = {},
+  { except = [], streams = false }: { except?: readonly string[]; streams?: boolean } = {},
 ): Promise<{ paths: string[]; missing: { file: string; error: UserError }[]; others: string[] }> {
   const paths = new Map<string, string>();
   const others = new Set<string>();
   const missing: { file: string; error: UserError }[] = [];
-  const excluded = except === undefined ? undefined : await real(except);
+  const excluded = await Promise.all(except.map(real));
   for (const input of inputs) {
+    if (streams && isStream(input)) {
+      paths.set(input, input);
+      continue;
+    }
     const found = await expand(input);
-    const isOutside = async (path: string) => path === input || excluded === undefined || !isWithin(await real(path), excluded); // biome-ignore format: one line
+    const isOutside = async (path: string) => {
+      const place = path === input ? undefined : await real(path);
+      return place === undefined || !excluded.some((folder) => isWithin(place, folder));
+    };
     if (found.error) missing.push({ file: input, error: found.error });
     for (const path of found.images ?? []) if (await isOutside(path)) paths.set(resolve(path), path);
     for (const path of found.others ?? []) if (await isOutside(path)) others.add(path);
@@ -31,16 +41,27 @@ export async function findImages(
   return { paths: [...paths.values()], missing, others: [...others] };
 }
 
+/** Whether this is no file's path but "-", the standard input, or an address over http or https. */
+export function isStream(input: string): boolean {
+  return input === "-" || /^https?:\/\//i.test(input);
+}
+
 type Found = { images: string[]; others?: string[]; error?: undefined } | { images?: undefined; others?: string[]; error: UserError }; // biome-ignore format: one line
 
 async function expand(input: string): Promise<Found> {
   const found = await stat(input).catch(() => undefined);
-  if (found && !found.isDirectory()) return { images: [input] };
+  if (found && !found.isDirectory())
+    return isVideo(input)
+      ? { error: new UserError(`${input} is a video, and only pictures are read.`, { hint: FRAMES_HINT }) }
+      : { images: [input] };
   const isImage = (file: string) => IMAGE_EXTENSIONS.has(extname(file).toLowerCase());
   if (found) {
     const files = await listFiles(input);
-    const [images, others] = [files.filter(isImage), files.filter((file) => !isImage(file))].map((some) => some.map((file) => join(input, file))); // biome-ignore format: one line
-    return images!.length > 0 ? { images: images!, others: others! } : { error: new UserError(`The folder ${input} holds no images.`), others: others! }; // biome-ignore format: one line
+    const [images, others] = [files.filter(isImage), files.filter((file) => !isImage(file))].map((some) => some.map((file) => join(input, file))) as [string[], string[]]; // biome-ignore format: one line
+    if (images.length > 0) return { images, others };
+    const films = others.some(isVideo);
+    const hint = films ? { hint: FRAMES_HINT } : {};
+    return { error: new UserError(`The folder ${input} holds no images${films ? ", but videos" : ""}.`, hint), others };
   }
   if (!/[*?[{]/.test(input)) {
     const hint = "Check the path; it is taken relative to the current folder.";
@@ -82,16 +103,18 @@ const WRITTEN = new Set([".jpg", ".jpeg", ".png", ".webp"]);
 
 /**
  * A name for the picture of each image, below one folder: its path without the folders that all have in common, and with
- * `.png` behind it where its own format is not written. No two are equal, not even where capitals do not count.
+ * `.png` behind it where its own format is not written; the last part of an address, `stdin` for the standard input. No two
+ * are equal, not even where capitals do not count.
  */
 export function pictureNames(paths: readonly string[]): string[] {
-  const folders = paths.map((path) => dirname(resolve(path)).split(sep));
+  const files = paths.filter((path) => !isStream(path));
+  const folders = files.map((path) => dirname(resolve(path)).split(sep));
   const [first = []] = folders;
   const differ = first.findIndex((part, i) => folders.some((folder) => folder[i] !== part));
   const root = first.slice(0, differ < 0 ? first.length : differ).join(sep) || sep;
   const taken = new Set<string>();
   return paths.map((path) => {
-    const name = relative(root, resolve(path));
+    const name = isStream(path) ? streamName(path) : relative(root, resolve(path));
     const extension = WRITTEN.has(extname(name).toLowerCase()) ? extname(name) : `${extname(name)}.png`;
     const stem = name.slice(0, name.length - extname(name).length);
     let unique = stem + extension;
@@ -99,6 +122,16 @@ export function pictureNames(paths: readonly string[]): string[] {
     taken.add(unique.toLowerCase());
     return unique;
   });
+}
+
+function streamName(path: string): string {
+  if (path === "-") return "stdin";
+  const last = URL.canParse(path) ? basename(new URL(path).pathname) : "";
+  try {
+    return safeName(decodeURIComponent(last) || "image");
+  } catch {
+    return safeName(last); // a % that encodes nothing
+  }
 }
 
 /**

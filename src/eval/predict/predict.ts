@@ -1,33 +1,28 @@
 // Objects in pictures: each image as the reference's predict prepares it, through the model, in pixels of the original.
 
-import type { ClassEntry } from "../../data/dataset/sample.ts";
-import { decodeFile, type Rgb } from "../../data/image/decode.ts";
+import type { Rgb } from "../../data/image/decode.ts";
 import { resizeAll } from "../../data/image/forPrediction.ts";
 import { findImages } from "../../data/image/imagePaths.ts";
 import type { Detector, OpenDetectorOptions } from "../../detector/detector.ts";
 import type { DownloadWatch } from "../../detector/loadModel.ts";
 import { openDetector } from "../../detector/open.ts";
 import type { DeviceChoice } from "../../engine/device.ts";
-import type { ImageDetections } from "../../instance/detections.ts";
 import type { Recipe } from "../../recipe/schema.ts";
-import { closest } from "../../util/closest.ts";
 import { UserError } from "../../util/errors.ts";
+import { classesNamed, type ObjectOptions, type PredictedObject, requireMeaning, toObjects } from "./objects.ts";
+import { loadPicture, loadStream } from "./picture.ts";
 import { chooseThreshold, type Threshold } from "./threshold.ts";
 
-export type PredictOptions = {
+export type PredictOptions = ObjectOptions & {
   /** A run folder, a checkpoint folder, a .safetensors, .pth or .onnx file, or a published name. */
   weights: string;
-  /** Image files, folders (with the folders in them) and patterns such as "photos/*.jpg". */
-  images: readonly string[];
   /**
-   * Detections of a higher score than this are kept. `auto` (default): the threshold of the best F1 that the run itself
-   * found with these weights, or that an exported file has; 0.5 where there is none.
+   * Image files, folders (with the folders in them), patterns such as "photos/*.jpg", addresses over http or https, and "-"
+   * for an image that comes from `input`.
    */
-  threshold?: number | "auto" | undefined;
-  /** Names of the classes that are looked for. Default: all. */
-  classes?: readonly string[] | undefined;
-  /** The most detections an image. Default: the model's own number. */
-  maxDets?: number | undefined;
+  images: readonly string[];
+  /** The bytes of the image that "-" stands for, such as `process.stdin`. */
+  input?: AsyncIterable<Uint8Array | string> | undefined;
   /** Images a forward pass. Default 4. */
   batchSize?: number | undefined;
   device?: DeviceChoice | undefined;
@@ -42,15 +37,6 @@ export type PredictOptions = {
     | ((about: { model: Detector; device: Detector["device"]; images: number; threshold: Threshold }) => void)
     | undefined;
   onDownload?: DownloadWatch | undefined;
-};
-
-/** One object. `box`: xyxy in pixels of the original image, clipped to it. `categoryId`: the id that the data set uses. */
-export type PredictedObject = {
-  box: [x1: number, y1: number, x2: number, y2: number];
-  score: number;
-  label: number;
-  categoryId: number;
-  name: string;
 };
 
 /**
@@ -77,17 +63,15 @@ export async function* predict(options: PredictOptions): AsyncGenerator<Predicti
     signal,
     onStart,
   } = options;
-  if (asked !== "auto" && !(asked >= 0 && asked <= 1))
-    throw new UserError(`threshold is ${asked}; it must lie from 0 to 1.`);
-  for (const [name, value] of Object.entries({ maxDets, batchSize }))
-    if (value !== undefined && !(Number.isInteger(value) && value >= 1))
-      throw new UserError(`${name} is ${value}; it must be a whole number from 1.`);
-  const { paths, missing } = await findImages(images);
+  requireMeaning({ threshold: asked, maxDets, batchSize });
+  const { paths, missing } = await findImages(images, { streams: true });
   if (paths.length === 0) throw missing[0]?.error ?? new UserError("There are no images to predict on.");
 
   const { recipe, onDownload, precision = "none" } = options;
   const opening = { batches: Math.floor(paths.length / batchSize), batchSizes: [Math.min(batchSize, paths.length)] };
   const model = await openDetector(weights, { device, precision, recipe, onDownload, ...opening });
+  const left = new AbortController(); // raised at the end, for pictures that are still on their way
+  const reading = { input: options.input, signal: AbortSignal.any([left.signal, ...(signal ? [signal] : [])]) };
   try {
     const wanted = classesNamed(options.classes, model);
     const threshold = await chooseThreshold(asked, model);
@@ -96,7 +80,7 @@ export async function* predict(options: PredictOptions): AsyncGenerator<Predicti
     for (const { file, error } of missing) yield { imageId: ++imageId, file, error };
     // Files are read, decoded and resized while the model computes the batch before them.
     const read = async (from: number) => {
-      const batch = await Promise.all(paths.slice(from, from + batchSize).map(load));
+      const batch = await Promise.all(paths.slice(from, from + batchSize).map((file) => load(file, reading)));
       const images = batch.flatMap(({ image }) => image ?? []);
       return { batch, ...resizeAll(images, model.resolution) };
     };
@@ -117,45 +101,23 @@ export async function* predict(options: PredictOptions): AsyncGenerator<Predicti
       }
     }
   } finally {
+    left.abort();
     await model.close();
   }
 }
 
 type Loaded = { file: string; image: Rgb; error?: undefined } | { file: string; image?: undefined; error: UserError };
 
-async function load(file: string): Promise<Loaded> {
+async function load(
+  file: string,
+  { input, signal }: { input: PredictOptions["input"]; signal: AbortSignal },
+): Promise<Loaded> {
   try {
-    return { file, image: await decodeFile(file) };
+    const isInput = file === "-" && input !== undefined;
+    return { file, image: await (isInput ? loadStream(input, { signal }) : loadPicture(file, { name: file, signal })) };
   } catch (error) {
+    if (signal.aborted) return { file, error: new UserError(`${file} was left out.`) };
     if (error instanceof UserError) return { file, error };
     throw error;
   }
-}
-
-/** The classes of a model that have these names, or all of them. Throws a UserError for a name that none has. */
-function classesNamed(names: readonly string[] | undefined, { classes }: Detector): ClassEntry[] {
-  for (const name of names ?? []) {
-    if (classes.some((one) => one.name === name)) continue;
-    const known = classes.map((one) => one.name);
-    const meant = closest(name, known);
-    throw new UserError(`The model has no class "${name}".${meant ? ` Did you mean "${meant}"?` : ""}`, {
-      hint: `Its classes: ${known.slice(0, 30).join(", ")}${known.length > 30 ? ", ..." : ""}.`,
-    });
-  }
-  return names === undefined ? [...classes] : classes.filter(({ name }) => names.includes(name));
-}
-
-function toObjects(
-  { boxes, scores, labels }: ImageDetections,
-  classes: readonly ClassEntry[],
-  threshold: number,
-): PredictedObject[] {
-  const byLabel = new Map(classes.map((entry) => [entry.label, entry]));
-  return Array.from(labels).flatMap((label, i) => {
-    const known = byLabel.get(label);
-    const score = scores[i]!;
-    if (!known || !(score > threshold)) return [];
-    const box = [...boxes.subarray(4 * i, 4 * i + 4)] as PredictedObject["box"];
-    return [{ box, score, label, categoryId: known.categoryId, name: known.name }];
-  });
 }

@@ -1,23 +1,28 @@
 // Objects in pictures, written to a folder: a COCO results file, the pictures with boxes drawn, label files of YOLO.
 
-import { mkdir, realpath } from "node:fs/promises";
+import { mkdir, realpath, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { ClassEntry } from "../../data/dataset/sample.ts";
 import { drawObjects, encodePicture } from "../../data/image/draw.ts";
 import { findImages, pictureNames, placeInside } from "../../data/image/imagePaths.ts";
 import { UserError } from "../../util/errors.ts";
 import { fileError, writeFileAtomic } from "../../util/files.ts";
-import { type PredictedObject, type Prediction, type PredictOptions, predict } from "./predict.ts";
+import { type Crops, openCrops } from "./crops.ts";
+import type { PredictedObject } from "./objects.ts";
+import { earlierFolders, makeNextFolder } from "./outFolder.ts";
+import { type Prediction, type PredictOptions, predict } from "./predict.ts";
 import type { Threshold } from "./threshold.ts";
 import { openYoloLabels } from "./yoloLabels.ts";
 
 export type PredictToFolderOptions = PredictOptions & {
-  /** The folder to write to. */
-  out: string;
+  /** The folder to write to. Default: a new one in the current folder, `predictions`, `predictions-2` and so on. */
+  out?: string | undefined;
   /** Whether to write pictures. Default true. */
   pictures?: boolean | undefined;
   /** Whether to write what was found as label files of YOLO, one an image. Default false. */
   labels?: boolean | undefined;
+  /** Whether to write a picture of each object, in a folder for each class. Default false. */
+  crops?: boolean | undefined;
   /** Called for each image that cannot be read. */
   onFailed?: ((message: string) => void) | undefined;
   /** Called when an image is done, `done` of `total`. */
@@ -35,6 +40,8 @@ export type PredictReport = {
   predictions: string;
   /** The folder of the label files; null where none were asked for. */
   labels: string | null;
+  /** The folder of the objects' pictures; null where none were asked for. */
+  crops: string | null;
   images: {
     id: number;
     file_name: string;
@@ -66,13 +73,31 @@ const RESULTS = "predictions.json";
 
 /** Detect objects in images and write what was found. Throws a UserError where there is no image, or no model. */
 export async function predictToFolder(options: PredictToFolderOptions): Promise<PredictReport> {
-  const { out, pictures = true, labels = false, onFailed, onImages, onStart, weights } = options;
-  const { paths, missing, others } = await findImages(options.images, { except: out });
-  if (paths.length === 0) throw missing[0]?.error ?? new UserError("--images names no image.");
+  const { out } = options;
+  const except = out === undefined ? await earlierFolders() : [out];
+  const found = await findImages(options.images, { except, streams: true });
+  if (found.paths.length === 0) throw found.missing[0]?.error ?? new UserError("--images names no image.");
+  if (out !== undefined) return predictInto(out, found, options);
+  const made = await makeNextFolder();
+  try {
+    return await predictInto(made, found, options);
+  } catch (error) {
+    await rmdir(made).catch(() => {}); // where nothing was written to it
+    throw error;
+  }
+}
+
+async function predictInto(
+  out: string,
+  { paths, missing, others }: Awaited<ReturnType<typeof findImages>>,
+  options: PredictToFolderOptions,
+): Promise<PredictReport> {
+  const { pictures = true, labels = false, crops = false, onFailed, onImages, onStart, weights } = options;
   const names = new Map(pictureNames(paths).map((name, i) => [paths[i]!, name]));
   if (pictures) await refuseOverwriting(out, names);
   const results = join(out, RESULTS);
   const yolo = labels ? openYoloLabels(out, { results }) : undefined;
+  const cropsOf = crops ? openCrops(out, { results }) : undefined;
   await mkdir(out, { recursive: true }).catch((cause) => {
     throw fileError(out, "write", cause);
   });
@@ -85,6 +110,7 @@ export async function predictToFolder(options: PredictToFolderOptions): Promise<
     below: 0,
     predictions: results,
     labels: yolo?.folder ?? null,
+    crops: null,
     images: [],
     failed: [],
     skipped: others,
@@ -98,12 +124,15 @@ export async function predictToFolder(options: PredictToFolderOptions): Promise<
   for (const { file, error } of missing) fail(file, error);
   let began = performance.now();
   let classes: readonly ClassEntry[] = [];
+  let cut: Crops | undefined;
   const found = predict({
     ...options,
     images: paths,
     onStart: (about) => {
       began = performance.now();
       classes = about.model.classes;
+      cut = cropsOf?.(classes);
+      report.crops = cut?.folder ?? null;
       report.weights = about.model.source;
       report.threshold = about.threshold.value;
       report.threshold_from = about.threshold.from;
@@ -121,6 +150,7 @@ export async function predictToFolder(options: PredictToFolderOptions): Promise<
         writing.catch(() => {}); // it is awaited below
       }
       await yolo?.write(one, names.get(one.file)!);
+      await cut?.write(one, names.get(one.file)!);
       const { imageId: id, file: file_name, image, objects } = one;
       report.below += one.below;
       const detections = objects.map((object) => toResult(object, id, file_name));

@@ -1,0 +1,97 @@
+// A detector that stays loaded, for programs: pictures in, objects out, as often as there are pictures.
+
+import type { ClassEntry } from "../../data/dataset/sample.ts";
+import { resizeAll } from "../../data/image/forPrediction.ts";
+import type { OpenDetectorOptions } from "../../detector/detector.ts";
+import { openDetector } from "../../detector/open.ts";
+import { classesNamed, type ObjectOptions, type PredictedObject, requireMeaning, toObjects } from "./objects.ts";
+import { loadPicture, type Picture } from "./picture.ts";
+import { chooseThreshold } from "./threshold.ts";
+
+/** How to load it, and what its `detect` looks for where a call does not say. */
+export type LoadDetectorOptions = ObjectOptions &
+  Pick<OpenDetectorOptions, "device" | "threads" | "precision" | "resolution" | "recipe" | "onDownload"> & {
+    /** Pictures of a forward pass, where `detect` is given several. Default 4. */
+    batchSize?: number | undefined;
+  };
+
+export type LoadedDetector = {
+  /** The classes that it knows: their names, and the ids and labels that objects have. */
+  readonly classes: readonly ClassEntry[];
+  /** The score from which objects count where a call does not say. */
+  readonly threshold: number;
+  /** Side of the squares that pictures are resized to, in pixels. */
+  readonly resolution: number;
+  /** Where the weights are from, for people. */
+  readonly source: string;
+  /** What it runs in, with its version. */
+  readonly runtime: string;
+  /**
+   * The objects in a picture, in falling order of score, or those of each of several pictures. Pictures are read side by
+   * side; forward passes wait for each other. Throws a UserError where one cannot be read, and for a class that is not known.
+   */
+  detect(picture: Picture, options?: ObjectOptions): Promise<PredictedObject[]>;
+  detect(pictures: readonly Picture[], options?: ObjectOptions): Promise<PredictedObject[][]>;
+  /** Free the model, once what is under way is done. */
+  dispose(): Promise<void>;
+};
+
+/**
+ * Load a model once and detect with it many times. `weights`: a run folder, a checkpoint folder, a .safetensors, .pth or
+ * .onnx file, or a published name. Results are those of `predict`. Throws a UserError where there is no such model.
+ */
+export async function loadDetector(weights: string, options: LoadDetectorOptions = {}): Promise<LoadedDetector> {
+  const { threshold: asked = "auto", classes, maxDets, batchSize = 4, ...opening } = options;
+  requireMeaning({ threshold: asked, maxDets, batchSize });
+  // How many pictures will come is not known: the network is recorded as for many.
+  const model = await openDetector(weights, { ...opening, batchSizes: [batchSize], batches: Number.POSITIVE_INFINITY });
+  let lastPass: Promise<unknown> = Promise.resolve();
+  let closed: Promise<void> | undefined;
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const pass = lastPass.then(() => {
+      if (closed) throw new Error("The detector was disposed.");
+      return work();
+    });
+    lastPass = pass.catch(() => {});
+    return pass;
+  };
+  try {
+    classesNamed(classes, model); // a wrong name is said now
+    const { value: usual } = await chooseThreshold(asked, model);
+
+    async function detectAll(pictures: readonly Picture[], own: ObjectOptions): Promise<PredictedObject[][]> {
+      const wanted = classesNamed(own.classes ?? classes, model);
+      const most = own.maxDets ?? maxDets;
+      requireMeaning({ threshold: own.threshold, maxDets: most });
+      const threshold = own.threshold === undefined ? usual : (await chooseThreshold(own.threshold, model)).value;
+      const results: PredictedObject[][] = [];
+      for (let from = 0; from < pictures.length; from += batchSize) {
+        const some = pictures.slice(from, from + batchSize);
+        const images = await Promise.all(some.map((one, i) => loadPicture(one, { name: `Picture ${from + i + 1}` })));
+        const { pixels, sizes } = resizeAll(images, model.resolution);
+        const found = await inTurn(() => model.detect({ images: pixels, originalSizes: sizes }));
+        results.push(...found.map((one) => toObjects(one, wanted, threshold).slice(0, most)));
+      }
+      return results;
+    }
+
+    async function detect(picture: Picture, own?: ObjectOptions): Promise<PredictedObject[]>;
+    async function detect(pictures: readonly Picture[], own?: ObjectOptions): Promise<PredictedObject[][]>;
+    async function detect(given: Picture | readonly Picture[], own: ObjectOptions = {}) {
+      if (closed) throw new Error("The detector was disposed.");
+      return Array.isArray(given) ? detectAll(given, own) : (await detectAll([given as Picture], own))[0]!;
+    }
+
+    return {
+      ...{ classes: model.classes, threshold: usual, resolution: model.resolution },
+      ...{ source: model.source, runtime: model.runtime, detect },
+      dispose: () => {
+        closed ??= lastPass.then(() => model.close());
+        return closed;
+      },
+    };
+  } catch (error) {
+    await model.close();
+    throw error;
+  }
+}
