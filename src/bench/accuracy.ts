@@ -32,6 +32,7 @@ export async function accuracyOf(
       detect,
       batches: loader.epoch(0),
       samples,
+      polygons: dataset.splits[split]!.polygons,
       classes: dataset.classes,
       categoryOf: alignClasses(classes, dataset.classes, source).categoryOf,
       maxDets,

@@ -1,5 +1,5 @@
 // Which detections of a class find an object, at each IoU threshold and size range: COCO's greedy matching, as in
-// pycocotools' COCOeval.evaluateImg.
+// pycocotools' COCOeval.evaluateImg, by whatever detections and objects are compared by.
 
 import { boxIou, type CocoBox, coveredShare } from "../instance/boxes.ts";
 import type { Shape } from "../instance/instance.ts";
@@ -63,13 +63,13 @@ export function* matchClasses({
   detections,
   classes,
   limit,
-  similarity = boxSimilarity,
+  compare = compareBoxes,
 }: {
   groundTruths: readonly GroundTruth[];
   detections: readonly Detection[];
   classes: readonly Category[];
   limit: number;
-  similarity?: Similarity;
+  compare?: ObjectComparison | undefined;
 }): Generator<[place: number, ranked: RankedMatches]> {
   const imageIds = new Set<number>();
   for (const list of [groundTruths, detections]) for (const { imageId } of list) imageIds.add(imageId);
@@ -79,7 +79,7 @@ export function* matchClasses({
   const found = group(detections, classOf, ({ categoryId }) => categoryId);
   for (const place of classes.keys()) {
     const inImages = group(truths(place), images, byImage);
-    const options = { images: images.size, limit, similarity };
+    const options = { images: images.size, limit, compare };
     yield [place, matchClass(inImages, group(found(place), images, byImage), options)];
   }
 }
@@ -114,7 +114,7 @@ function group<Item>(
 function matchClass(
   truthsOf: (image: number) => GroundTruth[],
   detectionsOf: (image: number) => Detection[],
-  { images, limit, similarity }: { images: number; limit: number; similarity: Similarity },
+  { images, limit, compare }: { images: number; limit: number; compare: ObjectComparison },
 ): RankedMatches {
   const best = Array.from({ length: images }, (_, image) => bestFirst(detectionsOf(image)).slice(0, limit));
   const total = best.reduce((sum, { length }) => sum + length, 0);
@@ -126,15 +126,17 @@ function matchClass(
   let start = 0;
   for (const [image, detections] of best.entries()) {
     const truths = truthsOf(image);
-    const ious = similarities(detections, truths, similarity);
+    const { similarity, areas, left } = compare(detections, truths);
     for (const [a, { from, to }] of AREAS.entries()) {
       const outside = (area: number) => area < from || area > to;
-      const ignore = truths.map(({ isCrowd, bbox, area = bbox[2] * bbox[3] }) => isCrowd === true || outside(area));
+      const ignore = truths.map(
+        ({ isCrowd, bbox, area = bbox[2] * bbox[3] }, g) => isCrowd === true || left?.[g] === true || outside(area),
+      );
       for (const skip of ignore) if (!skip) positives[a]!++;
       const ofArea = { matched: matched[a]!.subarray(start), ignored: ignored[a]!.subarray(start) };
-      if (truths.length > 0) matchImage(ious, truths, ignore, detections.length, ofArea);
-      for (const [d, { bbox }] of detections.entries()) {
-        if (outside(bbox[2] * bbox[3])) ofArea.ignored[d]! |= ALL_BITS & ~ofArea.matched[d]!;
+      if (truths.length > 0) matchImage(similarity, truths, ignore, detections.length, ofArea);
+      for (let d = 0; d < detections.length; d++) {
+        if (outside(areas[d]!)) ofArea.ignored[d]! |= ALL_BITS & ~ofArea.matched[d]!;
       }
     }
     for (const [d, { score }] of detections.entries()) {
@@ -158,17 +160,31 @@ function bestFirst(detections: readonly Detection[]): Detection[] {
   return [...detections].sort((a, b) => b.score - a.score);
 }
 
-/** How much a detection has in common with an object, 0 to 1; with a crowd: how much of the detection lies in it. */
-export type Similarity = (detection: Detection, truth: GroundTruth) => number;
+/** What detections and objects of one image and class are compared by. */
+export type ObjectComparison = (
+  detections: readonly Detection[],
+  truths: readonly GroundTruth[],
+) => {
+  /** How much each has in common with each, 0 to 1; with a crowd: how much of the detection lies in it. [detections, truths]. */
+  similarity: Float64Array;
+  /** Of the detections, in square pixels. */
+  areas: ArrayLike<number>;
+  /** Objects that cannot be measured by this: they count neither way. [truths]. */
+  left?: readonly boolean[];
+};
 
-const boxSimilarity: Similarity = (detection, truth) =>
-  truth.isCrowd ? coveredShare(detection.bbox, truth.bbox) : boxIou(detection.bbox, truth.bbox);
+const compareBoxes: ObjectComparison = (detections, truths) => ({
+  similarity: pairwise(detections, truths, ({ bbox }, truth) =>
+    truth.isCrowd ? coveredShare(bbox, truth.bbox) : boxIou(bbox, truth.bbox),
+  ),
+  areas: detections.map(({ bbox }) => bbox[2] * bbox[3]),
+});
 
-/** [detections, truths]. */
-function similarities(detections: Detection[], truths: GroundTruth[], similarity: Similarity): Float64Array {
-  const values = new Float64Array(detections.length * truths.length);
+/** A number for each pair. [first, second]. */
+export function pairwise<A, B>(first: readonly A[], second: readonly B[], of: (a: A, b: B) => number): Float64Array {
+  const values = new Float64Array(first.length * second.length);
   let i = 0;
-  for (const detection of detections) for (const truth of truths) values[i++] = similarity(detection, truth);
+  for (const a of first) for (const b of second) values[i++] = of(a, b);
   return values;
 }
 

@@ -1,4 +1,4 @@
-// Average precision and recall of boxes as COCO defines them, equal to pycocotools' COCOeval (iouType "bbox").
+// Average precision and recall as COCO defines them, equal to pycocotools' COCOeval.
 
 import { MAIN_METRIC, type MetricSummary } from "../instance/metrics.ts";
 import {
@@ -8,6 +8,7 @@ import {
   type GroundTruth,
   IOU_THRESHOLDS,
   matchClasses,
+  type ObjectComparison,
   type RankedMatches,
   spaced,
 } from "./boxMatching.ts";
@@ -35,7 +36,7 @@ export const RECALLS = spaced(0, 1, 101);
 const [T, R, A] = [IOU_THRESHOLDS.length, RECALLS.length, AREAS.length];
 
 /**
- * COCO metrics of detections against ground truths. Boxes of other categories than those given are left out. At most
+ * COCO metrics of detections against ground truths, by boxes unless `compare` says otherwise. Objects of other categories than those given are left out. At most
  * the largest of `maxDets` best-scored detections of an image and class count; scores must not be NaN. Ties are ordered
  * as pycocotools does: by image id, then by place in the list.
  */
@@ -44,11 +45,13 @@ export function cocoAp({
   detections,
   categories,
   maxDets = [1, 10, 100],
+  compare,
 }: {
   groundTruths: readonly GroundTruth[];
   detections: readonly Detection[];
   categories: readonly Category[];
   maxDets?: readonly number[];
+  compare?: ObjectComparison | undefined;
 }): CocoMetrics {
   const limits = [...maxDets].sort((a, b) => a - b);
   const classes = [...categories].sort((a, b) => a.id - b.id);
@@ -58,7 +61,7 @@ export function cocoAp({
   const scores = new Float64Array(A * T * K * R).fill(-1);
   const recall = new Float64Array(A * M * T * K).fill(-1);
   const annotations = new Int32Array(K);
-  for (const [k, ranked] of matchClasses({ groundTruths, detections, classes, limit: limits[M - 1]! })) {
+  for (const [k, ranked] of matchClasses({ groundTruths, detections, classes, limit: limits[M - 1]!, compare })) {
     annotations[k] = ranked.positives[0]!;
     for (let a = 0; a < A; a++) {
       if (ranked.positives[a] === 0) continue;

@@ -1,15 +1,19 @@
 // Metrics of a model on a split: every image through the model, then COCO metrics of what it found.
 
 import type { Batch, BrokenImage } from "../data/batch/batch.ts";
-import { type ClassEntry, nameKey, type Sample } from "../data/dataset/sample.ts";
+import { annotatedMask, type ClassEntry, nameKey, type Sample } from "../data/dataset/sample.ts";
 import type { ImageDetections } from "../instance/detections.ts";
+import { maskRuns, type PolygonRule } from "../instance/masks/maskRuns.ts";
+import { packRuns } from "../instance/masks/runs.ts";
 import type { F1 } from "../run/records/evaluation.ts";
 import { UserError } from "../util/errors.ts";
 import type { Category, Detection, GroundTruth } from "./boxMatching.ts";
 import { type CocoMetrics, cocoAp, limits } from "./cocoAp.ts";
 import { bestOf, f1Sweep } from "./f1.ts";
+import { compareMasks, withMaskAp } from "./maskAp.ts";
 
 export type Evaluation = CocoMetrics & {
+  /** By masks where they were measured, else by boxes. */
   f1: F1;
   /** F1 at each threshold; `f1` is the best of them. */
   f1Sweep: F1[];
@@ -27,15 +31,19 @@ export type Evaluation = CocoMetrics & {
  * `detect` gives the detections of a batch's images in pixels of their originals; `batches` are each image of the split
  * once, as `evaluationLoader` yields them; `samples` are the split's. `categoryOf` gives the category id
  * of a label, undefined for one that is no class of the data set (its detections are left out); by default the class
- * table says it. `onBatch` is given how many images are done.
+ * table says it. `onBatch` is given how many images are done. Where detections have shapes their masks are measured, too, and
+ * F1 is theirs; `polygons` is how the split's masks are drawn.
  */
-export async function evaluateModel<Images extends Pick<Batch, "imageIds" | "broken">>({
+export async function evaluateModel<
+  Images extends Pick<Batch, "imageIds" | "broken"> & Partial<Pick<Batch, "originalSizes">>,
+>({
   detect,
   batches,
   samples,
   classes,
   categoryOf,
   maxDets = 500,
+  polygons,
   onBatch,
 }: {
   detect: (batch: Images) => ImageDetections[] | Promise<ImageDetections[]>;
@@ -44,27 +52,61 @@ export async function evaluateModel<Images extends Pick<Batch, "imageIds" | "bro
   classes: readonly ClassEntry[];
   categoryOf?: (label: number) => number | undefined;
   maxDets?: number;
+  polygons?: PolygonRule | undefined;
   onBatch?: (images: number) => unknown;
 }): Promise<Evaluation> {
   const byLabel = new Map(classes.map(({ label, categoryId }) => [label, categoryId]));
   const toCategory = categoryOf ?? ((label: number) => byLabel.get(label));
   const detections: Detection[] = [];
   const broken: BrokenImage[] = [];
+  const sizes = new Map<number, Size>();
   let images = 0;
+  let masks = false;
   for await (const batch of batches) {
     broken.push(...batch.broken);
     if (batch.imageIds.length === 0) continue;
     const found = await detect(batch);
-    for (const [i, one] of found.entries()) detections.push(...toResults(one, batch.imageIds[i]!, toCategory));
+    for (const [i, one] of found.entries()) {
+      masks ||= one.shapes !== undefined;
+      const size = batch.originalSizes?.[i];
+      if (size) sizes.set(batch.imageIds[i]!, size);
+      for (const detection of toResults(one, batch.imageIds[i]!, toCategory)) detections.push(detection);
+    }
     images += found.length;
     onBatch?.(images);
   }
   const unread = new Set(broken.map(({ imageId }) => imageId));
-  const groundTruths = toGroundTruths(samples.filter(({ imageId }) => !unread.has(imageId)));
+  const read = samples.filter(({ imageId }) => !unread.has(imageId));
+  const groundTruths = masks ? withMasks(read, { sizes, polygons }) : toGroundTruths(read);
   const categories = classes.map(({ categoryId, name }) => ({ id: categoryId, name }));
   const all = { groundTruths, detections, categories };
-  const sweep = f1Sweep(all);
-  return { ...cocoAp({ ...all, maxDets: limits(maxDets) }), f1: bestOf(sweep), f1Sweep: sweep, images, broken, ...all };
+  const sweep = f1Sweep({ ...all, compare: masks ? compareMasks : undefined });
+  const measured = { ...all, maxDets: limits(maxDets) };
+  const boxes = cocoAp(measured);
+  const metrics = masks ? withMaskAp(boxes, measured) : boxes;
+  return { ...metrics, f1: bestOf(sweep), f1Sweep: sweep, images, broken, ...all };
+}
+
+/** Of an image's file, in pixels. */
+type Size = readonly [height: number, width: number];
+
+/** What there is to find, with masks as packed run lengths at the size of each image's file. Throws a UserError for a mask that cannot be used. */
+function withMasks(
+  samples: readonly Sample[],
+  { sizes, polygons }: { sizes: ReadonlyMap<number, Size>; polygons: PolygonRule | undefined },
+): GroundTruth[] {
+  return samples.flatMap((sample) => {
+    const { imageId, file, width, height, annotations } = sample;
+    const size = sizes.get(imageId) ?? (width !== null && height !== null ? ([height, width] as const) : null);
+    const drawn = annotations.map((annotation) => {
+      const { mask: _, ...rest } = annotation;
+      const mask = annotatedMask(annotation, polygons);
+      if (!mask) return rest;
+      const runs = maskRuns(mask, { size, rule: polygons ?? "coco", where: `${file}, annotation ${annotation.id}` });
+      return { ...rest, mask: { size: [...runs.size] as [number, number], counts: packRuns(runs) } };
+    });
+    return toGroundTruths([{ ...sample, annotations: drawn }]);
+  });
 }
 
 /** Where the class tables of a model and of a data set come together. */
@@ -123,7 +165,7 @@ function toGroundTruths(samples: readonly Sample[]): GroundTruth[] {
 }
 
 function toResults(
-  { boxes, scores, labels }: ImageDetections,
+  { boxes, scores, labels, shapes }: ImageDetections,
   imageId: number,
   categoryOf: (label: number) => number | undefined,
 ): Detection[] {
@@ -131,6 +173,6 @@ function toResults(
     const categoryId = categoryOf(label);
     if (categoryId === undefined) return undefined;
     const [x1, y1, x2, y2] = boxes.subarray(4 * i, 4 * i + 4) as unknown as [number, number, number, number];
-    return { imageId, categoryId, bbox: [x1, y1, x2 - x1, y2 - y1], score: scores[i]! };
+    return { imageId, categoryId, bbox: [x1, y1, x2 - x1, y2 - y1], score: scores[i]!, ...shapes?.[i] };
   }).filter((detection) => detection !== undefined);
 }

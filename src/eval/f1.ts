@@ -2,19 +2,28 @@
 // reference's evaluation/f1_sweep.py.
 
 import type { F1 } from "../run/records/evaluation.ts";
-import { type Category, type Detection, type GroundTruth, matchClasses, spaced } from "./boxMatching.ts";
+import {
+  type Category,
+  type Detection,
+  type GroundTruth,
+  matchClasses,
+  type ObjectComparison,
+  spaced,
+} from "./boxMatching.ts";
 
 const THRESHOLDS = spaced(0, 1, 101);
 
-type Boxes = {
+type Objects = {
   groundTruths: readonly GroundTruth[];
   detections: readonly Detection[];
   categories: readonly Category[];
+  /** Default: boxes. */
+  compare?: ObjectComparison | undefined;
 };
 
 /** The best of the 101 thresholds of `f1Sweep`, the lowest of equals. All zero where there is nothing to find. */
-export function bestF1(boxes: Boxes): F1 {
-  return bestOf(f1Sweep(boxes));
+export function bestF1(objects: Objects): F1 {
+  return bestOf(f1Sweep(objects));
 }
 
 /** The best of a sweep, the lowest threshold of equals. */
@@ -26,10 +35,10 @@ export function bestOf(sweep: readonly F1[]): F1 {
  * F1, precision and recall at the thresholds 0, 0.01, ... 1, at IoU 0.5. All detections count; those matched to a crowd
  * count neither way.
  */
-export function f1Sweep({ groundTruths, detections, categories }: Boxes): F1[] {
+export function f1Sweep({ groundTruths, detections, categories, compare }: Objects): F1[] {
   const sums = Array.from(THRESHOLDS, (threshold): F1 => ({ threshold, f1: 0, precision: 0, recall: 0 }));
   let classes = 0;
-  const everything = { groundTruths, detections, classes: categories, limit: Number.POSITIVE_INFINITY };
+  const everything = { groundTruths, detections, classes: categories, limit: Number.POSITIVE_INFINITY, compare };
   for (const [, { scores, matched, ignored, positives }] of matchClasses(everything)) {
     if (positives[0] === 0) continue;
     classes++;

@@ -62,6 +62,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Measurement> {
       detect: detector.detect,
       batches: loader.epoch(0),
       samples,
+      polygons: dataset.splits[split]!.polygons,
       classes: dataset.classes,
       categoryOf: match.categoryOf,
       maxDets,

@@ -22,12 +22,25 @@ export const SUMMARY = Object.values(KINDS).flatMap(({ prefix, summary }) =>
 /** The one number for an evaluation, and the default by which the best is chosen; and its most lenient form. */
 export const [MAIN_METRIC, LENIENT_METRIC] = KINDS.box.summary;
 
+/** The number by which the best segmenter is chosen. */
+export const MASK_METRIC = `${KINDS.segm.prefix}${KINDS.segm.summary[0]}` as const;
+
 /** What the names of each kind's metrics begin with. */
 export const PREFIXES: readonly string[] = Object.values(KINDS).map(({ prefix }) => prefix);
 
-/** Numbers by the names of the summary. */
-export function bySummary<Value>(value: (name: SummaryMetric) => Value): Record<SummaryMetric, Value> {
-  return Object.fromEntries(SUMMARY.map((name) => [name, value(name)])) as Record<SummaryMetric, Value>;
+/** Numbers by the names of the summary; those of other kinds than boxes where there is a number. */
+export function bySummary<Value>(value: (name: SummaryMetric) => Value): MetricSummary<Value> {
+  const all = SUMMARY.map((name) => [name, value(name)] as const);
+  return Object.fromEntries(all.filter(([name, one]) => isOfBoxes(name) || one != null)) as MetricSummary<Value>;
+}
+
+/** The names of the summary that some rows have numbers of; those of boxes always. */
+export function measuredSummary(rows: readonly Partial<Record<SummaryMetric, unknown>>[]): SummaryMetric[] {
+  return SUMMARY.filter((name) => isOfBoxes(name) || rows.some((row) => typeof row[name] === "number"));
+}
+
+function isOfBoxes(name: string): boolean {
+  return (KINDS.box.summary as readonly string[]).includes(name);
 }
 
 /**

@@ -184,14 +184,14 @@ export interface RecipeInput {
   } | undefined;
   /** Which checkpoint is the best */
   selection?: {
-    /** Metric of val by which a checkpoint is the best: AP50:95, AP50, AP75, AR, or AP:class; null: that of early_stopping, else AP50:95 @default null */
+    /** Metric of val by which a checkpoint is the best: AP50:95, AP50, AP75, AR, segm AP50:95, segm AP50, segm AP75, segm AR, or AP:class; null: that of early_stopping, else AP50:95, of a segmenter segm AP50:95 @default null */
     metric?: string | null | undefined;
     /** The first so many epochs give no best checkpoint, and early stopping does not count them @default 0 */
     skip_best_epochs?: number | undefined;
   } | undefined;
   /** Stop when a metric of the evaluated weights no longer improves @default "none" */
   early_stopping?: {
-    /** What must improve on val, and chooses the best checkpoint: AP50:95, AP50, AP75, AR, or AP:class. It is selection.metric where that is set @default "AP50:95" */
+    /** What must improve on val, and chooses the best checkpoint: AP50:95, AP50, AP75, AR, segm AP50:95, segm AP50, segm AP75, segm AR, or AP:class. It is selection.metric where that is set @default "AP50:95" */
     metric?: string | undefined;
     /** Evaluations without improvement until the run stops @default 10 */
     patience?: number | undefined;

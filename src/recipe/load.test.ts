@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { UserError } from "../util/errors.ts";
+import type { RecipeInput } from "./input.ts";
 import { formatRecipe, loadRecipe, resolveRecipe, writeRecipe } from "./load.ts";
 
 let folder: string;
@@ -214,4 +215,20 @@ describe("a file that is no recipe", () => {
 it("every shipped recipe is valid", async () => {
   const recipes = (await readdir("recipes")).filter((name) => name.endsWith(".yaml"));
   for (const name of recipes) expect((await loadRecipe(join("recipes", name))).name).toBe(name.replace(".yaml", ""));
+});
+
+it("the best segmenter is the best by its masks, where the recipe does not say otherwise", () => {
+  const data = { dir: "x" };
+  const choice = (more: Partial<RecipeInput>, variant: "nano" | "seg-nano" = "seg-nano") => {
+    const { selection, early_stopping: stopping } = resolveRecipe({ model: { variant }, data, ...more });
+    return [selection.metric, stopping === "none" ? stopping : stopping.metric];
+  };
+  expect(choice({})).toEqual(["segm AP50:95", "none"]);
+  expect(choice({}, "nano")).toEqual([null, "none"]);
+  expect(choice({ early_stopping: {} })).toEqual(["segm AP50:95", "segm AP50:95"]);
+  expect(choice({ early_stopping: { metric: "AP50" } })).toEqual([null, "AP50"]);
+  expect(choice({ selection: { metric: "AP50:95" } })).toEqual(["AP50:95", "none"]);
+  expect(() => choice({ selection: { metric: "segm AP50" } }, "nano")).toThrow(
+    "selection.metric is segm AP50, but the model gives no masks",
+  );
 });

@@ -2,6 +2,8 @@
 
 import { basename, extname } from "node:path";
 import { type Document, isNode, type LineCounter, stringify } from "yaml";
+import { KINDS } from "../instance/metricKinds.ts";
+import { MASK_METRIC } from "../instance/metrics.ts";
 import { closest } from "../util/closest.ts";
 import { UserError } from "../util/errors.ts";
 import { writeFileAtomic } from "../util/files.ts";
@@ -10,7 +12,7 @@ import { MOST_YAML_BYTES, parseYaml } from "../util/untrusted/yaml.ts";
 import { explain, type Fault, keyName, show } from "./explain.ts";
 import type { RecipeInput } from "./input.ts";
 import { nearestKey } from "./manual.ts";
-import { CUSTOM_NEEDS } from "./modelKeys.ts";
+import { CUSTOM_NEEDS, givesMasks } from "./modelKeys.ts";
 import { type Recipe, recipeSchema } from "./schema.ts";
 import { recipeFile, shippedRecipes } from "./shipped.ts";
 
@@ -126,6 +128,7 @@ function applyOverride(recipe: Mapping, override: string): string {
 
 function resolve(raw: unknown, source: string, where: (fault: Fault) => string): Recipe {
   const result = recipeSchema.safeParse(raw);
+  if (result.success) chooseByMasks(result.data, raw as RecipeInput);
   if (result.success) shareMetric(result.data, raw as RecipeInput);
   const faults = result.success ? further(result.data) : explain(recipeSchema, raw, result.error);
   if (faults.length > 0 || !result.success) {
@@ -143,6 +146,13 @@ function resolve(raw: unknown, source: string, where: (fault: Fault) => string):
     ...rest,
     weights: weights ?? (variant === "custom" ? "none" : `rf-detr-${variant}`),
   };
+}
+
+/** The best segmenter is the best by its masks, where the recipe does not say otherwise. */
+function chooseByMasks({ model, selection }: ReturnType<typeof recipeSchema.parse>, given: RecipeInput): void {
+  const { early_stopping: stopping } = given;
+  if (!givesMasks(model) || selection.metric !== null) return;
+  if (typeof stopping !== "object" || stopping.metric === undefined) selection.metric = MASK_METRIC;
 }
 
 /** Early stopping watches what chooses the best, where it does not say otherwise. */
@@ -175,6 +185,12 @@ function further(recipe: ReturnType<typeof recipeSchema.parse>): Fault[] {
       "track.gradient_histograms is true, but track.tensorboard, which would show them, is false.",
     );
   const { early_stopping: stopping, selection } = recipe;
+  for (const [
+    path,
+    metric,
+  ] of [["selection.metric", selection.metric], ["early_stopping.metric", stopping === "none" ? null : stopping.metric]] as const) // biome-ignore format: one line
+    if (!givesMasks(model) && metric?.startsWith(KINDS.segm.prefix))
+      add(path, `${path} is ${metric}, but the model gives no masks: choose a variant seg-..., or a metric of boxes.`);
   if (stopping !== "none" && selection.metric !== null && selection.metric !== stopping.metric)
     add(
       "selection.metric",

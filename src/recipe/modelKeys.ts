@@ -82,3 +82,14 @@ export const model = section(
   },
   "The network. Any architecture field that is set here replaces the variant's",
 );
+
+/** Whether a model gives masks, too. */
+export function givesMasks({
+  variant,
+  segmentation_head: head,
+}: {
+  variant: string;
+  segmentation_head?: boolean | undefined;
+}): boolean {
+  return head ?? variant.startsWith("seg-");
+}

@@ -2,7 +2,7 @@
 // Names and meanings are those of ModelConfig and TrainConfig in config.py of rfdetr.
 
 import { z } from "zod";
-import { MAIN_METRIC, PREFIXES, SUMMARY } from "../instance/metrics.ts";
+import { MAIN_METRIC, MASK_METRIC, PREFIXES, SUMMARY } from "../instance/metrics.ts";
 import { data } from "./dataKeys.ts";
 import { count, factor, orNone, path, rate, section } from "./fields.ts";
 import { model } from "./modelKeys.ts";
@@ -151,7 +151,7 @@ const choice = section(
       .nullable()
       .default(null)
       .describe(
-        `Metric of val by which a checkpoint is the best: ${SUMMARY.join(", ")}, or AP:class; null: that of early_stopping, else ${MAIN_METRIC}`,
+        `Metric of val by which a checkpoint is the best: ${SUMMARY.join(", ")}, or AP:class; null: that of early_stopping, else ${MAIN_METRIC}, of a segmenter ${MASK_METRIC}`,
       ),
     skip_best_epochs: count(0)
       .default(0)

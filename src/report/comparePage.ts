@@ -1,6 +1,6 @@
 // The page of a comparison of two runs, in the style of a run's own.
 
-import { MAIN_METRIC } from "../instance/metrics.ts";
+import { MAIN_METRIC, measuredSummary } from "../instance/metrics.ts";
 import type { RunContents } from "../run/runFolder.ts";
 import { compareRuns, type Difference, type RunComparison } from "./comparison.ts";
 import { type Html, html } from "./page/html.ts";
@@ -24,6 +24,7 @@ export async function comparePage(a: RunContents, b: RunContents): Promise<strin
     title: `${names.join(" and ")} · rfdetr-train compare`,
     header: header(comparison, names),
     sections: sections(comparison, names),
+    summary: measuredSummary([a, b].flatMap(({ rows }) => rows.filter((row) => row.split === "val"))),
     data: {
       ...{ unit, end },
       comparison: {

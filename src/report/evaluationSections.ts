@@ -1,6 +1,6 @@
 // The parts of a run's page that show what lies behind an evaluation: classes, confusion, thresholds, pictures.
 
-import { LENIENT_METRIC, MAIN_METRIC, SUMMARY } from "../instance/metrics.ts";
+import { LENIENT_METRIC, MAIN_METRIC, measuredSummary } from "../instance/metrics.ts";
 import type { EvaluationRecord, RecordedPicture } from "../run/records/evaluation.ts";
 import type { Pictures, RunContents } from "../run/runFolder.ts";
 import { mostConfused } from "./mostConfused.ts";
@@ -57,11 +57,12 @@ ${evaluations > 1 && chart("class-curves", { title: `${MAIN_METRIC} by class ove
 }
 
 function classTable(perClass: EvaluationRecord["perClass"]): Html {
+  const summary = measuredSummary(perClass);
   return htmlTable({
-    columns: ["Class", ...[...SUMMARY, "Objects"].map((number) => ({ number }))],
+    columns: ["Class", ...[...summary, "Objects"].map((number) => ({ number }))],
     rows: perClass.map((row) => [
       heading(row.name),
-      ...SUMMARY.map((name) => numberCell(score(row[name]))),
+      ...summary.map((name) => numberCell(score(row[name]))),
       numberCell(row.annotations.toLocaleString("en")),
     ]),
   });

@@ -1,6 +1,6 @@
 // The page of one run, from its folder.
 
-import { MAIN_METRIC, SUMMARY } from "../instance/metrics.ts";
+import { MAIN_METRIC, measuredSummary } from "../instance/metrics.ts";
 import type { ValRow } from "../run/events.ts";
 import { type Pictures, type RunContents, runTitle } from "../run/runFolder.ts";
 import type { RunStatus } from "../run/runLog.ts";
@@ -43,6 +43,7 @@ export async function runPage(
       ...(exported.length > 0 ? [{ id: "export", name: "Export", content: exportSection(exported) }] : []),
       ...setupSections(run, { defaults }),
     ],
+    summary: measuredSummary(rows.filter((row) => row.split === "val")),
     data: {
       unit: series.unit,
       end: Math.max(1e-9, series.train.x.at(-1) ?? 0, series.val.x.at(-1) ?? 0),
@@ -112,7 +113,11 @@ function keyFigures(run: RunContents): Html {
       : [];
   const figures: KeyFigure[] = [
     ...ofClass,
-    ...SUMMARY.map((name, i) => ({ name, value: score(row?.[name]), ...(i === 0 && { note: at }) })),
+    ...measuredSummary(row ? [row] : []).map((name, i) => ({
+      name,
+      value: score(row?.[name]),
+      ...(i === 0 && { note: at }),
+    })),
     ...(evaluation
       ? [{ name: "F1", value: score(evaluation.f1.f1), note: `confidence ${evaluation.f1.threshold.toFixed(2)}` }]
       : []),

@@ -1,6 +1,6 @@
 // Rows of metrics.jsonl as the columns that charts draw: few enough points, however long the run was.
 
-import { SUMMARY } from "../instance/metrics.ts";
+import { measuredSummary } from "../instance/metrics.ts";
 import type { MetricsRow, TrainRow } from "../run/events.ts";
 
 /** Points of a curve of training; more rows are averaged. */
@@ -38,7 +38,7 @@ export function runSeries(rows: readonly MetricsRow[], stepsPerEpoch = stepsOfEp
     val: {
       ...{ x: val.map(({ step }) => precise(toX(step))!), step: val.map(({ step }) => step) },
       epoch: val.map(({ epoch }) => epoch),
-      values: Object.fromEntries(SUMMARY.map((name) => [name, val.map((row) => precise(row[name]))])),
+      values: Object.fromEntries(measuredSummary(val).map((name) => [name, val.map((row) => precise(row[name]))])),
     },
     losses: lossSeries(rows, toX),
     perClass: Object.fromEntries(

@@ -63,6 +63,7 @@ export function loaders(
       resolution,
       workers,
       mostBroken,
+      masks: masks && recipe.eval.loss, // metrics are measured on the masks of the files
     }),
   };
 }

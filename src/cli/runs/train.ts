@@ -1,7 +1,7 @@
 // `rfdetr-train --recipe FILE`: trains, and draws what the run says about itself.
 
 import type { CommandModule } from "yargs";
-import { MAIN_METRIC, SUMMARY } from "../../instance/metrics.ts";
+import { MAIN_METRIC, measuredSummary } from "../../instance/metrics.ts";
 import type { MetricsRow, RunSize, TrainEvent, TrainRow } from "../../run/events.ts";
 import { UserError } from "../../util/errors.ts";
 import { factLine } from "../../util/text/fact.ts";
@@ -205,7 +205,7 @@ function progressOf(row: TrainRow, size: RunSize, ap: number | null, secondsLeft
 }
 
 function evaluationLine(row: Exclude<MetricsRow, TrainRow>): string {
-  const metrics = SUMMARY.map((name) => `${name} ${row[name]?.toFixed(3) ?? "-"}`);
+  const metrics = measuredSummary([row]).map((name) => `${name} ${row[name]?.toFixed(3) ?? "-"}`);
   return `Epoch ${row.epoch + 1}, step ${row.step}: ${metrics.join("  ")}`;
 }
 

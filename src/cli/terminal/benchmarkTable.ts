@@ -2,10 +2,9 @@
 
 import { type Benchmark, describeSetting, type SubjectFacts, type SubjectName } from "../../bench/result.ts";
 import { COLUMNS, type Ratio, type Summary, type Verdict } from "../../bench/statistics.ts";
-import { SUMMARY } from "../../instance/metrics.ts";
+import { measuredSummary } from "../../instance/metrics.ts";
 import { type Cell, factTable, scoreText, table } from "./table.ts";
 
-const METRICS = [...SUMMARY, "F1"] as const;
 const NAME = 14;
 const NUMBER = 7;
 
@@ -42,7 +41,8 @@ export function benchmarkTable(result: Benchmark): string {
       `${accuracy[0]!.images} images`,
       ...(alone ? [] : accuracy.map(({ subject }) => subject.toUpperCase())),
     ];
-    const rows = METRICS.map((name) => [name, ...accuracy.map(({ metrics }) => scoreText(metrics[name] as number))]);
+    const names = [...measuredSummary(accuracy.map(({ metrics }) => metrics)), "F1"];
+    const rows = names.map((name) => [name, ...accuracy.map(({ metrics }) => scoreText(metrics[name] as number))]);
     lines.push("", ...table([head, ...rows], { least: [NAME, ...accuracy.map(() => NUMBER)] }));
   }
   const all = [...(timings.some(({ processor }) => processor !== null) ? [PROCESSOR] : []), ...notes];

@@ -4,7 +4,7 @@ import type { CommandModule } from "yargs";
 import type { SplitName } from "../../data/dataset/sample.ts";
 import type { DeviceChoice } from "../../engine/device.ts";
 import type { Measurement } from "../../eval/measure.ts";
-import { SUMMARY } from "../../instance/metrics.ts";
+import { measuredSummary } from "../../instance/metrics.ts";
 import { UserError } from "../../util/errors.ts";
 import {
   DATA_OPTION,
@@ -112,6 +112,7 @@ function missing(option: string): UserError {
 
 function asText({ metrics, perClass, f1, facts }: Measurement): string {
   const { threshold, precision, recall } = f1;
+  const summary = measuredSummary(perClass);
   const at = `(score >= ${threshold.toFixed(2)}: precision ${precision.toFixed(4)}, recall ${recall.toFixed(4)})`;
   return [
     ...facts,
@@ -125,8 +126,8 @@ function asText({ metrics, perClass, f1, facts }: Measurement): string {
     ),
     "",
     ...table([
-      ["class", ...SUMMARY, "boxes"],
-      ...perClass.map((one) => [one.name, ...SUMMARY.map((name) => scoreText(one[name])), one.annotations]),
+      ["class", ...summary, "boxes"],
+      ...perClass.map((one) => [one.name, ...summary.map((name) => scoreText(one[name])), one.annotations]),
     ]),
   ].join("\n");
 }

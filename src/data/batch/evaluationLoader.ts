@@ -4,7 +4,7 @@ import type { Split } from "../dataset/sample.ts";
 import { createLoader, type Loader } from "./loader.ts";
 
 /** `resolution`: side of the images in pixels. `batchSize`: default 1. `workers`: threads that prepare them, default 1. `mostBroken`: images that may
- * be left out because they cannot be read, default none. */
+ * be left out because they cannot be read, default none. `masks`: whether targets have the pixels of masks, default not. */
 export function evaluationLoader(
   split: Split,
   {
@@ -12,7 +12,9 @@ export function evaluationLoader(
     batchSize = 1,
     workers = 1,
     mostBroken = 0,
-  }: { resolution: number; batchSize?: number; workers?: number; mostBroken?: number },
+    masks = false,
+  }: { resolution: number; batchSize?: number; workers?: number; mostBroken?: number; masks?: boolean },
 ): Loader {
-  return createLoader({ split, resolution, batchSize, workers, seed: 0, augment: null, training: false, mostBroken });
+  const common = { split, resolution, batchSize, workers, mostBroken, masks };
+  return createLoader({ ...common, seed: 0, augment: null, training: false });
 }

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { LENIENT_METRIC, MAIN_METRIC, SUMMARY } from "../../instance/metrics.ts";
+import { LENIENT_METRIC, MAIN_METRIC, type SummaryMetric } from "../../instance/metrics.ts";
 import { programVersion } from "../../run/environment.ts";
 import { chartScript } from "./chartScript.ts";
 import { type Html, html, json, raw } from "./html.ts";
@@ -12,22 +12,24 @@ import type { ComparisonChart, PageData, RunChart } from "./pageData.ts";
 
 const require = createRequire(import.meta.url);
 
-const METRICS = { main: MAIN_METRIC, lenient: LENIENT_METRIC, summary: SUMMARY };
+const METRICS = { main: MAIN_METRIC, lenient: LENIENT_METRIC };
 
 export type Section = { id: string; name: string; content: Html };
 
-/** The text of a page: a header, links to its sections, the sections. `data` is what charts/*.ts draw. */
+/** The text of a page: a header, links to its sections, the sections. `data` is what charts/*.ts draw, `summary` the metrics that were measured. */
 export async function page({
   title,
   header,
   sections,
   data,
+  summary,
   refresh,
 }: {
   title: string;
   header: Html;
   sections: readonly Section[];
   data: Omit<PageData, "metrics">;
+  summary: readonly SummaryMetric[];
   /** Seconds after which a browser reads the file again; undefined where it will not change. */
   refresh?: number | undefined;
 }): Promise<string> {
@@ -59,7 +61,7 @@ ${sections.map(section)}
 </main>
 <footer>Made by rfdetr-train ${programVersion()}. Charts by Observable Plot and D3 (ISC licence).</footer>
 </div>
-<script type="application/json" id="data">${json({ ...data, metrics: METRICS } satisfies PageData)}</script>
+<script type="application/json" id="data">${json({ ...data, metrics: { ...METRICS, summary } } satisfies PageData)}</script>
 ${scripts.map((script) => html`<script>${raw(script)}</script>\n`)}
 </body>
 </html>

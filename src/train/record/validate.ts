@@ -45,6 +45,7 @@ export async function validate(
     detect,
     batches: valLoader.epoch(0),
     samples: valSplit.samples,
+    polygons: valSplit.polygons,
     classes,
   };
   const result = await evaluateModel({ ...options, maxDets: recipe.eval.max_dets }).finally(averaged.dispose);
@@ -65,9 +66,11 @@ export async function validate(
 
 /** The main metric of each kind by the name of the class. */
 function byClass(perClass: Record<string, Record<string, number>>): Pick<ValRow, "per_class"> {
-  const columns = PREFIXES.map((prefix) => [
+  const all = Object.entries(perClass);
+  const kinds = PREFIXES.filter((prefix) => prefix === "" || all.some(([, of]) => `${prefix}${MAIN_METRIC}` in of));
+  const columns = kinds.map((prefix) => [
     `${prefix}per_class`,
-    Object.fromEntries(Object.entries(perClass).map(([name, of]) => [name, measured(of[`${prefix}${MAIN_METRIC}`])])),
+    Object.fromEntries(all.map(([name, of]) => [name, measured(of[`${prefix}${MAIN_METRIC}`])])),
   ]);
   return Object.fromEntries(columns) as Pick<ValRow, "per_class">;
 }
