@@ -1,4 +1,7 @@
 import { readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import type { Batch } from "../data/batch/batch.ts";
@@ -10,6 +13,8 @@ import { cocoAp } from "./cocoAp.ts";
 import { evaluateModel } from "./evaluate.ts";
 import { f1Sweep } from "./f1.ts";
 import { compareMasks } from "./maskAp.ts";
+import { evaluateResults } from "./measure.ts";
+import { toObjects } from "./predict/objects.ts";
 
 type Entry = { image_id: number; category_id: number; segmentation: string };
 type Truth = Entry & { id: number; bbox: [number, number, number, number]; area: number; iscrowd: number };
@@ -122,4 +127,45 @@ test("F1 of masks counts detections in crowds neither way", () => {
   const other = { ...truth, bbox: [18, 2, 1, 4] as const, mask: half };
   const [first] = f1Sweep({ ...all, groundTruths: [{ ...truth, isCrowd: true }, other] });
   expect(first).toMatchObject({ precision: 0, recall: 0 });
+});
+
+test("results files with masks are measured by them, too", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "segm-"));
+  try {
+    const write = async (name: string, content: unknown) => {
+      await writeFile(join(folder, name), JSON.stringify(content));
+      return join(folder, name);
+    };
+    const one = { image_id: 1, category_id: 3 };
+    const annotations = await write("gt.json", {
+      images: [{ id: 1, width: 20, height: 10 }],
+      categories: [{ id: 3, name: "leaf" }],
+      annotations: [{ ...one, id: 1, bbox: [4, 2, 8, 6], area: 24, segmentation: [[4, 2, 8, 2, 8, 8, 4, 8]] }],
+    });
+    const found = (segmentation: unknown) => write("found.json", [{ ...one, bbox: [4, 2, 8, 6], score: 0.5, segmentation }]); // biome-ignore format: one line
+    const measured = async (predictions: string) => (await evaluateResults({ predictions, annotations })).metrics;
+    expect((await measured(await found(LEFT)))["segm AP50"]).toBeCloseTo(1, 9);
+    const other = await measured(await found({ size: SIZE, counts: [182, 4, 14] }));
+    expect([other["segm AP50"], other.AP50]).toEqual([0, expect.closeTo(1, 9)]);
+    const bare = await write("bare.json", [{ ...one, score: 0.5, segmentation: LEFT }]);
+    expect((await measured(bare)).AP75).toBe(0); // the box around the mask is half of the annotated one
+    const plain = await write("plain.json", [{ ...one, bbox: [4, 2, 8, 6], score: 0.5 }]);
+    expect(Object.keys(await measured(plain)).filter((name) => name.startsWith("segm"))).toEqual([]);
+    for (const [damaged, says] of [
+      [{ size: [20, 10], counts: [200] }, "[0]: the mask is of an image of 10 x 20, but its image is 20 x 10"],
+      [{ size: SIZE, counts: "~" }, "[0]: the mask has a text of run lengths that is damaged"],
+      ["none", '[0] has the segmentation "none", which is neither polygons nor run lengths'],
+    ] as const)
+      await expect(measured(await found(damaged))).rejects.toThrow(says);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+test("predicted objects have the masks of their detections", () => {
+  const classes = [{ name: "leaf", categoryId: 3, label: 0 }];
+  const detections = { boxes: new Float32Array(8), scores: Float32Array.of(0.9, 0.8), labels: new Int32Array(2) };
+  const found = toObjects({ ...detections, shapes: [{ mask: LEFT }, {}] }, classes, 0.5);
+  expect(found.map(({ mask }) => mask)).toEqual([LEFT, undefined]);
+  expect(toObjects(detections, classes, 0.5)[0]).not.toHaveProperty("mask");
 });

@@ -12,7 +12,8 @@ import type { F1 } from "../run/records/evaluation.ts";
 import { type CocoMetrics, cocoAp, limits } from "./cocoAp.ts";
 import { alignClasses, evaluateModel } from "./evaluate.ts";
 import { bestF1 } from "./f1.ts";
-import { readAnnotations, readResults } from "./results.ts";
+import { compareMasks, withMaskAp } from "./maskAp.ts";
+import { readAnnotations, readResults, resultsHaveMasks } from "./results.ts";
 
 /** Metrics with what they are of: `facts` as lines for people, `about` the same by name. -1: nothing to measure. */
 export type Measurement = Pick<CocoMetrics, "metrics" | "perClass"> & {
@@ -97,7 +98,8 @@ export async function evaluateResults({
   annotations: string;
   maxDets?: number | undefined;
 }): Promise<Measurement> {
-  const truth = await readAnnotations(annotations);
+  const masks = await resultsHaveMasks(predictions);
+  const truth = await readAnnotations(annotations, { masks });
   const { detections, unknown, numberOf } = await readResults(predictions, truth);
   const { groundTruths, categories, imageIds } = truth;
   const renumbered = <Of extends { imageId: number }>(list: Of[]) => list.map((one) => ({ ...one, imageId: numberOf(one.imageId) })); // biome-ignore format: one line
@@ -111,7 +113,9 @@ export async function evaluateResults({
   if (groundTruths.some(({ id }) => id === 0)) {
     facts.push("note         annotation id 0: pycocotools counts no match with it, and neither does this");
   }
-  const { metrics, perClass } = cocoAp({ ...all, maxDets: limits(maxDets) });
+  const measured = { ...all, maxDets: limits(maxDets) };
+  const boxes = cocoAp(measured);
+  const { metrics, perClass } = masks ? withMaskAp(boxes, measured) : boxes;
   const about = { predictions, annotations, images: imageIds.size, detections: detections.length };
-  return { metrics, perClass, f1: bestF1(all), facts, about };
+  return { metrics, perClass, f1: bestF1(masks ? { ...all, compare: compareMasks } : all), facts, about };
 }

@@ -1,6 +1,10 @@
 // COCO annotation and results files as people hand them in: read, checked entry by entry, what is wrong is reported with its place.
 
-import { cocoFileName } from "../data/dataset/coco.ts";
+import { open } from "node:fs/promises";
+import { cocoFileName, cocoMask } from "../data/dataset/coco.ts";
+import { maskBox } from "../instance/maskBox.ts";
+import { maskRuns } from "../instance/masks/maskRuns.ts";
+import { packRuns } from "../instance/masks/runs.ts";
 import { UserError } from "../util/errors.ts";
 import { isObject } from "../util/untrusted/json.ts";
 import { keepOf, readJsonLists } from "../util/untrusted/jsonLists.ts";
@@ -23,6 +27,8 @@ export type Annotations = {
   imageIds: Set<number>;
   /** The images' names, as far as the file has them. */
   files: ImageNames;
+  /** Of the images, as far as the file has them. */
+  sizes: ReadonlyMap<number, Size | null>;
   categories: Category[];
   groundTruths: GroundTruth[];
 };
@@ -37,21 +43,46 @@ export type Results = {
 
 /** What is kept of an entry: a large file's others would fill the memory. */
 const ANNOTATIONS = {
-  images: keepOf((image) => ({ id: image.id, file_name: cocoFileName(image) })),
+  images: keepOf((image) => ({
+    id: image.id,
+    file_name: cocoFileName(image),
+    width: image.width,
+    height: image.height,
+  })),
   categories: keepOf(({ id, name }) => ({ id, name })),
   annotations: keepOf(({ id, image_id, category_id, bbox, area, iscrowd }) => {
     return { id, image_id, category_id, bbox, area, iscrowd };
   }),
 };
+const ANNOTATIONS_WITH_MASKS = {
+  ...ANNOTATIONS,
+  annotations: keepOf(({ id, image_id, category_id, bbox, area, iscrowd, segmentation }) => {
+    return { id, image_id, category_id, bbox, area, iscrowd, segmentation };
+  }),
+};
 const RESULTS = {
-  "": keepOf(({ image_id, file_name, category_id, category_name, bbox, score }) => {
-    return { image_id, file_name, category_id, category_name, bbox, score };
+  "": keepOf(({ image_id, file_name, category_id, category_name, bbox, score, segmentation }) => {
+    return { image_id, file_name, category_id, category_name, bbox, score, segmentation };
   }),
 };
 
-/** Read a COCO annotation file, of which only what is used is held: it may be longer than a text can be. Without `area` a box has its own; without `iscrowd` it is none. Throws UserError. */
-export async function readAnnotations(path: string): Promise<Annotations> {
-  const json = await readJsonLists(path, { keep: ANNOTATIONS });
+/** Of a results file, in which its first entry says whether it has a mask. */
+const FIRST_BYTES = 1 << 16;
+
+/** Whether the entries of a results file have masks, too. */
+export async function resultsHaveMasks(path: string): Promise<boolean> {
+  const file = await open(path).catch(() => null); // reading the file says what is wrong
+  try {
+    const { buffer, bytesRead } = (await file?.read(Buffer.alloc(FIRST_BYTES), 0, FIRST_BYTES, 0)) ?? {};
+    return buffer?.subarray(0, bytesRead).includes('"segmentation"') ?? false;
+  } finally {
+    await file?.close();
+  }
+}
+
+/** Read a COCO annotation file, of which only what is used is held: it may be longer than a text can be. Without `area` a box has its own; without `iscrowd` it is none. `masks`: with the masks, as packed run lengths. Throws UserError. */
+export async function readAnnotations(path: string, { masks = false }: { masks?: boolean } = {}): Promise<Annotations> {
+  const json = await readJsonLists(path, { keep: masks ? ANNOTATIONS_WITH_MASKS : ANNOTATIONS });
   if (!isObject(json)) {
     throw new UserError(`${path} is no COCO annotation file: it is not a JSON object.`, {
       hint: "It must hold images, annotations and categories. Detections belong to --predictions.",
@@ -59,8 +90,9 @@ export async function readAnnotations(path: string): Promise<Annotations> {
   }
   const list = (key: string) => entries(json[key], { path, place: key });
   const images = Array.from(list("images"), ([where, image]) => {
-    return { id: integer(image, "id", where), file: image.file_name };
+    return { id: integer(image, "id", where), file: image.file_name, size: sizeOf(image) };
   });
+  const sizes = new Map(images.map(({ id, size }) => [id, size]));
   const imageIds = new Set(images.map(({ id }) => id));
   const categories = Array.from(list("categories"), ([where, category]): Category => {
     const id = integer(category, "id", where);
@@ -82,18 +114,22 @@ export async function readAnnotations(path: string): Promise<Annotations> {
       throw wrong(where, `has category ${categoryId}, which is not among the categories`);
     if (area != null && !(typeof area === "number" && Number.isFinite(area)))
       throw wrong(where, "has an area that is no number");
-    return { id, imageId, categoryId, bbox, area: area == null ? bbox[2] * bbox[3] : area, isCrowd: Boolean(iscrowd) };
+    const mask = masks && packedMask(annotation, where, sizes.get(imageId));
+    const isCrowd = Boolean(iscrowd);
+    const own = { id, imageId, categoryId, bbox, area: area == null ? bbox[2] * bbox[3] : area, isCrowd };
+    return mask ? { ...own, mask } : own;
   });
-  return { imageIds, files: imageNames(images), categories, groundTruths };
+  return { imageIds, files: imageNames(images), sizes, categories, groundTruths };
 }
 
 /**
- * Read a COCO results file: a list of { image_id, category_id, bbox, score }. Where an entry has a `file_name` or a
+ * Read a COCO results file: a list of { image_id, category_id, bbox, score }, or with a `segmentation` beside
+ * the bbox or in its place. Where an entry has a `file_name` or a
  * `category_name`, as those of `predict` have, these say what is meant: ids may be numbered in another way. Detections of categories that are not
  * listed are left out and counted. Throws UserError for a malformed entry, an image that is not annotated, and where
  * every detection was left out.
  */
-export async function readResults(path: string, { imageIds, files, categories }: Annotations): Promise<Results> {
+export async function readResults(path: string, { imageIds, files, sizes, categories }: Annotations): Promise<Results> {
   const known = new Set(categories.map(({ id }) => id));
   const names = categoryNames(categories);
   const unknown = new Map<number, number>();
@@ -103,10 +139,11 @@ export async function readResults(path: string, { imageIds, files, categories }:
     const imageId = imageOf(result, where, { imageIds, files });
     pairs.push([imageId, result.image_id as number]);
     const categoryId = categoryOf(result, where, names);
-    const bbox = box(result, where);
+    const mask = packedMask(result, where, sizes.get(imageId));
+    const bbox = result.bbox == null && mask ? boxAround(mask) : box(result, where);
     const { score } = result;
     if (typeof score !== "number" || !Number.isFinite(score)) throw wrong(where, "has no score that is a number");
-    if (known.has(categoryId)) detections.push({ imageId, categoryId, bbox, score });
+    if (known.has(categoryId)) detections.push({ imageId, categoryId, bbox, score, ...(mask && { mask }) });
     else unknown.set(categoryId, (unknown.get(categoryId) ?? 0) + 1);
   }
   if (pairs.length > 0 && detections.length === 0) {
@@ -116,6 +153,28 @@ export async function readResults(path: string, { imageIds, files, categories }:
     });
   }
   return { detections, unknown, numberOf: resultsNumbers(pairs, imageIds) };
+}
+
+type Size = readonly [height: number, width: number];
+type Packed = { size: [height: number, width: number]; counts: string };
+
+function sizeOf({ width, height }: Entry): Size | null {
+  return typeof width === "number" && typeof height === "number" && width > 0 && height > 0 ? [height, width] : null;
+}
+
+/** The mask of an entry; undefined where it has none. Throws a UserError for one that cannot be used. */
+function packedMask({ segmentation }: Entry, where: Where, size: Size | null = null): Packed | undefined {
+  if (segmentation == null || (Array.isArray(segmentation) && segmentation.length === 0)) return undefined;
+  const mask = cocoMask(segmentation);
+  if (!mask)
+    throw wrong(where, `has the segmentation ${short(segmentation)}, which is neither polygons nor run lengths`);
+  const runs = maskRuns(mask, { size, where: `${where.path}: ${where.place}` });
+  return { size: [runs.size[0], runs.size[1]], counts: packRuns(runs) };
+}
+
+function boxAround(mask: Packed): GroundTruth["bbox"] {
+  const [x1, y1, x2, y2] = maskBox(mask) ?? [0, 0, 0, 0];
+  return [x1, y1, x2 - x1, y2 - y1];
 }
 
 /** The entries of a list with their places, one after the other: all of them together would take more than the list. */

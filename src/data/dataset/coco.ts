@@ -211,11 +211,12 @@ function addAnnotations(
 
 /** Mask and keypoints of an entry, as far as they can be read: a later check says what is wrong with them. */
 function shapeOf({ segmentation, keypoints }: Json): Shape {
-  const mask = toMask(segmentation);
+  const mask = cocoMask(segmentation);
   return { ...(mask && { mask }), ...(isNumbers(keypoints) && keypoints.length > 0 && { keypoints }) };
 }
 
-function toMask(value: unknown): Mask | undefined {
+/** A segmentation of a file; undefined where there is none, or one that cannot be read. */
+export function cocoMask(value: unknown): Mask | undefined {
   if (Array.isArray(value)) {
     const polygons = value.filter(isNumbers).filter(({ length }) => length > 0);
     return polygons.length > 0 ? { polygons } : undefined;

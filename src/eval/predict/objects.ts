@@ -3,6 +3,7 @@
 import type { ClassEntry } from "../../data/dataset/sample.ts";
 import type { Detector } from "../../detector/detector.ts";
 import type { ImageDetections } from "../../instance/detections.ts";
+import type { Mask } from "../../instance/instance.ts";
 import { closest } from "../../util/closest.ts";
 import { UserError } from "../../util/errors.ts";
 
@@ -19,13 +20,17 @@ export type ObjectOptions = {
   maxDets?: number | undefined;
 };
 
-/** One object. `box`: xyxy in pixels of the original image, clipped to it. `categoryId`: the id that the data set uses. */
+/**
+ * One object. `box`: xyxy in pixels of the original image, clipped to it. `categoryId`: the id that the data set uses. `mask`, of a
+ * segmenter: COCO's run lengths at the size of the original image.
+ */
 export type PredictedObject = {
   box: [x1: number, y1: number, x2: number, y2: number];
   score: number;
   label: number;
   categoryId: number;
   name: string;
+  mask?: Mask;
 };
 
 /** Throws a UserError for a threshold or a number that means nothing. */
@@ -63,7 +68,7 @@ export function classesNamed(
 
 /** The objects of these classes that score more than the threshold, in the order of the detections. */
 export function toObjects(
-  { boxes, scores, labels }: ImageDetections,
+  { boxes, scores, labels, shapes }: ImageDetections,
   classes: readonly ClassEntry[],
   threshold: number,
 ): PredictedObject[] {
@@ -73,6 +78,7 @@ export function toObjects(
     const score = scores[i]!;
     if (!known || !(score > threshold)) return [];
     const box = [...boxes.subarray(4 * i, 4 * i + 4)] as PredictedObject["box"];
-    return [{ box, score, label, categoryId: known.categoryId, name: known.name }];
+    const mask = shapes?.[i]?.mask;
+    return [{ box, score, label, categoryId: known.categoryId, name: known.name, ...(mask && { mask }) }];
   });
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { ClassEntry } from "../../data/dataset/sample.ts";
 import { drawObjects, encodePicture } from "../../data/image/draw.ts";
 import { findImages, pictureNames, placeInside } from "../../data/image/imagePaths.ts";
+import type { Mask } from "../../instance/instance.ts";
 import { UserError } from "../../util/errors.ts";
 import { fileError, writeFileAtomic } from "../../util/files.ts";
 import { type Crops, openCrops } from "./crops.ts";
@@ -66,6 +67,8 @@ type CocoResult = {
   score: number;
   file_name: string;
   category_name: string;
+  /** Of a segmenter: COCO's run lengths. */
+  segmentation?: Mask;
 };
 
 /** Name of the results file. */
@@ -189,7 +192,7 @@ async function refuseOverwriting(out: string, names: Map<string, string>): Promi
   }
 }
 
-function toResult({ box, score, categoryId, name }: PredictedObject, image: number, file: string): CocoResult {
+function toResult({ box, score, categoryId, name, mask }: PredictedObject, image: number, file: string): CocoResult {
   const round = (value: number, digits: number) => Number(value.toFixed(digits));
   const [x1, y1, x2, y2] = box;
   return {
@@ -199,5 +202,6 @@ function toResult({ box, score, categoryId, name }: PredictedObject, image: numb
     score: round(score, 6),
     file_name: file,
     category_name: name,
+    ...(mask && { segmentation: mask }),
   };
 }
