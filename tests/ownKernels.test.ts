@@ -9,7 +9,7 @@ import { gelu } from "../src/ops/activation.ts";
 import { scaledDotProduct } from "../src/ops/attention.ts";
 import { sampleMaps } from "../src/ops/deformable.ts";
 import { valueAndGradients } from "../src/ops/differentiable.ts";
-import { linear } from "../src/ops/linear.ts";
+import { groupedLinear, linear } from "../src/ops/linear.ts";
 import { layerNorm } from "../src/ops/norm.ts";
 import { scaledResidual } from "../src/ops/residual.ts";
 import { adamW, disposeAdamW, readMoments, updateWeights } from "../src/step/optimiser/adamw.ts";
@@ -36,11 +36,18 @@ const cases: [string, Op, number[][]][] = [
   ["layerNorm of 21", norm, [[37, 21], [21], [21]]],
   ["layerNorm of a single row of 5", norm, [[5], [5], [5]]],
   ["the bias of linear", affine, [[3, 200, 24], [24, 37], [37]]],
+  ["linear of many", affine, [[1, 130, 800], [800, 900], [900]]],
+  ["linear of one row and one column", affine, [[1, 3], [3, 1], [1]]],
+  ["a layer with ReLU", (x, weight, bias) => linear({ weight: weight!, bias: bias! }, x!, { activation: "relu" }), [[50, 30], [30, 70], [70]]],
+  ["groupedLinear", (x, weight, bias) => groupedLinear({ weight: weight!, bias: bias! }, x as tf.Tensor3D), [[5, 41, 24], [5, 24, 37], [5, 37]]],
+  ["groupedLinear of few", (x, weight, bias) => groupedLinear({ weight: weight!, bias: bias! }, x as tf.Tensor3D), [[1, 500, 24], [1, 24, 37], [1, 37]]],
+  ["groupedLinear of the same", (x, weight, bias) => groupedLinear({ weight: weight!, bias: bias! }, x as tf.Tensor3D), [[1, 41, 24], [5, 24, 37], [5, 37]]],
   ["gelu", (x) => gelu(x!), [[7, 1001]]],
   ["gelu of one number", (x) => gelu(x!), [[1]]],
   ["scaledResidual of 384", residual, [[3, 100, 384], [3, 100, 384], [384]]],
   ["scaledResidual of 13", residual, [[90, 13], [90, 13], [13]]],
   ["scaledDotProduct of 70 tokens", attend, [[3, 70, 24], [3, 70, 24], [3, 70, 24]]],
+  ["scaledDotProduct of 450 tokens", attend, [[1, 450, 64], [1, 450, 64], [1, 450, 64]]],
   ["scaledDotProduct of 3 tokens", attend, [[2, 3, 4], [2, 3, 4], [2, 3, 4]]],
   ["sampleMaps of 16 channels", sampled([[6, 9]], 2, 2), [[2, 54, 32], [2, 50, 2, 1, 2, 2], [2, 50, 2, 2]]],
   ["sampleMaps of 5 channels, two maps", sampled([[4, 3], [2, 5]], 3, 4), [[1, 22, 15], [1, 9, 3, 2, 4, 2], [1, 9, 3, 8]]],
@@ -92,11 +99,21 @@ describe("operations of our own", () => {
     expect(y!.at(-1)).toBe(Number.POSITIVE_INFINITY);
   });
 
-  test("softmax does not overflow, and sums to one", () => {
-    const scores = tf.tensor2d([[1000, 1000, -1000], [-1e30, 0, 88]]); // biome-ignore format: one row a list
-    const rows = rawOp("RfSoftmax", {}, [scores]).arraySync() as number[][];
-    expect(rows[0]).toEqual([0.5, 0.5, 0]);
-    expect(rows[1]).toEqual([0, 0, 1]);
+  test("attention's scores do not overflow", () => {
+    const [q, k, v] = [[1000, -1e30, 0], [1, 1, -1], [1, 2, 6]].map((x) => tf.tensor3d(x, [1, 3, 1])); // biome-ignore format: one line
+    const out = rawOp("RfAttention", {}, [q!, k!, v!, tf.scalar(1)]).dataSync();
+    expect([...out]).toEqual([1.5, 6, 3]);
+  });
+
+  test("products of all sizes of edges are right, and what is no number stays none", () => {
+    for (let n = 1; n < 36; n++) {
+      const [a, b] = [random([n, 5], n), random([5, n], 2)];
+      const [own, plain] = [rawOp("RfProduct", {}, [a, b]), tf.matMul(a as tf.Tensor2D, b as tf.Tensor2D)];
+      expect(distance(own, plain)).toBeLessThan(3e-6);
+    }
+    const [x, w, b] = [tf.tensor2d([[Number.NaN, 0], [-1, 1]]), tf.ones([2, 3]), tf.tensor1d([0, -9, 1])]; // biome-ignore format: one line
+    expect([...rawOp("RfLinearRelu", {}, [x, w, b]).dataSync()]).toEqual([Number.NaN, Number.NaN, Number.NaN, 0, 0, 1]);
+    expect([...rawOp("RfLinear", {}, [tf.ones([2, 0]), tf.ones([0, 3]), b]).dataSync()]).toEqual([0, -9, 1, 0, -9, 1]);
   });
 
   test("AdamW and the moving average give TensorFlow's bytes", async () => {
@@ -129,7 +146,33 @@ describe("operations of our own", () => {
     ["RfLayerNorm", [[2, 3], [4], [3], []], 2],
     ["RfLayerNormGrad", [[2, 3], [2, 3], [3], [2]], 3],
     ["RfGeluGrad", [[2], [3]], 1],
-    ["RfSoftmaxGrad", [[2, 3], [2, 3], [3]], 1],
+    ["RfAttention", [[1, 2, 8], [1, 3, 8], [1, 4, 8], []], 1],
+    ["RfAttention", [[1, 2, 8], [1, 3, 8], [1, 3, 8], []], 1], // 3 heads of 8 channels
+    [
+      "RfProduct",
+      [
+        [2, 3],
+        [2, 3],
+      ],
+      1,
+    ],
+    [
+      "RfProductLeft",
+      [
+        [2, 3],
+        [3, 2],
+      ],
+      1,
+    ],
+    [
+      "RfProductRight",
+      [
+        [4, 2, 3],
+        [3, 2, 3],
+      ],
+      1,
+    ],
+    ["RfLinear", [[2, 3], [3, 4], [5]], 1],
     ["RfScaledResidual", [[2, 3], [2, 3], [2]], 1],
     [
       "RfDeformable",
@@ -167,7 +210,7 @@ test.skipIf(!("callFunction" in loadBackend().binding && hasKernels()))(
     const run = () =>
       tf.tidy(() => {
         const [kept, read, gone] = [tf.neg(x), tf.abs(x), tf.square(x)];
-        const unary = [kept, read, gone].flatMap((one) => [gelu(one), rawOp("RfSoftmax", {}, [one])]);
+        const unary = [kept, read, gone].map((one) => gelu(one));
         return { kept, all: [...unary, residual(x, read, scale), residual(kept, tf.exp(x), scale), gelu(tf.sin(x))] };
       });
     const numbers = async ({ kept, all }: ReturnType<typeof run>) => {
@@ -207,7 +250,13 @@ test("results are the same bytes with any number of threads", () => {
     };
     take("RfLayerNormGrad", [[1000, 40], [1000, 40], [40], [1000, 2]].map(filled), 3);
     take("RfScaledResidualGrad", [[1000, 40], [1000, 40], [40]].map(filled), 2);
-    take("RfSoftmax", [filled([500, 300])], 1);
+    const [q, k, v, out] = [[3, 400, 24], [3, 500, 24], [3, 500, 24], [3, 400, 24]].map(filled);
+    take("RfAttention", [q, k, v, tensor(2)], 1);
+    take("RfAttentionGrad", [q, k, v, tensor(2), out, q], 3);
+    const [a, b] = [filled([900, 410]), filled([410, 900])];
+    take("RfProduct", [a, b], 1);
+    take("RfProductLeft", [b, b], 1);
+    take("RfProductRight", [a, a], 1);
     take("RfBiasGrad", [filled([1000, 40])], 1);
     const [value, places, shares, dy] = [[2, 12, 32], [2, 300, 2, 1, 2, 2], [2, 300, 2, 2], [2, 300, 32]].map(filled);
     take("RfDeformableGrad", [value, places, shares, tensor([3, 4], [1, 2]), dy], 3);

@@ -20,10 +20,12 @@
         "kernels/deformable.cc",
         "kernels/kernel.cc",
         "kernels/kernels.cc",
+        "kernels/linear.cc",
         "kernels/narrowAttention.cc",
         "kernels/norm.cc",
         "kernels/optimiser.cc",
         "kernels/parallel.cc",
+        "kernels/product.cc",
         "kernels/residual.cc"
       ],
       "include_dirs": ["<(module_root_dir)/deps/include"],

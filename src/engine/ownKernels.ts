@@ -5,12 +5,15 @@ import { createRequire } from "node:module";
 import { loadBackend } from "./backend.ts";
 
 /** The same as in setup/native/kernels/addon.cc; raised where what operations take or give changes. */
-const FORMAT = 3;
+const FORMAT = 4;
 
 let found: "none" | "outdated" | "usable" | undefined;
 let plain = 0;
 
-/** Whether our operations can be called now: they are built, the device is the processor, and RFDETR_KERNELS is not "off". */
+/**
+ * Whether our operations can be called now: they are built, the device is a processor that has what they need (AVX2 and FMA), and
+ * RFDETR_KERNELS is not "off".
+ */
 export function hasKernels(): boolean {
   found ??= load();
   return found === "usable" && plain === 0;
@@ -36,7 +39,9 @@ function load(): "none" | "outdated" | "usable" {
   if (loadBackend().isUsingGpuDevice || process.env.RFDETR_KERNELS === "off") return "none";
   try {
     const addon: unknown = createRequire(import.meta.url)("@tensorflow/tfjs-node-gpu/lib/napi-v8/rfdetr_kernels.node");
-    return (addon as { format?: number }).format === FORMAT ? "usable" : "outdated";
+    const { format, runs } = addon as { format?: number; runs?: boolean };
+    if (format !== FORMAT) return "outdated";
+    return runs ? "usable" : "none";
   } catch {
     return "none"; // the engine was set up by other means
   }

@@ -1,7 +1,7 @@
 // Multi-head scaled dot-product attention with a hand-derived gradient.
 
 import * as tf from "@tensorflow/tfjs-core";
-import { rawOp } from "../engine/backend.ts";
+import { rawOp, rawOps } from "../engine/backend.ts";
 import { hasKernels } from "../engine/ownKernels.ts";
 import { bf16DotProduct } from "./bf16/attention.ts";
 import { narrowed } from "./bf16/linear.ts";
@@ -38,14 +38,34 @@ export function attention(
 /** Scores that exist at a time, in numbers: sequences are taken in parts of about this many. */
 const MOST_SCORES = 10_000_000;
 
-/** Softmax(q k^T / sqrt(dim / heads)) v, head by head. q, k, v: [sequences, tokens, dim] -> [sequences, tokens, dim]. */
+/**
+ * Softmax(q k^T / sqrt(dim / heads)) v, head by head. q, k, v: [sequences, tokens, dim] -> [sequences, tokens, dim]. Scores are far larger
+ * than all else here, so they are not kept but computed again on the way back.
+ */
 export function scaledDotProduct(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, heads: number): tf.Tensor {
+  if (!hasKernels()) return plainDotProduct(q, k, v, heads);
+  return differentiable(
+    { q, k, v },
+    (save) => {
+      const out = tf.tidy(() => rawOp("RfAttention", {}, [q, k, v, tf.scalar(heads)]));
+      save(q, k, v, out);
+      return out;
+    },
+    (dy, saved) => {
+      const [qs, ks, vs, out] = saved as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+      const gradients = tf.tidy(() => rawOps("RfAttentionGrad", {}, [qs, ks, vs, tf.scalar(heads), out, dy], 3));
+      return { q: () => gradients[0]!, k: () => gradients[1]!, v: () => gradients[2]! };
+    },
+  );
+}
+
+/** The same by TensorFlow's operations. */
+function plainDotProduct(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, heads: number): tf.Tensor {
   const [sequences, tokens, dim] = q.shape as [number, number, number];
   const scale = 1 / Math.sqrt(dim / heads);
   const split = (x: tf.Tensor) => tf.transpose(tf.reshape(x, [sequences, -1, heads, dim / heads]), [0, 2, 1, 3]); // [sequences, heads, tokens, dim / heads]
   const merge = (x: tf.Tensor) => tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [sequences, tokens, dim]);
-  // [sequences, heads, tokens, tokens]; far larger than all else here, so it is not kept but computed again
-  const probabilitiesOf = (qh: tf.Tensor, kh: tf.Tensor) => tf.tidy(() => softmax(tf.matMul(qh, kh, false, true)));
+  const probabilitiesOf = (qh: tf.Tensor, kh: tf.Tensor) => tf.tidy(() => tf.softmax(tf.matMul(qh, kh, false, true)));
   return differentiable(
     { q, k, v },
     (save) => {
@@ -68,7 +88,6 @@ export function scaledDotProduct(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, heads
         const probabilities = probabilitiesOf(qs, ks);
         const dScores = tf.tidy(() => {
           const dProbabilities = tf.matMul(dOut, vs, false, true);
-          if (hasKernels()) return rawOp("RfSoftmaxGrad", {}, [probabilities, dProbabilities, dot]);
           const centred = tf.sub(dProbabilities, dot);
           dProbabilities.dispose();
           return tf.mul(probabilities, centred);
@@ -82,11 +101,6 @@ export function scaledDotProduct(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, heads
       return { q: () => tf.mul(merge(dq!), scale), k: () => merge(dk!), v: () => merge(dv!) };
     },
   );
-}
-
-/** Over the last axis, off the tape. */
-function softmax(scores: tf.Tensor): tf.Tensor {
-  return hasKernels() ? rawOp("RfSoftmax", {}, [scores]) : tf.softmax(scores);
 }
 
 type Parts = [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];

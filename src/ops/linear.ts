@@ -8,15 +8,12 @@ import type { Activation } from "./bf16/affine.ts";
 import { bf16GroupedLinear, bf16Linear, widened } from "./bf16/linear.ts";
 import { precisionNow } from "./bf16/precision.ts";
 import { differentiable } from "./differentiable.ts";
+import { affineProduct, product } from "./product.ts";
 
 /** weight: [in, out]; bias: [out]. */
 export type Linear = { weight: tf.Tensor; bias: tf.Tensor };
 
 const FLOAT = { T: { type: "float" } } as const;
-
-function matMul2d(a: tf.Tensor, b: tf.Tensor, { transposeA = false, transposeB = false } = {}): tf.Tensor {
-  return rawOp("MatMul", { ...FLOAT, transpose_a: transposeA, transpose_b: transposeB }, [a, b]);
-}
 
 /** rows: [rows, out] -> [out], their sum. Off the tape. */
 function biasGradient(rows: tf.Tensor): tf.Tensor {
@@ -46,11 +43,7 @@ function floatLinear({ weight, bias }: Linear, x: tf.Tensor, activation?: "relu"
     { x, weight, bias },
     (save) => {
       const rows = tf.reshape(x, [-1, input]);
-      const product = matMul2d(rows, weight);
-      const affine = rawOp("BiasAdd", FLOAT, [product, bias]);
-      product.dispose(); // at once: these are the largest tensors of all
-      const y = activation ? rawOp("Relu", FLOAT, [affine]) : affine;
-      if (activation) affine.dispose();
+      const y = affineProduct(rows, weight, bias, { relu: activation === "relu" });
       save(rows, weight, ...(activation ? [y] : []));
       return tf.reshape(y, [...x.shape.slice(0, -1), out]);
     },
@@ -58,8 +51,8 @@ function floatLinear({ weight, bias }: Linear, x: tf.Tensor, activation?: "relu"
       const flat = tf.reshape(dy, [-1, out]);
       const dRows = y ? rawOp("ReluGrad", FLOAT, [flat, y]) : flat;
       return {
-        x: () => tf.reshape(matMul2d(dRows, w!, { transposeB: true }), x.shape),
-        weight: () => matMul2d(rows!, dRows, { transposeA: true }),
+        x: () => tf.reshape(product(dRows, w!, { transpose: "right" }), x.shape),
+        weight: () => product(rows!, dRows, { transpose: "left" }),
         bias: () => biasGradient(dRows),
       };
     },
@@ -75,24 +68,38 @@ export function project(weight: tf.Tensor, x: tf.Tensor): tf.Tensor {
     (save) => {
       const rows = tf.reshape(x, [-1, input]);
       save(rows, weight);
-      return tf.reshape(matMul2d(rows, weight), [...x.shape.slice(0, -1), out]);
+      return tf.reshape(product(rows, weight), [...x.shape.slice(0, -1), out]);
     },
     (dy, [rows, w]) => {
       const dRows = tf.reshape(dy, [-1, out]);
       return {
-        x: () => tf.reshape(matMul2d(dRows, w!, { transposeB: true }), x.shape),
-        weight: () => matMul2d(rows!, dRows, { transposeA: true }),
+        x: () => tf.reshape(product(dRows, w!, { transpose: "right" }), x.shape),
+        weight: () => product(rows!, dRows, { transpose: "left" }),
       };
     },
   );
 }
 
-/** One affine map a group. weight: [groups, in, out], bias: [groups, out]; x: [groups, rows, in] -> [groups, rows, out]. */
+/** One affine map a group. weight: [groups, in, out], bias: [groups, out]; x: [groups or 1, rows, in] -> [groups, rows, out]. */
 export function groupedLinear(layer: Linear, x: tf.Tensor3D): tf.Tensor3D {
   return precisionNow() === "bf16" ? (bf16GroupedLinear(layer, x) as tf.Tensor3D) : preciseGroupedLinear(layer, x);
 }
 
 /** `groupedLinear` in float32 whatever the precision. */
 export function preciseGroupedLinear({ weight, bias }: Linear, x: tf.Tensor3D): tf.Tensor3D {
-  return tf.tidy(() => tf.add(tf.matMul(x, weight as tf.Tensor3D), tf.expandDims(bias, 1)));
+  return differentiable(
+    { x, weight, bias },
+    (save) => {
+      save(x, weight);
+      return affineProduct(x, weight, bias);
+    },
+    (dy, [rows, w]) => ({
+      x: () => {
+        const dx = product(dy, w!, { transpose: "right" });
+        return x.shape[0] === 1 ? tf.sum(dx, 0, true) : dx;
+      },
+      weight: () => product(rows!, dy, { transpose: "left" }),
+      bias: () => tf.sum(dy, 1),
+    }),
+  );
 }

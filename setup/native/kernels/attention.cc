@@ -1,78 +1,152 @@
-// The row-wise parts of attention: softmax of the scores, and the way back through it.
+// Multi-head scaled dot-product attention, and the way back. Scores exist for some rows of one head at a time, in the cache of the thread
+// that computes them.
 
+#include <cmath>
 #include <limits>
+#include <vector>
 
 #include "kernel.h"
 #include "kernels.h"
 #include "lanes.h"
 #include "parallel.h"
+#include "product.h"
 
 namespace {
 
-FOR_EACH_PROCESSOR void softmax(const float* scores, float* probabilities, int64_t columns, int64_t begin, int64_t end) {
+constexpr int64_t kRows = 192; // of the scores at a time; never by the number of threads, or sums would depend on it
+
+/** softmax(scale * scores) of some rows, in their place. */
+FOR_EACH_PROCESSOR void softmax(float* scores, float scale, int64_t rows, int64_t columns) {
   const int64_t whole = columns / kLanes * kLanes, rest = columns - whole;
-  for (int64_t row = begin; row < end; row++) {
-    const float* from = scores + row * columns;
-    float* to = probabilities + row * columns;
+  for (float* row = scores; row < scores + rows * columns; row += columns) {
     Lanes largest = all(-std::numeric_limits<float>::infinity());
     for (int64_t i = 0; i < whole; i += kLanes) {
-      const Lanes x = load(from + i);
+      const Lanes x = load(row + i) * scale;
+      store(row + i, x);
       largest = select(x > largest, x, largest);
     }
     float top = most(largest);
-    for (int64_t i = whole; i < columns; i++) top = from[i] > top ? from[i] : top;
+    for (int64_t i = whole; i < columns; i++) {
+      row[i] *= scale;
+      top = row[i] > top ? row[i] : top;
+    }
     Lanes total = {};
     for (int64_t i = 0; i < whole; i += kLanes) {
-      const Lanes e = exponential(load(from + i) - top);
+      const Lanes e = exponential(load(row + i) - top);
       total += e;
-      store(to + i, e);
+      store(row + i, e);
     }
     float all_total = sum(total);
     if (rest > 0) {
-      const Lanes e = exponential(load_some(from + whole, rest) - top);
-      store_some(to + whole, e, rest);
-      for (int64_t i = whole; i < columns; i++) all_total += to[i];
+      store_some(row + whole, exponential(load_some(row + whole, rest) - top), rest);
+      for (int64_t i = whole; i < columns; i++) all_total += row[i];
     }
-    const float scale = 1.0f / all_total;
-    for (int64_t i = 0; i < whole; i += kLanes) store(to + i, load(to + i) * scale);
-    for (int64_t i = whole; i < columns; i++) to[i] *= scale;
+    const float factor = 1.0f / all_total;
+    for (int64_t i = 0; i < whole; i += kLanes) store(row + i, load(row + i) * factor);
+    for (int64_t i = whole; i < columns; i++) row[i] *= factor;
   }
 }
 
-/** dots: of each row, the sum of its probabilities times their gradients. */
-FOR_EACH_PROCESSOR void differentiate(const float* probabilities, const float* gradients, const float* dots, float* d_scores,
-                                      int64_t columns, int64_t begin, int64_t end) {
-  const int64_t whole = columns / kLanes * kLanes;
-  for (int64_t row = begin; row < end; row++) {
-    const int64_t at = row * columns;
-    const float dot = dots[row];
-    for (int64_t i = at; i < at + whole; i += kLanes) store(d_scores + i, load(probabilities + i) * (load(gradients + i) - dot));
-    for (int64_t i = at + whole; i < at + columns; i++) d_scores[i] = probabilities[i] * (gradients[i] - dot);
+/** The gradients of scores, in the place of those of the probabilities. out, dy: what the rows have attended to, [rows, channels]. */
+FOR_EACH_PROCESSOR void differentiate(const float* probabilities, float* gradients, const float* out, const float* dy, int64_t stride,
+                                      float scale, int64_t rows, int64_t columns, int64_t channels) {
+  for (int64_t row = 0; row < rows; row++, out += stride, dy += stride, probabilities += columns, gradients += columns) {
+    // The sum over keys of probabilities times their gradients equals that over channels of dy times out.
+    Lanes products = {};
+    for (int64_t i = 0; i < channels; i += kLanes) {
+      const int64_t count = channels - i < kLanes ? channels - i : kLanes;
+      products += load_some(out + i, count) * load_some(dy + i, count);
+    }
+    const float dot = sum(products);
+    const int64_t whole = columns / kLanes * kLanes;
+    for (int64_t i = 0; i < whole; i += kLanes)
+      store(gradients + i, load(probabilities + i) * (load(gradients + i) - dot) * scale);
+    for (int64_t i = whole; i < columns; i++) gradients[i] = probabilities[i] * (gradients[i] - dot) * scale;
   }
+}
+
+/** [sequences, tokens, heads * channels]: queries, and keys and values, of which there may be other numbers. */
+struct Sizes {
+  int64_t sequences, queries, keys, dim, heads;
+
+  Sizes(const Input& q, const Input& k, const Input& v, const Input& heads_of) {
+    const char* shapes = "q [sequences, queries, dim], k and v [sequences, keys, dim], heads []";
+    const std::vector<int64_t> shape = q.shape(), other = k.shape();
+    require(shape.size() == 3 && other.size() == 3 && v.shape() == other && heads_of.size() == 1, shapes);
+    sequences = shape[0], queries = shape[1], dim = shape[2], keys = other[1];
+    require(other[0] == sequences && other[2] == dim, shapes);
+    heads = static_cast<int64_t>(*heads_of.data());
+    require(heads > 0 && dim % heads == 0, shapes);
+  }
+
+  int64_t channels() const { return dim / heads; }
+  float scale() const { return 1.0f / std::sqrt(static_cast<float>(channels())); }
+  /** Parts of the queries of one head. */
+  int64_t parts() const { return (queries + kRows - 1) / kRows; }
+};
+
+/** Some queries of one head, and its keys: where they begin in [sequences, tokens, dim]. */
+struct Part {
+  int64_t query, key, rows;
+
+  Part(const Sizes& sizes, int64_t head, int64_t part) {
+    const int64_t sequence = head / sizes.heads, first = sizes.queries * part / sizes.parts();
+    rows = sizes.queries * (part + 1) / sizes.parts() - first;
+    query = (sequence * sizes.queries + first) * sizes.dim + head % sizes.heads * sizes.channels();
+    key = sequence * sizes.keys * sizes.dim + head % sizes.heads * sizes.channels();
+  }
+};
+
+/** Probabilities [rows, keys] of a part. */
+void attend(const Sizes& sizes, const Part& part, const float* q, const float* k, float* probabilities) {
+  const Matrix query{q + part.query, sizes.dim, 1}, key{k + part.key, sizes.dim, 1};
+  multiply(query, key.transposed(), probabilities, sizes.keys, {part.rows, sizes.keys, sizes.channels()});
+  softmax(probabilities, sizes.scale(), part.rows, sizes.keys);
 }
 
 void forward(TF_OpKernelContext* context) {
-  const Output probabilities = Output::over(context, 0);
-  const Input scores(context, 0);
-  const int64_t columns = scores.columns();
-  parallel_for(scores.rows(), 16 + 16384 / (columns + 1), [&](int64_t begin, int64_t end) {
-    softmax(scores.data(), probabilities.data(), columns, begin, end);
+  const Input q(context, 0), k(context, 1), v(context, 2), heads(context, 3);
+  const Sizes sizes(q, k, v, heads);
+  const Output out(context, 0, q.shape());
+  parallel_for(sizes.sequences * sizes.heads * sizes.parts(), 1, [&](int64_t begin, int64_t end) {
+    std::vector<float> probabilities(kRows * sizes.keys);
+    for (int64_t i = begin; i < end; i++) {
+      const Part part(sizes, i / sizes.parts(), i % sizes.parts());
+      attend(sizes, part, q.data(), k.data(), probabilities.data());
+      multiply({probabilities.data(), sizes.keys, 1}, {v.data() + part.key, sizes.dim, 1}, out.data() + part.query, sizes.dim,
+               {part.rows, sizes.channels(), sizes.keys});
+    }
   });
 }
 
+/** A head at a time, so that sums over its queries are taken in their order. */
 void backward(TF_OpKernelContext* context) {
-  const Input probabilities(context, 0), gradients(context, 1), dots(context, 2);
-  const int64_t columns = probabilities.columns();
-  require(gradients.size() == probabilities.size() && dots.size() == probabilities.rows(), "probabilities and gradients alike, a dot a row");
-  const Output d_scores(context, 0, probabilities.shape());
-  parallel_for(probabilities.rows(), 16 + 32768 / (columns + 1), [&](int64_t begin, int64_t end) {
-    differentiate(probabilities.data(), gradients.data(), dots.data(), d_scores.data(), columns, begin, end);
+  const Input q(context, 0), k(context, 1), v(context, 2), heads(context, 3), out(context, 4), dy(context, 5);
+  const Sizes sizes(q, k, v, heads);
+  require(out.size() == q.size() && dy.size() == q.size(), "out and dy as q");
+  const Output dq(context, 0, q.shape()), dk(context, 1, k.shape()), dv(context, 2, v.shape());
+  const int64_t dim = sizes.dim, keys = sizes.keys, channels = sizes.channels();
+  parallel_for(sizes.sequences * sizes.heads, 1, [&](int64_t begin, int64_t end) {
+    std::vector<float> probabilities(kRows * keys), gradients(kRows * keys);
+    for (int64_t i = begin * sizes.parts(); i < end * sizes.parts(); i++) {
+      const Part part(sizes, i / sizes.parts(), i % sizes.parts());
+      const Matrix p{probabilities.data(), keys, 1}, d{gradients.data(), keys, 1}, d_out{dy.data() + part.query, dim, 1};
+      const Matrix query{q.data() + part.query, dim, 1}, key{k.data() + part.key, dim, 1}, value{v.data() + part.key, dim, 1};
+      const Around sums{nullptr, i % sizes.parts() > 0, false};
+      attend(sizes, part, q.data(), k.data(), probabilities.data());
+      multiply(p.transposed(), d_out, dv.data() + part.key, dim, {keys, channels, part.rows}, sums);
+      multiply(d_out, value.transposed(), gradients.data(), keys, {part.rows, keys, channels});
+      differentiate(probabilities.data(), gradients.data(), out.data() + part.query, d_out.data, dim, sizes.scale(), part.rows, keys,
+                    channels);
+      multiply(d, key, dq.data() + part.query, dim, {part.rows, channels, keys});
+      multiply(d.transposed(), query, dk.data() + part.key, dim, {keys, channels, part.rows}, sums);
+    }
   });
 }
 
 }  // namespace
 
 void register_attention() {
-  register_operation("RfSoftmax", {"scores"}, {"probabilities"}, guarded_kernel<forward>);
-  register_operation("RfSoftmaxGrad", {"probabilities", "gradients", "dots"}, {"dscores"}, guarded_kernel<backward>);
+  register_operation("RfAttention", {"q", "k", "v", "heads"}, {"out"}, guarded_kernel<forward>);
+  register_operation("RfAttentionGrad", {"q", "k", "v", "heads", "out", "dy"}, {"dq", "dk", "dv"}, guarded_kernel<backward>);
 }

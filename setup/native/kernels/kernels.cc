@@ -13,5 +13,6 @@ void register_kernels() {
     register_optimiser();
     register_affine();
     register_narrow_attention();
+    register_linear();
   });
 }

@@ -17,6 +17,7 @@ void register_deformable();
 void register_optimiser();
 void register_affine();
 void register_narrow_attention();
+void register_linear();
 
 /** Make all of them known, once in a process. */
 void register_kernels();

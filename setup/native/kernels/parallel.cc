@@ -89,10 +89,17 @@ class Pool {
   int64_t helpers = 0;
 };
 
+Pool& pool_of_process() {
+  static Pool& pool = *new Pool; // never destroyed: its threads outlive everything
+  return pool;
+}
+
 }  // namespace
 
+int64_t thread_count() { return pool_of_process().threads; }
+
 void parallel_for(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& work) {
-  static Pool& pool = *new Pool; // never destroyed: its threads outlive everything
+  Pool& pool = pool_of_process();
   const int64_t most = 4 * pool.threads; // some more than threads, for those that are late
   const int64_t parts = std::min(most, (count + grain - 1) / (grain > 0 ? grain : 1));
   std::unique_lock<std::mutex> mine(pool.turn, std::defer_lock);

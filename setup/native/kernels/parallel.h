@@ -10,3 +10,6 @@
  * are done. What a part computes must not depend on where it begins or ends.
  */
 void parallel_for(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& work);
+
+/** Threads that share a loop. */
+int64_t thread_count();

@@ -1,0 +1,32 @@
+// Products of matrices, off the tape: by kernels of ours, else by TensorFlow's.
+
+import * as tf from "@tensorflow/tfjs-core";
+import { rawOp } from "../engine/backend.ts";
+import { hasKernels } from "../engine/ownKernels.ts";
+
+const FLOAT = { T: { type: "float" } } as const;
+
+/** a: [rows, inner], b: [inner, columns], each transposed where asked, or as many of them in both or one in a, [..., rows, inner] -> [..., rows, columns]. */
+export function product(
+  a: tf.Tensor,
+  b: tf.Tensor,
+  { transpose }: { transpose?: "left" | "right" | undefined } = {},
+): tf.Tensor {
+  if (hasKernels()) return rawOp({ left: "RfProductLeft", right: "RfProductRight", none: "RfProduct" }[transpose ?? "none"], {}, [a, b]); // biome-ignore format: one line
+  const [left, right] = [transpose === "left", transpose === "right"];
+  return a.rank === 2
+    ? rawOp("MatMul", { ...FLOAT, transpose_a: left, transpose_b: right }, [a, b])
+    : rawOp("BatchMatMulV2", { ...FLOAT, adj_x: left, adj_y: right }, [a, b]);
+}
+
+/** x: [... or 1, rows, in], weight: [..., in, out], bias: [..., out] -> [..., rows, out], nothing below zero where it ends with ReLU. */
+export function affineProduct(x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor, { relu = false } = {}): tf.Tensor {
+  if (hasKernels()) return rawOp(relu ? "RfLinearRelu" : "RfLinear", {}, [x, weight, bias]);
+  const [products, starts] = [product(x, weight), bias.rank === 1 ? bias : tf.expandDims(bias, 1)];
+  const affine = rawOp(bias.rank === 1 ? "BiasAdd" : "AddV2", FLOAT, [products, starts]);
+  products.dispose(); // at once: these are the largest tensors of all
+  if (!relu) return affine;
+  const y = rawOp("Relu", FLOAT, [affine]);
+  affine.dispose();
+  return y;
+}
