@@ -8,7 +8,7 @@ import { reshaped, widened } from "../ops/bf16/linear.ts";
 import { broadcastTo } from "../ops/broadcast.ts";
 import { patchEmbedding } from "../ops/conv.ts";
 import { offTape } from "../ops/differentiable.ts";
-import { resizeBicubic } from "../ops/interpolate.ts";
+import { resizeBicubic } from "../ops/resize/interpolate.ts";
 import { type Linear, linear } from "../ops/linear.ts";
 import { layerNorm, type Norm } from "../ops/norm.ts";
 import { recompute } from "../ops/recompute.ts";

@@ -9,9 +9,9 @@ import { conv, doubleResolution, patchEmbedding } from "./conv.ts";
 import { deformableAttention, sampleMaps } from "./deformable.ts";
 import { differentiable, offTape, valueAndGradients } from "./differentiable.ts";
 import { gatherRows } from "./gather.ts";
-import { resizeBicubic } from "./interpolate.ts";
 import { groupedLinear, linear, project } from "./linear.ts";
 import { layerNorm } from "./norm.ts";
+import { resizeBicubic } from "./resize/interpolate.ts";
 
 beforeAll(() => {
   loadBackend();

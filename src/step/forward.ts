@@ -7,7 +7,7 @@ import type { Padding } from "../model/padding.ts";
 import { type Checkpointing, rfdetr } from "../model/rfdetr.ts";
 import type { Precision } from "../ops/bf16/precision.ts";
 import { type Recording, recorded } from "../ops/differentiable.ts";
-import { resizeBilinear } from "../ops/resize.ts";
+import { resizeBilinear } from "../ops/resize/resize.ts";
 import type { Learner } from "./learner.ts";
 
 export type ForwardInputs = {

@@ -7,7 +7,7 @@ import { createRecorder } from "../../src/engine/recording/recorder.ts";
 import type { Target } from "../../src/instance/instance.ts";
 import { rfdetr } from "../../src/model/rfdetr.ts";
 import { valueAndGradients } from "../../src/ops/differentiable.ts";
-import { resizeBilinear } from "../../src/ops/resize.ts";
+import { resizeBilinear } from "../../src/ops/resize/resize.ts";
 import { createLearner, disposeLearner, type Learner, learnerTensors, trainable } from "../../src/step/learner.ts";
 import { multiScaleSides, sideOfStep } from "../../src/step/multiScale.ts";
 import { type Schedule, scheduleFactor } from "../../src/step/optimiser/schedule.ts";

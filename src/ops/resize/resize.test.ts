@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
-import { loadBackend } from "../engine/backend.ts";
+import { loadBackend } from "../../engine/backend.ts";
 import { resizeBilinear } from "./resize.ts";
 
 beforeAll(() => void loadBackend());

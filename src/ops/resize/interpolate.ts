@@ -1,7 +1,7 @@
 // Resizing of position embeddings by antialiased bicubic interpolation, written as two matrix products.
 
 import * as tf from "@tensorflow/tfjs-core";
-import { bicubicWeights } from "../util/arrays/bicubic.ts";
+import { bicubicWeights } from "../../util/arrays/bicubic.ts";
 
 /** Resize a grid. x: [height, width, channels] -> [size[0], size[1], channels]. */
 export function resizeBicubic(x: tf.Tensor3D, [height, width]: [number, number]): tf.Tensor3D {
