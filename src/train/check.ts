@@ -72,7 +72,10 @@ export async function checkRecipe(
     heads: recipe.heads,
     classNames: dataset.classes.map(({ name }) => name),
   });
-  const data = await scanDataset(dataset, { queries: architecture.numQueries });
+  const data = await scanDataset(dataset, {
+    queries: architecture.numQueries,
+    segmenter: architecture.segmentationHead,
+  });
   const cost = measured && data.ok ? await estimateCost(recipe, { dataset, signal }) : null;
   return { ok: data.ok, recipe, parameters: parameterCount(architecture), weights, data, schedule, shown, cost };
 }

@@ -52,6 +52,7 @@ function asText(
   const { state, loaded, reshaped = [], missing = [], unexpected = [] } = weights;
   const fitted = `${loaded} tensors fit, ${reshaped.length} reshaped, ${missing.length} missing, ${unexpected.length} not used`;
   const keys = countKeys(data.classes);
+  const masks = Object.values(data.splits).some((split) => split.masks);
   const lines = [
     ...factTable(
       [
@@ -65,8 +66,11 @@ function asText(
     ),
     "",
     ...table([
-      ["split", "images", "empty", "boxes", "crowds"],
-      ...Object.entries(data.splits).map(([name, s]) => [name, s.images, s.backgrounds, s.boxes, s.crowds]),
+      ["split", "images", "empty", "boxes", "crowds", ...(masks ? ["masks", "with holes"] : [])],
+      ...Object.entries(data.splits).map(([name, s]) => [
+        ...[name, s.images, s.backgrounds, s.boxes, s.crowds],
+        ...(masks ? [s.masks?.masks ?? 0, s.masks?.withHoles ?? 0] : []),
+      ]),
     ]),
     "",
     ...table(

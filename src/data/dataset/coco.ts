@@ -203,6 +203,8 @@ function addAnnotations(
     const fault = boxFault(box, sample.width, sample.height);
     if (fault) report(fault.kind, fault.severity, at, `${of} ${fault.reason}.`);
     if (fault?.severity === "error") continue;
+    if (isUnreadable(entry.segmentation))
+      report("mask-unusable", "warning", at, `${of} has a segmentation that is neither polygons nor run lengths.`);
     const area = typeof entry.area === "number" ? entry.area : (box[2] - box[0]) * (box[3] - box[1]);
     const crowd = entry.iscrowd === 1 || entry.iscrowd === true;
     sample.annotations.push({ id, categoryId, label, box, area, crowd, ...shape });
@@ -225,6 +227,11 @@ export function cocoMask(value: unknown): Mask | undefined {
   const { size, counts } = value;
   if (!isNumbers(size) || size.length !== 2 || !(typeof counts === "string" || isNumbers(counts))) return undefined;
   return { size: [size[0]!, size[1]!], counts };
+}
+
+function isUnreadable(segmentation: unknown): boolean {
+  if (segmentation === undefined || segmentation === null) return false;
+  return Array.isArray(segmentation) ? !segmentation.every(isNumbers) : !cocoMask(segmentation);
 }
 
 /** Some exporters leave the box out where there is a segmentation, or write an empty list. */

@@ -86,7 +86,13 @@ export type ProblemKind =
   | "deep-image"
   | "animated-image"
   | "too-many-objects"
-  | "leak";
+  | "leak"
+  | "mask-unusable"
+  | "mask-empty"
+  | "mask-off-box"
+  | "mask-holes"
+  | "mask-missing"
+  | "no-masks";
 
 /**
  * Something wrong in a data set. Errors stop training; warnings are counted and said. `message` is a whole sentence that

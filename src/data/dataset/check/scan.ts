@@ -20,6 +20,7 @@ import {
   trainingBoxes,
 } from "../sample.ts";
 import { judgeHeaders } from "./headers.ts";
+import { judgeMasks, type MaskCounts, maskProblems, segmenterProblems } from "./masks.ts";
 import { wholenessProblems } from "./wholeness.ts";
 
 type SplitReport = {
@@ -33,6 +34,8 @@ type SplitReport = {
   boxesPerClass: Record<string, number>;
   /** Boxes of the fullest image. */
   mostBoxes: number;
+  /** Where any object has a mask. */
+  masks?: MaskCounts;
 };
 
 /** Plain data, to be printed or written as JSON. `ok`: nothing stops training. */
@@ -50,6 +53,8 @@ export type ScanReport = {
 export type ScanOptions = {
   /** Queries of the model: an image with more objects cannot be learned whole. */
   queries?: number;
+  /** Whether the model gives masks: what is wrong with them stops training then. Default false. */
+  segmenter?: boolean;
   onProgress?: (done: number, total: number) => void;
   signal?: AbortSignal;
 };
@@ -70,8 +75,9 @@ type ReportProblem = (
  * that is wrong with the data is in the report.
  */
 export async function scanDataset(dataset: Dataset, options: ScanOptions = {}): Promise<ScanReport> {
-  const { queries = Number.POSITIVE_INFINITY, onProgress, signal } = options;
+  const { queries = Number.POSITIVE_INFINITY, segmenter = false, onProgress, signal } = options;
   const before = [...dataset.problems, ...wholenessProblems(dataset)];
+  const ofMasks: Problem[] = [];
   const ofHeaders: Problem[] = [];
   const found: Problem[] = [];
   const known = new Set(before.map((p) => `${p.split} ${p.file} ${p.kind}`));
@@ -133,18 +139,51 @@ export async function scanDataset(dataset: Dataset, options: ScanOptions = {}): 
         report("too-many-objects", "warning", sample.file, message);
       }
     }
-    splits[split.name] = counted;
+    const masks = judgeSplit(split, looks);
+    for (const problem of masks.problems) ofMasks.push(problem);
+    splits[split.name] = { ...counted, ...(masks.counts && { masks: masks.counts }) };
     for (const file of await unlisted(split, present)) {
       const message = `${file} lies in ${split.images} and is not in ${split.annotations}: it is not used.`;
       report("unlisted-file", "warning", file, message);
     }
   }
-  const problems = [...before, ...ofHeaders, ...found];
+  const all = [...before, ...ofHeaders, ...found, ...ofMasks];
+  return concluded(dataset, splits, segmenter ? forSegmenter(dataset, all) : all);
+}
+
+function concluded(
+  { layout, description, classes }: Dataset,
+  splits: ScanReport["splits"],
+  problems: Problem[],
+): ScanReport {
   const counts: ScanReport["counts"] = {};
   for (const { kind } of problems) counts[kind] = (counts[kind] ?? 0) + 1;
   const ok = problems.every((p) => p.severity !== "error");
-  const { layout, description, classes } = dataset;
   return { ok, layout, description, classes, splits, counts, problems };
+}
+
+/** A mask that cannot be used stops a segmenter, and so does a set without masks. */
+function forSegmenter(dataset: Dataset, problems: readonly Problem[]): Problem[] {
+  const stopping = problems.map(
+    (problem): Problem => (problem.kind === "mask-unusable" ? { ...problem, severity: "error" } : problem),
+  );
+  return [...stopping, ...segmenterProblems(dataset).filter(({ kind }) => kind === "no-masks")];
+}
+
+/** The masks of a split, where it has any. */
+function judgeSplit(split: Split, looks: readonly Look[]): { counts: MaskCounts | null; problems: Problem[] } {
+  if (!split.samples.some(({ annotations }) => annotations.some(({ mask }) => mask)))
+    return { counts: null, problems: [] };
+  const counts: MaskCounts = { masks: 0, without: 0, empty: 0, withHoles: 0, offBox: 0 };
+  const problems: Problem[] = [];
+  for (const [i, sample] of split.samples.entries()) {
+    const [width, height] = [looks[i]!.width ?? sample.width, looks[i]!.height ?? sample.height];
+    if (width === null || height === null) continue;
+    const judged = judgeMasks(sample, [height, width], split);
+    for (const key of Object.keys(counts) as (keyof MaskCounts)[]) counts[key] += judged.counts[key];
+    for (const problem of judged.problems) problems.push(problem);
+  }
+  return { counts, problems: [...problems, ...maskProblems(counts, split)] };
 }
 
 /** The same image twice: in one split it counts twice, in two splits what is measured is no longer held out. */
