@@ -25,6 +25,9 @@ export const TINY: Architecture = {
   numClasses: 2,
 };
 
+/** The same with a mask for each box. */
+export const TINY_SEGMENTER: Architecture = { ...TINY, segmentationHead: true };
+
 export const SETTINGS: LearnerSettings = {
   lr: 1e-3,
   lrEncoder: 1e-3,
@@ -35,12 +38,31 @@ export const SETTINGS: LearnerSettings = {
   average: true,
 };
 
-export function tinyWeights(seed = 3): StateDict {
-  return initialise(referenceKeys(TINY), seed, TINY);
+export function tinyWeights(seed = 3, architecture = TINY): StateDict {
+  return initialise(referenceKeys(architecture), seed, architecture);
 }
 
-export function tinyLearner(settings: Partial<LearnerSettings> = {}): Learner {
-  return createLearner(tinyWeights(), TINY, { ...SETTINGS, ...settings });
+export function tinyLearner(settings: Partial<LearnerSettings> = {}, architecture = TINY): Learner {
+  return createLearner(tinyWeights(3, architecture), architecture, { ...SETTINGS, ...settings });
+}
+
+/** The batch with masks of a quarter of each box; every third object has none. */
+export function withMasks(batch: Batch): Batch {
+  const [, height, width] = batch.shape;
+  const targets = batch.targets.map((target) => {
+    const pixels = new Uint8Array(target.labels.length * height * width);
+    for (const i of target.labels.keys()) {
+      const [cx, cy, w, h] = target.boxes.subarray(4 * i) as unknown as [number, number, number, number];
+      for (let y = Math.round((cy - h / 2) * height); y < cy * height; y++)
+        pixels.fill(
+          1,
+          ...([cx - w / 2, cx].map((x) => (i * height + y) * width + Math.round(x * width)) as [number, number]),
+        );
+    }
+    const present = Uint8Array.from(target.labels, (label, i) => Number((label + i + target.labels.length) % 3 > 0));
+    return { ...target, masks: { size: [height, width] as [number, number], pixels, present } };
+  });
+  return { ...batch, targets };
 }
 
 /** Noise with one box an image (two in every other image), always the same for a seed. */

@@ -13,9 +13,10 @@ import { rngFromSeed } from "../../src/util/random/rng.ts";
 
 const [batch, resolution] = process.argv.slice(2, 4).map(Number);
 const [mode, ...more] = (process.argv[4] ?? "none").split("+");
+const variant = VARIANTS[process.argv[5] ?? "nano"];
 const compile = more.find((one) => one === "graph" || one === "xla");
 loadBackend();
-const architecture = { ...VARIANTS.nano, resolution, positionalEncodingSize: resolution / VARIANTS.nano.patchSize };
+const architecture = { ...variant, resolution, positionalEncodingSize: resolution / variant.patchSize };
 const learner = createLearner(initialise(referenceKeys(architecture), 0, architecture), architecture, {
   lr: 1e-4,
   lrEncoder: 1.5e-4,
@@ -27,12 +28,27 @@ const learner = createLearner(initialise(referenceKeys(architecture), 0, archite
 });
 const rng = rngFromSeed(0);
 const everyImage = (value) => Array.from({ length: batch }, value);
+/** Of ten boxes, their upper left quarters. */
+function masks() {
+  const pixels = new Uint8Array(10 * resolution * resolution);
+  for (let i = 0; i < 10; i++)
+    for (let y = Math.round(0.4 * resolution); y < 0.5 * resolution; y++) {
+      const start = (i * resolution + y) * resolution;
+      pixels.fill(
+        1,
+        start + Math.round((0.15 + 0.05 * i) * resolution),
+        start + Math.round((0.2 + 0.05 * i) * resolution),
+      );
+    }
+  return { size: [resolution, resolution], pixels, present: new Uint8Array(10).fill(1) };
+}
 const data = {
   images: Float32Array.from({ length: batch * resolution * resolution * 3 }, () => rng.normal()),
   shape: [batch, resolution, resolution, 3],
   targets: everyImage(() => ({
     boxes: Float32Array.from({ length: 40 }, (_, i) => [0.2 + 0.05 * Math.floor(i / 4), 0.5, 0.1, 0.2][i % 4]),
     labels: Int32Array.from({ length: 10 }, (_, i) => i),
+    ...(variant.segmentationHead && { masks: masks() }),
   })),
   imageIds: everyImage((_, i) => i),
   files: everyImage((_, i) => `image ${i}`),

@@ -14,17 +14,18 @@ warnings.filterwarnings("ignore")
 logging.disable(logging.WARNING)
 
 import torch
-from rfdetr.config import RFDETRNanoConfig, TrainConfig
+from rfdetr.config import RFDETRNanoConfig, RFDETRSegNanoConfig, SegmentationTrainConfig, TrainConfig
 from rfdetr.training.callbacks.ema import RFDETREMACallback
 from rfdetr.training.module_model import RFDETRModelModule
 from rfdetr.utilities.tensors import nested_tensor_from_tensor_list
 from types import SimpleNamespace
 
-batch, resolution, bf16 = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:] == ["reference-bf16"]
+batch, resolution, bf16 = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "reference-bf16"
+kind, settings = (RFDETRSegNanoConfig, SegmentationTrainConfig) if sys.argv[4:] == ["seg-nano"] else (RFDETRNanoConfig, TrainConfig)
 torch.manual_seed(0)
-config = RFDETRNanoConfig(device="cpu", pretrain_weights=None, resolution=resolution)
-module = RFDETRModelModule(config, TrainConfig(dataset_dir="/nonexistent", output_dir="/tmp/unused", multi_scale=False, amp_dtype=None,
-                                               accelerator="cpu", batch_size=batch, epochs=1, num_workers=0, tensorboard=False))
+config = kind(device="cpu", pretrain_weights=None, resolution=resolution)
+module = RFDETRModelModule(config, settings(dataset_dir="/nonexistent", output_dir="/tmp/unused", multi_scale=False, amp_dtype=None,
+                                            accelerator="cpu", batch_size=batch, epochs=1, num_workers=0, tensorboard=False))
 module._trainer = SimpleNamespace(estimated_stepping_batches=1000, precision="32-true", callbacks=[], global_step=0, is_global_zero=True)
 configured = module.configure_optimizers()
 optimizer, scheduler = configured["optimizer"], configured["lr_scheduler"]["scheduler"]
@@ -34,6 +35,12 @@ model, criterion = module.model.train(), module.criterion.train()
 parameters = [p for group in optimizer.param_groups for p in group["params"]]
 images = [torch.randn(3, resolution, resolution) for _ in range(batch)]
 targets = [dict(boxes=torch.tensor([[0.2 + 0.05 * i, 0.5, 0.1, 0.2] for i in range(10)]), labels=torch.arange(10)) for _ in range(batch)]
+if config.segmentation_head:  # of each box the upper left quarter
+    masks = torch.zeros(10, resolution, resolution, dtype=torch.bool)
+    for i in range(10):
+        masks[i, round(0.4 * resolution):round(0.5 * resolution), round((0.15 + 0.05 * i) * resolution):round((0.2 + 0.05 * i) * resolution)] = True
+    targets = [{**target, "masks": masks} for target in targets]
+
 
 def in_float32(outputs):
     if isinstance(outputs, torch.Tensor):

@@ -1,6 +1,7 @@
-// Time, processor time and memory of a training step beside the reference's: RF-DETR nano, forward, loss, gradients, clipping, AdamW and
+// Time, processor time and memory of a training step beside the reference's: RF-DETR nano or seg-nano, forward, loss, gradients, clipping, AdamW and
 // moving average; all take turns on the same machine, for each number of threads and size of batch.
-// Usage: npm run bench:step -- [--python PATH] [--steps 10] [--batch 1,4] [--threads 1,2] [--modes kernels,plain] [--resolution 384]
+// Usage: npm run bench:step -- [--python PATH] [--steps 10] [--batch 1,4] [--threads 1,2] [--modes kernels,plain] [--variant nano]
+//   [--resolution 384]
 // PATH (or RFDETR_PYTHON) is a Python that has rfdetr[train] 1.11.2; without one only our own step is timed. Without --threads each takes
 // its default. Modes: `kernels` (default), `plain` without the kernels of our own, `frozen` with a frozen encoder, `bf16`; after it `+graph`,
 // recorded and replayed, and `+bf16`. Those in bf16 are compared with the reference under autocast, its losses in float32.
@@ -15,10 +16,12 @@ const { values } = parseArgs({
     batch: { type: "string", default: "1" },
     threads: { type: "string", default: "default" },
     modes: { type: "string", default: "kernels" },
-    resolution: { type: "string", default: "384" },
+    variant: { type: "string", default: "nano" },
+    resolution: { type: "string" },
   },
 });
-const { python, resolution } = values;
+const { python, variant } = values;
+const resolution = values.resolution ?? (variant === "seg-nano" ? "312" : "384");
 const [batches, threadCounts, modes] = [values.batch, values.threads, values.modes].map((list) => list.split(","));
 
 function steppersOf(batch, threads) {
@@ -28,15 +31,16 @@ function steppersOf(batch, threads) {
     const own = kind === "plain" ? { ...env, RFDETR_KERNELS: "off" } : env;
     const trains = kind === "frozen" ? "frozen" : "none";
     if (kind === "bf16") more.unshift(kind);
-    return [mode, ourStepper(batch, resolution, [trains, ...more].join("+"), own)];
+    return [mode, ourStepper(batch, resolution, [trains, ...more].join("+"), own, variant)];
   });
   const theirs = modes.some((mode) => mode.includes("bf16")) ? ["reference", "reference-bf16"] : ["reference"];
   const reference =
-    python && theirs.map((name) => [name, stepper(python, [here("step-reference.py"), batch, resolution, name], env)]);
+    python &&
+    theirs.map((name) => [name, stepper(python, [here("step-reference.py"), batch, resolution, name, variant], env)]);
   return Object.fromEntries([...ours, ...(reference ?? [])]);
 }
 
-console.log(`RF-DETR nano at ${resolution}, ${values.steps} steps after 3 of warm-up, medians`);
+console.log(`RF-DETR ${variant} at ${resolution}, ${values.steps} steps after 3 of warm-up, medians`);
 console.log(machine());
 for (const threads of threadCounts)
   for (const batch of batches) {

@@ -9,8 +9,8 @@ import { fileURLToPath } from "node:url";
 export const here = (file) => fileURLToPath(new URL(file, import.meta.url));
 
 /** Our step; `mode` is a value of train.gradient_checkpointing, or `frozen` for a frozen encoder; with `+graph`, recorded. */
-export const ourStepper = (batch, resolution, mode = "none", env = {}) =>
-  stepper(process.execPath, ["--import", "tsx", here("step-ours.mjs"), batch, resolution, mode], env);
+export const ourStepper = (batch, resolution, mode = "none", env = {}, variant = "nano") =>
+  stepper(process.execPath, ["--import", "tsx", here("step-ours.mjs"), batch, resolution, mode, variant], env);
 
 /**
  * `step()` resolves to what the process answers: `{ milliseconds, processor, peak }` of a training step, its time, the processor's (of all

@@ -30,6 +30,7 @@ describe("withFields", () => {
     [{ encoder: "constructor" }, "encoder"],
     [{ out_feature_indexes: Array.from({ length: 300_000 }, (_, i) => i + 1) }, "out_feature_indexes"],
     [{ segmentation_head: "yes" }, "segmentation_head"],
+    [{ segmentation_head: true, mask_downsample_ratio: 8 }, "mask_downsample_ratio"],
     [{ sa_nheads: 7 }, "sa_nheads"],
     [{ out_feature_indexes: [3, 13] }, "out_feature_indexes"],
     [{ out_feature_indexes: [6, 3] }, "out_feature_indexes"],

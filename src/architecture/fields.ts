@@ -1,6 +1,7 @@
 // Architectures from and to the reference's ModelConfig fields, from the shapes of weights, and what makes one valid.
 
 import { UserError } from "../util/errors.ts";
+import { MASK_STRIDE } from "./facts.ts";
 import { type Architecture, VARIANTS, type VariantName } from "./variants.ts";
 
 /** ModelConfig's names of our fields; `encoder` and the field lists are treated apart. */
@@ -62,6 +63,9 @@ export function withFields(base: Architecture, fields: Record<string, unknown>, 
       throw new UserError(`${source}.segmentation_head is ${shown(masks)}; it must be true or false.`);
     result.segmentationHead = masks;
   }
+  const stride = fields.mask_downsample_ratio;
+  if (result.segmentationHead && stride !== undefined && stride !== null && stride !== MASK_STRIDE)
+    throw new UserError(`${source}.mask_downsample_ratio is ${shown(stride)}; only ${MASK_STRIDE} is supported.`);
   const { encoder, out_feature_indexes: features, projector_scale: scales } = fields;
   if (typeof encoder === "string") {
     const known = Object.hasOwn(NAMED_ENCODERS, encoder) ? NAMED_ENCODERS[encoder] : undefined;

@@ -9,7 +9,10 @@ import { allFinite } from "../util/hostTensor.ts";
 import type { LoadModelOptions } from "./loadModel.ts";
 
 /** images: float32 [count, resolution, resolution, 3], normalised. */
-export type DetectInput = { images: Float32Array; originalSizes: Sizes };
+export type DetectInput = { images: Float32Array; originalSizes: Sizes } & SelectOptions;
+
+/** `maskFrom`: the least score of which a segmenter makes a mask, default all. */
+export type SelectOptions = { maskFrom?: number | undefined };
 
 /** The way of images through a model, in two stages. `Outputs`: what lies between them, in the runtime's own form. */
 export type Detecting<Outputs = unknown> = {
@@ -19,7 +22,7 @@ export type Detecting<Outputs = unknown> = {
    */
   forward(pixels: Float32Array, sizes: Sizes): Promise<Outputs>;
   /** The best detections of each image, in pixels of the originals. Frees the outputs. */
-  select(outputs: Outputs, sizes: Sizes): ImageDetections[] | Promise<ImageDetections[]>;
+  select(outputs: Outputs, sizes: Sizes, options?: SelectOptions): ImageDetections[] | Promise<ImageDetections[]>;
 };
 
 export type Detector<Outputs = unknown> = Detecting<Outputs> & {
@@ -77,7 +80,7 @@ export function requireNumbers(detections: ImageDetections[], source: string): I
 /** Both stages of a model, one after the other. */
 export async function detectWith<Outputs>(
   { forward, select }: Detecting<Outputs>,
-  { images, originalSizes }: DetectInput,
+  { images, originalSizes, maskFrom }: DetectInput,
 ): Promise<ImageDetections[]> {
-  return select(await forward(images, originalSizes), originalSizes);
+  return select(await forward(images, originalSizes), originalSizes, { maskFrom });
 }

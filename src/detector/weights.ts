@@ -39,7 +39,7 @@ export async function openWeights(weights: string, options: OpenDetectorOptions)
   );
   const detecting: Detecting<Outputs> = {
     forward,
-    select: async (outputs, sizes) => requireNumbers(await select(outputs, sizes), model.source),
+    select: async (outputs, sizes, options) => requireNumbers(await select(outputs, sizes, options), model.source),
   };
   return {
     ...{ kind: "weights", resolution, nativeResolution, threads, loadMs },
@@ -65,6 +65,6 @@ export function detectingWith(
   return {
     forward: (pixels, { length }) =>
       forwardImages(weights, architecture, { images: pixels, shape: [length, side, side, 3] }, { recorder, precision }),
-    select: (outputs, sizes) => selectDetections(outputs, sizes, numSelect),
+    select: (outputs, sizes, options) => selectDetections(outputs, sizes, numSelect, options),
   };
 }

@@ -1,6 +1,7 @@
 // Detections on the host, in pixels of the original images. No tensors are known here.
 
 import type { Instances } from "./instance.ts";
+import { maskFromLogits } from "./masks/fromLogits.ts";
 
 /** [height, width] of each original image, in pixels. */
 export type Sizes = readonly (readonly [height: number, width: number])[];
@@ -19,34 +20,62 @@ export type Ranked = {
   count: number;
   queries: number;
   classes: number;
+  /** Of a segmenter, logits [batch, queries, size[0], size[1]]. */
+  masks?: { logits: Float32Array; size: readonly [height: number, width: number] } | undefined;
 };
 
-/** The same in pixels. sizes: of the original images. */
-export function toPixels({ scores, indices, boxes, count, queries, classes }: Ranked, sizes: Sizes): ImageDetections[] {
-  return sizes.map(([height, width], image) => {
-    const detections = {
-      boxes: new Float32Array(count * 4),
-      scores: new Float32Array(count),
-      labels: new Int32Array(count),
-    };
-    for (let i = 0; i < count; i++) {
-      const index = indices[image * count + i]!;
-      const box = (image * queries + Math.floor(index / classes)) * 4;
-      detections.scores[i] = scores[image * count + i]!;
-      detections.labels[i] = index % classes;
-      const [cx, cy, w, h] = [boxes[box]!, boxes[box + 1]!, boxes[box + 2]!, boxes[box + 3]!];
-      detections.boxes.set(
-        [
-          clip((cx - Math.max(w, 0) / 2) * width, width),
-          clip((cy - Math.max(h, 0) / 2) * height, height),
-          clip((cx + Math.max(w, 0) / 2) * width, width),
-          clip((cy + Math.max(h, 0) / 2) * height, height),
-        ],
-        i * 4,
-      );
-    }
-    return detections;
+/**
+ * The same in pixels, with masks as run lengths where there are any. sizes: of the original images; `maskFrom`: the least score of
+ * which a mask is made, default all.
+ */
+export function toPixels(
+  ranked: Ranked,
+  sizes: Sizes,
+  { maskFrom = 0 }: { maskFrom?: number | undefined } = {},
+): ImageDetections[] {
+  return sizes.map((size, image) => {
+    const detections = boxesInPixels(ranked, size, image);
+    if (!ranked.masks) return detections;
+    const shapes = Array.from(detections.scores, (score, i) =>
+      score >= maskFrom ? { mask: maskOf(ranked, size, image * ranked.count + i, image) } : {},
+    );
+    return { ...detections, shapes };
   });
+}
+
+function maskOf({ indices, queries, classes, masks }: Ranked, size: Sizes[number], place: number, image: number) {
+  const { logits, size: from } = masks!;
+  const start = (image * queries + Math.floor(indices[place]! / classes)) * from[0] * from[1];
+  return maskFromLogits(logits.subarray(start, start + from[0] * from[1]), from, size);
+}
+
+function boxesInPixels(
+  { scores, indices, boxes, count, queries, classes }: Ranked,
+  [height, width]: Sizes[number],
+  image: number,
+): ImageDetections {
+  const detections = {
+    boxes: new Float32Array(count * 4),
+    scores: new Float32Array(count),
+    labels: new Int32Array(count),
+  };
+  for (let i = 0; i < count; i++) {
+    const index = indices[image * count + i]!;
+    const box = (image * queries + Math.floor(index / classes)) * 4;
+    detections.scores[i] = scores[image * count + i]!;
+    detections.labels[i] = index % classes;
+    const [cx, cy, w, h] = [boxes[box]!, boxes[box + 1]!, boxes[box + 2]!, boxes[box + 3]!];
+    detections.boxes.set(
+      [
+        clip((cx - Math.max(w, 0) / 2) * width, width),
+        clip((cy - Math.max(h, 0) / 2) * height, height),
+        clip((cx + Math.max(w, 0) / 2) * width, width),
+        clip((cy + Math.max(h, 0) / 2) * height, height),
+      ],
+      i * 4,
+    );
+  }
+  return detections;
 }
 
 function clip(value: number, limit: number): number {

@@ -9,8 +9,8 @@ test("known terms come first, in their order, whatever the order of the columns;
 });
 
 test("a term that is not known is shown under its own name, also where it begins or ends like another", () => {
-  expect(lossTerms(["loss_mask", "loss_mask_0", "loss_mask_dice", "loss_mask_dice_enc", "loss_p_2"])).toEqual(
-    ["loss_mask", "loss_mask_dice", "loss_p_2"].map((term) => ({ term, title: term, description: "" })),
+  expect(lossTerms(["loss_area", "loss_area_0", "loss_area_dice", "loss_area_dice_enc", "loss_p_2"])).toEqual(
+    ["loss_area", "loss_area_dice", "loss_p_2"].map((term) => ({ term, title: term, description: "" })),
   );
   expect(names(["loss_constructor"])).toEqual(["loss_constructor"]);
   expect(names(["loss"])).toEqual([]);

@@ -9,6 +9,11 @@ const KNOWN: Readonly<Record<string, { title: string; description: string }>> = 
   },
   loss_bbox: { title: "Boxes, L1", description: "Distance of the matched boxes, in parts of the image." },
   loss_giou: { title: "Boxes, GIoU", description: "1 − generalised IoU of the matched boxes." },
+  loss_mask_ce: {
+    title: "Masks, cross-entropy",
+    description: "Of the matched masks, at points that are mostly where they are least certain.",
+  },
+  loss_mask_dice: { title: "Masks, dice", description: "1 − overlap of the matched masks, at the same points." },
 };
 
 /** The column of a decoder layer or of the encoder: `loss_ce_0`, `loss_ce_enc`. */

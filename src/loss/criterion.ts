@@ -50,8 +50,8 @@ export function lossNumbers({ loss, table }: { loss: tf.Scalar; table: tf.Tensor
 }
 
 /** Names and places of what `lossNumbers` lists. */
-export function lossPlaces(layers: number): [name: string, place: number][] {
-  return [["loss", 0], ...[...termPlaces(layers)].map(([name, place]): [string, number] => [name, 1 + place])];
+export function lossPlaces(layers: number, terms: readonly Term[] = TERMS): [name: string, place: number][] {
+  return [["loss", 0], ...[...termPlaces(layers, terms)].map(([name, place]): [string, number] => [name, 1 + place])];
 }
 
 /**

@@ -6,11 +6,18 @@ import { readNow } from "../engine/backend.ts";
 import type { Target } from "../instance/instance.ts";
 import { take } from "../ops/gather.ts";
 import { assign } from "./assignment.ts";
+import { bucket } from "./bucket.ts";
+import { maskCosts } from "./masks/costs.ts";
+import type { GroundMasks } from "./masks/ground.ts";
+import type { MaskLossSettings } from "./masks/settings.ts";
 import type { StackedOutputs } from "./outputs.ts";
 import { LEAST_AREA } from "./terms/boxLoss.ts";
 
 /** What is matched: logits and boxes of all outputs side by side, and how many queries each has. */
-type Scored = Pick<StackedOutputs, "logits" | "boxes" | "queries">;
+type Scored = Pick<StackedOutputs, "logits" | "boxes" | "queries"> & Partial<Pick<StackedOutputs, "masks">>;
+
+/** The annotated masks, the points [count, 2] at which each output is compared with them, and what that weighs. */
+export type MaskMatching = { ground: GroundMasks; points: tf.Tensor[]; settings: MaskLossSettings };
 
 /** Matched pairs of one image in one output: `queries[i]` answers for `targets[i]`. Group by group, then by query. */
 export type Match = { queries: Int32Array; targets: Int32Array };
@@ -19,10 +26,10 @@ const LARGEST_FLOAT32 = 3.4028234663852886e38;
 
 /**
  * Match every output with the targets, each of `groups` equal chunks of its queries on its own. Result: [output][image].
- * The costs of all outputs, images and groups are computed together and read from the device once. Throws when an
+ * The costs of all outputs, images and groups are computed together and read from the device once; `masks`: of a segmenter. Throws when an
  * output's number of queries is no multiple of `groups`, or a label is no class of the logits.
  */
-export function match(outputs: Scored, targets: Target[], groups: number): Match[][] {
+export function match(outputs: Scored, targets: Target[], groups: number, masks?: MaskMatching): Match[][] {
   const classes = outputs.logits.shape[2];
   for (const queries of outputs.queries) {
     if (queries % groups !== 0) throw new Error(`${queries} queries cannot be split into ${groups} groups.`);
@@ -33,19 +40,15 @@ export function match(outputs: Scored, targets: Target[], groups: number): Match
   const most = Math.max(...targets.map(({ labels }) => labels.length));
   if (most === 0) return outputs.queries.map(() => targets.map(() => ({ queries: none(), targets: none() })));
   const padded = bucket(most);
-  const costs = readCosts(outputs, targets, padded);
+  const ofMasks = masks && { ...masks, places: masks.ground.places };
+  const costs = readCosts(outputs, targets, padded, ofMasks);
   const own = { costs, padded, firstColumn: targets.map(() => 0) };
   return solve(
-    allFinite(costs, targets, padded) ? own : finiteCosts(outputs, targets),
+    allFinite(costs, targets, padded) ? own : finiteCosts(outputs, targets, masks),
     outputs.queries,
     targets,
     groups,
   );
-}
-
-/** The least power of two that is not below n: shapes then take few values, whatever the number of targets. */
-export function bucket(n: number): number {
-  return 2 ** Math.ceil(Math.log2(Math.max(1, n)));
 }
 
 const none = () => new Int32Array(0);
@@ -93,13 +96,15 @@ function allFinite(costs: ArrayLike<number>, targets: Target[], padded: number):
  * Costs in which whatever is not finite is replaced by a number above every valid cost. As in the reference, that number
  * is taken over the costs of every image's queries against the targets of the whole batch, output by output.
  */
-function finiteCosts(outputs: Scored, targets: Target[]): Costs {
+function finiteCosts(outputs: Scored, targets: Target[], masks: MaskMatching | undefined): Costs {
   const batch = targets.length;
   const boxes = Float32Array.from(targets.flatMap((target) => [...target.boxes]));
   const labels = Int32Array.from(targets.flatMap((target) => [...target.labels]));
   const everyone = targets.map(() => ({ boxes, labels }));
   const padded = bucket(labels.length);
-  const costs = Float32Array.from(readCosts(outputs, everyone, padded));
+  const places = masks && Int32Array.from(masks.ground.places.flatMap((of) => [...of]));
+  const ofMasks = masks && { ...masks, places: targets.map(() => places!) };
+  const costs = Float32Array.from(readCosts(outputs, everyone, padded, ofMasks));
   const all = costs.length / (batch * padded);
   let start = 0;
   for (const count of outputs.queries) {
@@ -133,7 +138,12 @@ function finiteCosts(outputs: Scored, targets: Target[]): Costs {
   return { costs, padded, firstColumn };
 }
 
-function readCosts({ logits, boxes }: Scored, targets: Target[], padded: number): ArrayLike<number> {
+function readCosts(
+  { logits, boxes, masks: outputs = [] }: Scored,
+  targets: Target[],
+  padded: number,
+  masks: (MaskMatching & { places: Int32Array[] }) | undefined,
+): ArrayLike<number> {
   const batch = targets.length;
   const paddedLabels = new Int32Array(batch * padded);
   const paddedBoxes = new Float32Array(batch * padded * 4);
@@ -141,9 +151,32 @@ function readCosts({ logits, boxes }: Scored, targets: Target[], padded: number)
     paddedLabels.set(target.labels, i * padded);
     paddedBoxes.set(target.boxes, i * padded * 4);
   }
-  const costs = tf.tidy(() =>
-    pairCosts(logits, boxes, tf.tensor2d(paddedLabels, [batch, padded]), tf.tensor3d(paddedBoxes, [batch, padded, 4])),
-  );
+  const costs = tf.tidy(() => {
+    const ofBoxes = pairCosts(
+      logits,
+      boxes,
+      tf.tensor2d(paddedLabels, [batch, padded]),
+      tf.tensor3d(paddedBoxes, [batch, padded, 4]),
+    );
+    if (!masks) return ofBoxes;
+    const places = new Int32Array(batch * padded).fill(-1);
+    for (const [i, of] of masks.places.entries()) places.set(of, i * padded);
+    const shape: [number, number] = [batch, padded];
+    const theirs = {
+      pixels: masks.ground.pixels,
+      places: tf.tensor2d(
+        places.map((place) => Math.max(place, 0)),
+        shape,
+      ),
+      present: tf.tensor2d(
+        places.map((place) => (place < 0 ? 0 : 1)),
+        shape,
+        "int32",
+      ),
+    };
+    const ofMasks = outputs.map((output, i) => maskCosts(output, theirs, masks.points[i]!, masks.settings));
+    return tf.add(ofBoxes, tf.concat(ofMasks, 2));
+  });
   const values = readNow(costs);
   costs.dispose();
   return values;

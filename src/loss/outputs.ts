@@ -1,19 +1,22 @@
 // What the loss reads of the network: the outputs of all layers side by side, and sums over the queries of each.
 
 import * as tf from "@tensorflow/tfjs-core";
+import type { MaskOutput } from "../model/heads/masks.ts";
 import type { Detections } from "../model/rfdetr.ts";
 import { take } from "../ops/gather.ts";
 
 /**
  * Outputs side by side on the query axis, the decoder's layers in their order and the encoder's proposals last:
  * logits [batch, all queries, classes + 1], boxes [batch, all queries, 4] normalised cxcywh, `queries` of each output.
- * `heads`: what further heads give of the decoder's layers alone, [batch, queries of the layers, ...], by name.
+ * `heads`: what further heads give of the decoder's layers alone, [batch, queries of the layers, ...], by name. `masks` of each
+ * output, where the model is a segmenter; else none.
  */
 export type StackedOutputs = {
   logits: tf.Tensor3D;
   boxes: tf.Tensor3D;
   queries: number[];
   heads: Record<string, tf.Tensor>;
+  masks: MaskOutput[];
 };
 
 /** The outputs of all layers side by side; the caller owns them. */
@@ -27,6 +30,7 @@ export function stack({ layers, encoder }: Detections): StackedOutputs {
     boxes: side("boxes", outputs) as tf.Tensor3D,
     queries: outputs.map(({ logits }) => logits.shape[1]),
     heads: Object.fromEntries(Object.keys(heads).map((name) => [name, side(name, layers)])),
+    masks: outputs.flatMap(({ masks }) => (masks ? [masks] : [])),
   };
 }
 

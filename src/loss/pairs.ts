@@ -3,7 +3,13 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Target } from "../instance/instance.ts";
 import { take } from "../ops/gather.ts";
-import { bucket, type Match, match } from "./matcher.ts";
+import { uniformNumbers } from "../ops/masks/points.ts";
+import { bucket } from "./bucket.ts";
+import type { PointDraws } from "./masks/draws.ts";
+import { uploadMasks } from "./masks/ground.ts";
+import { type MaskPairs, maskPairs } from "./masks/pairs.ts";
+import { costPoints, type MaskLossSettings } from "./masks/settings.ts";
+import { type Match, match } from "./matcher.ts";
 import type { StackedOutputs } from "./outputs.ts";
 import { boxTerms } from "./terms/boxLoss.ts";
 
@@ -27,7 +33,12 @@ export type Matched = {
   ofLastLayer: tf.Tensor;
   /** Number of targets of each image, [batch, 1]. */
   targets: tf.Tensor;
+  /** Of a segmenter, whose pairs have another order: of these alone that have masks. */
+  masks?: MaskPairs;
 };
+
+/** What masks are compared with, where the model is a segmenter. */
+export type MaskMatchOptions = { settings: MaskLossSettings; draws: PointDraws };
 
 /**
  * Match every output with the targets, each of `groups` equal chunks of its queries on its own, and put the pairs on the
@@ -36,9 +47,38 @@ export type Matched = {
 export function matchTargets(
   outputs: StackedOutputs,
   targets: readonly Target[],
-  { groups }: { groups: number },
+  { groups, masks }: { groups: number; masks?: MaskMatchOptions | undefined },
 ): Matched {
-  const matches: Match[][] = match(outputs, [...targets], groups);
+  if (!masks) return placed(outputs, match(outputs, [...targets], groups), targets, groups);
+  const ground = uploadMasks(targets, masks.settings);
+  const points = outputs.masks.map(({ map }, output) => {
+    const count = costPoints([map.shape[1], map.shape[2]], masks.settings);
+    const drawn = masks.draws.matching(output, count);
+    const numbers = uniformNumbers(drawn, [count, 2]);
+    tf.dispose(drawn);
+    return numbers;
+  });
+  try {
+    const matches = match(outputs, [...targets], groups, { ground, points, settings: masks.settings });
+    return {
+      ...placed(outputs, matches, targets, groups),
+      masks: maskPairs(outputs, matches, ground, { groups, ...masks }),
+    };
+  } catch (error) {
+    ground.pixels.dispose();
+    throw error;
+  } finally {
+    tf.dispose(points);
+  }
+}
+
+/** The pairs on the device. */
+function placed(
+  outputs: StackedOutputs,
+  matches: Match[][],
+  targets: readonly Target[],
+  groups: number,
+): Omit<Matched, "masks"> {
   const { logits, boxes: predicted, queries } = outputs;
   const [batch, all, classes] = logits.shape;
   const inLayers = all - queries.at(-1)!;

@@ -45,21 +45,26 @@ export async function forwardImages(
   options?: DetectionOptions,
 ): Promise<Outputs> {
   const { layers, encoder } = await forwardLayers(weights, architecture, batch, options);
-  const { logits, boxes } = layers.at(-1)!;
+  const { logits, boxes, masks } = layers.at(-1)!;
   tf.dispose([layers.slice(0, -1), encoder]);
   // One number read back: a GPU would otherwise still be at work, and fail or be timed in a later stage.
   const corner = tf.tidy(() => tf.slice(boxes, [0, 0, 0], [1, 1, 1]));
   await corner.data();
   corner.dispose();
-  return { logits, boxes };
+  return { logits, boxes, ...(masks && { masks }) };
 }
 
-/** The `count` best detections of each image, in pixels of the original images. */
-export async function selectDetections(outputs: Outputs, sizes: Sizes, count: number): Promise<ImageDetections[]> {
+/** The `count` best detections of each image, in pixels of the original images. `maskFrom`: as `toPixels`. */
+export async function selectDetections(
+  outputs: Outputs,
+  sizes: Sizes,
+  count: number,
+  options: { maskFrom?: number | undefined } = {},
+): Promise<ImageDetections[]> {
   try {
-    return await postprocess(outputs, sizes, count);
+    return await postprocess(outputs, sizes, count, options);
   } finally {
-    tf.dispose([outputs.logits, outputs.boxes]);
+    tf.dispose([outputs.logits, outputs.boxes, outputs.masks ?? []]);
   }
 }
 

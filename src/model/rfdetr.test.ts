@@ -9,6 +9,7 @@ import { size } from "../util/hostTensor.ts";
 import { rngFromSeed } from "../util/random/rng.ts";
 import { flatten } from "../util/tree.ts";
 import { dropPathMasks } from "./dropPath.ts";
+import { maskLogits } from "./heads/masks.ts";
 import { uploadPadding } from "./padding.ts";
 import { levelSizes } from "./projector.ts";
 import { type ForwardOptions, type RfdetrWeights, rfdetr } from "./rfdetr.ts";
@@ -57,7 +58,10 @@ function gradientsOf(
     variables.map(([, leaf]) => leaf),
     () => {
       const { layers, encoder } = rfdetr(weights, of, images, { ...options, training: true });
-      const parts = [...layers, encoder].flatMap(({ logits, boxes }) => [tf.sin(logits), boxes]);
+      const parts = [...layers, encoder].flatMap(({ logits, boxes, masks }) => [
+        ...[tf.sin(logits), boxes],
+        ...(masks ? [tf.sin(maskLogits(masks))] : []),
+      ]);
       return { loss: tf.addN(parts.map((part) => tf.mean(part))) as tf.Scalar, extra: {} };
     },
   );
@@ -86,6 +90,15 @@ describe("gradient checkpointing", () => {
       }
     },
   );
+
+  test("also of a segmenter", () => {
+    const segmenter = { ...architecture, segmentationHead: true };
+    const weights = weightsOf(() => true, segmenter);
+    const plain = gradientsOf(weights, {}, segmenter);
+    const recomputed = gradientsOf(weights, { checkpointing: "all" }, segmenter);
+    expect(plain.has("heads.mask.blocks.0.depthwise.weight")).toBe(true);
+    for (const [path, bytes] of plain) expect(recomputed.get(path)!.equals(bytes), path).toBe(true);
+  });
 
   test("also with dropped paths", () => {
     const weights = weightsOf(() => true);

@@ -137,6 +137,14 @@ export interface RecipeInput {
     clip_max_norm?: number | undefined;
     /** Stochastic depth: how likely the encoder's last block is dropped; less for those before it @default 0 */
     drop_path?: number | undefined;
+    /** Segmenters: weight of the masks' cross-entropy, in the loss and in the matching @default 5 */
+    mask_ce_loss_coef?: number | undefined;
+    /** Segmenters: weight of the masks' dice loss, in the loss and in the matching @default 5 */
+    mask_dice_loss_coef?: number | undefined;
+    /** Segmenters: cells of a mask for each random point at which it is compared @default 16 */
+    mask_point_sample_ratio?: number | undefined;
+    /** Segmenters: what an object without a mask in the annotations does. skip: its mask is not trained. empty: it is trained to have no pixel, as the reference does @default "skip" */
+    missing_masks?: "skip" | "empty" | undefined;
     /** Learning-rate schedule */
     schedule?: {
       /** Shape of the learning rate over the run @default "cosine" */

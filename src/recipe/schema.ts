@@ -55,6 +55,21 @@ const train = section(
       .lt(1)
       .default(0)
       .describe("Stochastic depth: how likely the encoder's last block is dropped; less for those before it"),
+    mask_ce_loss_coef: rate()
+      .default(5)
+      .describe("Segmenters: weight of the masks' cross-entropy, in the loss and in the matching"),
+    mask_dice_loss_coef: rate()
+      .default(5)
+      .describe("Segmenters: weight of the masks' dice loss, in the loss and in the matching"),
+    mask_point_sample_ratio: count()
+      .default(16)
+      .describe("Segmenters: cells of a mask for each random point at which it is compared"),
+    missing_masks: z
+      .enum(["skip", "empty"])
+      .default("skip")
+      .describe(
+        "Segmenters: what an object without a mask in the annotations does. skip: its mask is not trained. empty: it is trained to have no pixel, as the reference does",
+      ),
     schedule,
     stages: z
       .array(stage)

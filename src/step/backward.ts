@@ -4,6 +4,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { criterion, lossNumbers } from "../loss/criterion.ts";
 import type { StackedOutputs } from "../loss/outputs.ts";
 import type { Matched } from "../loss/pairs.ts";
+import type { Term } from "../loss/terms/term.ts";
 import { type Recording, valueAndGradients } from "../ops/differentiable.ts";
 import { type Learner, trainable } from "./learner.ts";
 
@@ -20,8 +21,8 @@ export type LossInputs = {
 /** The loss's gradient for each of the outputs (`outputTensors`); undefined for one that it does not read. */
 export type Seeds = (tf.Tensor | undefined)[];
 
-function outputTensors({ logits, boxes, heads }: StackedOutputs): tf.Tensor[] {
-  return [logits, boxes, ...Object.values(heads)];
+function outputTensors({ logits, boxes, heads, masks }: StackedOutputs): tf.Tensor[] {
+  return [logits, boxes, ...Object.values(heads), ...masks.flatMap(({ map, queries }) => [map, queries])];
 }
 
 /** `table`: the numbers of the criterion (`lossNumbers`), the loss before its share. All results are the caller's. */
@@ -29,9 +30,10 @@ export function lossGradients(
   outputs: StackedOutputs,
   matched: Matched,
   { divisor, share }: LossInputs,
+  terms?: readonly Term[],
 ): { seeds: Seeds; table: tf.Tensor } {
   const { loss, extra, gradients } = valueAndGradients(outputTensors(outputs), () => {
-    const found = criterion(outputs, matched, { divisor });
+    const found = criterion(outputs, matched, { divisor, ...(terms && { terms }) });
     return { loss: tf.mul(found.loss, share) as tf.Scalar, extra: { table: lossNumbers(found) } };
   });
   loss.dispose();

@@ -5,13 +5,15 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Batch } from "../data/batch/batch.ts";
 import type { Recorder } from "../engine/recording/recorder.ts";
 import type { StackedOutputs } from "../loss/outputs.ts";
-import { matchTargets } from "../loss/pairs.ts";
+import { type MaskMatchOptions, matchTargets } from "../loss/pairs.ts";
+import { termsOf } from "../loss/terms/chosen.ts";
 import type { Recording } from "../ops/differentiable.ts";
 import { backward, type Gradients, type LossInputs, lossGradients } from "./backward.ts";
 import { type ForwardInputs, forward, type NetworkOptions } from "./forward.ts";
 import type { Learner } from "./learner.ts";
 
-export type BatchOptions = NetworkOptions & { recorder: Recorder };
+/** `masks`: of a segmenter. */
+export type BatchOptions = NetworkOptions & { recorder: Recorder; masks?: MaskMatchOptions | undefined };
 
 /** All that a batch's stages take from the host before them. */
 export type BatchInputs = ForwardInputs & { scalars: LossInputs };
@@ -21,7 +23,7 @@ export async function batchGradients(
   learner: Learner,
   { targets }: Batch,
   { scalars, ...inputs }: BatchInputs,
-  { recorder, checkpointing, precision }: BatchOptions,
+  { recorder, checkpointing, precision, masks }: BatchOptions,
 ): Promise<{ gradients: Gradients; table: tf.Tensor }> {
   const network = recorder.chain("network", { parts: 2, key: `${checkpointing ?? "none"} ${precision ?? "none"}` });
   let recording: Recording<StackedOutputs> | undefined; // none where the chain is replayed
@@ -29,13 +31,16 @@ export async function batchGradients(
     recording = forward(learner, inputs, { checkpointing, precision });
     return recording.result;
   });
-  const held: tf.TensorContainer[] = [outputs.logits, outputs.boxes, outputs.heads];
+  const held: tf.TensorContainer[] = [outputs.logits, outputs.boxes, outputs.heads, outputs.masks];
   let table: tf.Tensor | undefined;
   try {
-    const matched = matchTargets(outputs, targets, { groups: learner.architecture.groupDetr });
+    const matched = matchTargets(outputs, targets, { groups: learner.architecture.groupDetr, masks });
     held.push(matched);
+    const terms = termsOf(masks?.settings);
     const loss = recorder.chain("loss");
-    const found = await loss.part({ outputs, matched, ...scalars }, () => lossGradients(outputs, matched, scalars));
+    const found = await loss.part({ outputs, matched, ...scalars }, () =>
+      lossGradients(outputs, matched, scalars, terms),
+    );
     const { seeds } = found;
     table = found.table;
     held.push(seeds as tf.Tensor[]);

@@ -3,6 +3,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Recorder } from "../engine/recording/recorder.ts";
 import { lossPlaces } from "../loss/criterion.ts";
+import type { Term } from "../loss/terms/term.ts";
 import { globalNorm } from "./optimiser/adamw.ts";
 import type { StepSums } from "./reduce.ts";
 
@@ -21,6 +22,7 @@ type NumbersOptions = {
   layers: number;
   whole: boolean;
   recorder: Recorder;
+  terms: readonly Term[];
 };
 
 /**
@@ -29,7 +31,7 @@ type NumbersOptions = {
  */
 export async function readNumbers(
   { gradients, tables }: StepSums,
-  { files, layers, whole, recorder }: NumbersOptions,
+  { files, layers, whole, recorder, terms }: NumbersOptions,
 ): Promise<StepNumbers> {
   const list = [...gradients.values()];
   const numbers = await recorder.settle(
@@ -42,7 +44,7 @@ export async function readNumbers(
   const values = await numbers.data();
   numbers.dispose();
   const width = tables[0]!.shape[0]!;
-  const places = lossPlaces(layers);
+  const places = lossPlaces(layers, terms);
   const faults: string[] = [];
   const sums = new Float64Array(width);
   for (const [i, names] of files.entries()) {
@@ -57,6 +59,11 @@ export async function readNumbers(
     const addsUp = whole && name.startsWith("loss");
     return [name, addsUp ? sums[place]! : sums[place]! / files.length] as const;
   });
-  const { loss, ...terms } = Object.fromEntries(named) as Record<string, number> & { loss: number };
-  return { loss, terms, gradNorm, problem: faults.length > 0 ? `not a finite number: ${faults.join("; ")}` : null };
+  const { loss, ...found } = Object.fromEntries(named) as Record<string, number> & { loss: number };
+  return {
+    loss,
+    terms: found,
+    gradNorm,
+    problem: faults.length > 0 ? `not a finite number: ${faults.join("; ")}` : null,
+  };
 }

@@ -1,7 +1,8 @@
 // Steps that are recorded and replayed do the same as those that run operation by operation, to the byte.
 
 import { beforeAll, expect, test } from "vitest";
-import { noiseBatch, TINY, tinyLearner } from "../../tests/tinyModel.ts";
+import { noiseBatch, TINY, TINY_SEGMENTER, tinyLearner, withMasks } from "../../tests/tinyModel.ts";
+import type { Batch } from "../data/batch/batch.ts";
 import { loadBackend } from "../engine/backend.ts";
 import { hasKernels } from "../engine/ownKernels.ts";
 import { recordingBinding } from "../engine/recording/kernels.ts";
@@ -22,14 +23,20 @@ const settings: StepSettings = { clipMaxNorm: 0.1, ema: { decay: 0.99, tau: 10 }
 async function steps(
   learner: Learner,
   more: Partial<StepSettings>,
-  { from = 0, to, padded = false, batches = 1 }: { from?: number; to: number; padded?: boolean; batches?: number },
+  {
+    from = 0,
+    to,
+    padded = false,
+    batches = 1,
+    masks = false,
+  }: { from?: number; to: number; padded?: boolean; batches?: number; masks?: boolean },
 ) {
   const results = [];
   for (let step = from; step < to; step++) {
     const side = TINY.resolution;
     const mask = new Uint8Array(2 * side * side).fill(1, side * side + (side / 2) * side);
     const given = Array.from({ length: batches }, (_, i) => ({
-      ...noiseBatch(10 * step + i, 2),
+      ...(masks ? withMasks : (batch: Batch) => batch)(noiseBatch(10 * step + i, 2)),
       ...(padded && { mask }),
     }));
     const rateFactor = 1 / (step + 1);
@@ -54,13 +61,15 @@ async function everything(learner: Learner): Promise<Map<string, string>> {
   );
 }
 
-const CASES: [string, Partial<StepSettings>, { padded?: boolean; batches?: number; frozen?: boolean; to?: number }][] = [
+const CASES: [string, Partial<StepSettings>, { padded?: boolean; batches?: number; frozen?: boolean; to?: number; masks?: boolean }][] = [
   ["as it is", {}, {}],
   ["with accumulation, and histograms of the gradients", { histogramsEvery: 2 }, { batches: 2 }],
   ["with gradient checkpointing and dropped blocks", { checkpointing: "all", dropPath: { rates: blockRates(0.5, TINY), seed: 1 } }, {}],
   ["of padded images, with a frozen encoder", {}, { padded: true, frozen: true }],
   ["in bfloat16", { precision: "bf16" }, {}],
   ["in bfloat16, with gradient checkpointing and accumulation", { precision: "bf16", checkpointing: "all" }, { batches: 2 }],
+  ["of a segmenter", {}, { masks: true }],
+  ["of a segmenter, in bfloat16, with gradient checkpointing and several sizes", { precision: "bf16", checkpointing: "all", sides: [32, 64] }, { masks: true, to: 7 }],
   ["of several sizes", { sides: [TINY.resolution, 2 * TINY.resolution] }, { to: 7 }],
 ]; // biome-ignore format: a case a line
 
@@ -68,8 +77,9 @@ test.each(CASES)("replayed steps give the same bytes: %s", async (_, more, { fro
   if (missing) return;
   const outcomes = [];
   for (const recorder of [undefined, createRecorder({ operations: 150 })]) {
-    const learner = tinyLearner({ freezeEncoder: frozen });
+    const learner = tinyLearner({ freezeEncoder: frozen }, rest.masks ? TINY_SEGMENTER : TINY);
     const results = await steps(learner, { ...more, recorder }, { to: 5, ...rest });
+    if (rest.masks) expect(results[0]!.terms.loss_mask_ce_enc).toBeGreaterThan(0);
     outcomes.push({ results, all: await everything(learner) });
     disposeLearner(learner);
     const optimiser = hasKernels() ? [] : ["update", "average"]; // else they are a pass each already

@@ -6,6 +6,9 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Batch } from "../data/batch/batch.ts";
 import { EAGER, type Recorder } from "../engine/recording/recorder.ts";
 import { normaliser } from "../loss/criterion.ts";
+import { type PointDraws, seededDraws } from "../loss/masks/draws.ts";
+import { MASK_LOSSES, type MaskLossSettings } from "../loss/masks/settings.ts";
+import { termsOf } from "../loss/terms/chosen.ts";
 import { dropPathMasks } from "../model/dropPath.ts";
 import { uploadPadding } from "../model/padding.ts";
 import { levelSizes } from "../model/projector.ts";
@@ -41,10 +44,20 @@ export type StepSettings = {
   sides?: readonly number[] | undefined;
   /** Stochastic depth: the rate of each encoder block; what is dropped follows from the seed and the step. */
   dropPath?: { rates: number[]; seed: number } | undefined;
+  /** What a segmenter's masks are trained with; default: as the reference does, with draws that follow from the step. */
+  masks?: MaskSettings | undefined;
   /** After every so many steps the result holds histograms of the gradients. */
   histogramsEvery?: number | undefined;
   /** Records the stages and replays them; default: they run operation by operation. */
   recorder?: Recorder | undefined;
+};
+
+/** `drawsOf`: the random points of a batch, by the step and its place in it. */
+export type MaskSettings = { settings: MaskLossSettings; drawsOf(step: number, place: number): PointDraws };
+
+const DEFAULT_MASKS: MaskSettings = {
+  settings: MASK_LOSSES,
+  drawsOf: (step, place) => seededDraws(0, step, place),
 };
 
 /** The batches of a step, and how many updates are done before it; with `giveUp` aborted, its reason is thrown at the next pause. */
@@ -64,7 +77,8 @@ export async function computeStep(
   settings: StepSettings,
   { batches, step, giveUp }: StepInput,
 ): Promise<ComputedStep> {
-  const { decLayers } = learner.architecture;
+  const { decLayers, segmentationHead } = learner.architecture;
+  const masks = segmentationHead ? (settings.masks ?? DEFAULT_MASKS) : undefined;
   const { checkpointing, precision, accumulation, histogramsEvery } = settings;
   const recorder = pausing(settings.recorder ?? EAGER, giveUp);
   let gradients: Gradients = new Map();
@@ -75,8 +89,9 @@ export async function computeStep(
     for (const [i, batch] of batches.entries()) {
       inputs = batchInputs(learner, settings, { batches, step, batch, place: i });
       const taken = inputs;
+      const drawn = () => masks && { settings: masks.settings, draws: masks.drawsOf(step, i) };
       const found = await recorder.settle(
-        () => batchGradients(learner, batch, taken, { recorder, checkpointing, precision }),
+        () => batchGradients(learner, batch, taken, { recorder, checkpointing, precision, masks: drawn() }),
         ({ gradients: mine, table }) => tf.dispose([...mine.values(), table]),
       );
       gradients = accumulate(gradients, found.gradients);
@@ -88,7 +103,7 @@ export async function computeStep(
     const files = batches.map((batch) => batch.files);
     const numbers = await readNumbers(reduced, {
       ...{ files, layers: decLayers, whole: accumulation === "whole" },
-      recorder,
+      ...{ recorder, terms: termsOf(masks?.settings) },
     });
     tf.dispose(tables);
     const asked = histogramsEvery !== undefined && (step + 1) % histogramsEvery === 0 && numbers.problem === null;

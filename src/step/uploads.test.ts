@@ -4,9 +4,12 @@
 import { createHash } from "node:crypto";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test, vi } from "vitest";
-import { noiseBatch, TINY, tinyLearner } from "../../tests/tinyModel.ts";
+import { noiseBatch, TINY, TINY_SEGMENTER, tinyLearner, withMasks } from "../../tests/tinyModel.ts";
 import { loadBackend } from "../engine/backend.ts";
+import { seededDraws } from "../loss/masks/draws.ts";
+import { MASK_LOSSES } from "../loss/masks/settings.ts";
 import { matchTargets } from "../loss/pairs.ts";
+import { termsOf } from "../loss/terms/chosen.ts";
 import { dropPathMasks } from "../model/dropPath.ts";
 import { uploadPadding } from "../model/padding.ts";
 import { levelSizes } from "../model/projector.ts";
@@ -38,7 +41,9 @@ function traffic<T>(run: () => T): { result: T; uploads: string[]; reads: number
 /** Forward and backward of a batch whose pixels, padding, dropped blocks, boxes and scalars follow from `seed`. */
 function stages(learner: Learner, seed: number) {
   const side = TINY.resolution;
-  const batch = noiseBatch(seed, 2);
+  const { segmentationHead } = learner.architecture;
+  const batch = segmentationHead ? withMasks(noiseBatch(seed, 2)) : noiseBatch(seed, 2);
+  const masks = segmentationHead ? { settings: MASK_LOSSES, draws: seededDraws(seed) } : undefined;
   const images = uploadImages(batch, undefined);
   const mask = new Uint8Array(2 * side * side).fill(1, side * side + (side - 8 * seed) * side);
   const padding = uploadPadding({ mask, shape: batch.shape }, levelSizes(TINY, [side, side]));
@@ -47,17 +52,20 @@ function stages(learner: Learner, seed: number) {
   const { result: recording, ...first } = traffic(() =>
     forward(learner, { images, padding, dropPath }, { checkpointing: "all" }),
   );
-  const matched = matchTargets(recording.result, batch.targets, { groups: TINY.groupDetr });
+  const matched = matchTargets(recording.result, batch.targets, { groups: TINY.groupDetr, masks });
   const { result: found, ...third } = traffic(() => {
-    const { seeds, table } = lossGradients(recording.result, matched, scalars);
+    const { seeds, table } = lossGradients(recording.result, matched, scalars, termsOf(masks?.settings));
     return [...Object.values(backward(learner, recording, seeds)), table, ...(seeds as tf.Tensor[])];
   });
   tf.dispose([images, padding, dropPath, recording.result, matched, scalars, found] as tf.TensorContainer);
   return { forward: first, backward: third };
 }
 
-test("forward and backward put the same numbers on the device in every step of a shape, and read nothing", async () => {
-  const learner = tinyLearner();
+const KINDS = { detector: TINY, segmenter: TINY_SEGMENTER };
+const PROMISE =
+  "forward and backward of a %s put the same numbers on the device in every step of a shape, and read nothing";
+test.each(Object.keys(KINDS))(PROMISE, async (kind) => {
+  const learner = tinyLearner({}, KINDS[kind as keyof typeof KINDS]);
   const one = stages(learner, 1);
   const settings = { clipMaxNorm: 0.1, ema: null, accumulation: "mean" as const };
   await trainStep(learner, settings, { batches: [noiseBatch(5, 2)], rateFactor: 1, step: 0 });

@@ -3,7 +3,7 @@
 import type { Architecture } from "../architecture/variants.ts";
 import { describeResampling } from "../data/batch/resample.ts";
 import { describePadding } from "../data/batch/sampler.ts";
-import type { Split } from "../data/dataset/sample.ts";
+import { annotatedMask, type Split } from "../data/dataset/sample.ts";
 import type { DeviceInfo } from "../engine/device.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { type Fact, sentence } from "../util/text/fact.ts";
@@ -27,6 +27,16 @@ export function describeModel({ model, train, data }: Recipe, { resolution }: Ar
     { name: "Optimizer", value: `AdamW, ${images}, ${rates}, ${schedule.name} schedule` },
     ...(train.stages === null ? [] : plan.map((stage) => describeStage(stage, plan))),
   ];
+}
+
+/** What becomes of the training objects that have no mask, where a segmenter meets such. */
+export function describeMissingMasks({ train }: Recipe, { samples, polygons }: Split): Fact[] {
+  const objects = samples.flatMap(({ annotations }) => annotations).filter(({ crowd }) => !crowd);
+  const missing = objects.filter((annotation) => annotatedMask(annotation, polygons) === undefined).length;
+  if (missing === 0) return [];
+  const so = train.missing_masks === "skip" ? "their masks are not trained" : "they are trained to have no pixel";
+  const value = `${missing} of ${objects.length} training objects have none: ${so} (train.missing_masks is ${train.missing_masks})`;
+  return [{ name: "Masks", value }];
 }
 
 /** How images are sampled, where it is not once each; an epoch shows `shown`. */

@@ -24,7 +24,7 @@ import { scheduleFrom } from "../step/optimiser/schedule.ts";
 import type { StateDict } from "../util/hostTensor.ts";
 import { sentence } from "../util/text/fact.ts";
 import { describePrecision } from "./auto/precision.ts";
-import { describeDevice, describeModel, describeOrder } from "./describeRun.ts";
+import { describeDevice, describeMissingMasks, describeModel, describeOrder } from "./describeRun.ts";
 import type { Parts } from "./liveRun.ts";
 import { recipeArchitecture } from "./recipeArchitecture.ts";
 import { batchSize, chooseSplits, loaders } from "./runData.ts";
@@ -99,6 +99,7 @@ export async function assemble(
         : [sentence(`Only the first ${overfit} training images are used, for training and evaluation`)]),
       ...start.facts,
       ...describeModel(recipe, architecture, plan),
+      ...(masks ? describeMissingMasks(recipe, splits.train) : []),
       ...scales.facts,
       ...describeOrder(recipe, splits.train, { shown: trainLoader.batches * batchSize(recipe), overfit }),
       ...describeDevice(device),

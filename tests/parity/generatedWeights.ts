@@ -119,6 +119,22 @@ export function generatedImages(name: string, { seed, batch, size: [height, widt
   return out;
 }
 
+/** Of normalised cxcywh boxes [n, 4], ellipses with a piece bitten out: [n, height, width], 0 or 1. */
+export function generatedMasks(boxes: Float32Array, [height, width]: readonly [number, number]): Uint8Array {
+  return Uint8Array.from({ length: (boxes.length / 4) * height * width }, (_, i) => {
+    const [cx, cy, w, h] = boxes.subarray(4 * Math.floor(i / (height * width))) as unknown as [number, number, number, number]; // biome-ignore format: one line
+    const u = (((i % width) + 0.5) / width - cx) / (w / 2);
+    const v = (((Math.floor(i / width) % height) + 0.5) / height - cy) / (h / 2);
+    return u * u + v * v <= 1 && (u - 0.6) * (u - 0.6) + (v - 0.3) * (v - 0.3) > 0.16 ? 1 : 0;
+  });
+}
+
+/** The numbers of a random draw of a step, from 0 to 1. */
+export function generatedDraw(step: number, draw: number, count: number): Float32Array {
+  const h = start(`points.${step}.${draw}`, 0);
+  return Float32Array.from({ length: count }, (_, i) => (uniform(h, i) + 1) / 2);
+}
+
 /** Sum of the bit patterns of an array, each times its odd-numbered place, modulo 2^32. */
 export function checksum(values: Float32Array): number {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);

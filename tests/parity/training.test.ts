@@ -1,17 +1,19 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
+import type { Architecture } from "../../src/architecture/variants.ts";
 import { leafShapes } from "../../src/architecture/weights/table.ts";
 import { fromLeaves } from "../../src/checkpoint/names.ts";
 import { loadBackend } from "../../src/engine/backend.ts";
 import { createRecorder } from "../../src/engine/recording/recorder.ts";
-import type { Target } from "../../src/instance/instance.ts";
+import type { MaskPixels, Target } from "../../src/instance/instance.ts";
+import { MASK_LOSSES } from "../../src/loss/masks/settings.ts";
 import { rfdetr } from "../../src/model/rfdetr.ts";
 import { valueAndGradients } from "../../src/ops/differentiable.ts";
 import { resizeBilinear } from "../../src/ops/resize/resize.ts";
 import { createLearner, disposeLearner, type Learner, learnerTensors, trainable } from "../../src/step/learner.ts";
 import { multiScaleSides, sideOfStep } from "../../src/step/multiScale.ts";
 import { type Schedule, scheduleFactor } from "../../src/step/optimiser/schedule.ts";
-import { trainStep } from "../../src/step/step.ts";
+import { type MaskSettings, trainStep } from "../../src/step/step.ts";
 import type { Leaf } from "../../src/util/hostTensor.ts";
 import { type StateDict, size, toFloat32 } from "../../src/util/hostTensor.ts";
 import { lossOf } from "../support/loss.ts";
@@ -26,7 +28,16 @@ import {
   values,
   weightsOf,
 } from "./fixtures.ts";
-import { type Digest, digest, generatedImages, type ImageSpec, PROJECTIONS, SAMPLES } from "./generatedWeights.ts";
+import { generatedDraws } from "./generatedDraws.ts";
+import {
+  type Digest,
+  digest,
+  generatedImages,
+  generatedMasks,
+  type ImageSpec,
+  PROJECTIONS,
+  SAMPLES,
+} from "./generatedWeights.ts";
 
 type Step = {
   loss: number;
@@ -63,6 +74,9 @@ const CASES = [
   "tiny-few-tokens",
   "tiny-padded",
   "tiny-multiscale",
+  "seg-tiny-default",
+  "seg-tiny-whole",
+  "seg-tiny-multiscale",
   "nano",
   "nano-frozen",
 ];
@@ -100,6 +114,7 @@ describe.each(CASES.filter((name) => !name.endsWith("tokens") && !name.endsWith(
         const settings = {
           ...{ clipMaxNorm: 0.1, ema: { decay: 0.993, tau: 100 }, accumulation: "mean" as const },
           recorder,
+          masks: maskSettings(learner.architecture),
           sides: about.train.multi_scale ? multiScaleSides(learner.architecture) : undefined,
         };
         const result = await trainStep(learner, settings, {
@@ -217,6 +232,7 @@ function batchOf(about: About, step: number) {
   const targets: Target[] = about.steps[step]!.targets.map(({ boxes, labels }) => ({
     boxes: Float32Array.from(boxes.flat()),
     labels: Int32Array.from(labels),
+    ...(architectureOf(about.architecture).segmentationHead && { masks: masksOf(boxes, side) }),
   }));
   return {
     images: channelsLast(images, [batch, ...side]),
@@ -228,6 +244,17 @@ function batchOf(about: About, step: number) {
     broken: [],
     wait: 0,
   };
+}
+
+function masksOf(boxes: number[][], size: [height: number, width: number]): MaskPixels {
+  const pixels = generatedMasks(Float32Array.from(boxes.flat()), size);
+  return { size, pixels, present: new Uint8Array(boxes.length).fill(1) };
+}
+
+/** Of a segmenter, the reference's settings and the fixture's random points. */
+function maskSettings({ segmentationHead, decLayers }: Architecture): MaskSettings | undefined {
+  if (!segmentationHead) return undefined;
+  return { settings: { ...MASK_LOSSES, missing: "empty" }, drawsOf: (step) => generatedDraws(decLayers, step) };
 }
 
 /** Losses, and gradients under the reference's names. */
@@ -244,7 +271,9 @@ function firstStep({ weights, architecture }: Learner, about: About) {
         training: true,
         padding: paddingOf(about, architecture),
       });
-      const { loss, terms } = lossOf(detections, targets, { groups: architecture.groupDetr });
+      const settings = maskSettings(architecture);
+      const masks = settings && { settings: settings.settings, draws: settings.drawsOf(0, 0) };
+      const { loss, terms } = lossOf(detections, targets, { groups: architecture.groupDetr, masks });
       return { loss, extra: terms };
     },
   );

@@ -7,7 +7,8 @@ import { readSafetensors } from "../../src/checkpoint/safetensors.ts";
 import type { Target } from "../../src/instance/instance.ts";
 import { criterion, normaliser, termPlaces } from "../../src/loss/criterion.ts";
 import { stack } from "../../src/loss/outputs.ts";
-import { matchTargets } from "../../src/loss/pairs.ts";
+import { type MaskMatchOptions, matchTargets } from "../../src/loss/pairs.ts";
+import { termsOf } from "../../src/loss/terms/chosen.ts";
 import type { Detections } from "../../src/model/rfdetr.ts";
 
 const FOLDER = join(import.meta.dirname, "../fixtures/loss");
@@ -22,14 +23,19 @@ export const readLossFixture = (name: string) => readSafetensors(join(FOLDER, `$
 export function lossOf(
   detections: Detections,
   targets: Target[],
-  { groups, boxCount = normaliser(targets, groups) }: { groups: number; boxCount?: number },
+  {
+    groups,
+    masks,
+    boxCount = normaliser(targets, groups),
+  }: { groups: number; masks?: MaskMatchOptions | undefined; boxCount?: number },
 ): { loss: tf.Scalar; terms: Record<string, tf.Scalar> } {
   return tf.tidy(() => {
     const outputs = stack(detections);
-    const matched = matchTargets(outputs, targets, { groups });
-    const { loss, table } = criterion(outputs, matched, { divisor: tf.scalar(boxCount) });
+    const matched = matchTargets(outputs, targets, { groups, masks });
+    const terms = termsOf(masks?.settings);
+    const { loss, table } = criterion(outputs, matched, { divisor: tf.scalar(boxCount), terms });
     const numbers = tf.unstack(tf.reshape(table, [-1])) as tf.Scalar[];
-    const places = [...termPlaces(detections.layers.length)];
+    const places = [...termPlaces(detections.layers.length, terms)];
     return { loss, terms: Object.fromEntries(places.map(([name, place]) => [name, numbers[place]!])) };
   });
 }

@@ -10,17 +10,17 @@ import type { MetricsRow, TrainEvent } from "../../src/run/events.ts";
 import { TIMING_FIELDS } from "../../src/run/records/metricsFile.ts";
 import { rngFromSeed } from "../../src/util/random/rng.ts";
 
-/** A data set of 7 training and 3 validation images in a folder. */
-export async function tinyDataset(folder: string): Promise<void> {
+/** A data set of 7 training and 3 validation images in a folder. `masks`: a triangle in every box but each fourth. */
+export async function tinyDataset(folder: string, { masks = false }: { masks?: boolean } = {}): Promise<void> {
   for (const [split, images] of [
     ["train", 7],
     ["valid", 3],
   ] as const)
-    await pictures(join(folder, split), images);
+    await pictures(join(folder, split), images, masks);
 }
 
 /** Dark images with one or two bright rectangles of two classes. */
-async function pictures(folder: string, count: number): Promise<void> {
+async function pictures(folder: string, count: number, masks: boolean): Promise<void> {
   await mkdir(folder, { recursive: true });
   const rng = rngFromSeed(count);
   const images = [];
@@ -44,6 +44,7 @@ async function pictures(folder: string, count: number): Promise<void> {
         bbox: [x, y, w, h],
         area: w * h,
         iscrowd: 0,
+        ...(masks && annotations.length % 4 < 3 && { segmentation: [[x, y, x + w, y, x, y + h]] }),
       });
     }
     const background = { r: 30, g: 40, b: 30 };
@@ -62,7 +63,7 @@ async function pictures(folder: string, count: number): Promise<void> {
 /** A recipe for TINY on the data set at `dir`: 7 training images, 10 steps. */
 export function tinyRecipe(
   dir: string,
-  changes: Pick<RecipeInput, "train" | "eval" | "selection" | "checkpoint" | "track" | "export"> = {},
+  changes: Pick<RecipeInput, "model" | "train" | "eval" | "selection" | "checkpoint" | "track" | "export"> = {},
 ) {
   return resolveRecipe({
     name: "tiny",
@@ -74,6 +75,7 @@ export function tinyRecipe(
       ...{ resolution: 32, patch_size: 8, num_windows: 2, positional_encoding_size: 4, out_feature_indexes: [1, 3] },
       ...{ projector_scale: ["P4"], hidden_dim: 16, dec_layers: 2, sa_nheads: 2, ca_nheads: 4, dec_n_points: 2 },
       ...{ dim_feedforward: 32, num_queries: 6, num_select: 6, group_detr: 3 },
+      ...changes.model,
     },
     data: { dir, batch_size: 1, workers: 1 },
     train: { epochs: 2, grad_accum_steps: 2, lr: 1e-3, ema: { decay: 0.9, tau: 5 }, ...changes.train },

@@ -25,6 +25,9 @@ const ONEDNN: Readonly<Record<string, string>> = {
   Conv2D: "_MklNativeConv2D",
   Conv2DBackpropInput: "_MklNativeConv2DBackpropInput",
   Conv2DBackpropFilter: "_MklNativeConv2DBackpropFilter",
+  DepthwiseConv2dNative: "_MklNativeDepthwiseConv2dNative",
+  DepthwiseConv2dNativeBackpropInput: "_MklNativeDepthwiseConv2dNativeBackpropInput",
+  DepthwiseConv2dNativeBackpropFilter: "_MklNativeDepthwiseConv2dNativeBackpropFilter",
 };
 
 export function plainKernel(op: string): GraphKernel {

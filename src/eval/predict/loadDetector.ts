@@ -69,7 +69,7 @@ export async function loadDetector(weights: string, options: LoadDetectorOptions
         const some = pictures.slice(from, from + batchSize);
         const images = await Promise.all(some.map((one, i) => loadPicture(one, { name: `Picture ${from + i + 1}` })));
         const { pixels, sizes } = resizeAll(images, model.resolution);
-        const found = await inTurn(() => model.detect({ images: pixels, originalSizes: sizes }));
+        const found = await inTurn(() => model.detect({ images: pixels, originalSizes: sizes, maskFrom: threshold }));
         results.push(...found.map((one) => toObjects(one, wanted, threshold).slice(0, most)));
       }
       return results;

@@ -89,7 +89,8 @@ export async function* predict(options: PredictOptions): AsyncGenerator<Predicti
       const { batch, pixels, sizes } = await next;
       if (signal?.aborted) return;
       if (from + batchSize < paths.length) next = read(from + batchSize);
-      const found = sizes.length === 0 ? [] : await model.detect({ images: pixels, originalSizes: sizes });
+      const input = { images: pixels, originalSizes: sizes, maskFrom: threshold.value };
+      const found = sizes.length === 0 ? [] : await model.detect(input);
       for (const { file, image, error } of batch) {
         imageId++;
         if (!image) yield { imageId, file, error };

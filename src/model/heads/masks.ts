@@ -60,8 +60,9 @@ export function maskHead(
 /** Depthwise convolution, norm, linear, GELU, around which the map goes on. x: [batch, rows, columns, dim] -> the same shape. */
 function refine({ depthwise, norm, linear: mix }: MapBlock, x: tf.Tensor4D): tf.Tensor4D {
   return tf.tidy(() => {
-    const normalised = layerNorm(norm, depthwiseConv(depthwise, x), EPSILON.maskMap);
-    return residual(x, widened(linear(mix, normalised, { activation: "gelu" }))) as tf.Tensor4D;
+    const here = tf.clone(x); // one use of the map a block: its gradient adds up block by block, recomputed or not
+    const normalised = layerNorm(norm, depthwiseConv(depthwise, here), EPSILON.maskMap);
+    return residual(here, widened(linear(mix, normalised, { activation: "gelu" }))) as tf.Tensor4D;
   });
 }
 
@@ -75,8 +76,9 @@ const queryLeaves = ({ bias, map, norm, linear1, linear2, query }: MaskHead) => 
  */
 function queryWeights({ bias, map, norm, linear1, linear2, query }: MaskHead, x: tf.Tensor): tf.Tensor {
   return tf.tidy(() => {
-    const hidden = linear(linear1, layerNorm(norm, x, EPSILON.maskQuery), { activation: "gelu" });
-    const projected = preciseLinear(query, residual(x, linear(linear2, hidden)));
+    const here = tf.clone(x); // as in `refine`
+    const hidden = linear(linear1, layerNorm(norm, here, EPSILON.maskQuery), { activation: "gelu" });
+    const projected = preciseLinear(query, residual(here, linear(linear2, hidden)));
     const dim = x.shape.at(-1)!;
     const [input, out] = [dim, map.weight.size / dim];
     const weight = tf.concat([tf.transpose(tf.reshape(map.weight, [input, out])), tf.reshape(map.bias, [out, 1])], 1);

@@ -40,7 +40,7 @@ async function probe({ recipe, architecture, batchSize, side, boxes, evaluation 
   const settings = { ...stepSettings(recipe, architecture), recorder: recorderOf(recipe) };
   // With accumulation, the sum of the gradients is kept while the next are made.
   const batches = Array.from({ length: Math.min(2, recipe.train.grad_accum_steps) }, (_, i) =>
-    madeUp(i, { batchSize, side, boxes, classes: architecture.numClasses }),
+    madeUp(i, { batchSize, side, boxes, classes: architecture.numClasses, masks: architecture.segmentationHead }),
   );
   const baseBytes = process.memoryUsage.rss();
   const meter = stepMeter();
@@ -80,9 +80,9 @@ async function secondsOfEvaluation(
   return (performance.now() - began) / 1000 / count;
 }
 
-type Sizes = { batchSize: number; side: number; boxes: number; classes: number };
+type Sizes = { batchSize: number; side: number; boxes: number; classes: number; masks: boolean };
 
-function madeUp(number: number, { batchSize, side, boxes, classes }: Sizes): Batch {
+function madeUp(number: number, { batchSize, side, boxes, classes, masks }: Sizes): Batch {
   const rng = rngFromSeed(number);
   const noise = Float32Array.from({ length: 4096 }, () => rng.normal());
   const images = new Float32Array(batchSize * side * side * 3);
@@ -94,6 +94,13 @@ function madeUp(number: number, { batchSize, side, boxes, classes }: Sizes): Bat
     targets: all.map(() => ({
       boxes: Float32Array.from({ length: 4 * boxes }, (_, i) => (i % 4 < 2 ? 0.3 + 0.4 * rng.uniform() : 0.2)),
       labels: Int32Array.from({ length: boxes }, () => rng.int(classes)),
+      ...(masks && {
+        masks: {
+          size: [side, side] as [number, number],
+          pixels: Uint8Array.from({ length: boxes * side * side }, (_, i) => Number(noise[i & 4095]! > 0)),
+          present: new Uint8Array(boxes).fill(1),
+        },
+      }),
     })),
     imageIds: all,
     files: all.map((i) => `made-up image ${i}`),

@@ -11,6 +11,7 @@ import type { TrainEvent, ValRow } from "../../run/events.ts";
 import { averagedWeights } from "../../step/learner.ts";
 import type { Run } from "../liveRun.ts";
 import { validationLoss } from "../losses/validationLoss.ts";
+import { maskLosses } from "../settings.ts";
 import { warning } from "./record.ts";
 
 /** What a row has beside the summary. */
@@ -31,7 +32,8 @@ export async function validate(
 ): Promise<{ row: ValRow; result: Evaluation }> {
   const averaged = averagedWeights(learner);
   const { architecture } = learner;
-  const loss = recipe.eval.loss ? validationLoss(architecture.decLayers) : undefined;
+  const masks = architecture.segmentationHead ? { settings: maskLosses(recipe.train), seed: recipe.seed } : undefined;
+  const loss = recipe.eval.loss ? validationLoss(architecture.decLayers, masks) : undefined;
   const detect = async (batch: Batch) => {
     const outputs = await forwardLayers(averaged.weights, architecture, batch, stepSettings);
     try {
