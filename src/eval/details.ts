@@ -1,11 +1,11 @@
 // What lies behind the figures of an evaluation, for pages and pictures: which classes are taken for which, precision
 // against recall, and how well each image came out. No tensors.
 
-import { boxIou, sharedArea } from "../instance/boxes.ts";
 import type { Confusion, ImageOutcome, PrecisionRecall } from "../run/records/evaluation.ts";
 import { type Category, type Detection, type GroundTruth, IOU_THRESHOLDS } from "./boxMatching.ts";
 import { RECALLS } from "./cocoAp.ts";
 import type { Evaluation } from "./evaluate.ts";
+import { overlaps } from "./maskAp.ts";
 
 /** A detection has found an object from this IoU on. */
 const IOU = 0.5;
@@ -29,10 +29,11 @@ export function evaluationDetails(evaluation: Evaluation): EvaluationDetails {
   const images: ImageOutcome[] = [];
   const threshold = f1.f1 > 0 ? f1.threshold : 0.5;
   const confident = detections.filter(({ score }) => score >= threshold);
+  const overlap = overlaps();
   const found = byImage(confident);
   const truths = byImage(groundTruths);
   for (const imageId of [...new Set([...truths.keys(), ...found.keys()])].sort((a, b) => a - b)) {
-    const pairs = matchImage(truths.get(imageId) ?? [], found.get(imageId) ?? []);
+    const pairs = matchImage(truths.get(imageId) ?? [], found.get(imageId) ?? [], overlap);
     for (const { truth, detection } of pairs) confusion.add(truth?.categoryId, detection?.categoryId);
     images.push({ imageId, ...outcome(pairs) });
   }
@@ -55,6 +56,8 @@ function byImage<Item extends { imageId: number }>(items: readonly Item[]): Map<
   return groups;
 }
 
+type Overlap = ReturnType<typeof overlaps>;
+
 /** A truth and the detection that found it or was taken for it; one of both alone is a miss, or a false alarm. */
 type Pair = { truth?: GroundTruth; detection?: Detection; iou: number };
 
@@ -63,21 +66,21 @@ type Pair = { truth?: GroundTruth; detection?: Detection; iou: number };
  * paired across classes, largest overlap first. Detections that lie in a crowd of their class count neither way, nor
  * does the crowd.
  */
-function matchImage(all: readonly GroundTruth[], detections: readonly Detection[]): Pair[] {
+function matchImage(all: readonly GroundTruth[], detections: readonly Detection[], overlap: Overlap): Pair[] {
   const truths = all.filter(({ isCrowd }) => !isCrowd);
   const pairs: Pair[] = [];
   const open = new Set(truths);
   const left: Detection[] = [];
   for (const detection of [...detections].sort((a, b) => b.score - a.score)) {
     const same = [...open].filter(({ categoryId }) => categoryId === detection.categoryId);
-    const best = closest(same, detection);
+    const best = closest(same, detection, overlap);
     if (best) {
       open.delete(best.truth);
       pairs.push({ ...best, detection });
     } else left.push(detection);
   }
   const across = left
-    .flatMap((detection) => [...open].map((truth) => ({ truth, detection, iou: boxIou(truth.bbox, detection.bbox) })))
+    .flatMap((detection) => [...open].map((truth) => ({ truth, detection, iou: overlap(detection, truth) })))
     .filter(({ iou }) => iou >= IOU)
     .sort((a, b) => b.iou - a.iou);
   const alone = new Set(left);
@@ -88,23 +91,26 @@ function matchImage(all: readonly GroundTruth[], detections: readonly Detection[
     pairs.push(pair);
   }
   for (const truth of open) pairs.push({ truth, iou: 0 });
-  for (const detection of alone) if (!inCrowd(all, detection)) pairs.push({ detection, iou: 0 });
+  for (const detection of alone) if (!inCrowd(all, detection, overlap)) pairs.push({ detection, iou: 0 });
   return pairs;
 }
 
-function closest(truths: readonly GroundTruth[], { bbox }: Detection): { truth: GroundTruth; iou: number } | undefined {
+function closest(
+  truths: readonly GroundTruth[],
+  detection: Detection,
+  overlap: Overlap,
+): { truth: GroundTruth; iou: number } | undefined {
   let best: { truth: GroundTruth; iou: number } | undefined;
   for (const truth of truths) {
-    const iou = boxIou(truth.bbox, bbox);
+    const iou = overlap(detection, truth);
     if (iou >= IOU && iou > (best?.iou ?? 0)) best = { truth, iou };
   }
   return best;
 }
 
-function inCrowd(truths: readonly GroundTruth[], { bbox, categoryId }: Detection): boolean {
+function inCrowd(truths: readonly GroundTruth[], detection: Detection, overlap: Overlap): boolean {
   return truths.some(
-    (truth) =>
-      truth.isCrowd && truth.categoryId === categoryId && sharedArea(truth.bbox, bbox) >= IOU * bbox[2] * bbox[3],
+    (truth) => truth.isCrowd && truth.categoryId === detection.categoryId && overlap(detection, truth) >= IOU,
   );
 }
 

@@ -10,6 +10,7 @@ import type { Mask } from "../instance/instance.ts";
 import { maskBox } from "../instance/maskBox.ts";
 import type { Detection, GroundTruth } from "./boxMatching.ts";
 import { cocoAp } from "./cocoAp.ts";
+import { evaluationDetails } from "./details.ts";
 import { evaluateModel } from "./evaluate.ts";
 import { f1Sweep } from "./f1.ts";
 import { compareMasks } from "./maskAp.ts";
@@ -85,7 +86,7 @@ async function evaluated(annotations: Parameters<typeof sample>[0], found: (Mask
   const rounded = <Values extends object>(values: Values) =>
     Object.fromEntries(
       Object.entries(values).map(([k, v]) => [k, typeof v === "number" ? Math.round(v * 1e9) / 1e9 : v]),
-    );
+    ) as Values;
   return { ...measured, metrics: rounded(measured.metrics), perClass: measured.perClass.map(rounded) };
 }
 
@@ -168,4 +169,12 @@ test("predicted objects have the masks of their detections", () => {
   const found = toObjects({ ...detections, shapes: [{ mask: LEFT }, {}] }, classes, 0.5);
   expect(found.map(({ mask }) => mask)).toEqual([LEFT, undefined]);
   expect(toObjects(detections, classes, 0.5)[0]).not.toHaveProperty("mask");
+});
+
+test("what lies behind the figures is found by masks, where there are some", async () => {
+  const box: Annotation["box"] = [4, 2, 12, 8];
+  const details = async (own: Mask) =>
+    evaluationDetails(await evaluated([{ box, mask: own, crowd: false }], [LEFT])).images[0];
+  expect(await details(mask(4, 8))).toMatchObject({ found: 1, missed: 0, wrong: 0, quality: 1 });
+  expect(await details(mask(9, 12))).toMatchObject({ found: 0, missed: 1, wrong: 1 });
 });

@@ -1,12 +1,12 @@
 // Average precision and recall of masks: detections and objects compared by the pixels they share, equal to pycocotools' COCOeval (iouType "segm").
 
-import { boxIou } from "../instance/boxes.ts";
+import { boxIou, coveredShare } from "../instance/boxes.ts";
 import type { Mask } from "../instance/instance.ts";
 import { maskRuns } from "../instance/masks/maskRuns.ts";
 import { type Region, regionIou, regionOf } from "../instance/masks/overlap.ts";
 import { runsFromChanges } from "../instance/masks/runs.ts";
 import { KINDS } from "../instance/metricKinds.ts";
-import { type ObjectComparison, pairwise } from "./boxMatching.ts";
+import { type Detection, type GroundTruth, type ObjectComparison, pairwise } from "./boxMatching.ts";
 import { type CocoMetrics, cocoAp } from "./cocoAp.ts";
 
 /**
@@ -25,6 +25,24 @@ export const compareMasks: ObjectComparison = (detections, truths) => {
     left: annotated.map(({ own }) => own === undefined),
   };
 };
+
+/**
+ * How much a detection and an object have in common: by their masks where both have one, else by their boxes; with a crowd, how
+ * much of the detection lies in it. Masks are read once.
+ */
+export function overlaps(): (detection: Detection, truth: GroundTruth) => number {
+  const regions = new WeakMap<Mask, Region>();
+  const regionAgain = (mask: Mask) => {
+    const known = regions.get(mask) ?? region(mask);
+    regions.set(mask, known);
+    return known;
+  };
+  return (detection, truth) => {
+    const crowd = truth.isCrowd === true;
+    if (detection.mask && truth.mask) return regionIou(regionAgain(detection.mask), regionAgain(truth.mask), { crowd });
+    return (crowd ? coveredShare : boxIou)(detection.bbox, truth.bbox);
+  };
+}
 
 const EMPTY = regionOf(runsFromChanges([], [1, 1]));
 
