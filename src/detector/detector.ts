@@ -12,7 +12,7 @@ import type { LoadModelOptions } from "./loadModel.ts";
 export type DetectInput = { images: Float32Array; originalSizes: Sizes } & SelectOptions;
 
 /** `maskFrom`: the least score of which a segmenter makes a mask, default all. */
-export type SelectOptions = { maskFrom?: number | undefined };
+type SelectOptions = { maskFrom?: number | undefined };
 
 /** The way of images through a model, in two stages. `Outputs`: what lies between them, in the runtime's own form. */
 export type Detecting<Outputs = unknown> = {

@@ -8,11 +8,11 @@ import { reshaped, widened } from "../ops/bf16/linear.ts";
 import { broadcastTo } from "../ops/broadcast.ts";
 import { patchEmbedding } from "../ops/conv.ts";
 import { offTape } from "../ops/differentiable.ts";
-import { resizeBicubic } from "../ops/resize/interpolate.ts";
 import { type Linear, linear } from "../ops/linear.ts";
 import { layerNorm, type Norm } from "../ops/norm.ts";
 import { recompute } from "../ops/recompute.ts";
 import { scaledResidual } from "../ops/residual.ts";
+import { resizeBicubic } from "../ops/resize/interpolate.ts";
 import { flatten } from "../util/tree.ts";
 
 type Block = {

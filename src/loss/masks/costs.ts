@@ -4,6 +4,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { MaskOutput } from "../../model/heads/masks.ts";
 import { sampleChannels, samplePixels, tapsAt } from "../../ops/masks/points.ts";
+import { product } from "../../ops/product.ts";
 import type { MaskLossSettings } from "./settings.ts";
 
 export type TargetMasks = {
@@ -27,14 +28,17 @@ export function maskCosts(
   return tf.tidy(() => {
     const cells = tf.reshape(map, [batch, rows * columns, dim]);
     const [weights, added] = tf.split(queries, [dim, 1], 2) as [tf.Tensor3D, tf.Tensor3D];
-    const sampled = sampleChannels(cells, tapsAt(points, [rows, columns])) as tf.Tensor3D;
-    const logits = tf.add(tf.matMul(weights, sampled, false, true), added) as tf.Tensor3D; // [batch, queries, count]
+    const sampled = sampleChannels(cells, tapsAt(points, [rows, columns]));
+    const logits = tf.add(product(weights, sampled, { transpose: "right" }), added); // [batch, queries, count]
     const flat = samplePixels(pixels, tf.reshape(places, [-1, 1]), tf.expandDims(points, 0));
-    const labels = tf.reshape(flat, [batch, targets, count]) as tf.Tensor3D;
-    const likely = tf.sigmoid(logits) as tf.Tensor3D;
+    const labels = tf.reshape(flat, [batch, targets, count]);
+    const likely = tf.sigmoid(logits);
     const ofQueries = (x: tf.Tensor) => tf.expandDims(tf.sum(x, 2), 1); // [batch, 1, queries]
-    const crossEntropy = tf.div(tf.sub(ofQueries(tf.softplus(logits)), tf.matMul(labels, logits, false, true)), count);
-    const both = tf.matMul(labels, likely, false, true); // [batch, targets, queries]
+    const crossEntropy = tf.div(
+      tf.sub(ofQueries(tf.softplus(logits)), product(labels, logits, { transpose: "right" })),
+      count,
+    );
+    const both = product(labels, likely, { transpose: "right" }); // [batch, targets, queries]
     const either = tf.add(ofQueries(likely), tf.sum(labels, 2, true));
     const dice = tf.sub(1, tf.div(tf.add(tf.mul(both, 2), 1), tf.add(either, 1)));
     const cost = tf.add(tf.mul(crossEntropy, ceCoef), tf.mul(dice, diceCoef));

@@ -5,8 +5,12 @@ import { lossOf } from "../../../tests/support/loss.ts";
 import { loadBackend } from "../../engine/backend.ts";
 import type { Target } from "../../instance/instance.ts";
 import type { Detections, Outputs } from "../../model/rfdetr.ts";
-import { pointGradient, pointLosses } from "../terms/masks.ts";
-import { seededDraws } from "./draws.ts";
+import { valueAndGradients } from "../../ops/differentiable.ts";
+import { criterion } from "../criterion.ts";
+import { stack } from "../outputs.ts";
+import { matchTargets } from "../pairs.ts";
+import { maskTerm, pointGradient, pointLosses } from "../terms/masks.ts";
+import { type PointDraws, seededDraws } from "./draws.ts";
 import { uploadMasks } from "./ground.ts";
 import { MASK_LOSSES, type MaskLossSettings } from "./settings.ts";
 
@@ -123,4 +127,30 @@ test("pointGradient is that of pointLosses", () => {
     const exact = tf.sum(tf.mul(gradient, direction)).dataSync()[0]!;
     expect((at(1e-2) - at(-1e-2)) / 2e-2).toBeCloseTo(exact, 3);
   }
+});
+
+test("masks of which not all are there at a time have the same losses and gradients", () => {
+  const of = targets([1, 1, 1]);
+  const given = tf.randomUniform([100_000], 0, 1, "float32", 4).dataSync();
+  const numbers = (count: number) => ({ numbers: tf.tensor1d(given.slice(0, count)) });
+  const draws: PointDraws = {
+    matching: (_, points) => numbers(2 * points),
+    pairs: (_output, _which, { rows, count }) => numbers(rows * count * 2),
+  };
+  const run = (mostCells: number) => {
+    const { layers, encoder } = detections();
+    const all = [...layers, encoder];
+    const outputs = stack({ layers, encoder });
+    const matched = matchTargets(outputs, of, { groups: 1, masks: { settings: MASK_LOSSES, draws } });
+    const leaves = all.flatMap(({ masks }) => [masks!.map, masks!.queries]);
+    const terms = [maskTerm(MASK_LOSSES, { mostCells })];
+    const { loss, gradients } = valueAndGradients(leaves, () => {
+      return { loss: criterion(outputs, matched, { divisor: tf.scalar(3), terms }).loss, extra: {} };
+    });
+    return [loss, ...gradients].map((x) => [...x!.dataSync()]);
+  };
+  const whole = run(1e9);
+  for (const parts of [run(2 * SIDE * SIDE), run(1)])
+    for (const [i, numbers] of parts.entries())
+      expect(Math.max(...numbers.map((x, k) => Math.abs(x - whole[i]![k]!)))).toBeLessThan(1e-5);
 });

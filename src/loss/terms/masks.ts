@@ -6,25 +6,54 @@ import type { MaskOutput } from "../../model/heads/masks.ts";
 import { differentiable, offTape } from "../../ops/differentiable.ts";
 import { scatterRows, take } from "../../ops/gather.ts";
 import { sampleEach, samplePixels, spreadEach, tapsAt, type Uniform, uniformNumbers } from "../../ops/masks/points.ts";
+import { product } from "../../ops/product.ts";
+import type { MaskPairs } from "../masks/pairs.ts";
 import { lossPoints, type MaskLossSettings } from "../masks/settings.ts";
 import type { Term } from "./term.ts";
 
+/** Cells of masks that are there at a time: with many objects in large images they would be gigabytes. */
+const MOST_CELLS = 8_000_000;
+
 /** The term of a segmenter. */
-export function maskTerm(settings: MaskLossSettings): Term {
+export function maskTerm(settings: MaskLossSettings, { mostCells = MOST_CELLS } = {}): Term {
   return {
     losses: { loss_mask_ce: settings.ceCoef, loss_mask_dice: settings.diceCoef },
     of({ masks }, matched, divisor) {
-      const { queries, places, valid, pixels, points } = matched.masks!;
-      const ofOutput = (x: tf.Tensor, i: number) => tf.reshape(tf.slice(x, [i, 0], [1, -1]), [-1]);
-      const losses = masks.map((output, i) =>
-        maskLosses(
-          output,
-          { queries: ofOutput(queries, i), places: ofOutput(places, i), valid: ofOutput(valid, i), ...points[i]! },
-          { pixels, divisor, settings },
-        ),
-      );
+      const { pixels } = matched.masks!;
+      const losses = masks.map((output, i) => {
+        const [batch, rows, columns] = output.map.shape;
+        const pairs = matched.masks!.valid.shape[1] / batch;
+        const most = Math.max(1, Math.floor(mostCells / (batch * rows * columns)));
+        const parts = Array.from({ length: Math.ceil(pairs / most) }, (_, part) => {
+          const of = { batch, from: part * most, count: Math.min(most, pairs - part * most), part };
+          return maskLosses(output, partOf(matched.masks!, i, of), { pixels, divisor, settings });
+        });
+        return parts.reduce((sum, part) => tf.add(sum, part));
+      });
       return { losses: tf.unstack(tf.stack(losses), 1) };
     },
+  };
+}
+
+/** Some pairs of every image, of one output. Each part draws points of its own. */
+function partOf(
+  { queries, places, valid, points }: MaskPairs,
+  output: number,
+  { batch, from, count, part }: { batch: number; from: number; count: number; part: number },
+): Pairs {
+  const some = (x: tf.Tensor) => {
+    const own = tf.reshape(tf.slice(x, [output, 0], [1, -1]), [batch, -1]);
+    return tf.reshape(tf.slice(own, [0, from], [-1, count]), [-1]);
+  };
+  const draw = (given: Uniform): Uniform => {
+    if ("seed" in given) return { seed: part === 0 ? given.seed : tf.add(given.seed, tf.tensor1d([part, 0], "int32")) };
+    const own = tf.reshape(given.numbers, [batch, valid.shape[1] / batch, -1]);
+    return { numbers: tf.slice(own, [0, from, 0], [-1, count, -1]) };
+  };
+  const { candidates, drawn } = points[output]!;
+  return {
+    ...{ queries: some(queries), places: some(places), valid: some(valid) },
+    ...{ candidates: draw(candidates), drawn: draw(drawn) },
   };
 }
 
@@ -39,14 +68,14 @@ function maskLosses(
 ): tf.Tensor {
   const [batch, rows, columns, dim] = map.shape;
   const size = [rows, columns] as const;
-  const cellsOf = (x: tf.Tensor) => tf.reshape(x, [batch, rows * columns, dim]) as tf.Tensor3D;
+  const cellsOf = (x: tf.Tensor) => tf.reshape(x, [batch, rows * columns, dim]);
   return differentiable(
     { map, queries },
     (save) => {
       const mine = take(tf.reshape(queries, [-1, dim + 1]), pairs.queries); // [batch * pairs, dim + 1]
       const [weights, added] = tf.split(mine, [dim, 1], 1) as [tf.Tensor, tf.Tensor];
-      const byImage = tf.reshape(weights, [batch, -1, dim]) as tf.Tensor3D;
-      const products = tf.matMul(byImage, cellsOf(map), false, true);
+      const byImage = tf.reshape(weights, [batch, -1, dim]);
+      const products = product(byImage, cellsOf(map), { transpose: "right" });
       const logits = tf.add(tf.reshape(products, [-1, rows * columns]), added);
       products.dispose();
       const points = choosePoints(logits, pairs, { size, settings });
@@ -61,11 +90,11 @@ function maskLosses(
       const [dCe, dDice] = tf.unstack(tf.div(dy, by!)) as [tf.Tensor, tf.Tensor];
       const dz = tf.mul(pointGradient(z!, t!, { dCe, dDice }), tf.expandDims(valid!, 1)); // [batch * pairs, points]
       const spread = spreadEach(dz, tapsAt(points!, size), rows * columns);
-      const dLogits = tf.reshape(spread, [batch, -1, rows * columns]) as tf.Tensor3D;
+      const dLogits = tf.reshape(spread, [batch, -1, rows * columns]);
       return {
-        map: () => tf.reshape(tf.matMul(dLogits, byImage as tf.Tensor3D, true), map.shape),
+        map: () => tf.reshape(product(dLogits, byImage!, { transpose: "left" }), map.shape),
         queries: () => {
-          const dWeights = tf.reshape(tf.matMul(dLogits, cellsOf(cells!)), [-1, dim]);
+          const dWeights = tf.reshape(product(dLogits, cellsOf(cells!)), [-1, dim]);
           const all = tf.concat([dWeights, tf.sum(dz, 1, true)], 1);
           return tf.reshape(scatterRows(all, rowsOf!, batch * queries.shape[1]!), queries.shape);
         },

@@ -6,10 +6,10 @@ import { EPSILON, MASK_STRIDE } from "../../architecture/facts.ts";
 import { widened } from "../../ops/bf16/linear.ts";
 import { type Linear, linear, preciseLinear } from "../../ops/linear.ts";
 import { type Depthwise, depthwiseConv } from "../../ops/masks/depthwise.ts";
-import { resizeMap } from "../../ops/masks/upsample.ts";
 import { layerNorm, type Norm } from "../../ops/norm.ts";
 import { keepAll, type recompute } from "../../ops/recompute.ts";
 import { residual } from "../../ops/residual.ts";
+import { resizeMap } from "../../ops/resize/maps.ts";
 
 type MapBlock = { depthwise: Depthwise; norm: Norm; linear: Linear };
 

@@ -2,8 +2,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
 import { expectClose, expectGradients, expectNoLeak, random } from "../../../tests/support/gradients.ts";
 import { loadBackend } from "../../engine/backend.ts";
+import { resizeMap } from "../resize/maps.ts";
 import { depthwiseConv } from "./depthwise.ts";
-import { resizeMap } from "./upsample.ts";
 
 beforeAll(() => void loadBackend());
 
