@@ -4,7 +4,7 @@
 export type CocoBox = readonly [x: number, y: number, width: number, height: number];
 
 /** Area that two boxes share. */
-export function sharedArea(a: CocoBox, b: CocoBox): number {
+function sharedArea(a: CocoBox, b: CocoBox): number {
   const width = Math.min(a[0] + a[2], b[0] + b[2]) - Math.max(a[0], b[0]);
   const height = Math.min(a[1] + a[3], b[1] + b[3]) - Math.max(a[1], b[1]);
   return width > 0 && height > 0 ? width * height : 0;
