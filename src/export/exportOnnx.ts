@@ -46,6 +46,8 @@ export async function exportOnnx(options: ExportOptions): Promise<ExportResult> 
   const model = options.resolution === undefined ? read : withResolution(read, options.resolution);
   const sha256 = await sha256File(model.path);
   const warnings: string[] = [];
+  if (model.architecture.segmentationHead)
+    warnings.push("The file gives boxes and classes alone: masks cannot be exported yet.");
   const onnxruntime = onnxruntimeVersion() ?? null;
   if (onnxruntime === null) warnings.push("onnxruntime-node is not installed, so the file has not been verified.");
   const onWarning = (text: string) => warnings.push(text);

@@ -82,7 +82,8 @@ export async function rawOutputs(
 ): Promise<RawOutputs> {
   const { logits, boxes, ranking } = tf.tidy(() => {
     const { layers, encoder } = rfdetr(weights, architecture, tf.tensor4d(images, shape), { training: false });
-    return { ...layers.at(-1)!, ranking: tf.max(encoder.logits, -1) };
+    const { logits, boxes } = layers.at(-1)!;
+    return { logits, boxes, ranking: tf.max(encoder.logits, -1) };
   });
   try {
     const read = async (tensor: tf.Tensor) => Float32Array.from(await tensor.data());
