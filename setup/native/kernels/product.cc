@@ -126,6 +126,25 @@ void compute(const Tile& tile, int64_t count) {
   else compute<Kind, packed, rows - 1>(tile, count);
 }
 
+/** Eight by eight numbers, of which rows become columns. */
+AVX2 void transpose(const float* from, int64_t row, float* to, int64_t to_row) {
+  __m256 x[8], y[8];
+  for (int i = 0; i < 8; i++) x[i] = _mm256_loadu_ps(from + i * row);
+  for (int i = 0; i < 8; i += 2) {
+    y[i] = _mm256_unpacklo_ps(x[i], x[i + 1]);
+    y[i + 1] = _mm256_unpackhi_ps(x[i], x[i + 1]);
+  }
+  for (int i = 0; i < 8; i += 4)
+    for (int half = 0; half < 2; half++) {
+      x[i + 2 * half] = _mm256_shuffle_ps(y[i + half], y[i + half + 2], 0x44);
+      x[i + 2 * half + 1] = _mm256_shuffle_ps(y[i + half], y[i + half + 2], 0xee);
+    }
+  for (int i = 0; i < 4; i++) {
+    _mm256_storeu_ps(to + i * to_row, _mm256_permute2f128_ps(x[i], x[i + 4], 0x20));
+    _mm256_storeu_ps(to + (i + 4) * to_row, _mm256_permute2f128_ps(x[i], x[i + 4], 0x31));
+  }
+}
+
 /**
  * [inner, count] of the matrix in panels of `width` columns: a panel has its columns side by side for each of the inner axis; the last is
  * padded with zeros.
@@ -142,11 +161,12 @@ void pack(const Matrix& matrix, float* to, int64_t width, int64_t inner, int64_t
     }
     return;
   }
-  for (int64_t j = 0; j < count; j++) {
-    const float* from = matrix.data + j * matrix.column;
-    float* panel = to + j / width * width * inner + j % width;
-    for (int64_t p = 0; p < inner; p++) panel[p * width] = from[p];
-  }
+  const auto place = [&](int64_t p, int64_t j) { return to + j / width * width * inner + p * width + j % width; };
+  const int64_t columns = count / 8 * 8, rows = inner / 8 * 8;
+  for (int64_t j = 0; j < columns; j += 8)
+    for (int64_t p = 0; p < rows; p += 8) transpose(matrix.data + j * matrix.column + p, matrix.column, place(p, j), width);
+  for (int64_t j = 0; j < count; j++)
+    for (int64_t p = j < columns ? rows : 0; p < inner; p++) *place(p, j) = matrix.data[j * matrix.column + p];
 }
 
 /** Asks memory for `count` numbers of each of some rows, which are needed soon. */
