@@ -45,6 +45,14 @@ test("a box without a mask is its own mask in YOLO's files, and has none in COCO
   expect([yolo.present[0], yolo.pixels.reduce((sum, one) => sum + one, 0)]).toEqual([1, 3 * 5]);
 });
 
+test("an image of more objects than memory has room for is refused", () => {
+  const many = Array.from({ length: 2000 }, (_, i) => annotation(i, [4, 2, 8, 6]));
+  const about = { size: { width: 20, height: 10 }, changes: [], side: 888, file: "a.jpg" };
+  expect(() => drawMasks(many, about)).toThrow(
+    "a.jpg has 2000 objects, whose masks of 888 x 888 pixels take more than",
+  );
+});
+
 const POLYGON = annotation(1, [10, 10, 40, 30], { polygons: [[10, 10, 40, 10, 40, 30]] });
 const CROWD = annotation(2, [0, 0, 50, 50], { size: [50, 100], counts: [0, 5000] }, true);
 const BARE = annotation(3, [30, 15, 50, 25]);

@@ -3,8 +3,12 @@
 import type { MaskPixels } from "../../instance/instance.ts";
 import { maskRuns, type PolygonRule } from "../../instance/masks/maskRuns.ts";
 import { changesOf } from "../../instance/masks/runs.ts";
+import { UserError } from "../../util/errors.ts";
 import { type Annotation, annotatedMask } from "../dataset/sample.ts";
 import type { Change, Size } from "./step.ts";
+
+/** Bytes of the masks of one image: so many objects no model finds. */
+const MOST_BYTES = 2 ** 30;
 
 /**
  * Masks [n, side, side] of annotations. `size` is the image's before the `changes`, `file` is named in what is thrown. Every change is made
@@ -17,6 +21,11 @@ export function drawMasks(
 ): MaskPixels {
   const { rows, columns, mirrored } = sources(size, changes, side);
   const [rowOf, columnOf] = [firstFrom(rows, size.height), firstFrom(columns, size.width)];
+  if (annotations.length * side * side > MOST_BYTES)
+    throw new UserError(
+      `${file} has ${annotations.length} objects, whose masks of ${side} x ${side} pixels take more than ${MOST_BYTES / 2 ** 30} GB.`,
+      { hint: "Cut the image into tiles, or take it out." },
+    );
   const pixels = new Uint8Array(annotations.length * side * side);
   const present = new Uint8Array(annotations.length);
   for (const [n, annotation] of annotations.entries()) {

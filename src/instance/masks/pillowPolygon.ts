@@ -2,7 +2,7 @@
 // whole pixels, what the outline touches is inside.
 
 import { UserError } from "../../util/errors.ts";
-import { encodeRuns, type Runs } from "./runs.ts";
+import { type Runs, runsFromChanges } from "./runs.ts";
 
 /** So many rows may the edges of one polygon pass in all. */
 const MOST_PASSES = 2 ** 22;
@@ -14,17 +14,13 @@ type Edge = { top: number; bottom: number; x: number; y: number; slope: number }
  * cut at the image's last pixels, as the reference reads them. Throws a UserError that begins with what is wrong.
  */
 export function pillowPolygonRuns(polygon: readonly number[], [height, width]: Runs["size"]): Runs {
-  const pixels = new Uint8Array(height * width);
   const corners: [x: number, y: number][] = [];
   for (let i = 0; i + 1 < polygon.length; i += 2)
     corners.push([onPixel(polygon[i]!, width), onPixel(polygon[i + 1]!, height)]);
-  if (corners.length === 0) return encodeRuns(pixels, [height, width]);
+  if (corners.length === 0) return runsFromChanges([], [height, width]);
   const [first, last] = [corners[0]!, corners.at(-1)!];
   if (first[0] !== last[0] || first[1] !== last[1]) corners.push(first);
-  const fill = (from: number, y: number, to: number) => {
-    const [left, right] = [Math.max(from, 0), Math.min(to, width - 1)];
-    if (left <= right) pixels.fill(1, y * width + left, y * width + right + 1);
-  };
+  const { fill, runs } = canvas(corners, [height, width]);
   const edges: Edge[] = [];
   let passes = 0;
   for (let i = 0; i + 1 < corners.length; i++) {
@@ -42,7 +38,39 @@ export function pillowPolygonRuns(polygon: readonly number[], [height, width]: R
     const crossings = crossingsOf(active, y, end);
     for (let i = 1; i < crossings.length; i += 2) fill(roundUp(crossings[i - 1]!), y, roundDown(crossings[i]!));
   }
-  return encodeRuns(pixels, [height, width]);
+  return runs();
+}
+
+/** The part of the image that a polygon is in. Joined edges may reach a pixel further than its corners. */
+function canvas(corners: readonly [x: number, y: number][], [height, width]: Runs["size"]) {
+  let [left, top, right, bottom] = [width, height, 0, 0];
+  for (const [x, y] of corners) {
+    [left, top] = [Math.min(left, x - 1), Math.min(top, y)];
+    [right, bottom] = [Math.max(right, x + 1), Math.max(bottom, y)];
+  }
+  [left, right] = [Math.max(left, 0), Math.min(right, width - 1)];
+  const across = right - left + 1;
+  const pixels = new Uint8Array(across * (bottom - top + 1));
+  const fill = (from: number, y: number, to: number) => {
+    const [first, last] = [Math.max(from, left), Math.min(to, right)];
+    const row = (y - top) * across - left;
+    if (first <= last) pixels.fill(1, row + first, row + last + 1);
+  };
+  const runs = (): Runs => {
+    const changes: number[] = [];
+    for (let x = 0; x < across; x++) {
+      const column = (left + x) * height;
+      let inside = 0;
+      for (let y = top; y <= bottom; y++) {
+        const now = pixels[(y - top) * across + x]!;
+        if (now !== inside) changes.push(column + y);
+        inside = now;
+      }
+      if (inside) changes.push(column + bottom + 1); // where the next column begins inside, both changes cancel
+    }
+    return runsFromChanges(changes, [height, width]);
+  };
+  return { fill, runs };
 }
 
 /** The fraction of the image is what the file had; rounding it to float32 gives the reference's. */
