@@ -7,9 +7,10 @@ import { referenceKeys } from "../../src/architecture/weights/table.ts";
 import { loadBackend } from "../../src/engine/backend.ts";
 import { createRecorder } from "../../src/engine/recording/recorder.ts";
 import { initialise } from "../../src/model/init.ts";
-import { createLearner } from "../../src/step/learner.ts";
+import { createLearner, setTrainable } from "../../src/step/learner.ts";
 import { trainStep } from "../../src/step/step.ts";
 import { rngFromSeed } from "../../src/util/random/rng.ts";
+import { flatten } from "../../src/util/tree.ts";
 
 const [batch, resolution] = process.argv.slice(2, 4).map(Number);
 const [mode, ...more] = (process.argv[4] ?? "none").split("+");
@@ -26,6 +27,10 @@ const learner = createLearner(initialise(referenceKeys(architecture), 0, archite
   freezeEncoder: mode === "frozen",
   average: true,
 });
+if (mode === "heads") {
+  const paths = flatten(learner.weights).map(([path]) => path);
+  setTrainable(learner, new Set(paths.filter((path) => path.startsWith("heads"))));
+}
 const rng = rngFromSeed(0);
 const everyImage = (value) => Array.from({ length: batch }, value);
 /** Of ten boxes, their upper left quarters. */
@@ -59,7 +64,7 @@ const settings = {
   clipMaxNorm: 0.1,
   ema: { decay: 0.993, tau: 100 },
   accumulation: "mean",
-  checkpointing: mode === "frozen" ? "none" : mode,
+  checkpointing: mode === "frozen" || mode === "heads" ? "none" : mode,
   recorder: compile ? createRecorder({ xla: compile === "xla" }) : undefined,
   precision: more.includes("bf16") ? "bf16" : "none",
 };

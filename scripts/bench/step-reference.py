@@ -20,13 +20,17 @@ from rfdetr.training.module_model import RFDETRModelModule
 from rfdetr.utilities.tensors import nested_tensor_from_tensor_list
 from types import SimpleNamespace
 
-batch, resolution, bf16 = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "reference-bf16"
+batch, resolution, how = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3].split("-")
+bf16 = "bf16" in how
 kind, settings = (RFDETRSegNanoConfig, SegmentationTrainConfig) if sys.argv[4:] == ["seg-nano"] else (RFDETRNanoConfig, TrainConfig)
 torch.manual_seed(0)
-config = kind(device="cpu", pretrain_weights=None, resolution=resolution)
+config = kind(device="cpu", pretrain_weights=None, resolution=resolution, freeze_encoder="frozen" in how)
 module = RFDETRModelModule(config, settings(dataset_dir="/nonexistent", output_dir="/tmp/unused", multi_scale=False, amp_dtype=None,
                                             accelerator="cpu", batch_size=batch, epochs=1, num_workers=0, tensorboard=False))
 module._trainer = SimpleNamespace(estimated_stepping_batches=1000, precision="32-true", callbacks=[], global_step=0, is_global_zero=True)
+if "heads" in how:
+    for name, parameter in module.model.named_parameters():
+        parameter.requires_grad = any(part in name for part in ("class_embed", "bbox_embed"))
 configured = module.configure_optimizers()
 optimizer, scheduler = configured["optimizer"], configured["lr_scheduler"]["scheduler"]
 average = RFDETREMACallback()
