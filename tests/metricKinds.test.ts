@@ -62,6 +62,16 @@ test("a run's page and a comparison show it", async () => {
     const page = await runPage(more, { pictures: new Map() });
     expect(page).toContain("<dt>segm AP50:95</dt><dd>0.250");
     expect(page).toContain('"summary":["AP50:95","AP50","AP75","AR","segm AP50:95","segm AP50"]');
+    expect(page).toContain('"main":"segm AP50:95","lenient":"segm AP50","perClass":"segm per_class"');
+    expect(page.indexOf("<dt>segm AP50:95")).toBeLessThan(page.indexOf("<dt>AP50:95")); // masks come first
+    expect(page).toContain('data-chart="ap-masks"');
+    expect(page).toContain("Average precision of boxes");
+    expect(page).toContain('"perClass":{"tree":[0.5,0.25,0.75]}');
+    const { classes, class_metric } = compareRuns(more, more);
+    expect(class_metric).toBe("segm AP50:95");
+    expect(classes).toEqual([{ name: "tree", a: 0.25, b: 0.25, change: 0 }]);
+    const boxes = compareRuns(more, { ...run, rows: run.rows });
+    expect(boxes.class_metric).toBe("AP50:95"); // masks were measured in one of them only
     expect(compareRuns(more, more).metrics.map(({ name }) => name)).toContain("segm AP50:95");
   } finally {
     await rm(dir, { recursive: true, force: true });

@@ -20,10 +20,20 @@ export const SUMMARY = Object.values(KINDS).flatMap(({ prefix, summary }) =>
 );
 
 /** The one number for an evaluation, and the default by which the best is chosen; and its most lenient form. */
-export const [MAIN_METRIC, LENIENT_METRIC] = KINDS.box.summary;
+export const MAIN_METRIC = KINDS.box.summary[0];
+const LENIENT_METRIC = KINDS.box.summary[1];
 
 /** The number by which the best segmenter is chosen. */
 export const MASK_METRIC = `${KINDS.segm.prefix}${KINDS.segm.summary[0]}` as const;
+
+/** The numbers that pages show of each class, and where a row has the first of them by class. */
+export type ClassMetrics = { main: SummaryMetric; lenient: SummaryMetric; perClass: string };
+
+/** Those of masks where these metrics have them, else those of boxes. */
+export function classMetrics(summary: readonly SummaryMetric[]): ClassMetrics {
+  const { prefix } = summary.includes(MASK_METRIC) ? KINDS.segm : KINDS.box;
+  return { main: `${prefix}${MAIN_METRIC}`, lenient: `${prefix}${LENIENT_METRIC}`, perClass: `${prefix}per_class` };
+}
 
 /** What the names of each kind's metrics begin with. */
 export const PREFIXES: readonly string[] = Object.values(KINDS).map(({ prefix }) => prefix);

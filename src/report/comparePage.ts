@@ -1,6 +1,5 @@
 // The page of a comparison of two runs, in the style of a run's own.
 
-import { MAIN_METRIC, measuredSummary } from "../instance/metrics.ts";
 import type { RunContents } from "../run/runFolder.ts";
 import { compareRuns, type Difference, type RunComparison } from "./comparison.ts";
 import { type Html, html } from "./page/html.ts";
@@ -16,15 +15,15 @@ const MOST_ROWS = 400;
 export async function comparePage(a: RunContents, b: RunContents): Promise<string> {
   const comparison = compareRuns(a, b);
   const names = distinctNames(comparison);
-  const all = [a, b].map((run) => runSeries(run.rows, run.log.size?.stepsPerEpoch));
-  const series = all[0]!.unit === all[1]!.unit ? all : [a, b].map(({ rows }) => runSeries(rows, 1));
+  const all = [a, b].map((run) => runSeries(run.rows, { stepsPerEpoch: run.log.size?.stepsPerEpoch }));
+  const series = all[0]!.unit === all[1]!.unit ? all : [a, b].map(({ rows }) => runSeries(rows, { stepsPerEpoch: 1 }));
   const unit = all[0]!.unit === all[1]!.unit ? all[0]!.unit : "step";
   const end = Math.max(1e-9, ...series.flatMap(({ train, val }) => [train.x.at(-1) ?? 0, val.x.at(-1) ?? 0]));
   return page({
     title: `${names.join(" and ")} · rfdetr-train compare`,
     header: header(comparison, names),
     sections: sections(comparison, names),
-    summary: measuredSummary([a, b].flatMap(({ rows }) => rows.filter((row) => row.split === "val"))),
+    summary: comparison.summary,
     data: {
       ...{ unit, end },
       comparison: {
@@ -47,7 +46,7 @@ function sections(comparison: RunComparison, names: Names): Section[] {
   const same = "The runs were made in the same environment.";
   return [
     { id: "metrics", name: "Metrics", content: metrics(comparison, names) },
-    { id: "curves", name: "Over the run", content: curves() },
+    { id: "curves", name: "Over the run", content: curves(comparison) },
     ...(comparison.classes.length > 0 ? [{ id: "classes", name: "Classes", content: classes(comparison, names) }] : []),
     { id: "recipe", name: "Recipe", content: keys(recipe, { names, none: "The recipes are the same." }) },
     { id: "environment", name: "Environment", content: keys(environment, { names, none: same }) },
@@ -87,17 +86,17 @@ function pairs(rows: readonly (readonly Html[])[], names: Names): Html {
   return htmlTable({ className: "pairs", columns, rows });
 }
 
-function curves(): Html {
+function curves({ class_metric: main }: RunComparison): Html {
   return html`<div class="grid">
-${chart("both-ap", { title: MAIN_METRIC, note: "On the validation images." })}
+${chart("both-ap", { title: main, note: "On the validation images." })}
 ${chart("both-loss", { title: "Training loss", note: "Faint: as recorded. Bold: smoothed." })}
 </div>`;
 }
 
-function classes({ classes }: RunComparison, names: Names): Html {
+function classes({ classes, class_metric: main }: RunComparison, names: Names): Html {
   const rest = classes.length - MOST_ROWS;
-  return html`<p class="soft">${MAIN_METRIC} of each class at the best evaluation of each run, largest change first.</p>
-<div class="grid">${chart("class-pairs", { title: `${MAIN_METRIC} by class`, wide: true })}</div>
+  return html`<p class="soft">${main} of each class at the best evaluation of each run, largest change first.</p>
+<div class="grid">${chart("class-pairs", { title: `${main} by class`, wide: true })}</div>
 <details><summary>Table of classes</summary>${scores(classes, names)}
 ${rest > 0 && html`<p class="soft">${rest} more classes are in the output of compare --json.</p>`}</details>`;
 }

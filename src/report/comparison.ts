@@ -1,9 +1,10 @@
 // Two runs side by side: their best evaluations, their classes, and what differs in recipe and environment.
 
-import { bySummary } from "../instance/metrics.ts";
+import { bySummary, classMetrics, measuredSummary, type SummaryMetric } from "../instance/metrics.ts";
 import { isSameData } from "../run/environment.ts";
 import type { RunContents } from "../run/runFolder.ts";
 import { type KeyDifference, recipeDifference } from "./recipeDifference.ts";
+import { classValues } from "./series.ts";
 
 type ComparedRun = {
   dir: string;
@@ -20,8 +21,11 @@ export type RunComparison = {
   b: ComparedRun;
   /** Of the best evaluation of each run. */
   metrics: Difference[];
-  /** The main metric by class, largest change first. */
+  /** What was measured in both runs. */
+  summary: SummaryMetric[];
+  /** `class_metric` by class, largest change first: of masks where both runs have them, else of boxes. */
   classes: Difference[];
+  class_metric: SummaryMetric;
   /** What the runs cost and how far they went. */
   training: Difference[];
   /** Keys whose values differ; the name of the run is left out. */
@@ -33,11 +37,15 @@ export type RunComparison = {
 
 export function compareRuns(a: RunContents, b: RunContents): RunComparison {
   const [one, two] = [metricsOf(a), metricsOf(b)];
+  const summary = measuredIn(a).filter((name) => measuredIn(b).includes(name));
+  const { main, perClass } = classMetrics(summary);
+  const [classesOfA, classesOfB] = [classValues(a.best, perClass), classValues(b.best, perClass)];
   return {
     a: comparedRun(a),
     b: comparedRun(b),
     metrics: differences(one, two),
-    classes: differences(a.best?.per_class ?? {}, b.best?.per_class ?? {}).sort((x, y) => size(y) - size(x)),
+    ...{ summary, class_metric: main },
+    classes: differences(classesOfA, classesOfB).sort((x, y) => size(y) - size(x)),
     training: differences(trainingOf(a), trainingOf(b)),
     recipe: recipeDifference(a.recipe, b.recipe).filter(({ key }) => key !== "name"),
     environment: recipeDifference(environmentOf(a), environmentOf(b)),
@@ -47,6 +55,10 @@ export function compareRuns(a: RunContents, b: RunContents): RunComparison {
 
 function comparedRun({ dir, name, log, best, metric }: RunContents): ComparedRun {
   return { dir, name, status: log.status, best: best && { epoch: best.epoch, step: best.step, metric } };
+}
+
+function measuredIn({ rows }: RunContents): SummaryMetric[] {
+  return measuredSummary(rows.filter((row) => row.split === "val"));
 }
 
 type Values = Record<string, number | null | undefined>;

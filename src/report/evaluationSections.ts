@@ -1,6 +1,6 @@
 // The parts of a run's page that show what lies behind an evaluation: classes, confusion, thresholds, pictures.
 
-import { LENIENT_METRIC, MAIN_METRIC, measuredSummary } from "../instance/metrics.ts";
+import { type ClassMetrics, classMetrics, MASK_METRIC, measuredSummary } from "../instance/metrics.ts";
 import type { EvaluationRecord, RecordedPicture } from "../run/records/evaluation.ts";
 import type { Pictures, RunContents } from "../run/runFolder.ts";
 import { mostConfused } from "./mostConfused.ts";
@@ -36,23 +36,27 @@ function whichOne({ step, epoch }: EvaluationRecord, { best }: RunContents): str
 }
 
 function classes(run: RunContents, evaluation: EvaluationRecord, perClass: EvaluationRecord["perClass"]): Html {
-  const measured = perClass.some((row) => row[MAIN_METRIC] !== null);
+  const names = classMetrics(measuredSummary(perClass));
+  const measured = perClass.some((row) => typeof row[names.main] === "number");
   const evaluations = run.rows.filter(({ split }) => split === "val").length;
   const rest = perClass.length - MOST_ROWS;
   return html`<p class="soft">From here to the pictures: ${whichOne(evaluation, run)}, on ${plural(evaluation.images, "image")}.</p>
 ${!measured && html`<p>No class has an object in the validation images.</p>`}
-${measured && perClass.length > 1 && classCharts(perClass.length, evaluations)}
+${measured && perClass.length > 1 && classCharts(perClass.length, { evaluations, names })}
 <details${perClass.length <= 12 ? raw(" open") : ""}><summary>Table of classes</summary>
 ${classTable(perClass.slice(0, MOST_ROWS))}
 ${rest > 0 && html`<p class="soft">${rest} more classes are in evaluation.json.</p>`}
 </details>`;
 }
 
-function classCharts(classes: number, evaluations: number): Html {
+function classCharts(
+  classes: number,
+  { evaluations, names: { main, lenient } }: { evaluations: number; names: ClassMetrics },
+): Html {
   const note = classes > 8 ? "The fuller the colour, the better." : "";
   return html`<div class="grid">
-${chart("per-class", { title: "Average precision by class", note: `Bar: ${MAIN_METRIC}. Dot: ${LENIENT_METRIC}.` })}
-${evaluations > 1 && chart("class-curves", { title: `${MAIN_METRIC} by class over the run`, note })}
+${chart("per-class", { title: "Average precision by class", note: `Bar: ${main}. Dot: ${lenient}.` })}
+${evaluations > 1 && chart("class-curves", { title: `${main} by class over the run`, note })}
 </div>`;
 }
 
@@ -68,28 +72,38 @@ function classTable(perClass: EvaluationRecord["perClass"]): Html {
   });
 }
 
-function confusion({ threshold, f1, precisionRecall, confusion: matrix }: EvaluationRecord): Html {
+/** Whether masks were measured: objects are then found by them. */
+function hasMasks({ metrics }: EvaluationRecord): boolean {
+  return typeof metrics?.[MASK_METRIC] === "number";
+}
+
+function confusion(evaluation: EvaluationRecord): Html {
+  const { threshold, f1, precisionRecall, confusion: matrix } = evaluation;
+  const masks = hasMasks(evaluation);
   const sum = (counts: readonly number[]) => counts.reduce((a, b) => a + b, 0);
   const objects = sum(matrix.counts.slice(0, -1).flat());
   const found = sum(matrix.classes.map((_, i) => matrix.counts[i]![i]!));
   const wrong = sum(matrix.counts.at(-1)!);
   const why = f1.f1 > 0 ? ", where F1 is best" : "";
-  const outcome = `${found.toLocaleString("en")} of ${plural(objects, "object")} found (IoU 0.5)`;
+  const outcome = `${found.toLocaleString("en")} of ${plural(objects, "object")} found (IoU ${masks ? "of masks " : ""}0.5)`;
   return html`<p class="soft">Detections with a confidence of at least ${threshold.toFixed(2)}${why}:
 ${outcome}, ${plural(wrong, "detection")} where there is nothing.</p>
-${confusionCharts(matrix.classes.length, mostConfused(matrix).classes.length, { curves: precisionRecall.mean !== null })}`;
+${confusionCharts(matrix.classes.length, mostConfused(matrix).classes.length, { curves: precisionRecall.mean !== null, masks })}`;
 }
 
-function confusionCharts(classes: number, shown: number, { curves }: { curves: boolean }): Html {
+function confusionCharts(classes: number, shown: number, { curves, masks }: { curves: boolean; masks: boolean }): Html {
   const part = shown < classes ? ` The ${shown} classes with the most mistakes, of ${classes}.` : "";
   const matrix = {
     ...{ title: "Confusion matrix", note: `Rows: what there was. Columns: what it was taken for.${part}` },
     wide: classes > 9,
   };
-  const precision = { title: "Precision by recall", note: "From all detections, whatever their confidence." };
+  const precision = {
+    title: "Precision by recall",
+    note: `From all detections, whatever their confidence${masks ? "; by boxes" : ""}.`,
+  };
   const f1 = {
     title: "F1, precision, recall by confidence",
-    note: "Means over the classes at IoU 0.5.",
+    note: `Means over the classes at IoU ${masks ? "of masks " : ""}0.5.`,
   };
   return html`<div class="grid ${classes <= 3 ? "three" : classes <= 9 ? "matrix" : ""}">
 ${chart("confusion", matrix)}
@@ -98,7 +112,7 @@ ${curves && chart("f1", f1)}
 </div>`;
 }
 
-function gallery({ threshold }: EvaluationRecord, shown: readonly RecordedPicture[], pictures: Pictures): Html {
+function gallery(evaluation: EvaluationRecord, shown: readonly RecordedPicture[], pictures: Pictures): Html {
   const ofKind = (kind: RecordedPicture["kind"], title: string) => {
     const some = shown.filter((picture) => picture.kind === kind);
     if (some.length === 0) return null;
@@ -106,8 +120,8 @@ function gallery({ threshold }: EvaluationRecord, shown: readonly RecordedPictur
     return html`<h3>${title}</h3>
 <div class="pictures">${figures}</div>`;
   };
-  return html`<p class="soft">Labels on the left, predictions with a confidence of at least ${threshold.toFixed(2)} on the right.
-Images are ranked by how many objects were found and how exactly. Choose a picture to enlarge it.</p>
+  return html`<p class="soft">Labels on the left, predictions with a confidence of at least ${evaluation.threshold.toFixed(2)} on the right.
+Images are ranked by how many objects were found and how exactly${hasMasks(evaluation) && ", by their masks"}. Choose a picture to enlarge it.</p>
 ${ofKind("worst", "Worst images")}
 ${ofKind("best", "Best images")}`;
 }

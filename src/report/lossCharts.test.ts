@@ -11,7 +11,7 @@ test("a term of the loss that is not known is shown under its own name", async (
   try {
     await writeLongRun(dir, { epochs: 2, classes: ["only"], images: 1 });
     const metrics = join(dir, "metrics.jsonl");
-    const more = '"loss_mask":0.5,"loss_mask_0":0.6,"loss_mask_dice":0.7,"loss_ce"';
+    const more = '"loss_pose":0.5,"loss_pose_0":0.6,"loss_pose_oks":0.7,"loss_ce"';
     await writeFile(metrics, (await readFile(metrics, "utf8")).replaceAll('"loss_ce"', more));
     const text = await runPage(await readRunFolder(dir), { pictures: new Map() });
     const shown = [...text.matchAll(/<figure data-chart="(loss-[^"]+)">\s*<figcaption><h3>([^<]+)/g)];
@@ -19,8 +19,8 @@ test("a term of the loss that is not known is shown under its own name", async (
       ["loss-ce", "Classes"],
       ["loss-bbox", "Boxes, L1"],
       ["loss-giou", "Boxes, GIoU"],
-      ["loss-mask", "loss_mask"],
-      ["loss-mask_dice", "loss_mask_dice"],
+      ["loss-pose", "loss_pose"],
+      ["loss-pose_oks", "loss_pose_oks"],
     ]);
   } finally {
     await rm(dir, { recursive: true, force: true });

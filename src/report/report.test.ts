@@ -45,7 +45,7 @@ const evaluated = (step: number, epoch: number, per_class: Record<string, number
 
 test("a long run has few points, whose means are those of its rows, and whose end is its end", () => {
   const rows = Array.from({ length: 100_000 }, (_, i) => trained(i + 1, Math.floor(i / 1000), { loss: i % 2 }));
-  const { train } = runSeries(rows, 1000);
+  const { train } = runSeries(rows, { stepsPerEpoch: 1000 });
   expect(train.x.length).toBeLessThanOrEqual(360);
   expect(train.x.at(-1)).toBe(100);
   expect(train.values.loss!.every((loss) => Math.abs(loss! - 0.5) < 0.01)).toBe(true);
@@ -55,7 +55,7 @@ test("a long run has few points, whose means are those of its rows, and whose en
 test("the axis is epochs where their length is known or can be told from the rows, else steps", () => {
   const rows = [trained(5, 0), trained(10, 0), evaluated(10, 0), trained(15, 1)];
   expect(runSeries(rows)).toMatchObject({ unit: "epoch", train: { x: [0.5, 1, 1.5] }, val: { x: [1] } });
-  expect(runSeries(rows, 20)).toMatchObject({ unit: "epoch", val: { x: [0.5] } });
+  expect(runSeries(rows, { stepsPerEpoch: 20 })).toMatchObject({ unit: "epoch", val: { x: [0.5] } });
   expect(runSeries(rows.slice(0, 3))).toMatchObject({ unit: "step", train: { x: [5, 10] }, val: { x: [10] } });
   expect(runSeries([])).toMatchObject({ unit: "step", train: { x: [] }, val: { x: [] }, perClass: {} });
 });
@@ -69,7 +69,7 @@ test("losses by epoch are those of its last row and of evaluations, wherever eit
     { ...evaluated(12, 2), val_loss: 6 },
     { ...evaluated(13, 2), val_loss: null },
   ] as MetricsRow[];
-  expect(runSeries(rows, 5).losses).toEqual({
+  expect(runSeries(rows, { stepsPerEpoch: 5 }).losses).toEqual({
     ...{ x: [1, 2, 2.4], step: [5, 10, 12], epoch: [0, 1, 2] },
     values: { training: [8, 7, null], validation: [9, null, 6] },
   });

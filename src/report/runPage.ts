@@ -1,6 +1,6 @@
 // The page of one run, from its folder.
 
-import { MAIN_METRIC, measuredSummary } from "../instance/metrics.ts";
+import { classMetrics, measuredSummary, type SummaryMetric } from "../instance/metrics.ts";
 import type { ValRow } from "../run/events.ts";
 import { type Pictures, type RunContents, runTitle } from "../run/runFolder.ts";
 import type { RunStatus } from "../run/runLog.ts";
@@ -30,9 +30,11 @@ export async function runPage(
   { pictures, defaults, live = false }: { pictures: Pictures } & PageOptions,
 ): Promise<string> {
   const { rows, log, evaluation, exported } = run;
-  const series = runSeries(rows, log.size?.stepsPerEpoch);
+  const summary = measuredSummary(rows.filter((row) => row.split === "val"));
+  const { main, perClass } = classMetrics(summary);
+  const series = runSeries(rows, { stepsPerEpoch: log.size?.stepsPerEpoch, perClass });
   const stages = series.unit === "epoch" ? recipeStages(run.recipe) : []; // else their place on the axis is not known
-  const shown = evaluation && shownEvaluation(evaluation);
+  const shown = evaluation && shownEvaluation(evaluation, main);
   return page({
     title: `${runTitle(run)} · rfdetr-train`,
     header: header(run),
@@ -43,30 +45,30 @@ export async function runPage(
       ...(exported.length > 0 ? [{ id: "export", name: "Export", content: exportSection(exported) }] : []),
       ...setupSections(run, { defaults }),
     ],
-    summary: measuredSummary(rows.filter((row) => row.split === "val")),
+    summary,
     data: {
       unit: series.unit,
       end: Math.max(1e-9, series.train.x.at(-1) ?? 0, series.val.x.at(-1) ?? 0),
-      run: { ...series, stages, evaluation: shown, best: bestPoint(run, series) },
+      run: { ...series, stages, evaluation: shown, best: bestPoint(run, { series, main }) },
     },
   });
 }
 
 /** What charts show of an evaluation, the best classes first. */
-function shownEvaluation({
-  threshold,
-  f1Sweep,
-  confusion,
-  precisionRecall,
-  perClass,
-}: NonNullable<RunContents["evaluation"]>): ShownEvaluation {
-  const ranked = [...perClass].sort((a, b) => (b[MAIN_METRIC] ?? -1) - (a[MAIN_METRIC] ?? -1));
+function shownEvaluation(
+  { threshold, f1Sweep, confusion, precisionRecall, perClass }: NonNullable<RunContents["evaluation"]>,
+  main: SummaryMetric,
+): ShownEvaluation {
+  const ranked = [...perClass].sort((a, b) => (b[main] ?? -1) - (a[main] ?? -1));
   return { threshold, f1Sweep, confusion: mostConfused(confusion), precisionRecall, perClass: ranked };
 }
 
-function bestPoint({ best }: RunContents, { val }: RunSeries): RunData["best"] {
+function bestPoint(
+  { best }: RunContents,
+  { series: { val }, main }: { series: RunSeries; main: SummaryMetric },
+): RunData["best"] {
   const x = best ? val.x[val.step.indexOf(best.step)] : undefined;
-  const y = best?.[MAIN_METRIC] ?? null;
+  const y = best?.[main] ?? null;
   return x === undefined || y === null ? null : { x, y };
 }
 
@@ -113,7 +115,7 @@ function keyFigures(run: RunContents): Html {
       : [];
   const figures: KeyFigure[] = [
     ...ofClass,
-    ...measuredSummary(row ? [row] : []).map((name, i) => ({
+    ...mainFirst(measuredSummary(row ? [row] : [])).map((name, i) => ({
       name,
       value: score(row?.[name]),
       ...(i === 0 && { note: at }),
@@ -125,6 +127,12 @@ function keyFigures(run: RunContents): Html {
     ...(environment ? [{ name: "Device", value: environment.device === "cpu" ? "CPU" : environment.device }] : []),
   ];
   return html`<dl class="figures">${figures.map(keyFigure)}</dl>`;
+}
+
+/** The numbers of masks before those of boxes, where there are any. */
+function mainFirst(summary: readonly SummaryMetric[]): SummaryMetric[] {
+  const from = Math.max(0, summary.indexOf(classMetrics(summary).main));
+  return [...summary.slice(from), ...summary.slice(0, from)];
 }
 
 function keyFigure({ name, value, note }: KeyFigure, i: number): Html {

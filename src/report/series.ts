@@ -2,6 +2,7 @@
 
 import { measuredSummary } from "../instance/metrics.ts";
 import type { MetricsRow, TrainRow } from "../run/events.ts";
+import { isObject } from "../util/untrusted/json.ts";
 
 /** Points of a curve of training; more rows are averaged. */
 const MOST_POINTS = 360;
@@ -26,12 +27,19 @@ export type RunSeries = {
   perClass: Record<string, (number | null)[]>;
 };
 
-/** Columns of a run. `stepsPerEpoch` is taken from the rows where it is not known. */
-export function runSeries(rows: readonly MetricsRow[], stepsPerEpoch = stepsOfEpoch(rows)): RunSeries {
+/** Columns of a run. `stepsPerEpoch` is taken from the rows where it is not known; `perClass`: where a row has its main metric by class. */
+export function runSeries(
+  rows: readonly MetricsRow[],
+  {
+    stepsPerEpoch = stepsOfEpoch(rows),
+    perClass = "per_class",
+  }: { stepsPerEpoch?: number | undefined; perClass?: string } = {},
+): RunSeries {
   const toX = (step: number) => (stepsPerEpoch === undefined ? step : step / stepsPerEpoch);
   const train = rows.filter((row) => row.split === "train");
   const val = thinned(rows.filter((row) => row.split === "val"));
-  const classes = new Set(val.flatMap(({ per_class }) => Object.keys(per_class)));
+  const byClass = val.map((row) => classValues(row, perClass));
+  const classes = new Set(byClass.flatMap(Object.keys));
   return {
     unit: stepsPerEpoch === undefined ? "step" : "epoch",
     train: trainSeries(train, toX),
@@ -41,10 +49,14 @@ export function runSeries(rows: readonly MetricsRow[], stepsPerEpoch = stepsOfEp
       values: Object.fromEntries(measuredSummary(val).map((name) => [name, val.map((row) => precise(row[name]))])),
     },
     losses: lossSeries(rows, toX),
-    perClass: Object.fromEntries(
-      [...classes].map((name) => [name, val.map(({ per_class }) => precise(per_class[name]))]),
-    ),
+    perClass: Object.fromEntries([...classes].map((name) => [name, byClass.map((values) => precise(values[name]))])),
   };
+}
+
+/** A metric by class of a row, under the key that it has there. */
+export function classValues(row: object | null, key: string): Record<string, number | null> {
+  const values = (row as Record<string, unknown> | null)?.[key];
+  return isObject(values) ? (values as Record<string, number | null>) : {};
 }
 
 /** Means over runs of neighbouring rows. Learning rates are the last of theirs, since they jump where a stage begins. */

@@ -1,7 +1,7 @@
 // The parts of a run's page that show its training: metrics over the run, losses, learning rates and speed.
 
 import { type LossTerm, lossTerms } from "../instance/lossTerms.ts";
-import { MAIN_METRIC } from "../instance/metrics.ts";
+import { MAIN_METRIC, MASK_METRIC } from "../instance/metrics.ts";
 import type { RunContents } from "../run/runFolder.ts";
 import { type Html, html } from "./page/html.ts";
 import { chart, type Section } from "./page/page.ts";
@@ -33,7 +33,9 @@ function progress(run: RunContents, { series, staged }: { series: RunSeries; sta
   const of = averaged ? "of the moving average of the weights" : "of the weights";
   const choice = metric === MAIN_METRIC ? "" : `; the best is chosen by ${metric}`;
   const shading = staged ? " Shading marks the stages of the training." : "";
-  const ap = { title: "Average precision", note: "The ring marks the best evaluation." };
+  const masks = MASK_METRIC in series.val.values;
+  const ring = "The ring marks the best evaluation.";
+  const ap = masks ? { title: "Average precision of boxes" } : { title: "Average precision", note: ring };
   const epochs = {
     title: "Loss by epoch",
     note: "Means over the steps of an epoch, and over the validation images. Where validation rises while training falls, the run learns its images by heart.",
@@ -41,6 +43,7 @@ function progress(run: RunContents, { series, staged }: { series: RunSeries; sta
   const loss = { title: "Training loss", note: "Faint: as recorded. Bold: smoothed." };
   return html`<p class="soft">Metrics ${of} on the validation images${choice}.${shading}</p>
 <div class="grid">
+${masks && chart("ap-masks", { title: "Average precision of masks", note: ring })}
 ${rows.some(({ split }) => split === "val") ? chart("ap", ap) : html`<p class="soft">Not evaluated yet.</p>`}
 ${series.losses.x.length > 0 && chart("epoch-loss", epochs)}
 ${hasTrained(run) ? chart("loss", loss) : html`<p class="soft">No step has been recorded yet.</p>`}

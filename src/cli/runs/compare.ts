@@ -1,7 +1,6 @@
 // `compare`: two runs side by side, as a table, as JSON, or as a page.
 
 import type { CommandModule } from "yargs";
-import { MAIN_METRIC } from "../../instance/metrics.ts";
 import type { Difference, RunComparison } from "../../report/comparison.ts";
 import { JSON_OPTION, OUT_OPTION } from "../options.ts";
 import { printResult } from "../terminal/print.ts";
@@ -48,6 +47,7 @@ async function asText({
   b,
   metrics,
   classes,
+  class_metric,
   training,
   recipe,
   environment,
@@ -74,7 +74,7 @@ async function asText({
     ...(classes.length > 0
       ? [
           "",
-          `${MAIN_METRIC} by class, largest change first`,
+          `${class_metric} by class, largest change first`,
           ...table([head, ...scores(classes.slice(0, MOST_CLASSES))], { gap: 3 }),
         ]
       : []),

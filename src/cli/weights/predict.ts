@@ -83,7 +83,7 @@ export const predictCommand: CommandModule<object, Arguments> = {
       .option("labels", {
         type: "boolean",
         default: false,
-        describe: "Write label files of YOLO, one an image, to labels/",
+        describe: "Write label files of YOLO, one an image, to labels/; polygons of a segmenter",
       })
       .option("save-crops", {
         type: "boolean",

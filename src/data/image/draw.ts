@@ -1,11 +1,18 @@
-// Detections drawn on a picture: a box in the colour of its class, and a label that can be read at any size of picture.
+// Detections drawn on a picture: mask and box in the colour of their class, and a label that can be read at any size of picture.
 
 import sharp from "sharp";
+import type { Runs } from "../../instance/masks/runs.ts";
 import type { Rgb } from "./decode.ts";
+import { paintMask } from "./paintMask.ts";
 import { type TextMask, textMask } from "./textMask.ts";
 
-/** What to draw. `box`: xyxy in pixels; `label` decides the colour. */
-export type DrawnObject = { box: readonly [number, number, number, number]; label: number; text: string };
+/** What to draw. `box`: xyxy in pixels; `label` decides the colour; `mask` is of the size of the image that the picture shows. */
+export type DrawnObject = {
+  box: readonly [number, number, number, number];
+  label: number;
+  text: string;
+  mask?: Runs | undefined;
+};
 
 type Colour = readonly [number, number, number];
 
@@ -19,8 +26,8 @@ const MOST_TEXTS = 30;
 const DARK: Colour = [20, 20, 20];
 
 /**
- * A new picture with the objects drawn; the first one ends on top, and where there are many they have no labels. A small
- * picture comes back enlarged by a whole factor.
+ * A new picture with the objects drawn, all masks under all boxes; the first one ends on top, and where there are many they
+ * have no labels. A small picture comes back enlarged by a whole factor.
  */
 export async function drawObjects(image: Rgb, objects: readonly DrawnObject[]): Promise<Rgb> {
   const scale = Math.min(MOST_ENLARGED, Math.ceil(LEAST_SIDE / Math.max(image.width, image.height)));
@@ -29,6 +36,8 @@ export async function drawObjects(image: Rgb, objects: readonly DrawnObject[]): 
   const line = Math.max(2, Math.round(0.003 * side));
   const size = Math.max(12, Math.round(0.02 * side));
   const back = [...objects].reverse();
+  for (const { mask, label } of back)
+    if (mask) paintMask(picture, mask, { colour: colourOf(label), line: Math.ceil(line / 2) });
   for (const { box, label } of back)
     outline(picture, box.map((v) => Math.round(v * scale)) as Box, line, colourOf(label));
   if (objects.length > MOST_TEXTS) return picture;

@@ -1,4 +1,4 @@
-// Objects in pictures, written to a folder: a COCO results file, the pictures with boxes drawn, label files of YOLO.
+// Objects in pictures, written to a folder: a COCO results file, the pictures with boxes and masks drawn, label files of YOLO.
 
 import { mkdir, realpath, rmdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -6,6 +6,7 @@ import type { ClassEntry } from "../../data/dataset/sample.ts";
 import { drawObjects, encodePicture } from "../../data/image/draw.ts";
 import { findImages, pictureNames, placeInside } from "../../data/image/imagePaths.ts";
 import type { Mask } from "../../instance/instance.ts";
+import { maskRuns } from "../../instance/masks/maskRuns.ts";
 import { UserError } from "../../util/errors.ts";
 import { fileError, writeFileAtomic } from "../../util/files.ts";
 import { type Crops, openCrops } from "./crops.ts";
@@ -171,9 +172,9 @@ async function predictInto(
 }
 
 async function drawn(found: Extract<Prediction, { objects: unknown }>, name: string): Promise<Uint8Array> {
-  const objects = found.objects.map(({ name: text, score, ...rest }) => ({
-    ...rest,
-    text: `${text} ${score.toFixed(2)}`,
+  const objects = found.objects.map(({ name: text, score, mask, box, label }) => ({
+    ...{ box, label, text: `${text} ${score.toFixed(2)}` },
+    mask: mask && maskRuns(mask, { size: [found.image.height, found.image.width], where: found.file }),
   }));
   return encodePicture(await drawObjects(found.image, objects), name);
 }

@@ -4,7 +4,10 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { writeTinyWeights } from "../../../tests/support/onnxFile.ts";
 import { loadBackend } from "../../engine/backend.ts";
+import { maskRuns } from "../../instance/masks/maskRuns.ts";
+import { encodeRuns, packRuns } from "../../instance/masks/runs.ts";
 import { predictToFolder } from "./predictToFolder.ts";
+import { openYoloLabels } from "./yoloLabels.ts";
 
 const NAMES = ["a", "b", "c", "d\nd", "e"];
 let folder: string;
@@ -45,6 +48,48 @@ test("each image has a file with a line for each object, by parts of the image, 
     for (const [j, value] of found.entries()) expect(Math.abs(value - bbox[j]!)).toBeLessThan(0.002);
   }
   expect((await predict(out)).labels).toBe(join(out, "labels")); // its own may be written again
+});
+
+test("a segmenter's lines are polygons that draw its masks again, at least three corners each; an empty mask has its box", async () => {
+  const out = join(folder, "polygons");
+  const labels = openYoloLabels(out, { results: join(out, "predictions.json") });
+  const [width, height] = [37, 23];
+  const masks = [
+    (x: number, y: number) => Math.hypot(x - 20, y - 9) < 8,
+    (x: number, y: number) => x === 36 && y === 22,
+    (x: number, y: number) => x >= 30 && y < 2,
+    () => false,
+  ].map((inside) => {
+    const pixels = Array.from({ length: width * height }, (_, i) => Number(inside(i % width, Math.floor(i / width))));
+    return packRuns(encodeRuns(pixels, [height, width]));
+  });
+  const objects = masks.map((counts, label) => {
+    const mask = { size: [height, width] as [number, number], counts };
+    return {
+      box: [1, 2, 5, 9] as [number, number, number, number],
+      score: 0.9,
+      label,
+      categoryId: label,
+      name: "a",
+      mask,
+    };
+  });
+  const image = { data: new Uint8Array(3 * width * height), width, height };
+  await labels.write({ imageId: 1, file: "a.jpg", image, objects, below: 0 }, "a.jpg");
+  const rows = (await readFile(join(out, "labels", "a.txt"), "utf8")).trimEnd().split("\n");
+  const polygons = rows.map((row) =>
+    row
+      .split(" ")
+      .slice(1)
+      .map((part, i) => Number(part) * (i % 2 ? height : width)),
+  );
+  expect(rows.map((row) => Number(row.split(" ")[0]))).toEqual([0, 1, 2, 3]);
+  for (const [i, counts] of masks.slice(0, 3).entries()) {
+    expect(polygons[i]!.length).toBeGreaterThanOrEqual(6);
+    const again = maskRuns({ polygons: [polygons[i]!] }, { size: [height, width], rule: "pillow", where: "a.txt" });
+    expect(packRuns(again)).toBe(counts);
+  }
+  for (const [i, value] of [1, 2, 5, 2, 5, 9, 1, 9].entries()) expect(polygons[3]![i]).toBeCloseTo(value, 3);
 });
 
 test("labels that somebody else made stay as they are", async () => {

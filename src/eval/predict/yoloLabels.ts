@@ -4,8 +4,12 @@ import { existsSync } from "node:fs";
 import { extname, join } from "node:path";
 import type { ClassEntry } from "../../data/dataset/sample.ts";
 import { placeInside } from "../../data/image/imagePaths.ts";
+import { outerContour } from "../../instance/masks/contour.ts";
+import { maskRuns } from "../../instance/masks/maskRuns.ts";
+import type { Runs } from "../../instance/masks/runs.ts";
 import { UserError } from "../../util/errors.ts";
 import { writeFileAtomic } from "../../util/files.ts";
+import type { PredictedObject } from "./objects.ts";
 import type { Prediction } from "./predict.ts";
 
 /** Folder of the label files, and the file in it that names their classes. */
@@ -48,13 +52,24 @@ export function openYoloLabels(out: string, { results }: { results: string }): Y
   };
 }
 
-/** Label, centre and size of each object in parts of the image. */
-function lines({ image: { width, height }, objects }: Found): string {
-  const all = objects.map(({ label, box: [x1, y1, x2, y2] }) => {
-    const numbers = [(x1 + x2) / 2 / width, (y1 + y2) / 2 / height, (x2 - x1) / width, (y2 - y1) / height];
-    return `${label} ${numbers.map((value) => value.toFixed(6)).join(" ")}\n`;
+/** Label and place of each object in parts of the image: a polygon where it has a mask, else the centre and the size of its box. */
+function lines({ image, file, objects }: Found): string {
+  const { width, height } = image;
+  const all = objects.map(({ label, box: [x1, y1, x2, y2], mask }) => {
+    const numbers = mask
+      ? polygon(maskRuns(mask, { size: [height, width], where: file }), [x1, y1, x2, y2])
+      : [(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1];
+    const parts = numbers.map((value, i) => (value / (i % 2 === 0 ? width : height)).toFixed(6));
+    return `${label} ${parts.join(" ")}\n`;
   });
   return all.join("");
+}
+
+/** The outline of a mask through the middles of its pixels, with at least three corners; of an empty mask that of the box. */
+function polygon(mask: Runs, [x1, y1, x2, y2]: PredictedObject["box"]): number[] {
+  const contour = outerContour(mask)?.map((value) => value + 0.5) ?? [x1, y1, x2, y1, x2, y2, x1, y2];
+  while (contour.length < 6) contour.push(...contour.slice(-2));
+  return contour;
 }
 
 /** The name of each label's class; an empty line where a label is none. */

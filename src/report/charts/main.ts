@@ -5,7 +5,8 @@ type Draw<Data> = (data: Data, width: number) => Drawing[];
 type LossChart = import("../page/pageData.ts").LossChart;
 
 const RUN_CHARTS: Record<Exclude<import("../page/pageData.ts").RunChart, LossChart>, Draw<RunData>> = {
-  ap: apCurves,
+  ap: apCurves({ masks: false }),
+  "ap-masks": apCurves({ masks: true }),
   loss,
   "epoch-loss": epochLoss,
   "learning-rate": learningRate,

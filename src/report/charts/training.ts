@@ -7,15 +7,25 @@ const SMALL = 190;
 /** The order of colours that leaves recall far from precision. */
 const AP_COLOURS = [0, 1, 2, 7, 3, 4, 5, 6];
 
-/** AP over the run: a line for each number of the summary, and the evaluation that was the best. */
-function apCurves({ val, best }: RunData, width: number): Drawing[] {
-  const lines = page.metrics.summary
-    .map((label, i) => ({
-      ...{ label, stroke: colour(AP_COLOURS[i % AP_COLOURS.length]!), dots: true },
-      strokeWidth: label === page.metrics.main ? 2.6 : 1.5,
-      values: val.values[label] ?? [],
-    }))
-    .filter(({ values }) => values.some(isNumber));
+/** AP of boxes or of masks over the run: a line for each number of the summary, and the evaluation that was the best. */
+function apCurves({ masks }: { masks: boolean }): (run: RunData, width: number) => Drawing[] {
+  const names = page.metrics.summary.filter((label) => label.startsWith("segm ") === masks);
+  return ({ val, best }, width) => {
+    const lines = names
+      .map((label, i) => ({
+        ...{ label, stroke: colour(AP_COLOURS[i % AP_COLOURS.length]!), dots: true },
+        strokeWidth: i === 0 ? 2.6 : 1.5,
+        values: val.values[label] ?? [],
+      }))
+      .filter(({ values }) => values.some(isNumber));
+    return apChart(width, { lines, val, best: names[0] === page.metrics.main ? best : null });
+  };
+}
+
+function apChart(
+  width: number,
+  { lines, val, best }: Pick<RunData, "val" | "best"> & { lines: (Line & { dots: boolean })[] },
+): Drawing[] {
   const ring = { r: 5.5, fill: "var(--panel)", stroke: "var(--c1)", strokeWidth: 2.2 };
   const chart = lineChart(width, {
     ...{ lines, at: placesOf(val), tip: {}, behind: stageMarks(HEIGHT) },

@@ -4,15 +4,13 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { LENIENT_METRIC, MAIN_METRIC, type SummaryMetric } from "../../instance/metrics.ts";
+import { classMetrics, type SummaryMetric } from "../../instance/metrics.ts";
 import { programVersion } from "../../run/environment.ts";
 import { chartScript } from "./chartScript.ts";
 import { type Html, html, json, raw } from "./html.ts";
 import type { ComparisonChart, PageData, RunChart } from "./pageData.ts";
 
 const require = createRequire(import.meta.url);
-
-const METRICS = { main: MAIN_METRIC, lenient: LENIENT_METRIC };
 
 export type Section = { id: string; name: string; content: Html };
 
@@ -61,7 +59,7 @@ ${sections.map(section)}
 </main>
 <footer>Made by rfdetr-train ${programVersion()}. Charts by Observable Plot and D3 (ISC licence).</footer>
 </div>
-<script type="application/json" id="data">${json({ ...data, metrics: { ...METRICS, summary } } satisfies PageData)}</script>
+<script type="application/json" id="data">${json({ ...data, metrics: { ...classMetrics(summary), summary } } satisfies PageData)}</script>
 ${scripts.map((script) => html`<script>${raw(script)}</script>\n`)}
 </body>
 </html>

@@ -1,6 +1,6 @@
 // What a page hands to its charts (charts/*.ts) as JSON: the names and types that both sides share.
 
-import type { LENIENT_METRIC, MAIN_METRIC, SummaryMetric } from "../../instance/metrics.ts";
+import type { ClassMetrics, SummaryMetric } from "../../instance/metrics.ts";
 import type { RunContents } from "../../run/runFolder.ts";
 import type { Difference } from "../comparison.ts";
 import type { RunSeries, Series } from "../series.ts";
@@ -11,6 +11,7 @@ export type LossChart = `loss-${string}`;
 /** Charts of one run. */
 export type RunChart =
   | "ap"
+  | "ap-masks"
   | "loss"
   | "epoch-loss"
   | LossChart
@@ -51,11 +52,7 @@ export type ComparisonData = {
 };
 
 /** Names of metrics, as all rows and columns have them. `lenient`: what classes show beside the main one. */
-export type ShownMetrics = {
-  main: typeof MAIN_METRIC;
-  lenient: typeof LENIENT_METRIC;
-  summary: readonly SummaryMetric[];
-};
+export type ShownMetrics = ClassMetrics & { summary: readonly SummaryMetric[] };
 
 export type PageData = {
   /** Of all curves over a run: in what they count, and the end of the longest. */

@@ -82,6 +82,37 @@ test("what is wrong in a picture can be seen: the halves differ where labels and
   expect(differs).toBeGreaterThan(200);
 });
 
+test("a segmenter's pictures show masks on both sides, of labels and of predictions; a detector's show none", async () => {
+  const found = await evaluation();
+  const masked = (kind: string, mask: boolean, metrics: Evaluation["metrics"]) => {
+    const { samples, ...split } = dataset.splits.val!;
+    const own = samples.map((sample) => {
+      const size: [number, number] = [sample.height!, sample.width!];
+      const column = Math.floor(size[1] / 3) * size[0];
+      const counts = [column, column, size[0] * size[1] - 2 * column];
+      return { ...sample, annotations: sample.annotations.map((one) => ({ ...one, mask: { size, counts } })) };
+    });
+    const detections = found.detections.map((one) => {
+      const mine = own.find(({ imageId }) => imageId === one.imageId)!.annotations[0]!.mask;
+      return mask ? { ...one, mask: mine } : one;
+    });
+    const to = { ...run(kind), valSplit: { ...split, samples: own } };
+    return recordEvaluation(to, row(1, 0.2), { ...found, detections, metrics });
+  };
+  const segmenter = await masked("masks", true, { ...found.metrics, "segm AP50:95": 0.1 });
+  const detector = await masked("boxes", false, found.metrics);
+  for (const [i, { data, width }] of segmenter.entries()) {
+    const pixels = await sharp(data).raw().toBuffer();
+    const bare = await sharp(detector[i]!.data).raw().toBuffer();
+    const half = Math.floor((width - 8) / 2);
+    const changed = [0, 0];
+    for (let at = 0; at < pixels.length / 3; at++)
+      if ([0, 1, 2].some((c) => Math.abs(pixels[3 * at + c]! - bare[3 * at + c]!) > 20))
+        changed[at % width < half ? 0 : 1]!++;
+    expect(Math.min(...changed)).toBeGreaterThan(5000);
+  }
+});
+
 test("the best evaluation stays beside the last one, and pictures of others go", async () => {
   await recordEvaluation(run("best"), row(1, 0.2), await evaluation());
   await recordEvaluation(run("best", 0.2), row(2, 0.5), await evaluation());

@@ -3,14 +3,15 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Sample } from "../../data/dataset/sample.ts";
+import { annotatedMask, type Sample } from "../../data/dataset/sample.ts";
 import { decodeFile, type Reading } from "../../data/image/decode.ts";
 import type { DrawnObject } from "../../data/image/draw.ts";
 import { pairPicture } from "../../data/image/pairPicture.ts";
 import type { Detection } from "../../eval/boxMatching.ts";
 import { evaluationDetails, worstAndBest } from "../../eval/details.ts";
 import type { Evaluation } from "../../eval/evaluate.ts";
-import { bySummary, measured } from "../../instance/metrics.ts";
+import { maskRuns, type PolygonRule } from "../../instance/masks/maskRuns.ts";
+import { bySummary, MASK_METRIC, measured } from "../../instance/metrics.ts";
 import type { ValRow } from "../../run/events.ts";
 import { RUN_FILES, runFiles } from "../../run/files.ts";
 import { readJsonObject } from "../../run/json.ts";
@@ -23,8 +24,8 @@ import type { Run } from "../liveRun.ts";
 
 /** Pictures of each kind. */
 const EACH = 6;
-/** More boxes than this are not drawn. */
-const MOST_BOXES = 100;
+/** More objects than this are not drawn. */
+const MOST_OBJECTS = 100;
 
 /**
  * Write the details and pictures of an evaluation into the run's folder, as the last one and, where it is, the best one;
@@ -38,7 +39,7 @@ export async function recordEvaluation(
   const { images, ...details } = evaluationDetails(evaluation);
   const samples = new Map(valSplit.samples.map((sample) => [sample.imageId, sample]));
   const drawn = await drawPictures(images, samples, {
-    reading: valSplit.reading,
+    ...{ reading: valSplit.reading, polygons: valSplit.polygons, masks: MASK_METRIC in evaluation.metrics },
     names: new Map(classes.map(({ categoryId, label, name }) => [categoryId, { label, name }])),
     detections: evaluation.detections.filter(({ score }) => score >= details.threshold),
   });
@@ -71,33 +72,33 @@ export async function recordEvaluation(
 
 type Drawn = TrackedPicture & { facts: Omit<RecordedPicture, "file"> };
 
+type Drawing = {
+  reading: Reading;
+  polygons: PolygonRule | undefined;
+  /** Whether the model is a segmenter, so that the masks of labels are drawn, too. */
+  masks: boolean;
+  names: ReadonlyMap<number, { label: number; name: string }>;
+  detections: Detection[];
+};
+
 async function drawPictures(
   images: readonly ImageOutcome[],
   samples: ReadonlyMap<number, Sample>,
-  {
-    reading,
-    names,
-    detections,
-  }: { reading: Reading; names: ReadonlyMap<number, { label: number; name: string }>; detections: Detection[] },
+  drawing: Drawing,
 ): Promise<Drawn[]> {
+  const { reading, names, detections } = drawing;
   const pictures: Drawn[] = [];
   for (const [kind, outcomes] of Object.entries(worstAndBest(images, EACH)) as ["worst" | "best", ImageOutcome[]][]) {
     for (const [i, { imageId, ...outcome }] of outcomes.entries()) {
       const sample = samples.get(imageId)!;
-      const labels = sample.annotations
-        .filter(({ crowd }) => !crowd)
-        .map(({ box, label, categoryId }) => ({ box, label, text: names.get(categoryId)?.name ?? "" }));
+      const image = await decodeFile(sample.path, reading);
       const found = detections
         .filter((detection) => detection.imageId === imageId)
         .sort((a, b) => b.score - a.score)
-        .map(({ bbox: [x, y, width, height], categoryId, score }): DrawnObject => {
-          const { label, name } = names.get(categoryId)!;
-          const text = names.size === 1 ? score.toFixed(2) : `${name} ${score.toFixed(2)}`;
-          return { box: [x, y, x + width, y + height], label, text };
-        });
-      const { data, width, height } = await pairPicture(await decodeFile(sample.path, reading), {
-        labels: readable(labels, names.size),
-        detections: readable(found),
+        .slice(0, MOST_OBJECTS);
+      const { data, width, height } = await pairPicture(image, {
+        labels: labelsOf(sample, image, drawing),
+        detections: found.map((detection) => drawnDetection(detection, { names, file: sample.file })),
       });
       pictures.push({
         ...{ name: `${kind}-${i + 1}`, caption: `${sample.file}: ${outcomeText(outcome)}`, format: "jpeg" },
@@ -109,10 +110,34 @@ async function drawPictures(
   return pictures;
 }
 
-/** As many boxes as a picture can show; without text where it would say the same of each. */
-function readable(objects: readonly DrawnObject[], classes = Number.POSITIVE_INFINITY): DrawnObject[] {
-  const shown = objects.slice(0, MOST_BOXES);
-  return classes === 1 ? shown.map((object) => ({ ...object, text: "" })) : shown;
+/** What is annotated, as it is drawn; without text where it would say the same of each. */
+function labelsOf(
+  { file, annotations }: Sample,
+  { width, height }: { width: number; height: number },
+  { polygons, masks, names }: Pick<Drawing, "polygons" | "masks" | "names">,
+): DrawnObject[] {
+  const shown = annotations.filter(({ crowd }) => !crowd).slice(0, MOST_OBJECTS);
+  return shown.map((annotation) => {
+    const { id, box, label, categoryId } = annotation;
+    const mask = masks ? annotatedMask(annotation, polygons) : undefined;
+    const rule = polygons ?? "coco";
+    return {
+      ...{ box, label, text: names.size === 1 ? "" : (names.get(categoryId)?.name ?? "") },
+      mask: mask && maskRuns(mask, { size: [height, width], rule, where: `${file}, annotation ${id}` }),
+    };
+  });
+}
+
+function drawnDetection(
+  { bbox: [x, y, width, height], categoryId, score, mask }: Detection,
+  { names, file }: Pick<Drawing, "names"> & { file: string },
+): DrawnObject {
+  const { label, name } = names.get(categoryId)!;
+  return {
+    ...{ box: [x, y, x + width, y + height], label },
+    text: names.size === 1 ? score.toFixed(2) : `${name} ${score.toFixed(2)}`,
+    mask: mask && maskRuns(mask, { size: null, where: file }),
+  };
 }
 
 function outcomeText({ found, missed, wrong }: Omit<ImageOutcome, "imageId">): string {
