@@ -15,6 +15,7 @@
  * @property {number[]} box Left, top, right and bottom, in pixels of the picture.
  * @property {number} score From 0 to 1.
  * @property {string} name
+ * @property {number} query Which of the model's queries found it: its mask is this one's.
  */
 
 /**
@@ -146,6 +147,31 @@ export function toDetections(dets, labels, { classes, limit }, { width, height, 
   return known.map(({ query, score, name }) => {
     const [x, y, w, h] = [0, 1, 2, 3].map((i) => dets[4 * query + i]);
     const box = [(x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height];
-    return { box: box.map((value, i) => clip(value, i % 2 === 0 ? width : height)), score, name };
+    return { box: box.map((value, i) => clip(value, i % 2 === 0 ? width : height)), score, name, query };
   });
+}
+
+/**
+ * The mask of a detection of a segmenter, enlarged to the picture: bilinear between the centres of its cells, inside above 0.
+ * @param {{ data: Float32Array, dims: readonly number[] }} masks The output of that name for one picture: [1, queries, rows, columns], logits.
+ * @param {number} query The detection's.
+ * @param {{ width: number, height: number }} picture Its size.
+ * @returns {Uint8Array} [height, width], row by row, 1 inside.
+ */
+export function toMask({ data, dims }, query, { width, height }) {
+  const [rows, columns] = dims.slice(2);
+  const logits = data.subarray(query * rows * columns, (query + 1) * rows * columns);
+  const xs = neighbours(columns, width);
+  const ys = neighbours(rows, height);
+  const mask = new Uint8Array(width * height);
+  for (let y = 0; y < height; y++) {
+    const [top, bottom, v] = [ys.low[y] * columns, ys.high[y] * columns, ys.weight[y]];
+    for (let x = 0; x < width; x++) {
+      const u = xs.weight[x];
+      const upper = logits[top + xs.low[x]] * (1 - u) + logits[top + xs.high[x]] * u;
+      const lower = logits[bottom + xs.low[x]] * (1 - u) + logits[bottom + xs.high[x]] * u;
+      if (upper * (1 - v) + lower * v > 0) mask[y * width + x] = 1;
+    }
+  }
+  return mask;
 }

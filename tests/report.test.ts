@@ -76,6 +76,12 @@ test("exported files are listed with how they were verified; what is no record o
   );
   expect(table).toMatch(/bare\.onnx.*1\.0 MB.*not verified/);
   expect(table.match(/<tr>/g)).toHaveLength(3);
+  expect(table).not.toContain("segm AP50:95");
+  const segmenter = { ...model, verified: { ...model.verified, "segm AP50:95": { trainer: 0.4271, file: 0.4268 } } };
+  await writeFile(record, JSON.stringify({ files: [segmenter] }));
+  expect(await readFile(await reportRun(run("long")), "utf8")).toMatch(
+    /segm AP50:95.*0\.604.*0\.604.*0\.427.*0\.427.*3\.0e-6/s,
+  );
   for (const other of ["[]", '{"files": 1}', "{torn"]) {
     await writeFile(record, other);
     expect(await readFile(await reportRun(run("long")), "utf8")).not.toContain('<section id="export"');

@@ -1,8 +1,9 @@
-// Loads /model.onnx into onnxruntime-web, finds objects in the picture that is chosen, and draws their boxes. Nothing leaves
+// Loads /model.onnx into onnxruntime-web, finds objects in the picture that is chosen, and draws their boxes, and the
+// masks of a segmenter. Nothing leaves
 // the browser.
 
 import * as ort from "onnxruntime-web";
-import { describeModel, toDetections, toInput } from "../detector.js";
+import { describeModel, toDetections, toInput, toMask } from "../detector.js";
 
 const COLOURS = ["#d6294b", "#1f7a70", "#b35c00", "#2166c4", "#8f138a", "#4d7c20", "#8a6d00", "#5b1fa6"];
 
@@ -60,29 +61,33 @@ async function run(session, about, file) {
   const { data } = context.getImageData(0, 0, width, height);
   const begin = performance.now();
   const input = new ort.Tensor("float32", toInput({ data, width, height }, about), [1, 3, about.side, about.side]);
-  const { dets, labels } = await session.run({ input });
+  const { dets, labels, masks } = await session.run({ input });
   const milliseconds = performance.now() - begin;
-  last = { bitmap, about, dets: dets.data, labels: labels.data, milliseconds };
+  last = { bitmap, about, dets: dets.data, labels: labels.data, masks, milliseconds };
   show(last);
 }
 
 /** Draw the picture and what was found in it, and list it. */
-function show({ bitmap, about, dets, labels, milliseconds }) {
+function show({ bitmap, about, dets, labels, masks, milliseconds }) {
   const { width, height } = bitmap;
   const detections = toDetections(dets, labels, about, { width, height, threshold: Number(threshold.value) });
   canvas.width = width;
   canvas.height = height;
   const context = canvas.getContext("2d");
   context.drawImage(bitmap, 0, 0);
+  const names = about.classes.map(({ name }) => name);
+  const colourOf = (name) => COLOURS[names.indexOf(name) % COLOURS.length];
+  if (masks)
+    for (const { query, name } of detections.toReversed())
+      fill(context, toMask(masks, query, { width, height }), colourOf(name));
   const size = Math.max(11, Math.round(width / 60));
   context.font = `${size}px system-ui, sans-serif`;
   context.lineWidth = Math.max(1.5, width / 400);
   context.textBaseline = "top";
-  const names = about.classes.map(({ name }) => name);
   for (const { box, score, name } of detections.toReversed()) {
     const [left, top, right, bottom] = box;
     const text = `${name} ${score.toFixed(2)}`;
-    context.strokeStyle = context.fillStyle = COLOURS[names.indexOf(name) % COLOURS.length];
+    context.strokeStyle = context.fillStyle = colourOf(name);
     context.strokeRect(left, top, right - left, bottom - top);
     const y = top >= size + 4 ? top - size - 4 : top;
     context.fillRect(left, y, context.measureText(text).width + 8, size + 4);
@@ -102,4 +107,16 @@ function show({ bitmap, about, dets, labels, milliseconds }) {
     `${detections.length} ${detections.length === 1 ? "object" : "objects"} in ${milliseconds.toFixed(0)} ms, ${threads}.`,
   );
   document.body.dataset.state = "done";
+}
+
+/** Draw the pixels of a mask over the picture, half-transparent; `colour` is #rrggbb. */
+function fill(context, mask, colour) {
+  const { width, height } = context.canvas;
+  const [red, green, blue] = [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16));
+  const layer = new OffscreenCanvas(width, height);
+  const drawing = layer.getContext("2d");
+  const image = drawing.createImageData(width, height);
+  for (const [i, inside] of mask.entries()) if (inside) image.data.set([red, green, blue, 115], 4 * i);
+  drawing.putImageData(image, 0, 0);
+  context.drawImage(layer, 0, 0);
 }

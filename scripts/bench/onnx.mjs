@@ -1,8 +1,8 @@
 // Our ONNX export beside the reference's own of the same weights: size, time to make, what they find, and how long they
 // take; the two take turns in one process, on one thread unless told otherwise.
 // Usage: npm run bench:onnx -- --python PATH [--weights W] [--rounds 60] [--threads 1] [--optimize] [--precision int8]
-//   [--keep FOLDER]
-// PATH (or RFDETR_TRAIN_PYTHON) is a Python that has rfdetr[onnx] 1.11.2. Without weights, nano's are drawn at random.
+//   [--variant nano] [--keep FOLDER]
+// PATH (or RFDETR_TRAIN_PYTHON) is a Python that has rfdetr[onnx] 1.11.2. Without weights, those of the variant are drawn at random.
 
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
@@ -27,6 +27,7 @@ const { values } = parseArgs({
   options: {
     python: { type: "string", default: process.env.RFDETR_TRAIN_PYTHON },
     weights: { type: "string" },
+    variant: { type: "string", default: "nano" },
     rounds: { type: "string", default: "60" },
     threads: { type: "string", default: "1" },
     optimize: { type: "boolean", default: false },
@@ -44,7 +45,7 @@ const folder = values.keep ?? mkdtempSync(join(tmpdir(), "bench-onnx-"));
 mkdirSync(folder, { recursive: true });
 if (!values.keep) process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 
-const weights = values.weights ?? (await randomNano());
+const weights = values.weights ?? (await randomWeights());
 const ours = await exportOurs(weights);
 const reference = await exportReference(weights);
 for (const [name, { path, seconds }] of Object.entries({ reference, ...ours }))
@@ -65,9 +66,11 @@ for (const [name, { path }] of Object.entries(ours)) {
 }
 
 /** Drawn so that every branch of the network matters; the reference's own starting weights are alike in many places. */
-async function randomNano() {
+async function randomWeights() {
   const path = join(folder, "weights.safetensors");
-  await writeWeightsFile(path, weightsOf(VARIANTS.nano, 7), { modelConfig: toFields(VARIANTS.nano) });
+  const architecture = VARIANTS[values.variant];
+  if (!architecture) throw new Error(`--variant ${values.variant} is none of ${Object.keys(VARIANTS).join(", ")}`);
+  await writeWeightsFile(path, weightsOf(architecture, 7), { modelConfig: toFields(architecture) });
   return path;
 }
 
@@ -91,12 +94,12 @@ async function exportReference(from) {
   return { path, seconds: Number(seconds) };
 }
 
-/** The largest differences of boxes and logits on the pictures, slot by slot. */
+/** The largest differences of boxes, logits and masks on the pictures, slot by slot. */
 async function compared(a, b, kind) {
   if (kind === "int8" || kind === "fp16") return "its proposals come in another order, so slots are not compared";
   const { paths } = await findImages([join(pictures, "valid")]);
   const detectors = await Promise.all([a, b].map((path) => openOnnxDetector(path, { threads: 1 })));
-  const most = { boxes: 0, logits: 0 };
+  const most = { boxes: 0, logits: 0, masks: 0 };
   for (const path of paths) {
     const image = await decodeFile(path);
     const { resolution } = detectors[0];
@@ -107,11 +110,12 @@ async function compared(a, b, kind) {
     for (const [name, output] of [
       ["boxes", "dets"],
       ["logits", "labels"],
+      ["masks", "masks"],
     ])
-      for (const [i, value] of outputs[0][output].data.entries())
+      for (const [i, value] of outputs[0][output]?.data.entries() ?? [])
         most[name] = Math.max(most[name], Math.abs(value - outputs[1][output].data[i]));
   }
   for (const detector of detectors) await detector.close();
-  const { boxes, logits } = most;
-  return `boxes differ by at most ${boxes.toExponential(1)}, logits by ${logits.toExponential(1)}`;
+  const [boxes, logits, masks] = Object.values(most).map((value) => value.toExponential(1));
+  return `boxes differ by at most ${boxes}, logits by ${logits}, masks by ${masks}`;
 }

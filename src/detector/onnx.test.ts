@@ -38,6 +38,19 @@ test("a detector of another program is taken, with COCO's classes or classes by 
   await detector.close();
 });
 
+test("a segmenter of another program gives a mask for each query", async () => {
+  const outputs = { dets: [1, 48, 4], labels: [1, 48, 4], masks: [1, 48, 2, 2] };
+  await writeReshapes(path, { input: "input", shape: [1, 3, 8, 8], outputs });
+  const detector = await openOnnxDetector(path);
+  const images = Float32Array.from({ length: 192 }, (_, i) => (i % 3) - 1);
+  const [found] = await detector.detect({ images, originalSizes: [[9, 5]] });
+  expect(found!.shapes).toHaveLength(48);
+  expect(found!.shapes![0]!.mask).toMatchObject({ size: [9, 5] });
+  await detector.close();
+  await writeReshapes(path, { input: "input", shape: [1, 3, 8, 8], outputs: { ...outputs, masks: [192] } });
+  await expect(openOnnxDetector(path)).rejects.toThrow(/no detector of ours/);
+});
+
 test("outputs of other shapes than the file promises are refused, and so are sizes that no detector has", async () => {
   const open = async (batch: number | string, outputs: Record<string, number[]>, side = 8) => {
     await writeReshapes(path, { input: "input", shape: [batch, 3, side, side], outputs });
@@ -48,6 +61,10 @@ test("outputs of other shapes than the file promises are refused, and so are siz
     [{ dets: [1, 96, 2], labels: [1, 96, 2] }, "gives dets of shape [1, 96, 2], where float32 [1, 96, 4] belongs"],
     [{ dets: [1, 48, 4], labels: [1, 24, 8] }, "gives labels of shape [1, 24, 8], where float32 [1, 48, 8] belongs"],
     [{ dets: [3, 16, 4], labels: [3, 16, 4] }, "gives dets of shape [3, 16, 4], where float32 [1, 16, 4] belongs"],
+    [
+      { dets: [1, 48, 4], labels: [1, 48, 4], masks: [1, 24, 2, 4] },
+      "gives masks of shape [1, 24, 2, 4], where float32 [1, 48, 2, 4] belongs",
+    ],
   ] as const) {
     const detector = await open(1, outputs as unknown as Record<string, number[]>);
     await expect(detector.detect({ images, originalSizes: [[8, 8]] })).rejects.toThrow(said);

@@ -1,6 +1,6 @@
 // An ONNX file as a detector, in onnxruntime on the CPU; the engine is not needed.
 
-import { type ImageDetections, rank, type Sizes, toPixels } from "../instance/detections.ts";
+import type { Sizes } from "../instance/detections.ts";
 import { refuseUnbounded } from "../onnx/endless.ts";
 import { readOnnxFacts } from "../onnx/facts.ts";
 import { fromMetadata } from "../onnx/metadata.ts";
@@ -8,6 +8,7 @@ import { type OnnxSession, type OnnxTensor, onnxruntimeVersion, openOnnx } from 
 import { type OnnxPorts, tryOnnx } from "../onnx/trial.ts";
 import { UserError } from "../util/errors.ts";
 import { type Detecting, type Detector, detectWith, type OpenDetectorOptions, requireNumbers } from "./detector.ts";
+import { decodedDetections, type OnnxOutputs, rankedDetections, requireShapes } from "./onnxOutputs.ts";
 
 export type OnnxDetector = Detector<OnnxOutputs> & {
   metadata: Record<string, string>;
@@ -16,9 +17,6 @@ export type OnnxDetector = Detector<OnnxOutputs> & {
   /** Whether scores, labels and boxes in pixels come out of the file itself. */
   decoded: boolean;
 };
-
-/** What the runs of a batch gave: one for all images, or one for each of the file's own batches. */
-export type OnnxOutputs = { images: number; outputs: Record<string, OnnxTensor> }[];
 
 type OpenOnnxOptions = Omit<OpenDetectorOptions, "recipe" | "onDownload"> & {
   /** Whether this program has written the file just now: then it is not tried. */
@@ -48,6 +46,7 @@ export async function openOnnxDetector(
     );
   }
   const { metadata } = await readOnnxFacts(path);
+  if (!trusted) refuseDecodedMasks(path, metadata);
   const counts = [...new Set([1, ...batchSizes])];
   if (!trusted) {
     await refuseUnbounded(path);
@@ -83,6 +82,17 @@ export async function openOnnxDetector(
   }
 }
 
+/**
+ * A decoded segmenter's cost depends on the numbers that it is given, the sizes of the images: a trial says nothing of the next
+ * image, so files of others with that are not run here.
+ */
+function refuseDecodedMasks(path: string, { outputs, task }: Record<string, string>): void {
+  if (outputs === "decoded" && task === "segmentation")
+    throw new UserError(`${path} was exported with --decode, and makes masks of the images' size itself.`, {
+      hint: "Such a file is for other programs. Give the plain file here, exported without --decode: it finds the same.",
+    });
+}
+
 /** Numbers that go into one run, and classes that a model tells apart: many times those of any detector. */
 const [MOST_NUMBERS, MOST_LOGITS] = [1 << 28, 1 << 17];
 
@@ -100,7 +110,12 @@ function describe(session: OnnxPorts & { path: string }, metadata: Record<string
   const [first] = session.inputs;
   const names = session.inputs.map(({ name }) => name).join();
   const decoded = names === "input,sizes" && ["boxes", "scores", "labels"].every((name) => outputs.has(name));
-  const raw = names === "input" && outputs.get("dets")?.length === 3 && outputs.get("labels")?.length === 3;
+  const masks = outputs.get("masks");
+  const raw =
+    names === "input" &&
+    outputs.get("dets")?.length === 3 &&
+    outputs.get("labels")?.length === 3 &&
+    (masks === undefined || masks.length === 4);
   const [images, channels, height, width] = first?.shape ?? [];
   const square = first?.type === "float32" && channels === 3 && typeof height === "number" && height === width;
   if (!(decoded || raw) || !square) {
@@ -122,7 +137,11 @@ function describe(session: OnnxPorts & { path: string }, metadata: Record<string
   const logits = raw ? outputs.get("labels")![2] : undefined;
   if (typeof logits === "number" && logits > MOST_LOGITS)
     throw new UserError(`${path} tells ${logits} classes apart: that is more than ${MOST_LOGITS}.`);
-  const { classes, numSelect, threshold } = fromMetadata(metadata, typeof logits === "number" ? logits : undefined);
+  const said = fromMetadata(metadata, typeof logits === "number" ? logits : undefined);
+  const { classes, threshold } = said;
+  const queries = outputs.get("dets")?.[1];
+  const ofReference = masks !== undefined && metadata.num_select === undefined && typeof queries === "number";
+  const numSelect = ofReference ? queries : said.numSelect; // the reference's segmenters give as many as they have queries
   return { resolution: height, batch, decoded, classes, numSelect, threshold };
 }
 
@@ -136,12 +155,14 @@ function detectingIn(
       const step = batch ?? (counts?.includes(sizes.length) === false ? 1 : sizes.length);
       return forward(session, pixels, { side, step, sizes: decoded ? sizes : undefined });
     },
-    select: (parts, sizes) => {
+    select: (parts, sizes, options) => {
       let done = 0;
       const found = parts.flatMap((part) => {
         const own = sizes.slice(done, done + part.images);
         done += part.images;
-        return decoded ? taken(part.outputs, own) : selected(part.outputs, own, numSelect);
+        return decoded
+          ? decodedDetections(part.outputs, own, options)
+          : rankedDetections(part.outputs, own, { numSelect, ...options });
       });
       return requireNumbers(found, session.path);
     },
@@ -173,29 +194,6 @@ async function forward(
   return runs;
 }
 
-/** Throws a UserError where a file of another program gives something else than its names promise. */
-function requireShapes(
-  outputs: Record<string, OnnxTensor>,
-  { path, images, decoded }: { path: string; images: number; decoded: boolean },
-): void {
-  const [boxes, count] = decoded ? ["boxes", outputs.scores!.shape[1]] : ["dets", outputs.dets!.shape[1]];
-  const expected: Record<string, [shape: (number | undefined)[], type: typeof Float32Array | typeof BigInt64Array]> = {
-    [boxes!]: [[images, count, 4], Float32Array],
-    ...(decoded
-      ? { scores: [[images, count], Float32Array], labels: [[images, count], BigInt64Array] }
-      : { labels: [[images, count, outputs.labels!.shape[2]], Float32Array] }),
-  };
-  for (const [name, [shape, type]] of Object.entries(expected)) {
-    const { shape: found, data } = outputs[name]!;
-    if (found.join() === shape.join() && !shape.includes(undefined) && data instanceof type) continue;
-    const kind = type === Float32Array ? "float32" : "int64";
-    throw new UserError(
-      `${path} gives ${name} of shape [${found.join(", ")}], where ${kind} [${shape.map((n) => n ?? "any number").join(", ")}] belongs.`,
-      { hint: "It is no detector of ours. Export it again." },
-    );
-  }
-}
-
 /** [images, area, 3] -> [images, 3, area]. */
 function channelsFirst(from: Float32Array, to: Float32Array, area: number): void {
   for (let image = 0; image < from.length; image += 3 * area) {
@@ -205,22 +203,4 @@ function channelsFirst(from: Float32Array, to: Float32Array, area: number): void
       to[image + 2 * area + i] = from[at++]!;
     }
   }
-}
-
-/** Detections of logits and boxes. */
-function selected({ dets, labels }: Record<string, OnnxTensor>, sizes: Sizes, numSelect: number): ImageDetections[] {
-  const [batch, queries, classes] = labels!.shape as [number, number, number];
-  const count = Math.min(numSelect, queries * classes);
-  const ranked = rank(labels!.data as Float32Array, { batch, count });
-  return toPixels({ ...ranked, boxes: dets!.data as Float32Array, count, queries, classes }, sizes);
-}
-
-/** Detections that the file has made itself. */
-function taken({ boxes, scores, labels }: Record<string, OnnxTensor>, sizes: Sizes): ImageDetections[] {
-  const count = scores!.shape[1]!;
-  return sizes.map((_, image) => ({
-    boxes: (boxes!.data as Float32Array).slice(4 * image * count, 4 * (image + 1) * count),
-    scores: (scores!.data as Float32Array).slice(image * count, (image + 1) * count),
-    labels: Int32Array.from((labels!.data as BigInt64Array).subarray(image * count, (image + 1) * count), Number),
-  }));
 }

@@ -1,10 +1,9 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { tinyDataset } from "../../tests/support/tinyRun.ts";
-import { TINY, TINY_SEGMENTER, tinyWeights } from "../../tests/tinyModel.ts";
+import { TINY, tinyWeights } from "../../tests/tinyModel.ts";
 import { toFields } from "../architecture/fields.ts";
 import { referenceKeys } from "../architecture/weights/table.ts";
 import { writeWeightsFile } from "../checkpoint/weightsFile.ts";
@@ -219,18 +218,4 @@ test.each<[string, (path: string, model: Buffer) => Promise<void>, RegExp]>([
   await expect(failed).rejects.toThrow(UserError);
   await expect(failed).rejects.toThrow(message);
   await expect(failed).rejects.toThrow("spoilt.onnx");
-});
-
-test("of a segmenter it gives the boxes, says that the masks are missing, and leaves no tensor behind", async () => {
-  const segmenter = join(dir, "segmenter.safetensors");
-  await writeWeightsFile(segmenter, tinyWeights(3, TINY_SEGMENTER), {
-    modelConfig: toFields(TINY_SEGMENTER) as Record<string, string>,
-    classNames: ["red", "blue"],
-    categoryIds: [1, 2],
-  });
-  const { numTensors } = tf.memory();
-  const { files, warnings } = await exportOnnx({ ...options(), weights: segmenter });
-  expect(tf.memory().numTensors).toBe(numTensors);
-  expect(warnings).toEqual(["The file gives boxes and classes alone: masks cannot be exported yet."]);
-  expect(files[0]!.verified!.difference!.boxes).toBeLessThan(1e-5);
 });

@@ -5,7 +5,7 @@ import { basename, dirname } from "node:path";
 import { toFields, withFields } from "../architecture/fields.ts";
 import { type HostModel, readModel } from "../detector/loadModel.ts";
 import { recordedThreshold } from "../eval/predict/threshold.ts";
-import { MAIN_METRIC } from "../instance/metrics.ts";
+import { MAIN_METRIC, MASK_METRIC } from "../instance/metrics.ts";
 import { isOnnx } from "../onnx/format.ts";
 import { toMetadata } from "../onnx/metadata.ts";
 import { onnxruntimeVersion } from "../onnx/session.ts";
@@ -23,8 +23,8 @@ import { type ExportPictures, findPictures, findTrainingPictures } from "./pictu
 import { type Planned, plannedFiles } from "./plan.ts";
 import type { Ranges } from "./quantise.ts";
 import { recordExport } from "./record.ts";
-import { TOLERANCE } from "./verify.ts";
-import { place, type Trainer, verifyFile } from "./verifyFile.ts";
+import { TOLERANCE } from "./verify/verify.ts";
+import { place, type Trainer, verifyFile } from "./verify/verifyFile.ts";
 
 export type ExportResult = {
   files: FileRecord[];
@@ -46,8 +46,6 @@ export async function exportOnnx(options: ExportOptions): Promise<ExportResult> 
   const model = options.resolution === undefined ? read : withResolution(read, options.resolution);
   const sha256 = await sha256File(model.path);
   const warnings: string[] = [];
-  if (model.architecture.segmentationHead)
-    warnings.push("The file gives boxes and classes alone: masks cannot be exported yet.");
   const onnxruntime = onnxruntimeVersion() ?? null;
   if (onnxruntime === null) warnings.push("onnxruntime-node is not installed, so the file has not been verified.");
   const onWarning = (text: string) => warnings.push(text);
@@ -141,14 +139,17 @@ async function write(
 
 async function verifyWritten(
   { planned: { exact }, draft, record }: Written,
-  { options, trainer, pictures, warnings }: Job,
+  { options, model, trainer, pictures, warnings }: Job,
 ): Promise<void> {
   if (!trainer || !pictures) return;
   const found = await verifyFile(trainer, draft.path, { ...options, pictures, exact, name: record.file });
-  const loss = found.ap ? found.ap.trainer - found.ap.file : 0;
-  if (!exact && loss > MOST_LOSS) {
-    const on = `${found.images} images of ${pictures.source}`;
-    warnings.push(`${record.file} loses ${loss.toFixed(3)} ${MAIN_METRIC} on ${on}.`);
+  for (const [metric, ap] of [
+    [MAIN_METRIC, found.ap],
+    [MASK_METRIC, found.maskAp],
+  ] as const) {
+    const loss = ap ? ap.trainer - ap.file : 0;
+    if (exact || !(loss > MOST_LOSS)) continue;
+    warnings.push(`${record.file} loses ${loss.toFixed(3)} ${metric} on ${found.images} images of ${pictures.source}.`);
   }
   if (exact && found.slots === null) {
     const why = trainer.exact
@@ -162,12 +163,19 @@ async function verifyWritten(
     difference: found.slots,
     near_ties: found.nearTies,
     [MAIN_METRIC]: found.ap,
-    tolerance: exact ? TOLERANCE : null,
+    ...(found.maskAp !== undefined && { [MASK_METRIC]: found.maskAp }),
+    tolerance: exact ? toleranceOf(model) : null,
   };
 }
 
-/** A file that rounds is worth a warning if it loses more of the main metric than this. */
+/** A file that rounds is worth a warning if it loses more of a main metric than this. */
 const MOST_LOSS = 0.01;
+
+/** Without masks where the model makes none. */
+function toleranceOf({ architecture }: HostModel): NonNullable<NonNullable<FileRecord["verified"]>["tolerance"]> {
+  const { masks, ...rest } = TOLERANCE;
+  return { ...rest, ...(architecture.segmentationHead && { masks }) };
+}
 
 function check({ weights, out, batch, images }: ExportOptions): void {
   if (isOnnx(weights)) {
@@ -203,6 +211,7 @@ function describe(model: HostModel, { sha256, kind, decode, threshold }: About) 
       numSelect: architecture.numSelect,
       precision: kind === "fp16" || kind === "int8" ? kind : "fp32",
       outputs: decode ? "decoded" : "raw",
+      masks: architecture.segmentationHead,
       architecture: toFields(architecture),
       run: typeof run === "string" ? run : undefined,
     }),

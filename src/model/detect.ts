@@ -5,6 +5,7 @@ import type { Architecture } from "../architecture/variants.ts";
 import { EAGER, type Recorder } from "../engine/recording/recorder.ts";
 import type { ImageDetections, Sizes } from "../instance/detections.ts";
 import type { Precision } from "../ops/bf16/precision.ts";
+import { maskLogits } from "./heads/masks.ts";
 import { postprocess } from "./postprocess.ts";
 import { type Detections, type Outputs, type RfdetrWeights, rfdetr } from "./rfdetr.ts";
 
@@ -70,9 +71,15 @@ export async function selectDetections(
 
 /**
  * What the network gives before anything is made of it, in host memory: logits [batch, queries, classes + 1] and boxes
- * [batch, queries, 4] of the last layer, and `ranking` [batch, proposals], the best scores of the proposals, falling.
+ * [batch, queries, 4] of the last layer, and `ranking` [batch, proposals], the best scores of the proposals, falling. `masks`, of a
+ * segmenter: logits [batch, queries, size[0], size[1]].
  */
-export type RawOutputs = { logits: Float32Array; boxes: Float32Array; ranking: Float32Array };
+export type RawOutputs = {
+  logits: Float32Array;
+  boxes: Float32Array;
+  ranking: Float32Array;
+  masks?: { logits: Float32Array; size: readonly [height: number, width: number] };
+};
 
 /** The network's own outputs for images. */
 export async function rawOutputs(
@@ -80,15 +87,18 @@ export async function rawOutputs(
   architecture: Architecture,
   { images, shape }: ImageBatch,
 ): Promise<RawOutputs> {
-  const { logits, boxes, ranking } = tf.tidy(() => {
+  const { logits, boxes, ranking, dense } = tf.tidy(() => {
     const { layers, encoder } = rfdetr(weights, architecture, tf.tensor4d(images, shape), { training: false });
-    const { logits, boxes } = layers.at(-1)!;
-    return { logits, boxes, ranking: tf.max(encoder.logits, -1) };
+    const { masks, ...last } = layers.at(-1)!;
+    return { ...last, ranking: tf.max(encoder.logits, -1), dense: masks && maskLogits(masks) };
   });
   try {
     const read = async (tensor: tf.Tensor) => Float32Array.from(await tensor.data());
-    return { logits: await read(logits), boxes: await read(boxes), ranking: await read(ranking) };
+    const numbers = { logits: await read(logits), boxes: await read(boxes), ranking: await read(ranking) };
+    return dense
+      ? { ...numbers, masks: { logits: await read(dense), size: [dense.shape[2], dense.shape[3]] } }
+      : numbers;
   } finally {
-    tf.dispose([logits, boxes, ranking]);
+    tf.dispose([logits, boxes, ranking, dense ?? []]);
   }
 }

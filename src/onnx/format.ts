@@ -15,3 +15,6 @@ export const MOST_BYTES = 2 ** 31 - 1;
 export function isOnnx(path: string): boolean {
   return /\.onnx$/i.test(path);
 }
+
+/** The longest side of a decoded mask: a larger image has masks of so many pixels on that side, which stand for all of it. */
+export const MOST_MASK_SIDE = 1024;

@@ -11,6 +11,7 @@ const FACTS: DetectorFacts = {
   numSelect: 20,
   precision: "fp32",
   outputs: "raw",
+  masks: false,
   architecture: { hidden_dim: 256 },
   version: "1.2.3",
   weights: { source: "here", sha256: "00" },
@@ -32,6 +33,14 @@ test("classes and the number of detections survive the way into a file and out o
     rfdetr_train: "1.2.3",
   });
   expect(metadata.mean).toBe("[0.485,0.456,0.406]");
+});
+
+test("a segmenter says what its masks are, in a decoded file as well", () => {
+  expect(toMetadata(FACTS)).toMatchObject({ task: "detection" });
+  expect(toMetadata(FACTS)).not.toHaveProperty("masks");
+  const [raw, decoded] = (["raw", "decoded"] as const).map((outputs) => toMetadata({ ...FACTS, outputs, masks: true }));
+  expect(raw).toMatchObject({ task: "segmentation", masks: expect.stringContaining("above 0 is inside") });
+  expect(decoded!.masks).toMatch(/^1 inside/);
 });
 
 test("what a run does not have is left out", () => {

@@ -13,6 +13,8 @@ export type DetectorFacts = {
   precision: string;
   /** The outputs: `raw` as the reference's, or `decoded`. */
   outputs: "raw" | "decoded";
+  /** Whether it is a segmenter. */
+  masks: boolean;
   /** Fields of the reference's ModelConfig. */
   architecture: object;
   version: string;
@@ -24,9 +26,14 @@ export type DetectorFacts = {
   threshold: number | undefined;
 };
 
+const MASKS = {
+  raw: "logits of a quarter of the side; enlarged to the image (bilinear, half-pixel centres), what is above 0 is inside",
+  decoded: "1 inside, from the first row and column at the size of the image, 0 around it",
+} as const;
+
 /** The entries of the file. `rfdetr_notes` is the one key that the reference's own export has. */
 export function toMetadata(facts: DetectorFacts): Record<string, string> {
-  const { classes, resolution, weights, run, epoch, outputs, threshold } = facts;
+  const { classes, resolution, weights, run, epoch, outputs, masks, threshold } = facts;
   const entries: Record<string, unknown> = {
     rfdetr_notes: { trainer: "rfdetr-train", version: facts.version, ...(run !== undefined && { run }) },
     names: Object.fromEntries(classes.map(({ label, name }) => [label, name])),
@@ -39,6 +46,8 @@ export function toMetadata(facts: DetectorFacts): Record<string, string> {
     resize: "bilinear, stretched to the square (the aspect ratio is not kept), half-pixel centres, no antialiasing",
     boxes: outputs === "raw" ? "cxcywh, normalised" : "xyxy, in pixels of the original image",
     scores: outputs === "raw" ? "logits; sigmoid gives the score of each class" : "sigmoid, in falling order",
+    ...(masks && { masks: outputs === "raw" ? MASKS.raw : MASKS.decoded }),
+    task: masks ? "segmentation" : "detection",
     outputs,
     num_select: facts.numSelect,
     precision: facts.precision,

@@ -2,6 +2,7 @@
 
 import { writeFile } from "node:fs/promises";
 import { toFields } from "../../src/architecture/fields.ts";
+import type { Architecture } from "../../src/architecture/variants.ts";
 import { toLeaves } from "../../src/checkpoint/names.ts";
 import { type WeightsMetadata, writeWeightsFile } from "../../src/checkpoint/weightsFile.ts";
 import { createGraph } from "../../src/export/graph/graph.ts";
@@ -29,16 +30,26 @@ const OWN: WeightsMetadata = {
   categoryIds: CLASSES.map(({ categoryId }) => categoryId),
 };
 
-/** The same weights as an ONNX file. */
+/** The same weights as an ONNX file; of another architecture, its own. */
 export async function writeTinyOnnx(
   path: string,
-  { seed = 11, threshold, tensors }: { seed?: number; threshold?: number; tensors?: StateDict } = {},
+  {
+    seed = 11,
+    threshold,
+    architecture = TINY,
+    tensors = weightsOf(architecture, seed),
+  }: { seed?: number; threshold?: number; architecture?: Architecture; tensors?: StateDict } = {},
 ): Promise<void> {
-  const leaves = toLeaves(tensors ?? weightsOf(TINY, seed), TINY);
-  const graph = buildGraph(leaves, TINY, { opset: 18, batch: "dynamic", fused: false, floats: "float32" });
+  const { resolution, numSelect, segmentationHead: masks } = architecture;
+  const graph = buildGraph(toLeaves(tensors, architecture), architecture, {
+    opset: 18,
+    batch: "dynamic",
+    fused: false,
+    floats: "float32",
+  });
   const metadata = toMetadata({
-    ...{ classes: CLASSES, resolution: TINY.resolution, numSelect: TINY.numSelect },
-    ...{ precision: "float32", outputs: "raw", architecture: toFields(TINY), version: "0" },
+    ...{ classes: CLASSES, resolution, numSelect },
+    ...{ precision: "float32", outputs: "raw", masks, architecture: toFields(architecture), version: "0" },
     ...{ weights: { source: "generated", sha256: "" }, run: undefined, epoch: undefined, threshold },
   });
   await writeFile(path, toBytes(graph.encode({ name: "tiny", version: "0", metadata })));

@@ -5,7 +5,7 @@ import type { CommandModule } from "yargs";
 import type { SplitName } from "../../data/dataset/sample.ts";
 import type { ExportResult } from "../../export/exportOnnx.ts";
 import type { ExportOptions } from "../../export/options.ts";
-import { MAIN_METRIC } from "../../instance/metrics.ts";
+import { MAIN_METRIC, MASK_METRIC } from "../../instance/metrics.ts";
 import { UserError } from "../../util/errors.ts";
 import {
   DATA_OPTION,
@@ -52,7 +52,7 @@ export const exportCommand: CommandModule<object, Arguments> = {
       .option("decode", {
         type: "boolean",
         default: false,
-        describe: "Put sigmoid, top-k and boxes in pixels into the file",
+        describe: "Put sigmoid, top-k, boxes in pixels and masks of pixels into the file",
       })
       .option("optimize", {
         type: "boolean",
@@ -152,16 +152,20 @@ function factsOf({ outputs, calibration, verified, latency_ms: latency }: Export
   if (calibration) rows.push(["calibrated", `on ${calibration.images} images of ${calibration.on}`]);
   if (calibration === null) rows.push(["calibrated", "not: no training images; ranges are found as the model runs"]);
   if (verified) {
-    const { on, images, difference, near_ties: ties, [MAIN_METRIC]: ap } = verified;
+    const { on, images, difference, near_ties: ties } = verified;
     rows.push(["verified", `on ${images} image${images === 1 ? "" : "s"} of ${on}`]);
     if (difference) {
-      const { boxes, logits } = difference;
+      const { boxes, logits, masks } = difference;
       const ranked = ties > 0 ? `; ${ties} left out, whose proposals score too nearly alike` : "";
       const scores = outputs === "raw" ? "logits" : "scores";
-      const text = `boxes ${boxes.toExponential(1)}, ${scores} ${logits.toExponential(1)} at most${ranked}`;
+      const ofMasks = masks === undefined ? "" : `, masks ${masks.toExponential(1)}`;
+      const text = `boxes ${boxes.toExponential(1)}, ${scores} ${logits.toExponential(1)}${ofMasks} at most${ranked}`;
       rows.push(["difference", text]);
     }
-    if (ap) rows.push([MAIN_METRIC, `${ap.file.toFixed(4)}, the trainer's ${ap.trainer.toFixed(4)}`]);
+    for (const metric of [MAIN_METRIC, MASK_METRIC] as const) {
+      const ap = verified[metric];
+      if (ap) rows.push([metric, `${ap.file.toFixed(4)}, the trainer's ${ap.trainer.toFixed(4)}`]);
+    }
   }
   if (latency) {
     const threads = `${latency.threads} thread${latency.threads === 1 ? "" : "s"}`;

@@ -20,8 +20,11 @@ import {
 import type { FeatureLevel } from "./projector.ts";
 import { type Boxes, boxPositions, moved, propose } from "./proposals.ts";
 
-/** logits: [batch, queries, classes + 1]; centre, extent: [batch, queries, 2]. All float32. */
-export type Detections = Boxes & { logits: Value };
+/**
+ * logits: [batch, queries, classes + 1]; centre, extent: [batch, queries, 2], all float32; hidden: [batch * queries, dim], what the
+ * heads read.
+ */
+export type Detections = Boxes & { logits: Value; hidden: Value };
 
 /** levels: one [batch, side, side, dim] each. `images` is the graph's input: its first axis is the batch. */
 export function detect(b: Builder, levels: readonly FeatureLevel[], images: Value): Detections {
@@ -46,6 +49,7 @@ export function detect(b: Builder, levels: readonly FeatureLevel[], images: Valu
     const delta = cast(graph, mlp(b, hidden, "heads.box", layers), "float32");
     const classes = architecture.numClasses + 1;
     return {
+      hidden,
       logits: reshape(graph, logits, -1, queries, classes),
       ...moved(b, reshape(graph, delta, -1, queries, 4), references),
     };

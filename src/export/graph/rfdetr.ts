@@ -8,6 +8,7 @@ import { addDecoding, type LabelRange } from "./decode.ts";
 import { detect } from "./decoder.ts";
 import { createGraph, type Graph } from "./graph.ts";
 import { type Builder, cast } from "./layers.ts";
+import { masks } from "./masks.ts";
 import { type FeatureLevel, projector } from "./projector.ts";
 
 export type GraphSettings = {
@@ -27,8 +28,8 @@ export type GraphSettings = {
 
 /**
  * The evaluation forward of a detector. Input `images` [batch, 3, resolution, resolution], RGB, normalised; the outputs are
- * those of the reference's own export: `dets` [batch, queries, 4], normalised cxcywh, and `labels` [batch, queries,
- * classes + 1], logits.
+ * those of the reference's own export: `dets` [batch, queries, 4], normalised cxcywh, `labels` [batch, queries, classes + 1],
+ * logits, and of a segmenter `masks` [batch, queries, resolution / 4, resolution / 4], logits.
  */
 export function buildGraph(
   leaves: ReadonlyMap<string, Leaf>,
@@ -53,13 +54,19 @@ export function buildGraph(
   const maps = projector(b, backbone(b, cast(graph, input, "float16")));
   if (memory) addMemory(b, maps, images);
   const found = detect(b, maps, input);
+  const drawn = architecture.segmentationHead ? masks(b, { map: maps[0]!, hidden: found.hidden }) : undefined;
   if (decode) {
-    addDecoding(graph, found, { images, queries, logitsPerQuery: numClasses + 1, range: decode, numSelect });
+    addDecoding(
+      graph,
+      { ...found, masks: drawn },
+      { images, queries, logitsPerQuery: numClasses + 1, range: decode, numSelect },
+    );
     return graph;
   }
   const boxes = graph.op("Concat", [found.centre, found.extent], { axis: 2 });
   graph.output(boxes, "dets", "float32", [images, queries, 4]);
   graph.output(found.logits, "labels", "float32", [images, queries, numClasses + 1]);
+  if (drawn) graph.output(drawn.logits, "masks", "float32", [images, queries, drawn.side, drawn.side]);
   return graph;
 }
 

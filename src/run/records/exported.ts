@@ -1,11 +1,13 @@
 // export.json: what was exported into a folder, how it was verified, how fast it is.
 
-import type { MAIN_METRIC } from "../../instance/metrics.ts";
+import type { MAIN_METRIC, MASK_METRIC } from "../../instance/metrics.ts";
 import { runFiles } from "../files.ts";
 import { readJsonObject } from "../json.ts";
 
-/** The main metric of the trainer and of the file on the same images; null where these have no labels. */
-type VerifiedAp = Record<typeof MAIN_METRIC, { trainer: number; file: number } | null>;
+type Compared = { trainer: number; file: number } | null;
+
+/** The main metric of the trainer and of the file on the same images, a segmenter's two; null where these have no labels. */
+type VerifiedAp = Record<typeof MAIN_METRIC, Compared> & Partial<Record<typeof MASK_METRIC, Compared>>;
 
 /** One file. Paths are relative to the record. */
 export type FileRecord = {
@@ -27,11 +29,14 @@ export type FileRecord = {
     | (VerifiedAp & {
         on: string;
         images: number;
-        /** Largest differences from the trainer's own forward: of boxes in parts of the image, of logits (decoded: scores). */
-        difference: { boxes: number; logits: number } | null;
+        /**
+         * Largest differences from the trainer's own forward: of boxes in parts of the image, of logits (decoded: scores), of masks'
+         * logits (decoded: in parts of the image).
+         */
+        difference: { boxes: number; logits: number; masks?: number } | null;
         near_ties: number;
         /** Beyond these the file is not written; null where it is not held to them. */
-        tolerance: { boxes: number; logits: number; ap: number } | null;
+        tolerance: { boxes: number; logits: number; masks?: number; ap: number } | null;
       })
     | null;
   /** One image, forward pass only. */

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { weightsAt } from "../../checkpoint/weightsFolder.ts";
 import { type ExportResult, exportOnnx } from "../../export/exportOnnx.ts";
 import type { ExportPictures } from "../../export/pictures.ts";
-import { MAIN_METRIC } from "../../instance/metrics.ts";
+import { MAIN_METRIC, MASK_METRIC } from "../../instance/metrics.ts";
 import type { Recipe } from "../../recipe/schema.ts";
 import type { TrainEvent } from "../../run/events.ts";
 import { RUN_FILES } from "../../run/files.ts";
@@ -60,10 +60,13 @@ function describe({ files, seconds }: ExportResult): string {
   const { bytes, verified } = files[0]!;
   const facts = [`${(bytes / 1e6).toFixed(1)} MB`];
   if (verified) {
-    const { images, difference, [MAIN_METRIC]: ap } = verified;
+    const { images, difference } = verified;
     facts.push(`verified on ${images} image${images === 1 ? "" : "s"}`);
     if (difference) facts.push(`boxes within ${difference.boxes.toExponential(1)} of the trainer's`);
-    if (ap) facts.push(`${MAIN_METRIC} ${ap.file.toFixed(3)} (the trainer's ${ap.trainer.toFixed(3)})`);
+    for (const metric of [MAIN_METRIC, MASK_METRIC] as const) {
+      const ap = verified[metric];
+      if (ap) facts.push(`${metric} ${ap.file.toFixed(3)} (the trainer's ${ap.trainer.toFixed(3)})`);
+    }
   }
   return `Exported ${FILE}: ${facts.join(", ")} (${seconds.toFixed(1)} s)`;
 }

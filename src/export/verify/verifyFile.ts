@@ -1,15 +1,15 @@
 // An exported file against the model that it was made of, on images from the disk.
 
-import { evaluationLoader } from "../data/batch/evaluationLoader.ts";
-import { spread } from "../data/dataset/sample.ts";
-import { type HostModel, type Model, placeModel } from "../detector/loadModel.ts";
-import { openOnnxDetector } from "../detector/onnx.ts";
-import { isBackendLoaded } from "../engine/backend.ts";
-import { selectDevice } from "../engine/device.ts";
-import { alignClasses } from "../eval/evaluate.ts";
-import { UserError } from "../util/errors.ts";
-import type { ExportOptions } from "./options.ts";
-import type { ExportPictures } from "./pictures.ts";
+import { evaluationLoader } from "../../data/batch/evaluationLoader.ts";
+import { spread } from "../../data/dataset/sample.ts";
+import { type HostModel, type Model, placeModel } from "../../detector/loadModel.ts";
+import { openOnnxDetector } from "../../detector/onnx.ts";
+import { isBackendLoaded } from "../../engine/backend.ts";
+import { selectDevice } from "../../engine/device.ts";
+import { alignClasses } from "../../eval/evaluate.ts";
+import { UserError } from "../../util/errors.ts";
+import type { ExportOptions } from "../options.ts";
+import type { ExportPictures } from "../pictures.ts";
 import { fault, TOLERANCE, type Verification, verify } from "./verify.ts";
 
 /** The model with the trainer's own forward. `exact`: not on a GPU, which multiplies with fewer digits. */
@@ -55,6 +55,7 @@ export async function verifyFile(
       ...(classes && {
         labels: {
           samples: split.samples,
+          polygons: split.polygons,
           classes,
           categoryOf: alignClasses(trainer.classes, classes, trainer.source).categoryOf,
         },
