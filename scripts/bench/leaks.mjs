@@ -1,6 +1,6 @@
 // Whether many steps leave anything behind: tensors on the device and resident memory over 1,000 steps of a tiny network with images of
 // two sizes and one box or two, in each way that a step can run.
-// Usage: npm run bench:leaks -- [--steps 1000] [--modes off,graph,xla]
+// Usage: npm run bench:leaks -- [--steps 1000] [--modes off,graph,xla], and after each `+bf16`
 
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -30,8 +30,9 @@ async function measure(mode, steps) {
   const { noiseBatch, TINY, tinyLearner } = await import("../../tests/tinyModel.ts");
   const { binding } = loadBackend();
   const learner = tinyLearner();
-  const recorder = mode === "off" ? undefined : createRecorder({ xla: mode === "xla" });
-  const settings = { clipMaxNorm: 0.1, ema: { decay: 0.99, tau: 10 }, accumulation: "whole", recorder };
+  const [compile, precision = "none"] = mode.split("+");
+  const recorder = compile === "off" ? undefined : createRecorder({ xla: compile === "xla" });
+  const settings = { clipMaxNorm: 0.1, ema: { decay: 0.99, tau: 10 }, accumulation: "whole", recorder, precision };
   const sides = [TINY.resolution, 2 * TINY.resolution];
   const seen = [];
   for (let step = 0; step < steps; step++) {
@@ -51,7 +52,7 @@ async function measure(mode, steps) {
   const grown = `${first.megabytes.toFixed(0)} to ${last.megabytes.toFixed(0)} MB from the second tenth to the last`;
   const leaked = last.tensors - first.tensors + last.native - first.native;
   console.log(
-    `${mode.padEnd(6)} ${steps} steps: ${leaked} tensors more; resident ${grown} (${seen.map(({ megabytes }) => megabytes.toFixed(0)).join(" ")})`,
+    `${mode.padEnd(10)} ${steps} steps: ${leaked} tensors more; resident ${grown} (${seen.map(({ megabytes }) => megabytes.toFixed(0)).join(" ")})`,
   );
   if (leaked !== 0) process.exitCode = 1;
 }
