@@ -2,14 +2,13 @@
 // that computes them.
 
 #include <cmath>
-#include <limits>
 #include <vector>
 
 #include "kernel.h"
 #include "kernels.h"
-#include "lanes.h"
 #include "parallel.h"
 #include "product.h"
+#include "softmax.h"
 
 namespace {
 
@@ -17,33 +16,9 @@ constexpr int64_t kRows = 192; // of the scores at a time; never by the number o
 
 /** softmax(scale * scores) of some rows, in their place. */
 FOR_EACH_PROCESSOR void softmax(float* scores, float scale, int64_t rows, int64_t columns) {
-  const int64_t whole = columns / kLanes * kLanes, rest = columns - whole;
   for (float* row = scores; row < scores + rows * columns; row += columns) {
-    Lanes largest = all(-std::numeric_limits<float>::infinity());
-    for (int64_t i = 0; i < whole; i += kLanes) {
-      const Lanes x = load(row + i) * scale;
-      store(row + i, x);
-      largest = select(x > largest, x, largest);
-    }
-    float top = most(largest);
-    for (int64_t i = whole; i < columns; i++) {
-      row[i] *= scale;
-      top = row[i] > top ? row[i] : top;
-    }
-    Lanes total = {};
-    for (int64_t i = 0; i < whole; i += kLanes) {
-      const Lanes e = exponential(load(row + i) - top);
-      total += e;
-      store(row + i, e);
-    }
-    float all_total = sum(total);
-    if (rest > 0) {
-      store_some(row + whole, exponential(load_some(row + whole, rest) - top), rest);
-      for (int64_t i = whole; i < columns; i++) all_total += row[i];
-    }
-    const float factor = 1.0f / all_total;
-    for (int64_t i = 0; i < whole; i += kLanes) store(row + i, load(row + i) * factor);
-    for (int64_t i = whole; i < columns; i++) row[i] *= factor;
+    const float factor = softmax_row(row, scale, row, columns);
+    over_columns(columns, [&](int64_t i, int64_t count) __attribute__((always_inline)) { put(row + i, part(row + i, count) * factor, count); });
   }
 }
 
@@ -53,15 +28,11 @@ FOR_EACH_PROCESSOR void differentiate(const float* probabilities, float* gradien
   for (int64_t row = 0; row < rows; row++, out += stride, dy += stride, probabilities += columns, gradients += columns) {
     // The sum over keys of probabilities times their gradients equals that over channels of dy times out.
     Lanes products = {};
-    for (int64_t i = 0; i < channels; i += kLanes) {
-      const int64_t count = channels - i < kLanes ? channels - i : kLanes;
-      products += load_some(out + i, count) * load_some(dy + i, count);
-    }
+    over_columns(channels, [&](int64_t i, int64_t count) __attribute__((always_inline)) { products += part(out + i, count) * part(dy + i, count); });
     const float dot = sum(products);
-    const int64_t whole = columns / kLanes * kLanes;
-    for (int64_t i = 0; i < whole; i += kLanes)
-      store(gradients + i, load(probabilities + i) * (load(gradients + i) - dot) * scale);
-    for (int64_t i = whole; i < columns; i++) gradients[i] = probabilities[i] * (gradients[i] - dot) * scale;
+    over_columns(columns, [&](int64_t i, int64_t count) __attribute__((always_inline)) {
+      put(gradients + i, part(probabilities + i, count) * (part(gradients + i, count) - dot) * scale, count);
+    });
   }
 }
 

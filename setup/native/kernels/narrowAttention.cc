@@ -1,42 +1,22 @@
 // Softmax of scores in bfloat16, and the way back through it; both compute in float.
 
-#include <limits>
 #include <vector>
 
 #include "kernel.h"
 #include "kernels.h"
 #include "parallel.h"
+#include "softmax.h"
 
 namespace {
 
 /** softmax(scale * scores), row by row; `row` holds one. */
 FOR_EACH_PROCESSOR void softmax(const Bf16* scores, float scale, Bf16* probabilities, float* row, int64_t columns, int64_t begin,
                                 int64_t end) {
-  const int64_t whole = columns / kLanes * kLanes, rest = columns - whole;
   for (int64_t at = begin * columns; at < end * columns; at += columns) {
-    Lanes largest = all(-std::numeric_limits<float>::infinity());
-    for (int64_t i = 0; i < whole; i += kLanes) {
-      const Lanes x = load(scores + at + i) * scale;
-      store(row + i, x);
-      largest = select(x > largest, x, largest);
-    }
-    if (rest > 0) store_some(row + whole, load_some(scores + at + whole, rest) * scale, rest);
-    float top = most(largest);
-    for (int64_t i = whole; i < columns; i++) top = row[i] > top ? row[i] : top;
-    Lanes total = {};
-    for (int64_t i = 0; i < whole; i += kLanes) {
-      const Lanes e = exponential(load(row + i) - top);
-      total += e;
-      store(row + i, e);
-    }
-    float all_total = sum(total);
-    if (rest > 0) {
-      store_some(row + whole, exponential(load_some(row + whole, rest) - top), rest);
-      for (int64_t i = whole; i < columns; i++) all_total += row[i];
-    }
-    const float factor = 1.0f / all_total;
-    for (int64_t i = 0; i < whole; i += kLanes) store(probabilities + at + i, load(row + i) * factor);
-    if (rest > 0) store_some(probabilities + at + whole, load_some(row + whole, rest) * factor, rest);
+    const float factor = softmax_row(scores + at, scale, row, columns);
+    over_columns(columns, [&](int64_t i, int64_t count) __attribute__((always_inline)) {
+      put(probabilities + at + i, part(row + i, count) * factor, count);
+    });
   }
 }
 

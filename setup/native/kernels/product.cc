@@ -1,5 +1,5 @@
-// Blocks as Goto and van de Geijn cut them ("Anatomy of High-Performance Matrix Multiplication", 2008): a panel of the right matrix stays in
-// the first cache, a block of the left one in the second, and a tile of the result in registers.
+// Blocks in the manner of Goto and van de Geijn ("Anatomy of High-Performance Matrix Multiplication", 2008): a tile of the result is in
+// registers, a few rows of the left matrix in the first cache, and a packed block of the right one in the second.
 
 #include "product.h"
 
@@ -57,7 +57,7 @@ struct Wide {
     const float* a[4];
     for (int i = 0; i < 4; i++) a[i] = t.a + 3 * i * t.row;
     const int64_t row = t.row;
-    const auto step = [&](int64_t p) __attribute__((always_inline, target("avx512f"))) {
+    for (int64_t p = 0; p < t.inner; p++) {
       const __m512 b0 = _mm512_loadu_ps(b), b1 = _mm512_loadu_ps(b + 16);
 #pragma GCC unroll 12
       for (int i = 0; i < rows; i++) {
@@ -68,8 +68,7 @@ struct Wide {
       __builtin_prefetch(b + kAhead);
       __builtin_prefetch(b + kAhead + 16);
       b += kWidth;
-    };
-    for (int64_t p = 0; p < t.inner; p++) step(p);
+    }
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++) {
       if (t.relu) sums[i][0] = _mm512_max_ps(_mm512_setzero_ps(), sums[i][0]), sums[i][1] = _mm512_max_ps(_mm512_setzero_ps(), sums[i][1]);
