@@ -1,7 +1,7 @@
 // What a run of an ONNX file gave, as detections.
 
-import { type ImageDetections, rank, type Sizes, toPixels } from "../instance/detections.ts";
-import { encodeRuns, packRuns } from "../instance/masks/runs.ts";
+import { bestDetections, type ImageDetections, type Sizes } from "../instance/detections.ts";
+import { encodeRuns, packMask } from "../instance/masks/runs.ts";
 import { MOST_MASK_SIDE } from "../onnx/format.ts";
 import type { OnnxTensor } from "../onnx/session.ts";
 import { UserError } from "../util/errors.ts";
@@ -43,16 +43,13 @@ export function rankedDetections(
   sizes: Sizes,
   { numSelect, maskFrom }: { numSelect: number; maskFrom?: number | undefined },
 ): ImageDetections[] {
-  const [batch, queries, classes] = labels!.shape as [number, number, number];
-  const count = Math.min(numSelect, queries * classes);
-  const ranked = rank(labels!.data as Float32Array, { batch, count });
+  const [, queries, classes] = labels!.shape as [number, number, number];
   const drawn = masks && {
     logits: masks.data as Float32Array,
     size: masks.shape.slice(2) as [height: number, width: number],
   };
-  return toPixels({ ...ranked, boxes: dets!.data as Float32Array, count, queries, classes, masks: drawn }, sizes, {
-    maskFrom,
-  });
+  const [logits, boxes] = [labels!.data as Float32Array, dets!.data as Float32Array];
+  return bestDetections({ logits, boxes, queries, classes, masks: drawn }, sizes, { most: numSelect, maskFrom });
 }
 
 /** Detections that the file has made itself. */
@@ -88,5 +85,5 @@ function decodedMask({ data, shape }: OnnxTensor, [height, width]: Sizes[number]
   const pixels = new Uint8Array(height * width);
   for (let y = 0; y < height; y++)
     for (let x = 0; x < width; x++) pixels[y * width + x] = all[down[y]! * columns + across[x]!]!;
-  return { size: [height, width] as [number, number], counts: packRuns(encodeRuns(pixels, [height, width])) };
+  return packMask(encodeRuns(pixels, [height, width]));
 }

@@ -4,7 +4,7 @@ import type { Batch, BrokenImage } from "../data/batch/batch.ts";
 import { annotatedMask, type ClassEntry, nameKey, type Sample } from "../data/dataset/sample.ts";
 import type { ImageDetections } from "../instance/detections.ts";
 import { maskRuns, type PolygonRule } from "../instance/masks/maskRuns.ts";
-import { packRuns } from "../instance/masks/runs.ts";
+import { packMask } from "../instance/masks/runs.ts";
 import type { F1 } from "../run/records/evaluation.ts";
 import { UserError } from "../util/errors.ts";
 import type { Category, Detection, GroundTruth } from "./boxMatching.ts";
@@ -103,7 +103,7 @@ function withMasks(
       const mask = annotatedMask(annotation, polygons);
       if (!mask) return rest;
       const runs = maskRuns(mask, { size, rule: polygons ?? "coco", where: `${file}, annotation ${annotation.id}` });
-      return { ...rest, mask: { size: [...runs.size] as [number, number], counts: packRuns(runs) } };
+      return { ...rest, mask: packMask(runs) };
     });
     return toGroundTruths([{ ...sample, annotations: drawn }]);
   });

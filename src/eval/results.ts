@@ -4,7 +4,7 @@ import { open } from "node:fs/promises";
 import { cocoFileName, cocoMask } from "../data/dataset/coco.ts";
 import { maskBox } from "../instance/maskBox.ts";
 import { maskRuns } from "../instance/masks/maskRuns.ts";
-import { packRuns } from "../instance/masks/runs.ts";
+import { packMask } from "../instance/masks/runs.ts";
 import { UserError } from "../util/errors.ts";
 import { isObject } from "../util/untrusted/json.ts";
 import { keepOf, readJsonLists } from "../util/untrusted/jsonLists.ts";
@@ -156,7 +156,7 @@ export async function readResults(path: string, { imageIds, files, sizes, catego
 }
 
 type Size = readonly [height: number, width: number];
-type Packed = { size: [height: number, width: number]; counts: string };
+type Packed = ReturnType<typeof packMask>;
 
 function sizeOf({ width, height }: Entry): Size | null {
   return typeof width === "number" && typeof height === "number" && width > 0 && height > 0 ? [height, width] : null;
@@ -168,8 +168,7 @@ function packedMask({ segmentation }: Entry, where: Where, size: Size | null = n
   const mask = cocoMask(segmentation);
   if (!mask)
     throw wrong(where, `has the segmentation ${short(segmentation)}, which is neither polygons nor run lengths`);
-  const runs = maskRuns(mask, { size, where: `${where.path}: ${where.place}` });
-  return { size: [runs.size[0], runs.size[1]], counts: packRuns(runs) };
+  return packMask(maskRuns(mask, { size, where: `${where.path}: ${where.place}` }));
 }
 
 function boxAround(mask: Packed): GroundTruth["bbox"] {

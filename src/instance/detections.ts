@@ -43,6 +43,20 @@ export function toPixels(
   });
 }
 
+/** What a model gives for a batch, before anything is ranked: logits [batch, queries, classes], and the rest as in `Ranked`. */
+export type RankInputs = Pick<Ranked, "boxes" | "queries" | "classes" | "masks"> & { logits: Float32Array };
+
+/** The best detections of each image, at most `most`, in pixels. */
+export function bestDetections(
+  { logits, ...rest }: RankInputs,
+  sizes: Sizes,
+  { most, maskFrom }: { most: number; maskFrom?: number | undefined },
+): ImageDetections[] {
+  const pairs = rest.queries * rest.classes;
+  const count = Math.min(most, pairs);
+  return toPixels({ ...rank(logits, { batch: logits.length / pairs, count }), ...rest, count }, sizes, { maskFrom });
+}
+
 function maskOf({ indices, queries, classes, masks }: Ranked, size: Sizes[number], place: number, image: number) {
   const { logits, size: from } = masks!;
   const start = (image * queries + Math.floor(indices[place]! / classes)) * from[0] * from[1];

@@ -2,23 +2,17 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { rawOp } from "../engine/backend.ts";
-import { hasKernels } from "../engine/ownKernels.ts";
 import { gelu } from "./activation.ts";
 import type { Activation } from "./bf16/affine.ts";
 import { bf16GroupedLinear, bf16Linear, widened } from "./bf16/linear.ts";
 import { precisionNow } from "./bf16/precision.ts";
 import { differentiable } from "./differentiable.ts";
-import { affineProduct, product } from "./product.ts";
+import { affineProduct, biasGradient, product } from "./product.ts";
 
 /** weight: [in, out]; bias: [out]. */
 export type Linear = { weight: tf.Tensor; bias: tf.Tensor };
 
 const FLOAT = { T: { type: "float" } } as const;
-
-/** rows: [rows, out] -> [out], their sum. Off the tape. */
-function biasGradient(rows: tf.Tensor): tf.Tensor {
-  return hasKernels() ? rawOp("RfBiasGrad", {}, [rows]) : rawOp("BiasAddGrad", FLOAT, [rows]);
-}
 
 type LinearOptions = {
   activation?: Activation;

@@ -1,4 +1,4 @@
-// Products of matrices, off the tape: by kernels of ours, else by TensorFlow's.
+// Products of matrices and affine maps, off the tape: by kernels of ours, else by TensorFlow's.
 
 import * as tf from "@tensorflow/tfjs-core";
 import { rawOp } from "../engine/backend.ts";
@@ -29,4 +29,9 @@ export function affineProduct(x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor, 
   const y = rawOp("Relu", FLOAT, [affine]);
   affine.dispose();
   return y;
+}
+
+/** The gradient of the bias of an affine map for its output's: rows [rows, out] -> [out], their sum. */
+export function biasGradient(rows: tf.Tensor): tf.Tensor {
+  return hasKernels() ? rawOp("RfBiasGrad", {}, [rows]) : rawOp("BiasAddGrad", FLOAT, [rows]);
 }

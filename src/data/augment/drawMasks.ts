@@ -2,7 +2,8 @@
 
 import type { MaskPixels } from "../../instance/instance.ts";
 import { maskRuns, type PolygonRule } from "../../instance/masks/maskRuns.ts";
-import { changesOf } from "../../instance/masks/runs.ts";
+import { changesOf, overColumns } from "../../instance/masks/runs.ts";
+import { firstFrom } from "../../util/arrays/firstFrom.ts";
 import { UserError } from "../../util/errors.ts";
 import { type Annotation, annotatedMask } from "../dataset/sample.ts";
 import type { Change, Size } from "./step.ts";
@@ -33,18 +34,14 @@ export function drawMasks(
     if (!mask) continue;
     present[n] = 1;
     const where = `${file}, annotation ${annotation.id}`;
-    const spans = changesOf(maskRuns(mask, { size: [size.height, size.width], ...(rule && { rule }), where }));
+    const changed = changesOf(maskRuns(mask, { size: [size.height, size.width], ...(rule && { rule }), where }));
     const own = pixels.subarray(n * side * side, (n + 1) * side * side);
-    for (let i = 0; i < spans.length; i += 2) {
-      const [from, to] = [spans[i]!, spans[i + 1]!];
-      for (let x = Math.floor(from / size.height), start = x * size.height; start < to; x++, start += size.height) {
-        const [top, bottom] = [rowOf[Math.max(from - start, 0)]!, rowOf[Math.min(to - start, size.height)]!];
-        for (let column = columnOf[x]!; column < columnOf[x + 1]!; column++) {
-          const place = mirrored ? side - 1 - column : column;
-          for (let row = top; row < bottom; row++) own[row * side + place] = 1;
-        }
+    overColumns(changed, size.height, (x, from, to) => {
+      for (let column = columnOf[x]!; column < columnOf[x + 1]!; column++) {
+        const place = mirrored ? side - 1 - column : column;
+        for (let row = rowOf[from]!; row < rowOf[to]!; row++) own[row * side + place] = 1;
       }
-    }
+    });
   }
   return { size: [side, side], pixels, present };
 }
@@ -78,12 +75,4 @@ function nearest(places: Int32Array, length: number): Int32Array {
     { length },
     (_, i) => places[Math.min(Math.floor(Math.fround(i * scale)), places.length - 1)]!,
   );
-}
-
-/** The first of rising `places` that is at least 0, 1, ... `length`. [length + 1]. */
-function firstFrom(places: Int32Array, length: number): Int32Array {
-  const first = new Int32Array(length + 1).fill(places.length);
-  for (let i = places.length - 1; i >= 0; i--) first[places[i]!] = i;
-  for (let place = length - 1; place >= 0; place--) first[place] = Math.min(first[place]!, first[place + 1]!);
-  return first;
 }

@@ -1,7 +1,7 @@
 // A mask on a picture: half-transparent in its colour, with a solid outline within its edge. Only the pixels of the mask's own box are touched.
 
 import { regionOf } from "../../instance/masks/overlap.ts";
-import type { Runs } from "../../instance/masks/runs.ts";
+import { overColumns, type Runs } from "../../instance/masks/runs.ts";
 import type { Rgb } from "./decode.ts";
 
 /** How much of the colour the inside of a mask has. */
@@ -40,25 +40,22 @@ export function paintMask(
 function patchOf(mask: Runs, picture: Pick<Rgb, "width" | "height">, line: number): Patch {
   const [rows, columns] = mask.size;
   const { changes, box } = regionOf(mask);
-  const [columnOf, rowOf] = [firstFrom(columns, picture.width), firstFrom(rows, picture.height)];
+  const [columnOf, rowOf] = [firstShown(columns, picture.width), firstShown(rows, picture.height)];
   const [left, top] = [columnOf[box[0]]!, rowOf[box[1]]!];
   const [width, height] = [columnOf[box[2]]! - left, rowOf[box[3]]! - top];
   const pixels = new Uint8Array(width * height);
   const column = (x: number, from: number, to: number) => {
     for (let y = from; y < to; y++) pixels[y * width + x] = y < from + line || y >= to - line ? EDGE : INSIDE;
   };
-  for (let i = 0; i < changes.length; i += 2) {
-    const [from, to] = [changes[i]!, changes[i + 1]!];
-    for (let x = Math.floor(from / rows), start = x * rows; start < to; x++, start += rows) {
-      const [first, end] = [rowOf[Math.max(from - start, 0)]! - top, rowOf[Math.min(to - start, rows)]! - top];
-      for (let at = columnOf[x]!; at < columnOf[x + 1]!; at++) column(at - left, first, end);
-    }
-  }
+  overColumns(changes, rows, (x, from, to) => {
+    const [first, end] = [rowOf[from]! - top, rowOf[to]! - top];
+    for (let at = columnOf[x]!; at < columnOf[x + 1]!; at++) column(at - left, first, end);
+  });
   return { left, top, width, height, pixels };
 }
 
 /** Where the first pixel of a picture's `shown` ones lies that shows the pixel 0, 1, ... `length` of a mask, or a later one. [length + 1]. */
-function firstFrom(length: number, shown: number): Int32Array {
+function firstShown(length: number, shown: number): Int32Array {
   return Int32Array.from({ length: length + 1 }, (_, i) => Math.min(Math.ceil((i * shown) / length - 0.5), shown));
 }
 

@@ -1,15 +1,14 @@
 // What was found as pictures of its own: one an object, in a folder for each class.
 
-import { existsSync } from "node:fs";
 import { extname, join } from "node:path";
 import type { ClassEntry } from "../../data/dataset/sample.ts";
 import type { Rgb } from "../../data/image/decode.ts";
 import { encodePicture } from "../../data/image/draw.ts";
 import { placeInside } from "../../data/image/imagePaths.ts";
-import { UserError } from "../../util/errors.ts";
 import { writeFileAtomic } from "../../util/files.ts";
 import { differentNames, safeName } from "../../util/text/safeName.ts";
 import type { PredictedObject } from "./objects.ts";
+import { refuseOthersFolder } from "./outFolder.ts";
 
 /** Folder of the crops. */
 const CROPS = "crops";
@@ -27,10 +26,7 @@ export type Crops = {
  */
 export function openCrops(out: string, { results }: { results: string }): (classes: readonly ClassEntry[]) => Crops {
   const folder = join(out, CROPS);
-  if (existsSync(folder) && !existsSync(results))
-    throw new UserError(`${folder} is there already: pictures of objects would take the place of what is in it.`, {
-      hint: "Choose another folder with --out.",
-    });
+  refuseOthersFolder(folder, { results, contents: "pictures of objects" });
   return (classes) => {
     const names = differentNames(classes.map(({ name }) => safeName(name)));
     const byLabel = new Map(classes.map(({ label }, i) => [label, names[i]!]));

@@ -1,6 +1,8 @@
-// The folder for what a prediction writes where nobody names one: predictions, predictions-2 and so on.
+// The folders that a prediction writes to: where nobody names one, predictions, predictions-2 and so on.
 
+import { existsSync } from "node:fs";
 import { mkdir, readdir } from "node:fs/promises";
+import { UserError } from "../../util/errors.ts";
 import { fileError } from "../../util/files.ts";
 
 const NAME = /^predictions(?:-(\d{1,9}))?$/;
@@ -22,4 +24,12 @@ export async function makeNextFolder(): Promise<string> {
       if ((cause as NodeJS.ErrnoException).code !== "EEXIST") throw fileError(name, "write", cause);
     }
   }
+}
+
+/** Throws a UserError where there is a `folder` already and no `results` of an earlier call: somebody else made it. */
+export function refuseOthersFolder(folder: string, { results, contents }: { results: string; contents: string }): void {
+  if (existsSync(folder) && !existsSync(results))
+    throw new UserError(`${folder} is there already: ${contents} would take the place of what is in it.`, {
+      hint: "Choose another folder with --out.",
+    });
 }

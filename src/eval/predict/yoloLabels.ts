@@ -1,15 +1,14 @@
 // What was found as label files of YOLO: a text file an image, a line an object, and the classes' names beside them.
 
-import { existsSync } from "node:fs";
 import { extname, join } from "node:path";
 import type { ClassEntry } from "../../data/dataset/sample.ts";
 import { placeInside } from "../../data/image/imagePaths.ts";
 import { outerContour } from "../../instance/masks/contour.ts";
 import { maskRuns } from "../../instance/masks/maskRuns.ts";
 import type { Runs } from "../../instance/masks/runs.ts";
-import { UserError } from "../../util/errors.ts";
 import { writeFileAtomic } from "../../util/files.ts";
 import type { PredictedObject } from "./objects.ts";
+import { refuseOthersFolder } from "./outFolder.ts";
 import type { Prediction } from "./predict.ts";
 
 /** Folder of the label files, and the file in it that names their classes. */
@@ -33,10 +32,7 @@ type Found = Extract<Prediction, { objects: unknown }>;
  */
 export function openYoloLabels(out: string, { results }: { results: string }): YoloLabels {
   const folder = join(out, LABELS);
-  if (existsSync(folder) && !existsSync(results))
-    throw new UserError(`${folder} is there already: labels that were found would take the place of what is in it.`, {
-      hint: "Choose another folder with --out.",
-    });
+  refuseOthersFolder(folder, { results, contents: "labels that were found" });
   const taken = new Set([CLASSES]);
   const nameOf = (picture: string) => {
     const short = `${picture.slice(0, picture.length - extname(picture).length)}.txt`;

@@ -3,7 +3,7 @@
 import type { Batch } from "../../data/batch/batch.ts";
 import type { Model } from "../../detector/loadModel.ts";
 import type { OnnxOutputs } from "../../detector/onnxOutputs.ts";
-import { type ImageDetections, rank, toPixels } from "../../instance/detections.ts";
+import { bestDetections, type ImageDetections } from "../../instance/detections.ts";
 import type { Mask } from "../../instance/instance.ts";
 import { maskRuns } from "../../instance/masks/maskRuns.ts";
 import { regionIou, regionOf } from "../../instance/masks/overlap.ts";
@@ -62,9 +62,7 @@ export function ownDecoded(
   const kept = new Float32Array(shape[0] * queries * classes);
   for (let i = 0; i < shape[0] * queries; i++)
     kept.set(logits.subarray(i * (numClasses + 1) + first, i * (numClasses + 1) + last + 1), i * classes);
-  const count = Math.min(numSelect, queries * classes);
-  const ranked = rank(kept, { batch: shape[0], count });
-  const found = toPixels({ ...ranked, boxes, count, queries, classes, masks }, originalSizes);
+  const found = bestDetections({ logits: kept, boxes, queries, classes, masks }, originalSizes, { most: numSelect });
   return found.map((one) => ({ ...one, labels: one.labels.map((label) => label + first) }));
 }
 

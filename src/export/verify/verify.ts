@@ -6,7 +6,7 @@ import type { Model } from "../../detector/loadModel.ts";
 import type { OnnxDetector } from "../../detector/onnx.ts";
 import type { OnnxOutputs } from "../../detector/onnxOutputs.ts";
 import { evaluateModel } from "../../eval/evaluate.ts";
-import { type ImageDetections, rank, toPixels } from "../../instance/detections.ts";
+import { bestDetections, type ImageDetections } from "../../instance/detections.ts";
 import { MAIN_METRIC, MASK_METRIC } from "../../instance/metrics.ts";
 import { type RawOutputs, rawOutputs } from "../../model/detect.ts";
 import { allFinite } from "../../util/hostTensor.ts";
@@ -101,10 +101,7 @@ function raise(worst: SlotDifference, name: keyof SlotDifference, value: number)
 
 function detectionsOf({ architecture }: Model, raw: RawOutputs, sizes: Batch["originalSizes"]): ImageDetections[] {
   const { numSelect, numQueries: queries, numClasses } = architecture;
-  const classes = numClasses + 1;
-  const count = Math.min(numSelect, queries * classes);
-  const ranked = rank(raw.logits, { batch: sizes.length, count });
-  return toPixels({ ...ranked, boxes: raw.boxes, count, queries, classes, masks: raw.masks }, sizes);
+  return bestDetections({ ...raw, queries, classes: numClasses + 1 }, sizes, { most: numSelect });
 }
 
 /** How far each image's slots are off. */

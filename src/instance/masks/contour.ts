@@ -1,7 +1,7 @@
 // The outline of a mask as one polygon, for files that have no room for more: that of its largest part, holes filled.
 
-import { regionOf } from "./overlap.ts";
-import { changesOf, type Runs, runsFromChanges } from "./runs.ts";
+import { framedPixels, regionOf } from "./overlap.ts";
+import { changesOf, overColumns, type Runs, runsFromChanges } from "./runs.ts";
 
 /** Neighbours of a pixel, clockwise from the right one. */
 // biome-ignore format: one line
@@ -15,16 +15,12 @@ const AROUND = [[1, 0], [1, 1], [0, 1], [-1, 1], [-1, 0], [-1, -1], [0, -1], [1,
 export function outerContour(mask: Runs): number[] | null {
   const part = largestPart(mask);
   if (!part) return null;
-  const { changes, box } = regionOf(part);
-  const [left, top, right, bottom] = box;
+  const region = regionOf(part);
+  const [left, top] = region.box;
   const rows = part.size[0];
-  const width = right - left + 2; // nothing round the part: the column left of a row is the one right of the row above
-  const pixels = new Uint8Array(width * (bottom - top + 2) + 1);
-  const place = (x: number, y: number) => (y - top + 1) * width + x - left + 1;
-  for (let i = 0; i < changes.length; i += 2)
-    for (let at = changes[i]!; at < changes[i + 1]!; at++) pixels[place(Math.floor(at / rows), at % rows)] = 1;
-  const start: [number, number] = [left, changes[0]! % rows];
-  return trace(start, (x, y) => pixels[place(x, y)] === 1);
+  const { pixels, width } = framedPixels(region, rows);
+  const start: [number, number] = [left, region.changes[0]! % rows];
+  return trace(start, (x, y) => pixels[(y - top + 1) * width + x - left + 1] === 1);
 }
 
 /** Moore's tracing: from each pixel of the edge, the next one clockwise from where the last one was. */
@@ -88,10 +84,6 @@ function largestPart(mask: Runs): Runs | null {
 /** Spans inside, cut where a column ends. `to` is the first row behind. */
 function columnSpans(changes: Uint32Array, rows: number): { x: number; from: number; to: number }[] {
   const spans: { x: number; from: number; to: number }[] = [];
-  for (let i = 0; i < changes.length; i += 2) {
-    const [from, to] = [changes[i]!, changes[i + 1]!];
-    for (let x = Math.floor(from / rows), start = x * rows; start < to; x++, start += rows)
-      spans.push({ x, from: Math.max(from - start, 0), to: Math.min(to - start, rows) });
-  }
+  overColumns(changes, rows, (x, from, to) => spans.push({ x, from, to }));
   return spans;
 }

@@ -1,6 +1,7 @@
 // The mask of a detection: logits of the mask head enlarged to the image (bilinear, half-pixel centres), inside where they are above 0.
 
-import { packRuns, type Runs, runsFromChanges } from "./runs.ts";
+import { firstFrom } from "../../util/arrays/firstFrom.ts";
+import { packMask, runsFromChanges } from "./runs.ts";
 
 /** Between which two of `from` points each of `to` points lies, and how near to the second one, all as float32. */
 type Taps = { first: Int32Array; second: Int32Array; share: Float32Array };
@@ -16,7 +17,7 @@ export function maskFromLogits(
 ): { size: [height: number, width: number]; counts: string } {
   const [[fromHeight, fromWidth], [height, width]] = [from, to];
   const [across, down] = [taps(fromWidth, width), taps(fromHeight, height)];
-  const firstRow = firstRows(down, fromHeight);
+  const firstRow = firstFrom(down.first, fromHeight); // the first row of the image behind each row of logits
   const filled = columnsWithInside(logits, from);
   const column = new Float32Array(fromHeight);
   const changes: number[] = [];
@@ -47,8 +48,7 @@ export function maskFromLogits(
         }
     }
   }
-  const size: Runs["size"] = [height, width];
-  return { size: [height, width], counts: packRuns(runsFromChanges(changes, size)) };
+  return packMask(runsFromChanges(changes, [height, width]));
 }
 
 function taps(from: number, to: number): Taps {
@@ -61,14 +61,6 @@ function taps(from: number, to: number): Taps {
     share[i] = Math.min(at - first[i]!, 1);
   }
   return { first, second, share };
-}
-
-/** The first row of the image that lies behind each row of logits, and the height. [from + 1]. */
-function firstRows({ first }: Taps, from: number): Int32Array {
-  const rows = new Int32Array(from + 1).fill(first.length);
-  for (let i = first.length - 1; i >= 0; i--) rows[first[i]!] = i;
-  for (let y = from - 1; y >= 0; y--) rows[y] = Math.min(rows[y]!, rows[y + 1]!);
-  return rows;
 }
 
 /** Whether a column of logits has any above 0. */

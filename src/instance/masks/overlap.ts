@@ -1,6 +1,6 @@
 // How much two masks have in common, from their runs.
 
-import { changesOf, type Runs, runsArea } from "./runs.ts";
+import { changesOf, overColumns, type Runs, runsArea } from "./runs.ts";
 
 /** A mask ready to be compared: where its pixels change, how many are inside, and the columns and rows that these are in. */
 export type Region = {
@@ -24,6 +24,19 @@ export function regionOf(runs: Runs): Region {
     bottom = x1 === x2 ? Math.max(bottom, to - x2 * height) : height;
   }
   return { changes, area: runsArea(runs), box: right === 0 ? [0, 0, 0, 0] : [left, top, right, bottom] };
+}
+
+/** The pixels of a region's box with one of frame on each side, row-major, `width` of them in a row: 1 inside. `rows`: of its image. */
+export function framedPixels(
+  { changes, box: [left, top, right, bottom] }: Region,
+  rows: number,
+): { pixels: Uint8Array; width: number } {
+  const width = right - left + 2;
+  const pixels = new Uint8Array(width * (bottom - top + 2));
+  overColumns(changes, rows, (x, from, to) => {
+    for (let y = from; y < to; y++) pixels[(y - top + 1) * width + x - left + 1] = 1;
+  });
+  return { pixels, width };
 }
 
 /** Pixels that two masks of one size share. */

@@ -68,6 +68,24 @@ export function changesOf({ counts }: Runs): Uint32Array {
   return places;
 }
 
+/** Calls `visit` for what is inside, column by column: rows `from` up to `to` of column `x`. `changes`: of a mask of so many rows. */
+export function overColumns(
+  changes: Uint32Array,
+  rows: number,
+  visit: (x: number, from: number, to: number) => void,
+): void {
+  for (let i = 0; i < changes.length; i += 2) {
+    const [from, to] = [changes[i]!, changes[i + 1]!];
+    for (let x = Math.floor(from / rows), start = x * rows; start < to; x++, start += rows)
+      visit(x, Math.max(from - start, 0), Math.min(to - start, rows));
+  }
+}
+
+/** A mask with its run lengths as COCO's text. */
+export function packMask(runs: Runs): { size: [height: number, width: number]; counts: string } {
+  return { size: [runs.size[0], runs.size[1]], counts: packRuns(runs) };
+}
+
 /** The runs of pixels [height, width], row-major, not 0 inside. */
 export function encodeRuns(pixels: ArrayLike<number>, [height, width]: Runs["size"]): Runs {
   const changes: number[] = [];

@@ -2,8 +2,8 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { type AttributeValue, rawOp } from "../../engine/backend.ts";
-import { hasKernels } from "../../engine/ownKernels.ts";
 import { differentiable } from "../differentiable.ts";
+import { biasGradient } from "../product.ts";
 
 /** weight: [height, width, channels, 1]; bias: [channels]. */
 export type Depthwise = { weight: tf.Tensor; bias: tf.Tensor };
@@ -32,10 +32,7 @@ export function depthwiseConv({ weight, bias }: Depthwise, x: tf.Tensor4D): tf.T
     (dy, [input, kernel]) => ({
       x: () => rawOp("DepthwiseConv2dNativeBackpropInput", SAME, [sizes(x.shape), kernel!, dy]),
       weight: () => rawOp("DepthwiseConv2dNativeBackpropFilter", SAME, [input!, sizes(weight.shape), dy]),
-      bias: () => {
-        const rows = tf.reshape(dy, [-1, x.shape[3]]);
-        return hasKernels() ? rawOp("RfBiasGrad", {}, [rows]) : rawOp("BiasAddGrad", FLOAT, [rows]);
-      },
+      bias: () => biasGradient(tf.reshape(dy, [-1, x.shape[3]])),
     }),
   ) as tf.Tensor4D;
 }

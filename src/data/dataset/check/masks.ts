@@ -2,7 +2,7 @@
 
 import { boxIou, type CocoBox } from "../../../instance/boxes.ts";
 import { maskRuns } from "../../../instance/masks/maskRuns.ts";
-import { type Region, regionOf } from "../../../instance/masks/overlap.ts";
+import { framedPixels, type Region, regionOf } from "../../../instance/masks/overlap.ts";
 import { UserError } from "../../../util/errors.ts";
 import type { Dataset } from "../dataset.ts";
 import { type Annotation, type Problem, type Sample, SPLITS, type Split } from "../sample.ts";
@@ -64,15 +64,8 @@ function liesElsewhere({ box }: Region, annotation: Annotation, [height, width]:
 }
 
 /** Whether a mask surrounds pixels that are not its own. */
-function hasHole({ changes, box: [left, top, right, bottom] }: Region, height: number): boolean {
-  // 0 outside, 1 inside or reached, with a frame of pixels outside
-  const [across, down] = [right - left + 2, bottom - top + 2];
-  const grid = new Uint8Array(across * down);
-  for (let i = 0; i < changes.length; i += 2)
-    for (let at = changes[i]!; at < changes[i + 1]!; at++) {
-      const x = Math.floor(at / height);
-      grid[(at - x * height - top + 1) * across + x - left + 1] = 1;
-    }
+function hasHole(region: Region, height: number): boolean {
+  const { pixels: grid, width: across } = framedPixels(region, height); // 0 outside, 1 inside or reached
   const open = [0];
   grid[0] = 1;
   while (open.length > 0) {
@@ -103,7 +96,21 @@ export function maskProblems(
 }
 
 /** What stops the training of a segmenter: masks that cannot be read, and none at all. Polygons are not drawn for it. */
-export function segmenterProblems({ splits, problems }: Pick<Dataset, "splits" | "problems">): Problem[] {
+export function segmenterProblems(dataset: Pick<Dataset, "splits" | "problems">): Problem[] {
+  return [...unusableMasks(dataset), ...noMasks(dataset)].map((problem) => ({ ...problem, severity: "error" }));
+}
+
+/** That no object has a mask, where it is not because they cannot be used. */
+export function noMasks(dataset: Pick<Dataset, "splits" | "problems">): Problem[] {
+  const { train } = dataset.splits;
+  if (!train || train.polygons === "pillow") return [];
+  if (train.samples.some(({ annotations }) => annotations.some(({ mask }) => mask))) return [];
+  if (unusableMasks(dataset).length > 0) return [];
+  const message = `${train.annotations}: no object has a mask, so a segmenter has nothing to learn from. Choose a variant without seg-, or annotate masks.`;
+  return [{ kind: "no-masks", severity: "error", split: "train", file: train.annotations, message }];
+}
+
+function unusableMasks({ splits, problems }: Pick<Dataset, "splits" | "problems">): Problem[] {
   const found = problems.filter(({ kind }) => kind === "mask-unusable");
   for (const split of SPLITS.flatMap((name) => splits[name] ?? []))
     for (const sample of split.samples)
@@ -112,14 +119,7 @@ export function segmenterProblems({ splits, problems }: Pick<Dataset, "splits" |
         const judged = judgeRuns({ ...sample, annotations: packed }, [sample.height, sample.width], split);
         for (const problem of judged) found.push(problem);
       }
-  const { train } = splits;
-  const none =
-    train?.polygons !== "pillow" && !train?.samples.some(({ annotations }) => annotations.some(({ mask }) => mask));
-  if (train && none && found.length === 0) {
-    const message = `${train.annotations}: no object has a mask, so a segmenter has nothing to learn from. Choose a variant without seg-, or annotate masks.`;
-    found.push({ kind: "no-masks", severity: "error", split: "train", file: train.annotations, message });
-  }
-  return found.map((problem) => ({ ...problem, severity: "error" }));
+  return found;
 }
 
 function judgeRuns(sample: Sample, size: readonly [number, number], { name, annotations: from }: Split): Problem[] {

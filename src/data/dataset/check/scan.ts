@@ -20,7 +20,7 @@ import {
   trainingBoxes,
 } from "../sample.ts";
 import { judgeHeaders } from "./headers.ts";
-import { judgeMasks, type MaskCounts, maskProblems, segmenterProblems } from "./masks.ts";
+import { judgeMasks, type MaskCounts, maskProblems, noMasks } from "./masks.ts";
 import { wholenessProblems } from "./wholeness.ts";
 
 type SplitReport = {
@@ -167,7 +167,7 @@ function forSegmenter(dataset: Dataset, problems: readonly Problem[]): Problem[]
   const stopping = problems.map(
     (problem): Problem => (problem.kind === "mask-unusable" ? { ...problem, severity: "error" } : problem),
   );
-  return [...stopping, ...segmenterProblems(dataset).filter(({ kind }) => kind === "no-masks")];
+  return [...stopping, ...noMasks(dataset)];
 }
 
 /** The masks of a split, where it has any. */
