@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <node_api.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,30 +22,38 @@ static char farewell[MOST];
 static size_t farewell_length;
 static int exit_code;
 static volatile sig_atomic_t armed = 0;
-static volatile sig_atomic_t answered = 0;
-static volatile struct timespec last;
+// any thread may be the one that hears a signal, and two may hear one each at the same moment
+static atomic_int answered = 0;
+static atomic_llong last = 0; // milliseconds
 
 static void say(const char* text, size_t length) {
   ssize_t ignored = write(STDERR_FILENO, text, length);
   (void)ignored;
 }
 
+static long long now_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
 static void handle(int number, siginfo_t* info, void* context) {
   int which = number == SIGNALS[0] ? 0 : 1;
   if (armed) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    int later = (now.tv_sec - last.tv_sec) * 1000 + (now.tv_nsec - last.tv_nsec) / 1000000 >= 1000;
-    if (answered && later && (answered == 2 || !again_length)) {
+    long long now = now_ms();
+    int before_this = answered;
+    int later = now - last >= 1000;
+    if (before_this && later && (before_this == 2 || !again_length)) {
       say(farewell, farewell_length);
       _exit(exit_code);
     }
-    if (!answered || later) {
-      if (answered) say(again, again_length);
-      else say(heard[which], heard_length[which]);
-      answered++;
-      last.tv_sec = now.tv_sec;
-      last.tv_nsec = now.tv_nsec;
+    if (!before_this || later) {
+      last = now; // before the answer can be seen: whoever sees it may stop this thread, and signal another one
+      if (atomic_compare_exchange_strong(&answered, &before_this, before_this + 1)) {
+        if (before_this) say(again, again_length);
+        else say(heard[which], heard_length[which]);
+        last = now_ms();
+      }
     }
   }
   struct sigaction* old = &before[which];
@@ -93,7 +102,7 @@ static napi_value Arm(napi_env env, napi_callback_info info) {
 // answers(): number, how often a signal was answered here since it was armed
 static napi_value Answered(napi_env env, napi_callback_info info) {
   napi_value result;
-  napi_create_int32(env, armed ? answered : 0, &result);
+  napi_create_int32(env, armed ? atomic_load(&answered) : 0, &result);
   return result;
 }
 

@@ -93,11 +93,11 @@ test("a second signal, more than a second after the first was answered, gives th
   await writeFile(slow, formatRecipe(tinyRecipe(join(dir, "data"), { train, checkpoint })));
   let acted = 0;
   const later = (child: ChildProcess) => {
-    child.kill("SIGSTOP"); // the step does not go on meanwhile
+    setTimeout(() => child.kill("SIGSTOP"), 50); // the step does not go on meanwhile
     setTimeout(() => {
       child.kill("SIGTERM");
       child.kill("SIGCONT");
-    }, 1200);
+    }, 1400);
   };
   const { code, output } = await run(["--recipe", slow, "--run", folder], (text, child) => {
     if (acted === 0 && /step 1\//.test(text) && acted++ === 0) setTimeout(() => child.kill("SIGINT"), 50);
