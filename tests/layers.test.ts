@@ -18,7 +18,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   run: ["checkpoint", "recipe", "instance", "util"],
   track: ["run", "instance", "checkpoint", "util"],
   report: ["run", "recipe", "instance", "util"],
-  onnx: ["data", "checkpoint", "util"],
+  onnx: ["data", "checkpoint", "instance", "util"],
   detector: ["onnx", "model", "ops", "engine", "architecture", "instance", "data", "checkpoint", "recipe", "util"],
   eval: ["detector", "engine", "run", "instance", "data", "checkpoint", "recipe", "util"],
   export: [
@@ -57,7 +57,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     "recipe",
     "util",
   ],
-  bench: ["eval", "detector", "onnx", "engine", "data", "run", "recipe", "util"],
+  bench: ["eval", "detector", "onnx", "engine", "instance", "data", "run", "recipe", "util"],
   cli: [
     "doctor",
     "train",

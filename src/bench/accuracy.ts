@@ -3,6 +3,7 @@
 import { evaluationLoader } from "../data/batch/evaluationLoader.ts";
 import type { Dataset } from "../data/dataset/dataset.ts";
 import type { SplitName } from "../data/dataset/sample.ts";
+import { sliceForEvaluation } from "../data/slices/sliceSplit.ts";
 import type { Detector } from "../detector/detector.ts";
 import { alignClasses, evaluateModel } from "../eval/evaluate.ts";
 import { metricsOf } from "../eval/metricsRow.ts";
@@ -12,7 +13,13 @@ export type Accuracy = { images: number; metrics: ReturnType<typeof metricsOf> }
 
 /** Measure as `evaluate` does: one image at a time, resized as in training. -1: nothing to measure. */
 export async function accuracyOf(
-  { detect, classes, resolution, source }: Pick<Detector, "detect" | "classes" | "resolution" | "source">,
+  {
+    detect,
+    classes,
+    resolution,
+    source,
+    slices,
+  }: Pick<Detector, "detect" | "classes" | "resolution" | "source"> & Partial<Pick<Detector, "slices">>,
   dataset: Dataset,
   split: SplitName,
   {
@@ -26,7 +33,8 @@ export async function accuracyOf(
   } = {},
 ): Promise<Accuracy> {
   const { samples } = dataset.splits[split]!;
-  const loader = evaluationLoader(dataset.splits[split]!, { resolution });
+  const images = slices ? await sliceForEvaluation(dataset.splits[split]!, slices) : dataset.splits[split]!;
+  const loader = evaluationLoader(images, { resolution });
   try {
     const evaluation = await evaluateModel({
       detect,
@@ -36,6 +44,7 @@ export async function accuracyOf(
       classes: dataset.classes,
       categoryOf: alignClasses(classes, dataset.classes, source).categoryOf,
       maxDets,
+      slices,
       onBatch: (done) => {
         signal?.throwIfAborted();
         onImages?.(done, samples.length);

@@ -50,6 +50,8 @@ export type BenchmarkOptions = {
   rounds?: number | undefined;
   /** Batches before them. Default 5. */
   warmUp?: number | undefined;
+  /** In which parts images are looked at. Default: those that each model's weights were trained on, if any. */
+  slices?: OpenDetectorOptions["slices"];
   /** Side of the images in pixels, where it shall be another than the model's own. */
   resolution?: number | undefined;
   device?: DeviceChoice | undefined;
@@ -148,7 +150,7 @@ async function openAll(
   options: BenchmarkOptions,
 ): Promise<Detector[]> {
   const { device = "auto", precision = "none", resolution, recipe, onDownload, rounds = 30, warmUp = 5 } = options;
-  const { batchSizes = [1] } = options;
+  const { batchSizes = [1], slices } = options;
   const subjects: Detector[] = [];
   const batches = warmUp < 3 ? 1 : warmUp + rounds; // the first three of many would take longer than the others
   try {
@@ -164,6 +166,7 @@ async function openAll(
           onDownload,
           batches,
           batchSizes,
+          slices,
         }),
       );
     }
@@ -190,11 +193,12 @@ async function imagesOf({ images, data }: BenchmarkOptions, dataset: Dataset | u
 }
 
 async function factsOf(subject: SubjectName, weights: string, opened: Detector): Promise<SubjectFacts> {
-  const { kind, source, file, resolution, nativeResolution, runtime, device, loadMs } = opened;
+  const { kind, source, file, resolution, nativeResolution, runtime, device, loadMs, slices } = opened;
   const [{ size }, sha256] = await Promise.all([stat(file), sha256File(file)]);
   return {
     ...{ subject, weights, kind, source, file, bytes: size, sha256 },
     ...{ resolution, native_resolution: nativeResolution, runtime, device: deviceName(device), load_ms: loadMs },
+    ...(slices && { slices }),
   };
 }
 

@@ -1,6 +1,7 @@
 // What a benchmark gives: plain data, the same for programs and for `--json`.
 
 import type { Detector } from "../detector/detector.ts";
+import type { Slices } from "../instance/slices/layout.ts";
 import { rngFromSeed } from "../util/random/rng.ts";
 import type { Accuracy } from "./accuracy.ts";
 import type { BenchmarkEnvironment } from "./environment.ts";
@@ -42,6 +43,8 @@ export type SubjectFacts = {
   /** "cpu" or the name of the GPU. */
   device: string;
   load_ms: number;
+  /** The parts in which it looks at images; absent: at whole ones. */
+  slices?: Slices;
 };
 
 /** What was measured, on what, and what disturbed it; plain data. */

@@ -1,7 +1,9 @@
 // The measured loop: image files through a model, stage by stage, several models taking turns.
 
-import { decodeAll, type PreparedImages, type prepareAll, readAll, resizeAll } from "../data/image/forPrediction.ts";
+import { decodeAll, type PreparedImages, type prepareAll, readAll, resizeViews } from "../data/image/forPrediction.ts";
 import type { Detector } from "../detector/detector.ts";
+import type { ImageDetections } from "../instance/detections.ts";
+import { mergeViews } from "../instance/slices/merge.ts";
 import { createThreadPool, type ThreadPool } from "../util/threads/threadPool.ts";
 
 /**
@@ -11,8 +13,8 @@ import { createThreadPool, type ThreadPool } from "../util/threads/threadPool.ts
 export const STAGES = ["read", "decode", "resize", "forward", "postprocess", "wait"] as const;
 export type PipelineStage = (typeof STAGES)[number];
 
-/** A model as the loop sees it; it may be in any runtime. */
-export type Timed = Pick<Detector, "resolution" | "forward" | "select">;
+/** A model as the loop sees it; it may be in any runtime. With `slices` it has the parts of an image beside all of it. */
+export type Timed = Pick<Detector, "resolution" | "forward" | "select"> & Partial<Pick<Detector, "slices">>;
 
 /**
  * Milliseconds of one batch from files to detections. `processor`: those that all threads of this process computed in the
@@ -23,6 +25,7 @@ export type Turn = { total: number; stages: Partial<Record<PipelineStage, number
 export type RoundsOptions = {
   /** Image files; a round takes the next ones, from the beginning again after the last. */
   paths: readonly string[];
+  /** Images of a round, and images or parts of a forward pass. */
   batchSize: number;
   rounds: number;
   /** Rounds before, of which nothing is kept. */
@@ -46,7 +49,8 @@ export async function takeTurns(models: readonly Timed[], options: RoundsOptions
   const ahead = prefetch ? imageThread() : undefined;
   try {
     const runners: Runner[] = [];
-    for (const model of models) runners.push(ahead ? await runnerAhead(model, ahead, batch(0)) : runner(model));
+    for (const model of models)
+      runners.push(ahead ? await runnerAhead(model, ahead, { first: batch(0), batchSize }) : runner(model, batchSize));
     const turns: Turn[][] = models.map(() => []);
     for (let round = 0; round < all; round++) {
       const order = runners.map((_, i) => i);
@@ -72,16 +76,16 @@ function imageThread(): ThreadPool<typeof prepareAll> {
 type Runner = (now: readonly string[], next: readonly string[]) => Promise<Turn>;
 
 /** One thing after the other. */
-function runner(model: Timed): Runner {
+function runner(model: Timed, batchSize: number): Runner {
   return async (now) => {
     const clock = stopwatch();
     const files = await readAll(now);
     clock.lap("read");
     const images = await decodeAll(files, now);
     clock.lap("decode");
-    const prepared = resizeAll(images, model.resolution);
+    const prepared = resizeViews(images, model.resolution, model.slices);
     clock.lap("resize");
-    const processor = await compute(model, prepared, clock);
+    const processor = await compute(model, prepared, { clock, batchSize });
     return { ...clock.stop(), processor };
   };
 }
@@ -90,30 +94,45 @@ function runner(model: Timed): Runner {
 async function runnerAhead(
   model: Timed,
   ahead: ThreadPool<typeof prepareAll>,
-  first: readonly string[],
+  { first, batchSize }: { first: readonly string[]; batchSize: number },
 ): Promise<Runner> {
-  const { resolution: side } = model;
-  let ready = await ahead.run({ paths: first, side });
+  const { resolution: side, slices } = model;
+  let ready = await ahead.run({ paths: first, side, slices });
   return async (_, next) => {
     const clock = stopwatch();
-    const coming = ahead.run({ paths: next, side });
+    const coming = ahead.run({ paths: next, side, slices });
     coming.catch(() => {}); // reported where it is awaited, unless the model fails first
-    await compute(model, ready, clock);
+    await compute(model, ready, { clock, batchSize });
     ready = await coming;
     clock.lap("wait");
     return clock.stop();
   };
 }
 
-/** Gives the processor's milliseconds of the forward pass. */
-async function compute(model: Timed, { pixels, sizes }: PreparedImages, clock: Stopwatch): Promise<number> {
-  const before = process.cpuUsage();
-  const outputs = await model.forward(pixels, sizes);
-  clock.lap("forward");
-  const { user, system } = process.cpuUsage(before);
-  await model.select(outputs, sizes);
-  clock.lap("postprocess");
-  return (user + system) / 1000;
+/** Gives the processor's milliseconds of the forward pass, or of those of all parts. */
+async function compute(
+  model: Timed,
+  { pixels, sizes, areas }: PreparedImages,
+  { clock, batchSize }: { clock: Stopwatch; batchSize: number },
+): Promise<number> {
+  const values = pixels.length / sizes.length;
+  const found: ImageDetections[] = [];
+  let processor = 0;
+  for (let from = 0; from < sizes.length; from += batchSize) {
+    const own = sizes.slice(from, from + batchSize);
+    const before = process.cpuUsage();
+    const outputs = await model.forward(pixels.subarray(from * values, (from + own.length) * values), own);
+    clock.lap("forward");
+    const { user, system } = process.cpuUsage(before);
+    found.push(...(await model.select(outputs, own)));
+    clock.lap("postprocess");
+    processor += (user + system) / 1000;
+  }
+  if (areas && model.slices) {
+    for (const views of areas) mergeViews(views.map((area) => ({ area, found: found.shift()! })), model.slices); // biome-ignore format: one line
+    clock.lap("postprocess");
+  }
+  return processor;
 }
 
 type Stopwatch = { lap(stage: PipelineStage): void; stop(): Turn };
@@ -125,7 +144,7 @@ function stopwatch(): Stopwatch {
   return {
     lap(stage) {
       const now = performance.now();
-      stages[stage] = now - last;
+      stages[stage] = (stages[stage] ?? 0) + now - last;
       last = now;
     },
     stop: () => ({ total: performance.now() - begin, stages }),

@@ -1,5 +1,6 @@
 // Options that several commands share, and the checks of what was given.
 
+import type { AskedSlices } from "../detector/slices/choose.ts";
 import { UserError } from "../util/errors.ts";
 
 /** The result as JSON on stdout. */
@@ -63,6 +64,13 @@ export const PRECISION_OPTION = {
   describe: "bf16: products in bfloat16, as a run with train.amp_dtype: bf16 evaluates",
 } as const;
 
+/** In which parts pictures are looked at. */
+export const SLICES_OPTION = {
+  type: "string",
+  describe:
+    "Look at overlapping parts of each picture, too: SIZE or SIZE,OVERLAP in its pixels and in shares, such as 640,0.2; without a value, and by default, as the weights were trained; --no-slices: at whole pictures only",
+} as const;
+
 /** A recipe, for weights that do not say what model they are of. */
 export const MODEL_RECIPE_OPTION = {
   type: "string",
@@ -77,6 +85,19 @@ export const SET_OPTION = {
   requiresArg: true,
   describe: "Override a key: train.epochs=3",
 } as const;
+
+/** What --slices asks for; undefined where it is not given. Throws a UserError for what is no size, or no size and overlap. */
+export function askedSlices(given: string | boolean | undefined): AskedSlices | undefined {
+  if (given === undefined) return undefined;
+  if (given === false || given === "none") return "none";
+  if (given === true || given === "") return "trained";
+  const [, size, overlap] = /^\s*(\d+)\s*(?:,\s*(\d*\.?\d+)\s*)?$/.exec(given) ?? [];
+  if (size === undefined)
+    throw new UserError(
+      `--slices is "${given}"; it must be a size in pixels, or a size and an overlap, such as 640,0.2.`,
+    );
+  return { size: Number(size), ...(overlap !== undefined && { overlap: Number(overlap) }) };
+}
 
 /** Throws a UserError where an option that takes one value was given several times; `lists` take several. */
 export function requireOnce(args: object, { lists = [] }: { lists?: readonly string[] } = {}): void {

@@ -3,10 +3,12 @@
 import type { ClassEntry } from "../data/dataset/sample.ts";
 import type { DeviceChoice } from "../engine/device.ts";
 import type { ImageDetections, Sizes } from "../instance/detections.ts";
+import type { Slices } from "../instance/slices/layout.ts";
 import type { Precision } from "../ops/bf16/precision.ts";
 import { UserError } from "../util/errors.ts";
 import { allFinite } from "../util/hostTensor.ts";
 import type { LoadModelOptions } from "./loadModel.ts";
+import type { AskedSlices } from "./slices/choose.ts";
 
 /** images: float32 [count, resolution, resolution, 3], normalised. */
 export type DetectInput = { images: Float32Array; originalSizes: Sizes } & SelectOptions;
@@ -35,6 +37,8 @@ export type Detector<Outputs = unknown> = Detecting<Outputs> & {
   classes: ClassEntry[];
   /** The score from which detections shall count, where the file itself says it. */
   threshold: number | undefined;
+  /** The parts in which it looks at pictures: those asked for, else those that it was trained on; undefined: at whole ones only. */
+  slices: Slices | undefined;
   /** Where the weights are from, for people. */
   source: string;
   /** The file that was loaded. */
@@ -64,6 +68,10 @@ export type OpenDetectorOptions = LoadModelOptions & {
   batches?: number;
   /** Numbers of images that will be given at once. An ONNX file is tried with them first, and gets other numbers one by one. */
   batchSizes?: readonly number[];
+  /** In which parts pictures are looked at. Default: those that it was trained on, if any. */
+  slices?: AskedSlices | undefined;
+  /** How many parts of pictures are given at once, where these are looked at in parts; default: as `batchSizes`. */
+  partsAtOnce?: number;
 };
 
 /**

@@ -10,6 +10,7 @@ import { readWeightsFile, type WeightsMetadata } from "../checkpoint/weightsFile
 import { weightsAt } from "../checkpoint/weightsFolder.ts";
 import { classTable } from "../data/dataset/cocoNames.ts";
 import type { ClassEntry } from "../data/dataset/sample.ts";
+import { type Slices, slicesFrom } from "../instance/slices/layout.ts";
 import type { RfdetrWeights } from "../model/rfdetr.ts";
 import { uploadWeights } from "../model/weights.ts";
 import type { Recipe } from "../recipe/schema.ts";
@@ -29,12 +30,14 @@ export type Model = {
   source: string;
   /** The file that was read. */
   path: string;
+  /** The parts of pictures that it was trained on, where it was. */
+  slices?: Slices | undefined;
   /** Free the weights. */
   dispose: () => void;
 };
 
 /** A model in host memory. */
-export type HostModel = Pick<Model, "architecture" | "classes" | "source" | "path"> & {
+export type HostModel = Pick<Model, "architecture" | "classes" | "source" | "path" | "slices"> & {
   /** The weight tree's leaves by path. */
   leaves: Map<string, Leaf>;
   /** What the file says of itself. */
@@ -84,12 +87,13 @@ export async function readModel(weights: string, { recipe, onDownload }: LoadMod
     classes: classTable(file.metadata, architecture.numClasses),
     source: place.source,
     path: place.path,
+    slices: slicesFrom(file.metadata.extra?.slices),
     metadata: file.metadata,
   };
 }
 
 /** A model that has been read onto the device. */
-export function placeModel({ leaves, architecture, classes, source, path }: HostModel): Model {
+export function placeModel({ leaves, architecture, classes, source, path, slices }: HostModel): Model {
   const tree = uploadWeights(leaves, () => false);
   return {
     weights: tree,
@@ -97,6 +101,7 @@ export function placeModel({ leaves, architecture, classes, source, path }: Host
     classes,
     source,
     path,
+    slices,
     dispose: () => {
       for (const [, leaf] of flatten<{ dispose(): void }>(tree)) leaf.dispose();
     },

@@ -1,6 +1,7 @@
 // An ONNX file as a detector, in onnxruntime on the CPU; the engine is not needed.
 
 import type { Sizes } from "../instance/detections.ts";
+import { slicesFrom } from "../instance/slices/layout.ts";
 import { refuseUnbounded } from "../onnx/endless.ts";
 import { readOnnxFacts } from "../onnx/facts.ts";
 import { fromMetadata } from "../onnx/metadata.ts";
@@ -9,6 +10,7 @@ import { type OnnxPorts, tryOnnx } from "../onnx/trial.ts";
 import { UserError } from "../util/errors.ts";
 import { type Detecting, type Detector, detectWith, type OpenDetectorOptions, requireNumbers } from "./detector.ts";
 import { decodedDetections, type OnnxOutputs, rankedDetections, requireShapes } from "./onnxOutputs.ts";
+import { chooseSlices } from "./slices/choose.ts";
 
 export type OnnxDetector = Detector<OnnxOutputs> & {
   metadata: Record<string, string>;
@@ -28,10 +30,8 @@ type OpenOnnxOptions = Omit<OpenDetectorOptions, "recipe" | "onDownload"> & {
  * not a detector with the inputs and outputs of the reference's export (or of our decoded one), takes more time or memory than
  * any, or where a GPU or another side than the file's own is asked for.
  */
-export async function openOnnxDetector(
-  path: string,
-  { device = "auto", threads, resolution, precision, batchSizes = [], trusted = false }: OpenOnnxOptions = {},
-): Promise<OnnxDetector> {
+export async function openOnnxDetector(path: string, options: OpenOnnxOptions = {}): Promise<OnnxDetector> {
+  const { device = "auto", threads, resolution, precision, batchSizes = [], trusted = false } = options;
   if (device === "gpu") {
     throw new UserError(`device: gpu was asked for, but ONNX files such as ${path} are computed on the CPU here.`, {
       hint: "Leave the device out, or give the weights that the file was exported from.",
@@ -47,7 +47,8 @@ export async function openOnnxDetector(
   }
   const { metadata } = await readOnnxFacts(path);
   if (!trusted) refuseDecodedMasks(path, metadata);
-  const counts = [...new Set([1, ...batchSizes])];
+  const slices = chooseSlices(options.slices, { slices: slicesFrom(metadata.slices), source: path });
+  const counts = [...new Set([1, ...(slices && options.partsAtOnce ? [options.partsAtOnce] : batchSizes)])];
   if (!trusted) {
     await refuseUnbounded(path);
     await tryOnnx(path, { counts, threads, feeds: (ports, count) => shapesFor(describe({ path, ...ports }, metadata), count) }); // biome-ignore format: one line
@@ -68,7 +69,7 @@ export async function openOnnxDetector(
     return {
       ...{ kind: "onnx", source: path, file: path, metadata, loadMs },
       ...{ resolution: about.resolution, nativeResolution: about.resolution, classes: about.classes },
-      ...{ batch: about.batch, decoded: about.decoded, threshold: about.threshold },
+      ...{ batch: about.batch, decoded: about.decoded, threshold: about.threshold, slices },
       runtime: `onnxruntime ${onnxruntimeVersion()}`,
       device: { kind: "cpu", name, warning: undefined },
       threads: session.threads,

@@ -10,6 +10,7 @@ import type { Precision } from "../ops/bf16/precision.ts";
 import { UserError } from "../util/errors.ts";
 import { type Detecting, type Detector, detectWith, type OpenDetectorOptions, requireNumbers } from "./detector.ts";
 import { loadModel } from "./loadModel.ts";
+import { chooseSlices } from "./slices/choose.ts";
 
 /** From so many batches of one size on it pays to record the network in the first two. */
 const PAYS_FROM = 6;
@@ -25,13 +26,19 @@ export async function openWeights(weights: string, options: OpenDetectorOptions)
   const nativeResolution = model.architecture.resolution;
   const resolution = options.resolution ?? nativeResolution;
   const block = model.architecture.patchSize * model.architecture.numWindows;
-  if (resolution % block !== 0) {
+  let slices: Detector["slices"];
+  try {
+    if (resolution % block !== 0)
+      throw new UserError(
+        `The resolution ${resolution} does not fit ${model.source}: it must be a multiple of ${block}.`,
+      );
+    slices = chooseSlices(options.slices, { slices: model.slices, source: model.source });
+  } catch (error) {
     dispose();
-    throw new UserError(
-      `The resolution ${resolution} does not fit ${model.source}: it must be a multiple of ${block}.`,
-    );
+    throw error;
   }
-  const recorder = (options.batches ?? 1) >= PAYS_FROM ? createRecorder() : undefined;
+  const many = slices !== undefined || (options.batches ?? 1) >= PAYS_FROM;
+  const recorder = many ? createRecorder() : undefined;
   const { forward, select } = detectingWith(
     model.weights,
     { ...model.architecture, resolution },
@@ -43,7 +50,7 @@ export async function openWeights(weights: string, options: OpenDetectorOptions)
   };
   return {
     ...{ kind: "weights", resolution, nativeResolution, threads, loadMs },
-    ...{ classes: model.classes, source: model.source, file: model.path, threshold: undefined },
+    ...{ classes: model.classes, source: model.source, file: model.path, threshold: undefined, slices },
     runtime: `libtensorflow ${device.tensorflow}${precision === "bf16" ? " in bfloat16" : ""}`,
     device: { kind: device.kind, name: device.name, warning: device.warning },
     ...detecting,

@@ -1,16 +1,18 @@
 // Metrics of a model on a split: every image through the model, then COCO metrics of what it found.
 
-import type { Batch, BrokenImage } from "../data/batch/batch.ts";
+import type { BrokenImage } from "../data/batch/batch.ts";
 import { annotatedMask, type ClassEntry, nameKey, type Sample } from "../data/dataset/sample.ts";
 import type { ImageDetections } from "../instance/detections.ts";
 import { maskRuns, type PolygonRule } from "../instance/masks/maskRuns.ts";
 import { packMask } from "../instance/masks/runs.ts";
+import type { Slices } from "../instance/slices/layout.ts";
 import type { F1 } from "../run/records/evaluation.ts";
 import { UserError } from "../util/errors.ts";
 import type { Category, Detection, GroundTruth } from "./boxMatching.ts";
 import { type CocoMetrics, cocoAp, limits } from "./cocoAp.ts";
 import { bestOf, f1Sweep } from "./f1.ts";
 import { compareMasks, withMaskAp } from "./maskAp.ts";
+import { type Evaluated, lookAtBatches, lookAtPictures } from "./slices/lookAt.ts";
 
 export type Evaluation = CocoMetrics & {
   /** By masks where they were measured, else by boxes. */
@@ -32,11 +34,10 @@ export type Evaluation = CocoMetrics & {
  * once, as `evaluationLoader` yields them; `samples` are the split's. `categoryOf` gives the category id
  * of a label, undefined for one that is no class of the data set (its detections are left out); by default the class
  * table says it. `onBatch` is given how many images are done. Where detections have shapes their masks are measured, too, and
- * F1 is theirs; `polygons` is how the split's masks are drawn.
+ * F1 is theirs; `polygons` is how the split's masks are drawn. `slices`: the batches are of parts of the pictures, as
+ * `sliceForEvaluation` makes them, and what is found in these is put together.
  */
-export async function evaluateModel<
-  Images extends Pick<Batch, "imageIds" | "broken"> & Partial<Pick<Batch, "originalSizes">>,
->({
+export async function evaluateModel<Images extends Evaluated>({
   detect,
   batches,
   samples,
@@ -44,6 +45,7 @@ export async function evaluateModel<
   categoryOf,
   maxDets = 500,
   polygons,
+  slices,
   onBatch,
 }: {
   detect: (batch: Images) => ImageDetections[] | Promise<ImageDetections[]>;
@@ -53,6 +55,7 @@ export async function evaluateModel<
   categoryOf?: (label: number) => number | undefined;
   maxDets?: number;
   polygons?: PolygonRule | undefined;
+  slices?: Slices | undefined;
   onBatch?: (images: number) => unknown;
 }): Promise<Evaluation> {
   const byLabel = new Map(classes.map(({ label, categoryId }) => [label, categoryId]));
@@ -62,10 +65,10 @@ export async function evaluateModel<
   const sizes = new Map<number, Size>();
   let images = 0;
   let masks = false;
-  for await (const batch of batches) {
+  const looked = slices ? lookAtPictures(batches, detect, { slices, mostOfClass: maxDets }) : lookAtBatches(batches, detect); // biome-ignore format: one line
+  for await (const { found, ...batch } of looked) {
     broken.push(...batch.broken);
-    if (batch.imageIds.length === 0) continue;
-    const found = await detect(batch);
+    if (found.length === 0) continue;
     for (const [i, one] of found.entries()) {
       masks ||= one.shapes !== undefined;
       const size = batch.originalSizes?.[i];

@@ -3,10 +3,12 @@
 import { evaluationLoader } from "../data/batch/evaluationLoader.ts";
 import { type Dataset, loadDataset } from "../data/dataset/dataset.ts";
 import type { SplitName } from "../data/dataset/sample.ts";
+import { sliceForEvaluation } from "../data/slices/sliceSplit.ts";
 import type { OpenDetectorOptions } from "../detector/detector.ts";
 import type { DownloadWatch } from "../detector/loadModel.ts";
 import { openDetector } from "../detector/open.ts";
 import type { DeviceChoice } from "../engine/device.ts";
+import { describeSlices } from "../instance/slices/layout.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import type { F1 } from "../run/records/evaluation.ts";
 import { type CocoMetrics, cocoAp, limits } from "./cocoAp.ts";
@@ -32,6 +34,8 @@ export type EvaluateOptions = {
   batchSize?: number | undefined;
   /** Detections that count, an image and class. Default 500. */
   maxDets?: number | undefined;
+  /** In which parts pictures are looked at. Default: those that the weights were trained on, if any. */
+  slices?: OpenDetectorOptions["slices"];
   device?: DeviceChoice | undefined;
   /** What weights are computed in. Default "none", float32. */
   precision?: OpenDetectorOptions["precision"];
@@ -51,15 +55,22 @@ export async function evaluate(options: EvaluateOptions): Promise<Measurement> {
   const opening = {
     batches: Math.floor(samples.length / batchSize),
     batchSizes: [Math.min(batchSize, samples.length)],
+    ...{ slices: options.slices, partsAtOnce: batchSize },
   };
   const detector = await openDetector(options.weights, { device, precision, recipe, onDownload, ...opening });
-  const { source, device: used } = detector;
+  const { source, device: used, slices } = detector;
   if (used.warning) options.onWarning?.(used.warning);
   const match = alignClasses(detector.classes, dataset.classes, source);
   if (match.warning) options.onWarning?.(match.warning);
-  const loader = evaluationLoader(dataset.splits[split]!, { batchSize, resolution: detector.resolution });
+  const images = slices ? await sliceForEvaluation(dataset.splits[split]!, slices) : dataset.splits[split]!;
+  const loader = evaluationLoader(images, { batchSize, resolution: detector.resolution });
   try {
-    const { metrics, perClass, f1, images } = await evaluateModel({
+    const {
+      metrics,
+      perClass,
+      f1,
+      images: measured,
+    } = await evaluateModel({
       detect: detector.detect,
       batches: loader.epoch(0),
       samples,
@@ -67,12 +78,14 @@ export async function evaluate(options: EvaluateOptions): Promise<Measurement> {
       classes: dataset.classes,
       categoryOf: match.categoryOf,
       maxDets,
+      slices,
       onBatch: (done) => onImages?.(done, samples.length),
     });
     const facts = [
       `weights  ${source}`,
-      `data     ${dataset.description}, ${split}: ${images} images`,
+      `data     ${dataset.description}, ${split}: ${measured} images`,
       `device   ${used.name}${precision === "bf16" ? ", in bfloat16" : ""}`,
+      ...(slices ? [`slices   ${describeSlices(slices)}, and whole pictures`] : []),
       ...(match.warning ? [`note     ${match.warning}`] : []),
     ];
     return {
@@ -80,7 +93,11 @@ export async function evaluate(options: EvaluateOptions): Promise<Measurement> {
       perClass,
       f1,
       facts,
-      about: { weights: source, data, split, images, ...(precision === "bf16" && { precision }) },
+      about: {
+        ...{ weights: source, data, split, images: measured },
+        ...(precision === "bf16" && { precision }),
+        ...(slices && { slices: `${slices.size},${slices.overlap}` }),
+      },
     };
   } finally {
     await loader.close();

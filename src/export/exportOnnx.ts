@@ -214,6 +214,7 @@ function describe(model: HostModel, { sha256, kind, decode, threshold }: About) 
       masks: architecture.segmentationHead,
       architecture: toFields(architecture),
       run: typeof run === "string" ? run : undefined,
+      slices: model.slices,
     }),
   };
 }

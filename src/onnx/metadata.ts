@@ -3,6 +3,7 @@
 import { classTable } from "../data/dataset/cocoNames.ts";
 import type { ClassEntry } from "../data/dataset/sample.ts";
 import { IMAGENET } from "../data/image/resize.ts";
+import type { Slices } from "../instance/slices/layout.ts";
 import { parseJson } from "../util/untrusted/json.ts";
 
 /** All that is known when a file is written. */
@@ -24,6 +25,8 @@ export type DetectorFacts = {
   epoch: number | undefined;
   /** The score from which detections shall count: that of the best F1 of the run's evaluation. */
   threshold: number | undefined;
+  /** The parts of pictures that it was trained on, where it was. */
+  slices?: Slices | undefined;
 };
 
 const MASKS = {
@@ -33,7 +36,7 @@ const MASKS = {
 
 /** The entries of the file. `rfdetr_notes` is the one key that the reference's own export has. */
 export function toMetadata(facts: DetectorFacts): Record<string, string> {
-  const { classes, resolution, weights, run, epoch, outputs, masks, threshold } = facts;
+  const { classes, resolution, weights, run, epoch, outputs, masks, threshold, slices } = facts;
   const entries: Record<string, unknown> = {
     rfdetr_notes: { trainer: "rfdetr-train", version: facts.version, ...(run !== undefined && { run }) },
     names: Object.fromEntries(classes.map(({ label, name }) => [label, name])),
@@ -58,6 +61,7 @@ export function toMetadata(facts: DetectorFacts): Record<string, string> {
     ...(run !== undefined && { run }),
     ...(epoch !== undefined && { epoch }),
     ...(threshold !== undefined && { threshold }),
+    ...(slices && { slices }),
   };
   return Object.fromEntries(
     Object.entries(entries).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),

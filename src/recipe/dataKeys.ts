@@ -1,6 +1,7 @@
 // The keys of `data`.
 
 import { z } from "zod";
+import { DEFAULT_OVERLAP, LEAST_SLICE, MOST_OVERLAP } from "../instance/slices/layout.ts";
 import { count, factor, orNone, path, section } from "./fields.ts";
 
 const splitFiles = (name: string) =>
@@ -16,6 +17,19 @@ const augment = z.strictObject({
     .boolean()
     .default(true)
     .describe("Half of the time: resize to a short side of 400, 500 or 600, then cut a square out"),
+});
+
+const slices = z.strictObject({
+  size: count(LEAST_SLICE).describe("Side of the parts, in pixels of the picture"),
+  overlap: z
+    .number()
+    .min(0)
+    .max(MOST_OVERLAP)
+    .default(DEFAULT_OVERLAP)
+    .describe("Share of its side that a part has in common with the next one"),
+  background: factor()
+    .default(0.1)
+    .describe("Share of the parts without objects that is trained on, drawn by the seed"),
 });
 
 export const data = section(
@@ -42,6 +56,11 @@ export const data = section(
     workers: count(0).max(64).default(2).describe("Threads that read and decode images"),
     shuffle: z.boolean().default(true).describe("New order of the images in each epoch"),
     augment: orNone(augment).prefault({}).describe("Random changes to training images"),
+    slices: orNone(slices)
+      .default("none")
+      .describe(
+        "Small objects: train on overlapping parts of the pictures that are larger than `size`, and evaluate whole pictures by what is found in their parts and in all of them",
+      ),
     multi_scale: z
       .enum(["per-batch", "per-sample", "off"])
       .default("off")

@@ -108,6 +108,15 @@ export interface RecipeInput {
       /** Half of the time: resize to a short side of 400, 500 or 600, then cut a square out @default true */
       scale_jitter?: boolean | undefined;
     } | "none" | undefined;
+    /** Small objects: train on overlapping parts of the pictures that are larger than `size`, and evaluate whole pictures by what is found in their parts and in all of them @default "none" */
+    slices?: {
+      /** Side of the parts, in pixels of the picture */
+      size: number;
+      /** Share of its side that a part has in common with the next one @default 0.2 */
+      overlap?: number | undefined;
+      /** Share of the parts without objects that is trained on, drawn by the seed @default 0.1 */
+      background?: number | undefined;
+    } | "none" | undefined;
     /** Random input sizes while training: one for each update, or one for each image @default "off" */
     multi_scale?: "per-batch" | "per-sample" | "off" | undefined;
     /** Showing images of rare classes more often: repeat-factor as in LVIS (classes in less than a thousandth of the images), balanced (every class equally often) @default "none" */

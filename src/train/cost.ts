@@ -2,7 +2,7 @@
 
 import type { Architecture } from "../architecture/variants.ts";
 import { epochLength } from "../data/batch/sampler.ts";
-import { type Dataset, loadDataset } from "../data/dataset/dataset.ts";
+import type { Dataset } from "../data/dataset/dataset.ts";
 import { installedEngine, setupInvocation } from "../engine/libtensorflow.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import type { RunLength } from "../step/optimiser/schedule.ts";
@@ -10,6 +10,7 @@ import { inSeconds } from "../util/text/duration.ts";
 import { gigabytes } from "./auto/batchSearch.ts";
 import { heaviest, runProbe } from "./auto/probe.ts";
 import { recipeArchitecture } from "./recipeArchitecture.ts";
+import { loadRunData } from "./runData.ts";
 
 /** Seconds and bytes of a run, as far as one step and one evaluated image can tell. */
 type RunCost = {
@@ -39,7 +40,7 @@ export async function estimateCost(
   const { batch_size: batchSize } = recipe.data;
   if (batchSize === "auto") return { unknown: "data.batch_size is auto: the run measures it first" };
   if (!installedEngine()) return { unknown: `the engine is not set up: ${setupInvocation()}` };
-  const dataset = options.dataset ?? (await loadDataset(recipe.data));
+  const dataset = options.dataset ?? (await loadRunData(recipe));
   const architecture = recipeArchitecture(recipe, dataset.classes.length);
   const measure = (of: Recipe) => costOf(of, { architecture, dataset, batchSize, signal: options.signal });
   const cost = await measure(recipe);

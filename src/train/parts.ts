@@ -27,7 +27,7 @@ import { describePrecision } from "./auto/precision.ts";
 import { describeDevice, describeMissingMasks, describeModel, describeOrder } from "./describeRun.ts";
 import type { Parts } from "./liveRun.ts";
 import { recipeArchitecture } from "./recipeArchitecture.ts";
-import { batchSize, chooseSplits, loaders } from "./runData.ts";
+import { batchSize, chooseSplits, evaluatedImages, inParts, loaders } from "./runData.ts";
 import { learnerSettings, recorderOf, stepSettings } from "./settings.ts";
 import { stepMeter } from "./stages/meter.ts";
 import { requireSameClasses } from "./stages/sameData.ts";
@@ -55,15 +55,17 @@ export async function assemble(
   { overfit, dryRun = false, model, classNames, epoch = 0, onEvent, signal }: AssembleOptions,
 ): Promise<Parts> {
   recipeArchitecture(recipe); // a faulty one is reported before the data set is read
-  const dataset = await loadDataset(recipe.data);
-  const headers = await headerProblems(dataset);
-  const whole = wholenessProblems(dataset);
-  const ofMasks = givesMasks(recipe.model) ? segmenterProblems(dataset) : [];
+  const read = await loadDataset(recipe.data);
+  const headers = await headerProblems(read);
+  const whole = wholenessProblems(read);
+  const ofMasks = givesMasks(recipe.model) ? segmenterProblems(read) : [];
   refuseErrors([...whole, ...headers, ...ofMasks]);
+  const { dataset, facts: ofParts } = await inParts(recipe, read);
   const { classes } = dataset;
   if (classNames) requireSameClasses(classNames, classes);
   const architecture = recipeArchitecture(recipe, classes.length);
   const splits = chooseSplits(recipe, dataset, { overfit, dryRun });
+  const evaluated = await evaluatedImages(recipe, splits.val, overfit);
   const device = selectDevice(recipe.device);
   const plan = stagePlan(recipe.train.stages, leafShapes(architecture), {
     freezeEncoder: recipe.model.freeze_encoder,
@@ -76,7 +78,7 @@ export async function assemble(
   const learner = createLearner(start.tensors, architecture, learnerSettings(recipe, stage.paths));
   const { resolution, segmentationHead: masks } = architecture;
   const wanted = { resolution, scales, masks, overfit: overfit !== null };
-  const { train: trainLoader, val: valLoader } = loaders(recipe, splits, wanted);
+  const { train: trainLoader, val: valLoader } = loaders(recipe, { ...splits, val: evaluated }, wanted);
   return {
     learner,
     trainLoader,
@@ -92,8 +94,9 @@ export async function assemble(
     },
     size: sizeOf(recipe, trainLoader),
     facts: [
-      ...datasetSummary(dataset),
-      ...describeWarnings([...dataset.problems, ...whole, ...headers]),
+      ...datasetSummary(read),
+      ...describeWarnings([...read.problems, ...whole, ...headers]),
+      ...ofParts,
       ...(overfit === null
         ? []
         : [sentence(`Only the first ${overfit} training images are used, for training and evaluation`)]),
@@ -107,7 +110,7 @@ export async function assemble(
     ],
     environment: await describeEnvironment(
       { tfjs: tf.version_core, libtensorflow: device.tensorflow, device: device.kind === "gpu" ? device.name : "cpu" },
-      { fingerprint: await datasetFingerprint(dataset, { masks }), content: await contentFingerprint(dataset) },
+      { fingerprint: await datasetFingerprint(dataset, { masks }), content: await contentFingerprint(read) },
     ),
     metadata: metadataOf(recipe, architecture, classes),
   };
@@ -158,8 +161,15 @@ function metadataOf(recipe: Recipe, architecture: Architecture, classes: readonl
       classNames: classes.map(({ name }) => name),
       categoryIds: classes.map(({ categoryId }) => categoryId),
       epoch,
-      extra: { step: String(step), run: recipe.name },
+      extra: { step: String(step), run: recipe.name, ...slicesOf(recipe) },
     });
+}
+
+/** The parts that the weights are trained on, for whoever detects with them. */
+function slicesOf({ data: { slices } }: Recipe): { slices?: string } {
+  if (slices === "none") return {};
+  const { size, overlap } = slices;
+  return { slices: JSON.stringify({ size, overlap }) };
 }
 
 /** End the threads, and free the tensors and what was recorded. */

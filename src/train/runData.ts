@@ -2,12 +2,38 @@
 
 import { evaluationLoader } from "../data/batch/evaluationLoader.ts";
 import { createLoader, type Loader } from "../data/batch/loader.ts";
-import type { Dataset } from "../data/dataset/dataset.ts";
+import { type Dataset, loadDataset } from "../data/dataset/dataset.ts";
 import type { Sample, Split } from "../data/dataset/sample.ts";
+import { type Sliced, sliceForEvaluation, sliceForTraining } from "../data/slices/sliceSplit.ts";
+import { describeSlices, type Slices } from "../instance/slices/layout.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import type { MultiScale } from "../step/multiScale.ts";
 import { UserError } from "../util/errors.ts";
+import type { Fact } from "../util/text/fact.ts";
 import { requireMetric } from "./record/earlyStopping.ts";
+
+/** The data set with its training pictures in the parts that the recipe has them trained in, and what that came to. */
+export async function inParts(
+  { data: { slices }, seed }: Pick<Recipe, "data" | "seed">,
+  dataset: Dataset,
+): Promise<{ dataset: Dataset; facts: Fact[] }> {
+  const { train } = dataset.splits;
+  if (slices === "none" || !train) return { dataset, facts: [] };
+  const sliced = await sliceForTraining(train, slices, { seed });
+  const facts = [{ name: "Slices", value: describeParts(sliced, slices) }];
+  return { dataset: { ...dataset, splits: { ...dataset.splits, train: sliced.split } }, facts };
+}
+
+function describeParts({ pictures, parts, empty, kept }: Sliced, slices: Slices): string {
+  if (pictures === 0) return `none: no training picture is larger than ${slices.size} pixels`;
+  const drawn = empty > 0 ? `; of ${empty} parts without objects ${kept} are among them` : "";
+  return `${pictures} training pictures become ${parts} ${describeSlices(slices)}${drawn}`;
+}
+
+/** The data set that a recipe trains on. Throws as `loadDataset`. */
+export async function loadRunData(recipe: Recipe): Promise<Dataset> {
+  return (await inParts(recipe, await loadDataset(recipe.data))).dataset;
+}
 
 /** The images to train and to evaluate on: all, the first that have boxes, or a handful. */
 export function chooseSplits(
@@ -25,13 +51,29 @@ function firstLabelled(train: Split, count: number): Split {
   const labelled = train.samples.filter(({ annotations }) => annotations.some(({ crowd }) => !crowd));
   if (count > labelled.length)
     throw new UserError(`--overfit is ${count}, but only ${labelled.length} training images have boxes.`);
-  return { ...train, samples: labelled.slice(0, count) };
+  const chosen = labelled.slice(0, count);
+  if (!chosen.some(({ area }) => area)) return { ...train, samples: chosen };
+  // parts of a picture share its id, and each is evaluated by itself here
+  return { ...train, samples: chosen.map((one, i) => ({ ...one, imageId: i + 1 })) };
 }
 
 /** Some images, those with boxes first. */
 function handful(split: Split, images: number): Split {
   const boxes = ({ annotations }: Sample) => Math.min(1, annotations.length);
   return { ...split, samples: [...split.samples].sort((a, b) => boxes(b) - boxes(a)).slice(0, images) };
+}
+
+/**
+ * The parts by which whole pictures are evaluated, if any: not where the very images that are trained on are to be learned by heart.
+ */
+export function evaluatedParts({ data: { slices } }: Pick<Recipe, "data">, overfit: number | null): Slices | undefined {
+  return slices === "none" || overfit !== null ? undefined : slices;
+}
+
+/** The images by which a split is evaluated: its pictures, or their parts as well. */
+export async function evaluatedImages(recipe: Recipe, split: Split, overfit: number | null): Promise<Split> {
+  const slices = evaluatedParts(recipe, overfit);
+  return slices ? sliceForEvaluation(split, slices, { objects: recipe.eval.loss }) : split;
 }
 
 /** Loaders of both splits, as the recipe and the step's sides have them. `masks`: of a segmenter, whose training targets have them. */

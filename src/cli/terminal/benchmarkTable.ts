@@ -3,6 +3,7 @@
 import { type Benchmark, describeSetting, type SubjectFacts, type SubjectName } from "../../bench/result.ts";
 import { COLUMNS, type Ratio, type Summary, type Verdict } from "../../bench/statistics.ts";
 import { measuredSummary } from "../../instance/metrics.ts";
+import { describeSlices } from "../../instance/slices/layout.ts";
 import { type Cell, factTable, scoreText, table } from "./table.ts";
 
 const NAME = 14;
@@ -50,9 +51,10 @@ export function benchmarkTable(result: Benchmark): string {
   return lines.join("\n");
 }
 
-function describe({ source, resolution, bytes, runtime, device, load_ms }: SubjectFacts): string {
+function describe({ source, resolution, bytes, runtime, device, load_ms, slices }: SubjectFacts): string {
   const size = `${(bytes / 1e6).toFixed(1)} MB`;
-  return `${source}, ${resolution} pixels, ${size}, ${runtime} on ${device}, ready in ${(load_ms / 1000).toFixed(2)} s`;
+  const parts = slices ? `, ${describeSlices(slices)}` : "";
+  return `${source}, ${resolution} pixels${parts}, ${size}, ${runtime} on ${device}, ready in ${(load_ms / 1000).toFixed(2)} s`;
 }
 
 function times(summary: Summary): string[] {

@@ -5,6 +5,7 @@ import type { Benchmark } from "../../bench/result.ts";
 import type { SplitName } from "../../data/dataset/sample.ts";
 import type { DeviceChoice } from "../../engine/device.ts";
 import {
+  askedSlices,
   DATA_OPTION,
   DEVICE_OPTION,
   IMAGES_OPTION,
@@ -13,6 +14,7 @@ import {
   OUT_OPTION,
   PRECISION_OPTION,
   requireOnce,
+  SLICES_OPTION,
   SPLIT_OPTION,
   WEIGHTS_OPTION,
 } from "../options.ts";
@@ -32,6 +34,7 @@ type Arguments = {
   rounds: number;
   warmUp: number;
   resolution?: number;
+  slices?: string | boolean;
   device: string;
   precision: string;
   maxDets?: number;
@@ -76,6 +79,7 @@ export const benchmarkCommand: CommandModule<object, Arguments> = {
       .option("rounds", { type: "number", requiresArg: true, default: 30, describe: "Batches that count" })
       .option("warm-up", { type: "number", requiresArg: true, default: 5, describe: "Batches before them" })
       .option("resolution", { type: "number", requiresArg: true, describe: "Side of the images [the model's own]" })
+      .option("slices", SLICES_OPTION)
       .option("device", { ...DEVICE_OPTION, describe: `${DEVICE_OPTION.describe}; .onnx files run on the CPU` })
       .option("precision", PRECISION_OPTION)
       .option("max-dets", { type: "number", requiresArg: true, describe: "Detections that count for AP [500]" })
@@ -108,6 +112,7 @@ async function run(args: Arguments): Promise<Benchmark> {
       ...{ weights, against, images, data, threads, rounds, warmUp, resolution, maxDets, seed, recipe },
       split: args.split as SplitName,
       batchSizes: args.batchSize,
+      slices: askedSlices(args.slices),
       prefetch: { both: [false, true], on: [true], off: [false] }[args.prefetch]!,
       device: args.device as DeviceChoice,
       precision: args.precision as "none" | "bf16",

@@ -7,12 +7,14 @@ import type { Measurement } from "../../eval/measure.ts";
 import { measuredSummary } from "../../instance/metrics.ts";
 import { UserError } from "../../util/errors.ts";
 import {
+  askedSlices,
   DATA_OPTION,
   DEVICE_OPTION,
   JSON_OPTION,
   MODEL_RECIPE_OPTION,
   PRECISION_OPTION,
   requireCount,
+  SLICES_OPTION,
   SPLIT_OPTION,
   WEIGHTS_OPTION,
 } from "../options.ts";
@@ -30,6 +32,7 @@ type Arguments = {
   annotations?: string;
   maxDets?: number;
   batchSize: number;
+  slices?: string | boolean;
   device: string;
   precision: string;
   json: boolean;
@@ -52,6 +55,7 @@ export const evaluateCommand: CommandModule<object, Arguments> = {
         describe: "Detections that count, an image and class [100; with --weights 500]",
       })
       .option("batch-size", { type: "number", default: 4, requiresArg: true, describe: "Images at a time" })
+      .option("slices", SLICES_OPTION)
       .option("device", DEVICE_OPTION)
       .option("precision", PRECISION_OPTION)
       .option("json", JSON_OPTION) as never,
@@ -90,6 +94,7 @@ async function measure(args: Arguments): Promise<Measurement> {
       data,
       split: args.split as SplitName,
       batchSize,
+      slices: askedSlices(args.slices),
       device: args.device as DeviceChoice,
       precision: args.precision as "none" | "bf16",
       ...(args.recipe && { recipe: await loadRecipe(args.recipe) }),

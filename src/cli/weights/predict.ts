@@ -4,8 +4,10 @@ import type { CommandModule } from "yargs";
 import { FRAMES_HINT, isVideo } from "../../data/image/video.ts";
 import type { DeviceChoice } from "../../engine/device.ts";
 import type { PredictReport } from "../../eval/predict/predictToFolder.ts";
+import { describeSlices } from "../../instance/slices/layout.ts";
 import { UserError } from "../../util/errors.ts";
 import {
+  askedSlices,
   DEVICE_OPTION,
   IMAGES_OPTION,
   JSON_OPTION,
@@ -13,6 +15,7 @@ import {
   OUT_OPTION,
   PRECISION_OPTION,
   requireOnce,
+  SLICES_OPTION,
   WEIGHTS_OPTION,
 } from "../options.ts";
 import { STOPPED, stopSignal } from "../signals.ts";
@@ -29,6 +32,7 @@ type Arguments = {
   classes?: string[];
   maxDets?: number;
   batchSize: number;
+  slices?: string | boolean;
   device: string;
   precision: string;
   recipe?: string;
@@ -76,6 +80,7 @@ export const predictCommand: CommandModule<object, Arguments> = {
       })
       .option("max-dets", { type: "number", requiresArg: true, describe: "Most detections an image" })
       .option("batch-size", { type: "number", requiresArg: true, default: 4, describe: "Images a forward pass" })
+      .option("slices", SLICES_OPTION)
       .option("device", DEVICE_OPTION)
       .option("precision", PRECISION_OPTION)
       .option("recipe", MODEL_RECIPE_OPTION)
@@ -132,11 +137,13 @@ async function run({ pictures, labels, saveCrops: crops, ...args }: Arguments): 
         signal,
         input,
       },
+      slices: askedSlices(args.slices),
       device: args.device as DeviceChoice,
       precision: args.precision as "none" | "bf16",
       onStart: ({ model, device, threshold }) => {
         printNote(`Weights: ${model.source}`);
         printNote(`Threshold: ${short(threshold.value)}, ${CHOSEN[threshold.from]}`);
+        if (model.slices) printNote(`Slices: ${describeSlices(model.slices)}, and whole pictures`);
         printNote(`Device: ${device.kind === "gpu" ? "GPU" : "CPU"} (${device.name})`);
         if (device.warning) printNote(`Warning: ${device.warning}`);
       },

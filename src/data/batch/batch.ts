@@ -1,6 +1,7 @@
 // One batch: images of the same side in one array, and what belongs to them.
 
 import type { Target } from "../../instance/instance.ts";
+import type { PartArea } from "../../instance/slices/layout.ts";
 import type { Sample } from "../dataset/sample.ts";
 
 /** Images `[batch, height, width, 3]`, normalised, and what belongs to them, all in the same order. */
@@ -12,8 +13,10 @@ export type Batch = {
   targets: Target[];
   imageIds: number[];
   files: string[];
-  /** Of the files, before any resize. */
+  /** Of the files, or of the parts of them that the images are, before any resize. */
   originalSizes: [height: number, width: number][];
+  /** The parts that images are; undefined for a whole one, absent where all are whole. */
+  areas?: (PartArea | undefined)[] | undefined;
   /** Images that could not be read: another one of the order was taken for each in training, none in evaluation. */
   broken: BrokenImage[];
   /** Seconds that the consumer waited for this batch. */
@@ -46,6 +49,7 @@ export function placedBatch(
     imageIds: kept.map(({ sample }) => sample.imageId),
     files: kept.map(({ sample }) => sample.file),
     originalSizes: kept.map(({ width, height }) => [height, width]),
+    ...(kept.some(({ sample }) => sample.area) && { areas: kept.map(({ sample }) => sample.area) }),
   };
 }
 

@@ -47,7 +47,10 @@ export async function prepare(task: PrepareTask): Promise<PreparedBatch> {
   const pixels = task.memory ?? new Float32Array(task.images.length * size);
   if (task.memory && task.images.some((image) => image.side < side)) pixels.fill(0);
   const images: Prepared[] = [];
-  const decode = (i: number) => decodeFile(task.images[i]!.sample.path, task.reading).catch((cause: Error) => cause);
+  const decode = (i: number) => {
+    const { path, area } = task.images[i]!.sample;
+    return decodeFile(path, { ...task.reading, area }).catch((cause: Error) => cause);
+  };
   let next = decode(0);
   for (const [i, image] of task.images.entries()) {
     const decoded = await next;
@@ -75,11 +78,11 @@ function fill(
   decoded: Rgb,
   { image, task, stride }: { image: ImageTask; task: PrepareTask; stride: number },
 ): Prepared {
-  const { width, height } = decoded;
+  const { width, height } = image.sample.area ?? decoded; // a very large area comes smaller than it is
   const changes = task.augment ? drawChanges(rngFromSeed(...image.words), decoded, task.augment) : [];
   const { shapes, masks } = task;
   const annotated = trainingBoxes(image.sample.annotations, width, height, { shapes, masks: Boolean(masks) });
-  const { boxes, frame } = changeBoxes(annotated, decoded, changes);
+  const { boxes, frame } = changeBoxes(annotated, { width, height }, changes);
   const drawn = { size: { width, height }, changes, side: image.side, rule: masks?.rule, file: image.sample.path };
   const pixels = masks && drawMasks(boxes.annotations!, drawn);
   const changed = changeImage(decoded, changes);

@@ -31,9 +31,9 @@ export async function datasetFingerprint(
           ),
         ),
       );
-      some.forEach(({ imageId, file, annotations }, j) => {
+      some.forEach(({ imageId, file, annotations, area }, j) => {
         const seen = annotations.map(({ mask, keypoints: _, ...box }) => (masks && mask ? { ...box, mask } : box));
-        hash.update(JSON.stringify([imageId, file, sizes[j], seen]));
+        hash.update(JSON.stringify([imageId, file, sizes[j], seen, ...(area ? [area] : [])]));
       });
     }
   }

@@ -3,6 +3,7 @@
 import type { Instance, Mask, Shape, Target } from "../../instance/instance.ts";
 import type { PolygonRule } from "../../instance/masks/maskRuns.ts";
 import { dropHiddenKeypoints, placeShape } from "../../instance/placement.ts";
+import type { PartArea } from "../../instance/slices/layout.ts";
 import type { Reading } from "../image/decode.ts";
 
 /** One class. `label` is the model's class index (0..N-1), `categoryId` the id that the files and COCO results use. */
@@ -23,7 +24,10 @@ export type Annotation = Instance & {
   crowd: boolean;
 };
 
-/** One image. `file` is its name in the annotations, `path` where it lies; sizes are null where the files do not say. */
+/**
+ * One image. `file` is its name in the annotations, `path` where it lies; sizes are null where the files do not say. `area`: it
+ * is this part of the file's picture, whose id it has; size and annotations are those of the part.
+ */
 export type Sample = {
   imageId: number;
   file: string;
@@ -31,6 +35,7 @@ export type Sample = {
   width: number | null;
   height: number | null;
   annotations: Annotation[];
+  area?: PartArea;
 };
 
 export const SPLITS = ["train", "val", "test"] as const;

@@ -5,6 +5,9 @@ export function isBmp(bytes: Uint8Array): boolean {
   return bytes[0] === 0x42 && bytes[1] === 0x4d && bytes.length >= 26;
 }
 
+/** In pixels, inside of the picture. */
+type Part = { left: number; top: number; width: number; height: number };
+
 type Header = {
   width: number;
   height: number;
@@ -24,23 +27,25 @@ export function bmpSize(bytes: Uint8Array): { width: number; height: number } {
   return { width, height };
 }
 
-/** RGB bytes `[height, width, 3]`. Throws an Error where the file is damaged, compressed, or has more than `most` pixels. */
+/** RGB bytes `[height, width, 3]`, or those of a part. Throws an Error where the file is damaged, compressed, or has more than `most` pixels. */
 export function decodeBmp(
   bytes: Uint8Array,
-  { most }: { most: number },
+  { most, area }: { most: number; area?: Part | undefined },
 ): { data: Uint8Array; width: number; height: number } {
   const header = readHeader(bytes);
   const { width, height, topDown, bits, pixels } = header;
-  if (width * height > most) throw new Error("it exceeds the pixel limit");
+  const part = area ?? { left: 0, top: 0, width, height };
+  if (part.width * part.height > most) throw new Error("it exceeds the pixel limit");
   const stride = 4 * Math.ceil((width * bits) / 32);
   if (pixels + stride * height > bytes.length) throw new Error("it is truncated");
-  const data = new Uint8Array(3 * width * height);
+  const data = new Uint8Array(3 * part.width * part.height);
   const put = bits <= 8 ? fromTable(bytes, header) : fromChannels(bytes, header);
-  for (let y = 0; y < height; y++) {
-    const row = pixels + stride * (topDown ? y : height - 1 - y);
-    for (let x = 0; x < width; x++) put(data, 3 * (y * width + x), row, x);
+  for (let y = 0, to = 0; y < part.height; y++) {
+    const line = part.top + y;
+    const row = pixels + stride * (topDown ? line : height - 1 - line);
+    for (let x = 0; x < part.width; x++, to += 3) put(data, to, row, part.left + x);
   }
-  return { data, width, height };
+  return { data, width: part.width, height: part.height };
 }
 
 /** Writes the colour of pixel `x` of the row that begins at `row`. */

@@ -3,7 +3,8 @@
 
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import sharp from "sharp";
+import sharp, { type Metadata, type Sharp } from "sharp";
+import type { PartArea } from "../../instance/slices/layout.ts";
 import { UserError } from "../../util/errors.ts";
 import { readRegular, refuseEscape } from "../../util/untrusted/regular.ts";
 import { bmpSize, decodeBmp, isBmp } from "./bmp.ts";
@@ -29,6 +30,15 @@ const FORMATS = new Set(["jpeg", "png", "webp", "tiff", "gif", "heif"]);
 /** More pixels than this are refused before anything is allocated; Pillow's own limit. */
 export const MAX_PIXELS = 178_956_970;
 
+/** Of pictures that are read part by part. */
+const MAX_PIXELS_IN_PARTS = 2 ** 30;
+
+/** Formats of which a part can be read without all of the picture in memory. */
+const READ_IN_PARTS = new Set(["jpeg", "png", "tiff"]);
+
+/** Longer side of what is made of a part that has more pixels than a picture may have. */
+const REDUCED_SIDE = 4096;
+
 /** Bytes of an image file: more than the pixels that are read have without any compression. */
 const MAX_BYTES = 600 << 20;
 
@@ -53,21 +63,33 @@ function linkedPath(bytes: Uint8Array): string | undefined {
   return /^[^\p{Cc}]*\/[^\p{Cc}]+\.\w+$/u.test(text) ? text : undefined;
 }
 
+/** `area`: the part of the picture that is wanted; one of more than MAX_PIXELS comes smaller, its longer side 4096 pixels. */
+type Wanted = { area?: PartArea | undefined };
+
 /**
  * Decode an image file. With `within`, a file that a symbolic link leads out of that folder is refused.
- * Throws UserError naming the file where it is missing, truncated, no image, or larger than MAX_PIXELS.
+ * Throws UserError naming the file where it is missing, truncated, no image, larger than MAX_PIXELS (in parts 2 ** 30), or not of
+ * the size that `area` is of.
  */
-export async function decodeFile(path: string, { within, exif }: Reading = {}): Promise<Rgb> {
-  return decodeBytes(await readImageFile(path, { within }), path, { exif });
+export async function decodeFile(path: string, { within, ...options }: Reading & Wanted = {}): Promise<Rgb> {
+  return decodeBytes(await readImageFile(path, { within }), path, options);
 }
 
 /** Decode the bytes of an image file; `path` is for messages. Throws as `decodeFile`. */
-export async function decodeBytes(bytes: Uint8Array, path: string, { exif }: Pick<Reading, "exif"> = {}): Promise<Rgb> {
+export async function decodeBytes(
+  bytes: Uint8Array,
+  path: string,
+  { exif, area }: Pick<Reading, "exif"> & Wanted = {},
+): Promise<Rgb> {
+  if (area) requireSize(area, await headerOf(bytes, path, { exif }), path);
   try {
-    if (isBmp(bytes)) return decodeBmp(bytes, { most: MAX_PIXELS });
-    const image = exif === "apply" ? open(bytes).autoOrient() : open(bytes);
-    const { format, space } = await image.metadata();
+    if (isBmp(bytes)) return decodeBmp(bytes, { most: MAX_PIXELS, area });
+    const opened = open(bytes, area && MAX_PIXELS_IN_PARTS);
+    const { format, space, ...about } = await opened.metadata();
     if (!FORMATS.has(format)) throw new Error(`its format is ${format}`);
+    const turned = exif === "apply" ? opened.autoOrient() : opened;
+    if (area) refuseWhole({ format, ...about }, { turns: exif === "apply" });
+    const image = area ? partOf(turned, area) : turned;
     if (space === "cmyk") {
       const { data, info } = await image.pipelineColourspace("cmyk").toColourspace("cmyk").raw().toBuffer(RESOLVE);
       return { data: cmykToRgb(data, info.channels), width: info.width, height: info.height };
@@ -78,6 +100,34 @@ export async function decodeBytes(bytes: Uint8Array, path: string, { exif }: Pic
   } catch (cause) {
     throw imageError(path, bytes, cause);
   }
+}
+
+/** Throws a UserError where a picture is not of the size that a part of it was made for. */
+function requireSize({ picture: [height, width] }: PartArea, file: ImageHeader, path: string): void {
+  if (file.width === width && file.height === height) return;
+  throw new UserError(`${path} is ${file.width} x ${file.height} pixels, not ${width} x ${height} as annotated.`, {
+    hint: "Correct the size in the annotations: parts are cut by it (data.slices).",
+  });
+}
+
+/** Throws an Error for a very large picture that has to be in memory as a whole even if a part of it is wanted. */
+function refuseWhole(
+  { format, width, height, orientation = 1, isProgressive }: Omit<Metadata, "space">,
+  { turns }: { turns: boolean },
+): void {
+  if (width * height <= MAX_PIXELS) return;
+  const kept = isProgressive ? "progressive" : turns && orientation > 1 ? "turned by EXIF" : undefined;
+  if (kept || !READ_IN_PARTS.has(format))
+    throw new Error(`it exceeds the pixel limit of a picture that is ${kept ?? `of the format ${format}`}`);
+}
+
+function partOf(image: Sharp, { left, top, width, height, picture }: PartArea): Sharp {
+  const isWhole = height === picture[0] && width === picture[1]; // which needs no cut, so that a JPEG can be read smaller
+  const part = isWhole ? image : image.extract({ left, top, width, height });
+  if (width * height <= MAX_PIXELS) return part;
+  const scale = REDUCED_SIDE / Math.max(width, height);
+  const [w, h] = [width, height].map((side) => Math.max(1, Math.round(scale * side))) as [number, number];
+  return part.resize(w, h, { fit: "fill", kernel: "linear" });
 }
 
 /** What an image's header says. */
@@ -107,7 +157,7 @@ export async function headerOf(
 ): Promise<ImageHeader> {
   try {
     if (isBmp(bytes)) return { ...bmpSize(bytes), oriented: false, swapped: false, deep: false, more: 0 };
-    const { width, height, orientation = 1, depth, pages = 1 } = await open(bytes).metadata();
+    const { width, height, orientation = 1, depth, pages = 1 } = await open(bytes, MAX_PIXELS_IN_PARTS).metadata();
     const swapped = orientation >= 5;
     const turned = swapped && exif === "apply";
     return {
@@ -121,8 +171,8 @@ export async function headerOf(
 
 const RESOLVE = { resolveWithObject: true } as const;
 
-function open(bytes: Uint8Array) {
-  return sharp(bytes, { failOn: "truncated", ignoreIcc: true, limitInputPixels: MAX_PIXELS, sequentialRead: true });
+function open(bytes: Uint8Array, limitInputPixels = MAX_PIXELS) {
+  return sharp(bytes, { failOn: "truncated", ignoreIcc: true, limitInputPixels, sequentialRead: true });
 }
 
 /** Pillow's plain formula; a colour profile is not consulted there either. */
@@ -146,8 +196,20 @@ function imageError(path: string, bytes: Uint8Array, cause: unknown): UserError 
     .replace(/[:\s]+$/, "");
   if (bytes.length === 0)
     return new UserError(`${path} is empty.`, { hint: "Copy or download the image again.", cause });
+  const whole = /pixel limit of a picture that (is .*)$/.exec(reason)?.[1];
+  if (whole)
+    return new UserError(
+      `${path} has more than ${MAX_PIXELS} pixels and ${whole}: a part of it cannot be read alone.`,
+      {
+        hint: "Save it as a JPEG that is not progressive, as a PNG that is not interlaced, or best as a TIFF of tiles.",
+        cause,
+      },
+    );
   if (/pixel limit/.test(reason))
-    return new UserError(`${path} has more than ${MAX_PIXELS} pixels.`, { hint: "Cut it into tiles first.", cause });
+    return new UserError(`${path} has more than ${MAX_PIXELS} pixels.`, {
+      hint: "Cut it into tiles first, or have it read in parts: data.slices in a recipe, --slices of a command.",
+      cause,
+    });
   const text = linkedPath(bytes);
   if (text !== undefined)
     return new UserError(`${path} is no image: it is a text file that holds the path ${text}.`, {

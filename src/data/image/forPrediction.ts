@@ -1,11 +1,16 @@
 // Image files to what a model takes for a prediction, in three stages.
 
 import type { Sizes } from "../../instance/detections.ts";
+import { type PartArea, partsOf, type Slices, wholeArea } from "../../instance/slices/layout.ts";
+import { cutOut } from "../slices/cutOut.ts";
 import { decodeBytes, type Rgb, readImageFile } from "./decode.ts";
 import { resizeForPrediction } from "./resize.ts";
 
-/** `pixels` is float32 `[images, side, side, 3]`, normalised. */
-export type PreparedImages = { pixels: Float32Array; sizes: Sizes };
+/**
+ * `pixels` is float32 `[images, side, side, 3]`, normalised. `areas`: of each picture what its images show, all of it first, where
+ * they are views of pictures.
+ */
+export type PreparedImages = { pixels: Float32Array; sizes: Sizes; areas?: PartArea[][] | undefined };
 
 /** Throws a UserError naming the file. */
 export function readAll(paths: readonly string[]): Promise<Uint8Array[]> {
@@ -18,8 +23,24 @@ export function decodeAll(files: readonly Uint8Array[], paths: readonly string[]
 }
 
 /** All three stages. Throws a UserError naming an image that cannot be read. */
-export async function prepareAll({ paths, side }: { paths: readonly string[]; side: number }): Promise<PreparedImages> {
-  return resizeAll(await decodeAll(await readAll(paths), paths), side);
+export async function prepareAll({
+  paths,
+  side,
+  slices,
+}: {
+  paths: readonly string[];
+  side: number;
+  slices?: Slices | undefined;
+}): Promise<PreparedImages> {
+  return resizeViews(await decodeAll(await readAll(paths), paths), side, slices);
+}
+
+/** As `resizeAll`; with `slices` the parts of each picture, too. */
+export function resizeViews(images: readonly Rgb[], side: number, slices: Slices | undefined): PreparedImages {
+  if (!slices) return resizeAll(images, side);
+  const areas = images.map(({ width, height }) => [wholeArea([height, width]), ...partsOf([height, width], slices)]);
+  const views = images.flatMap((image, i) => areas[i]!.map((area, n) => (n === 0 ? image : cutOut(image, area))));
+  return { ...resizeAll(views, side), areas };
 }
 
 /** As for a prediction: stretched to squares. */

@@ -5,6 +5,7 @@ import type { ClassEntry } from "../../data/dataset/sample.ts";
 import type { Rgb } from "../../data/image/decode.ts";
 import { encodePicture } from "../../data/image/draw.ts";
 import { placeInside } from "../../data/image/imagePaths.ts";
+import { cutOut } from "../../data/slices/cutOut.ts";
 import { writeFileAtomic } from "../../util/files.ts";
 import { differentNames, safeName } from "../../util/text/safeName.ts";
 import type { PredictedObject } from "./objects.ts";
@@ -45,11 +46,8 @@ export function openCrops(out: string, { results }: { results: string }): (class
 }
 
 /** The part of a picture that a box touches, at least a pixel. `box`: xyxy in pixels, inside the picture. */
-function cut({ data, width, height }: Rgb, [x1, y1, x2, y2]: PredictedObject["box"]): Rgb {
-  const [left, top] = [Math.min(Math.floor(x1), width - 1), Math.min(Math.floor(y1), height - 1)];
+function cut(image: Rgb, [x1, y1, x2, y2]: PredictedObject["box"]): Rgb {
+  const [left, top] = [Math.min(Math.floor(x1), image.width - 1), Math.min(Math.floor(y1), image.height - 1)];
   const [right, bottom] = [Math.max(Math.ceil(x2), left + 1), Math.max(Math.ceil(y2), top + 1)];
-  const part = { data: new Uint8Array(3 * (right - left) * (bottom - top)), width: right - left, height: bottom - top };
-  for (let y = top; y < bottom; y++)
-    part.data.set(data.subarray(3 * (y * width + left), 3 * (y * width + right)), 3 * (y - top) * part.width);
-  return part;
+  return cutOut(image, { left, top, width: right - left, height: bottom - top });
 }

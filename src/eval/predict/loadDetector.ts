@@ -4,14 +4,17 @@ import type { ClassEntry } from "../../data/dataset/sample.ts";
 import { resizeAll } from "../../data/image/forPrediction.ts";
 import type { OpenDetectorOptions } from "../../detector/detector.ts";
 import { openDetector } from "../../detector/open.ts";
+import { detectInParts } from "../../detector/slices/detectInParts.ts";
+import type { ImageDetections } from "../../instance/detections.ts";
+import type { Slices } from "../../instance/slices/layout.ts";
 import { classesNamed, type ObjectOptions, type PredictedObject, requireMeaning, toObjects } from "./objects.ts";
-import { loadPicture, type Picture } from "./picture.ts";
+import { loadPicture, openPicture, type Picture } from "./picture.ts";
 import { chooseThreshold } from "./threshold.ts";
 
 /** How to load it, and what its `detect` looks for where a call does not say. */
 export type LoadDetectorOptions = ObjectOptions &
-  Pick<OpenDetectorOptions, "device" | "threads" | "precision" | "resolution" | "recipe" | "onDownload"> & {
-    /** Pictures of a forward pass, where `detect` is given several. Default 4. */
+  Pick<OpenDetectorOptions, "device" | "threads" | "precision" | "resolution" | "recipe" | "slices" | "onDownload"> & {
+    /** Pictures of a forward pass, where `detect` is given several, or parts of one. Default 4. */
     batchSize?: number | undefined;
   };
 
@@ -22,6 +25,8 @@ export type LoadedDetector = {
   readonly threshold: number;
   /** Side of the squares that pictures are resized to, in pixels. */
   readonly resolution: number;
+  /** The parts in which pictures are looked at; undefined: whole ones only. */
+  readonly slices: Slices | undefined;
   /** Where the weights are from, for people. */
   readonly source: string;
   /** What it runs in, with its version. */
@@ -44,7 +49,9 @@ export async function loadDetector(weights: string, options: LoadDetectorOptions
   const { threshold: asked = "auto", classes, maxDets, batchSize = 4, ...opening } = options;
   requireMeaning({ threshold: asked, maxDets, batchSize });
   // How many pictures will come is not known: the network is recorded as for many.
-  const model = await openDetector(weights, { ...opening, batchSizes: [batchSize], batches: Number.POSITIVE_INFINITY });
+  const batches = { batchSizes: [batchSize], partsAtOnce: batchSize, batches: Number.POSITIVE_INFINITY };
+  const model = await openDetector(weights, { ...opening, ...batches });
+  const { slices } = model;
   let lastPass: Promise<unknown> = Promise.resolve();
   let closed: Promise<void> | undefined;
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -59,6 +66,23 @@ export async function loadDetector(weights: string, options: LoadDetectorOptions
     classesNamed(classes, model); // a wrong name is said now
     const { value: usual } = await chooseThreshold(asked, model);
 
+    const nameOf = (place: number) => ({ name: `Picture ${place + 1}` });
+
+    async function together(some: readonly Picture[], from: number, threshold: number): Promise<ImageDetections[]> {
+      const images = await Promise.all(some.map((one, i) => loadPicture(one, nameOf(from + i))));
+      const { pixels, sizes } = resizeAll(images, model.resolution);
+      return inTurn(() => model.detect({ images: pixels, originalSizes: sizes, maskFrom: threshold }));
+    }
+
+    async function partByPart(some: readonly Picture[], from: number, threshold: number): Promise<ImageDetections[]> {
+      const found: ImageDetections[] = [];
+      for (const [i, one] of some.entries()) {
+        const picture = await openPicture(one, nameOf(from + i));
+        found.push(await inTurn(() => detectInParts(model, picture, { slices: slices!, batchSize, threshold })));
+      }
+      return found;
+    }
+
     async function detectAll(pictures: readonly Picture[], own: ObjectOptions): Promise<PredictedObject[][]> {
       const wanted = classesNamed(own.classes ?? classes, model);
       const most = own.maxDets ?? maxDets;
@@ -67,9 +91,7 @@ export async function loadDetector(weights: string, options: LoadDetectorOptions
       const results: PredictedObject[][] = [];
       for (let from = 0; from < pictures.length; from += batchSize) {
         const some = pictures.slice(from, from + batchSize);
-        const images = await Promise.all(some.map((one, i) => loadPicture(one, { name: `Picture ${from + i + 1}` })));
-        const { pixels, sizes } = resizeAll(images, model.resolution);
-        const found = await inTurn(() => model.detect({ images: pixels, originalSizes: sizes, maskFrom: threshold }));
+        const found = slices ? await partByPart(some, from, threshold) : await together(some, from, threshold);
         results.push(...found.map((one) => toObjects(one, wanted, threshold).slice(0, most)));
       }
       return results;
@@ -83,7 +105,7 @@ export async function loadDetector(weights: string, options: LoadDetectorOptions
     }
 
     return {
-      ...{ classes: model.classes, threshold: usual, resolution: model.resolution },
+      ...{ classes: model.classes, threshold: usual, resolution: model.resolution, slices },
       ...{ source: model.source, runtime: model.runtime, detect },
       dispose: () => {
         closed ??= lastPass.then(() => model.close());

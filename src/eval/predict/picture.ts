@@ -1,7 +1,8 @@
 // A picture in any of the forms that programs have it in, as RGB pixels: a path, an address, encoded bytes, raw pixels.
 
-import { decodeBytes, decodeFile, MAX_PIXELS, type Rgb } from "../../data/image/decode.ts";
+import { decodeBytes, MAX_PIXELS, type Rgb, readImageFile } from "../../data/image/decode.ts";
 import { isStream } from "../../data/image/imagePaths.ts";
+import { type SlicedPicture, slicedFile, slicedImage } from "../../data/slices/slicedPicture.ts";
 import { UserError } from "../../util/errors.ts";
 import { fetchBytes } from "../../util/untrusted/fetchBytes.ts";
 
@@ -14,37 +15,47 @@ export type Picture = string | Uint8Array | ArrayBuffer | RawPicture;
 /** Bytes of an encoded image that come over a network or a pipe. */
 const MOST_BYTES = 200 << 20;
 
+type Loading = { name: string; signal?: AbortSignal | undefined };
+
 /** Its pixels. `name`: what a picture without a path is called in a message. Throws a UserError where it cannot be read. */
-export async function loadPicture(
-  picture: Picture,
-  { name, signal }: { name: string; signal?: AbortSignal | undefined },
-): Promise<Rgb> {
+export async function loadPicture(picture: Picture, options: Loading): Promise<Rgb> {
+  const { bytes, name } = await encoded(picture, options);
+  return bytes ? decodeBytes(bytes, name) : fromRaw(picture as RawPicture, name);
+}
+
+/** The same, to be looked at in parts: it may be much larger then. */
+export async function openPicture(picture: Picture, options: Loading): Promise<SlicedPicture> {
+  const { bytes, name } = await encoded(picture, options);
+  return bytes ? slicedFile(bytes, name) : slicedImage(fromRaw(picture as RawPicture, name));
+}
+
+/** The bytes of its file, unless it is raw. */
+async function encoded(picture: Picture, { name, signal }: Loading): Promise<{ bytes?: Uint8Array; name: string }> {
   if (typeof picture === "string") {
-    if (picture === "-" || !isStream(picture)) return decodeFile(picture);
-    return decodeBytes(await fetchBytes(picture, { most: MOST_BYTES, signal }), picture);
+    const isFile = picture === "-" || !isStream(picture);
+    return { bytes: isFile ? await readImageFile(picture) : await fetchBytes(picture, { most: MOST_BYTES, signal }), name: picture }; // biome-ignore format: one line
   }
-  if (picture instanceof Uint8Array) return decodeBytes(picture, name);
-  if (picture instanceof ArrayBuffer) return decodeBytes(new Uint8Array(picture), name);
-  return fromRaw(picture, name);
+  if (picture instanceof Uint8Array) return { bytes: picture, name };
+  return picture instanceof ArrayBuffer ? { bytes: new Uint8Array(picture), name } : { name };
 }
 
 /**
- * What comes from a pipe, as the picture that it encodes. Throws a UserError where it is none, or has too many bytes, and the
- * reason of `signal` where it is raised before the end.
+ * The bytes of the picture that comes from a pipe, which is called `INPUT` in messages. Throws a UserError where there are none, or too
+ * many, and the reason of `signal` where it is raised before the end.
  */
 export async function loadStream(
   stream: AsyncIterable<Uint8Array | string>,
   { signal }: { signal: AbortSignal },
-): Promise<Rgb> {
+): Promise<Buffer> {
   const stopped = new Promise<never>((_, reject) => {
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
   });
   const bytes = await Promise.race([collect(stream), stopped]);
-  if (bytes.length > 0) return decodeBytes(bytes, INPUT);
+  if (bytes.length > 0) return bytes;
   throw new UserError(`${INPUT} is empty.`, { hint: "Pipe an image file into it: cat photo.jpg | ..." });
 }
 
-const INPUT = "Standard input";
+export const INPUT = "Standard input";
 
 async function collect(stream: AsyncIterable<Uint8Array | string>): Promise<Buffer> {
   const parts: Uint8Array[] = [];

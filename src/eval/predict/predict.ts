@@ -3,14 +3,17 @@
 import type { Rgb } from "../../data/image/decode.ts";
 import { resizeAll } from "../../data/image/forPrediction.ts";
 import { findImages } from "../../data/image/imagePaths.ts";
+import { type SlicedPicture, slicedImage } from "../../data/slices/slicedPicture.ts";
 import type { Detector, OpenDetectorOptions } from "../../detector/detector.ts";
 import type { DownloadWatch } from "../../detector/loadModel.ts";
 import { openDetector } from "../../detector/open.ts";
+import { detectInParts } from "../../detector/slices/detectInParts.ts";
 import type { DeviceChoice } from "../../engine/device.ts";
+import type { ImageDetections } from "../../instance/detections.ts";
 import type { Recipe } from "../../recipe/schema.ts";
 import { UserError } from "../../util/errors.ts";
 import { classesNamed, type ObjectOptions, type PredictedObject, requireMeaning, toObjects } from "./objects.ts";
-import { loadPicture, loadStream } from "./picture.ts";
+import { INPUT, loadPicture, loadStream, openPicture } from "./picture.ts";
 import { chooseThreshold, type Threshold } from "./threshold.ts";
 
 export type PredictOptions = ObjectOptions & {
@@ -23,8 +26,10 @@ export type PredictOptions = ObjectOptions & {
   images: readonly string[];
   /** The bytes of the image that "-" stands for, such as `process.stdin`. */
   input?: AsyncIterable<Uint8Array | string> | undefined;
-  /** Images a forward pass. Default 4. */
+  /** Images a forward pass, or parts of one. Default 4. */
   batchSize?: number | undefined;
+  /** In which parts images are looked at. Default: those that the weights were trained on, if any. */
+  slices?: OpenDetectorOptions["slices"];
   device?: DeviceChoice | undefined;
   /** What weights are computed in. Default "none", float32. */
   precision?: OpenDetectorOptions["precision"];
@@ -41,10 +46,19 @@ export type PredictOptions = ObjectOptions & {
 
 /**
  * What was found in one image, in falling order of score; or why it could not be read. `imageId` counts from 1. `below`: how many
- * objects more score at least half of the threshold.
+ * objects more score at least half of the threshold. `size`: of an image that is too large to be given; `image` is smaller then, and
+ * objects are in pixels of the large one.
  */
 export type Prediction =
-  | { imageId: number; file: string; image: Rgb; objects: PredictedObject[]; below: number; error?: undefined }
+  | {
+      imageId: number;
+      file: string;
+      image: Rgb;
+      size?: { width: number; height: number };
+      objects: PredictedObject[];
+      below: number;
+      error?: undefined;
+    }
   | { imageId: number; file: string; error: UserError };
 
 /**
@@ -68,10 +82,18 @@ export async function* predict(options: PredictOptions): AsyncGenerator<Predicti
   if (paths.length === 0) throw missing[0]?.error ?? new UserError("There are no images to predict on.");
 
   const { recipe, onDownload, precision = "none" } = options;
-  const opening = { batches: Math.floor(paths.length / batchSize), batchSizes: [Math.min(batchSize, paths.length)] };
+  const opening = {
+    ...{ batches: Math.floor(paths.length / batchSize), batchSizes: [Math.min(batchSize, paths.length)] },
+    ...{ slices: options.slices, partsAtOnce: batchSize },
+  };
   const model = await openDetector(weights, { device, precision, recipe, onDownload, ...opening });
   const left = new AbortController(); // raised at the end, for pictures that are still on their way
-  const reading = { input: options.input, signal: AbortSignal.any([left.signal, ...(signal ? [signal] : [])]) };
+  const { slices } = model;
+  const reading = {
+    ...{ input: options.input, inParts: slices !== undefined },
+    signal: AbortSignal.any([left.signal, ...(signal ? [signal] : [])]),
+  };
+  const atOnce = slices ? 1 : batchSize; // the parts of one image are many
   try {
     const wanted = classesNamed(options.classes, model);
     const threshold = await chooseThreshold(asked, model);
@@ -80,24 +102,29 @@ export async function* predict(options: PredictOptions): AsyncGenerator<Predicti
     for (const { file, error } of missing) yield { imageId: ++imageId, file, error };
     // Files are read, decoded and resized while the model computes the batch before them.
     const read = async (from: number) => {
-      const batch = await Promise.all(paths.slice(from, from + batchSize).map((file) => load(file, reading)));
-      const images = batch.flatMap(({ image }) => image ?? []);
-      return { batch, ...resizeAll(images, model.resolution) };
+      const batch = await Promise.all(paths.slice(from, from + atOnce).map((file) => load(file, reading)));
+      const pictures = batch.flatMap(({ picture }) => picture ?? []);
+      return { batch, pictures, ready: slices ? null : resizeAll(pictures.map(({ image }) => image), model.resolution) }; // biome-ignore format: one line
     };
     let next = read(0);
-    for (let from = 0; from < paths.length; from += batchSize) {
-      const { batch, pixels, sizes } = await next;
+    for (let from = 0; from < paths.length; from += atOnce) {
+      const { batch, pictures, ready } = await next;
       if (signal?.aborted) return;
-      if (from + batchSize < paths.length) next = read(from + batchSize);
-      const input = { images: pixels, originalSizes: sizes, maskFrom: threshold.value };
-      const found = sizes.length === 0 ? [] : await model.detect(input);
-      for (const { file, image, error } of batch) {
+      if (from + atOnce < paths.length) next = read(from + atOnce);
+      const found: ImageDetections[] = [];
+      if (slices)
+        for (const one of pictures)
+          found.push(await detectInParts(model, one, { slices, batchSize, threshold: threshold.value }));
+      else if (ready && pictures.length > 0)
+        found.push(...(await model.detect({ images: ready.pixels, originalSizes: ready.sizes, maskFrom: threshold.value }))); // biome-ignore format: one line
+      for (const { file, picture, error } of batch) {
         imageId++;
-        if (!image) yield { imageId, file, error };
+        if (!picture) yield { imageId, file, error };
         else {
           const near = toObjects(found.shift()!, wanted, threshold.value / 2);
           const objects = near.filter(({ score }) => score > threshold.value);
-          yield { imageId, file, image, objects: objects.slice(0, maxDets), below: near.length - objects.length };
+          const shown = { objects: objects.slice(0, maxDets), below: near.length - objects.length };
+          yield { imageId, file, ...imageOf(picture), ...shown };
         }
       }
     }
@@ -107,15 +134,23 @@ export async function* predict(options: PredictOptions): AsyncGenerator<Predicti
   }
 }
 
-type Loaded = { file: string; image: Rgb; error?: undefined } | { file: string; image?: undefined; error: UserError };
+function imageOf({ image, size: [height, width] }: SlicedPicture) {
+  return { image, ...((image.width !== width || image.height !== height) && { size: { width, height } }) };
+}
+
+type Loaded =
+  | { file: string; picture: SlicedPicture; error?: undefined }
+  | { file: string; picture?: undefined; error: UserError };
 
 async function load(
   file: string,
-  { input, signal }: { input: PredictOptions["input"]; signal: AbortSignal },
+  { input, signal, inParts }: { input: PredictOptions["input"]; signal: AbortSignal; inParts: boolean },
 ): Promise<Loaded> {
   try {
     const isInput = file === "-" && input !== undefined;
-    return { file, image: await (isInput ? loadStream(input, { signal }) : loadPicture(file, { name: file, signal })) };
+    const given = isInput ? await loadStream(input, { signal }) : file;
+    const about = { name: isInput ? INPUT : file, signal };
+    return { file, picture: inParts ? await openPicture(given, about) : slicedImage(await loadPicture(given, about)) };
   } catch (error) {
     if (signal.aborted) return { file, error: new UserError(`${file} was left out.`) };
     if (error instanceof UserError) return { file, error };

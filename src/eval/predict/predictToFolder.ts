@@ -154,11 +154,11 @@ async function predictInto(
         writing.catch(() => {}); // it is awaited below
       }
       await yolo?.write(one, names.get(one.file)!);
-      await cut?.write(one, names.get(one.file)!);
-      const { imageId: id, file: file_name, image, objects } = one;
+      await cut?.write({ image: one.image, objects: objectsInImage(one) }, names.get(one.file)!);
+      const { imageId: id, file: file_name, image, size = image, objects } = one;
       report.below += one.below;
       const detections = objects.map((object) => toResult(object, id, file_name));
-      report.images.push({ id, file_name, width: image.width, height: image.height, picture, detections });
+      report.images.push({ id, file_name, width: size.width, height: size.height, picture, detections });
     }
     onImages?.(report.images.length + report.failed.length, total);
   }
@@ -171,8 +171,19 @@ async function predictInto(
   return report;
 }
 
-async function drawn(found: Extract<Prediction, { objects: unknown }>, name: string): Promise<Uint8Array> {
-  const objects = found.objects.map(({ name: text, score, mask, box, label }) => ({
+type Found = Extract<Prediction, { objects: unknown }>;
+
+/** In pixels of the image that is there; without masks where that is not the whole one. */
+function objectsInImage({ image, size, objects }: Found): PredictedObject[] {
+  if (!size) return objects;
+  const [across, down] = [image.width / size.width, image.height / size.height];
+  return objects.map(({ mask: _, box: [x1, y1, x2, y2], ...rest }) => {
+    return { ...rest, box: [x1 * across, y1 * down, x2 * across, y2 * down] };
+  });
+}
+
+async function drawn(found: Found, name: string): Promise<Uint8Array> {
+  const objects = objectsInImage(found).map(({ name: text, score, mask, box, label }) => ({
     ...{ box, label, text: `${text} ${score.toFixed(2)}` },
     mask: mask && maskRuns(mask, { size: [found.image.height, found.image.width], where: found.file }),
   }));

@@ -49,8 +49,8 @@ export function openYoloLabels(out: string, { results }: { results: string }): Y
 }
 
 /** Label and place of each object in parts of the image: a polygon where it has a mask, else the centre and the size of its box. */
-function lines({ image, file, objects }: Found): string {
-  const { width, height } = image;
+function lines({ image, size, file, objects }: Found): string {
+  const { width, height } = size ?? image;
   const all = objects.map(({ label, box: [x1, y1, x2, y2], mask }) => {
     const numbers = mask
       ? polygon(maskRuns(mask, { size: [height, width], where: file }), [x1, y1, x2, y2])

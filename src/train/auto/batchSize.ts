@@ -2,11 +2,11 @@
 // but itself, and so that each shows the peak of its own memory.
 
 import { availableMemory } from "node:process";
-import { loadDataset } from "../../data/dataset/dataset.ts";
 import type { Recipe } from "../../recipe/schema.ts";
 import { UserError } from "../../util/errors.ts";
 import { type Fact, sentence } from "../../util/text/fact.ts";
 import { recipeArchitecture } from "../recipeArchitecture.ts";
+import { loadRunData } from "../runData.ts";
 import { gigabytes, searchBatchSize } from "./batchSearch.ts";
 import { heaviest, runProbe } from "./probe.ts";
 
@@ -29,7 +29,7 @@ export async function withBatchSize(
   }: { most?: number | null; signal?: AbortSignal | undefined; say?: ((message: string) => void) | undefined } = {},
 ): Promise<{ recipe: Recipe; facts: Fact[] }> {
   if (recipe.data.batch_size !== "auto") return { recipe, facts: [] };
-  const dataset = await loadDataset(recipe.data);
+  const dataset = await loadRunData(recipe);
   const architecture = recipeArchitecture(recipe, dataset.classes.length);
   const { samples } = dataset.splits.train!;
   const { side, boxes } = heaviest(recipe, architecture, samples);

@@ -1,11 +1,10 @@
 // Keys of the recipe that say `auto`: steps are timed with each of their values, each in a process of its own, and the quickest is taken.
 
-import { loadDataset } from "../../data/dataset/dataset.ts";
 import type { Recipe } from "../../recipe/schema.ts";
 import { inSeconds } from "../../util/text/duration.ts";
 import type { Fact } from "../../util/text/fact.ts";
 import { recipeArchitecture } from "../recipeArchitecture.ts";
-import { batchSize } from "../runData.ts";
+import { batchSize, loadRunData } from "../runData.ts";
 import { heaviest, runProbe } from "./probe.ts";
 
 /** Keys of `train` in the order that they are decided in; of a key's values the first is taken where nothing is timed. */
@@ -61,9 +60,9 @@ export async function withQuickest(
 
 /** Times steps of one recipe's variations, whose data are read once. */
 function stepTimer(): NonNullable<QuickestOptions["time"]> {
-  let reading: ReturnType<typeof loadDataset> | undefined;
+  let reading: ReturnType<typeof loadRunData> | undefined;
   return async (recipe, signal) => {
-    reading ??= loadDataset(recipe.data);
+    reading ??= loadRunData(recipe);
     const dataset = await reading;
     const architecture = recipeArchitecture(recipe, dataset.classes.length);
     const { side, boxes } = heaviest(recipe, architecture, dataset.splits.train!.samples);

@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { annotatedMask, type Sample } from "../../data/dataset/sample.ts";
-import { decodeFile, type Reading } from "../../data/image/decode.ts";
+import { decodeFile, MAX_PIXELS, type Reading } from "../../data/image/decode.ts";
 import type { DrawnObject } from "../../data/image/draw.ts";
 import { pairPicture } from "../../data/image/pairPicture.ts";
 import type { Detection } from "../../eval/boxMatching.ts";
@@ -91,7 +91,8 @@ async function drawPictures(
   for (const [kind, outcomes] of Object.entries(worstAndBest(images, EACH)) as ["worst" | "best", ImageOutcome[]][]) {
     for (const [i, { imageId, ...outcome }] of outcomes.entries()) {
       const sample = samples.get(imageId)!;
-      const image = await decodeFile(sample.path, reading);
+      if ((sample.width ?? 0) * (sample.height ?? 0) > MAX_PIXELS) continue; // evaluated in parts, and too large to be drawn
+      const image = await decodeFile(sample.path, { ...reading, area: sample.area });
       const found = detections
         .filter((detection) => detection.imageId === imageId)
         .sort((a, b) => b.score - a.score)

@@ -11,6 +11,7 @@ import type { TrainEvent, ValRow } from "../../run/events.ts";
 import { averagedWeights } from "../../step/learner.ts";
 import type { Run } from "../liveRun.ts";
 import { validationLoss } from "../losses/validationLoss.ts";
+import { evaluatedParts } from "../runData.ts";
 import { maskLosses } from "../settings.ts";
 import { warning } from "./record.ts";
 
@@ -27,7 +28,8 @@ export async function validate(
     recipe,
     progress,
     stepSettings,
-  }: Pick<Run, "learner" | "valLoader" | "valSplit" | "classes" | "recipe" | "progress" | "stepSettings">,
+    overfit,
+  }: Pick<Run, "learner" | "valLoader" | "valSplit" | "classes" | "recipe" | "progress" | "stepSettings" | "overfit">,
   epoch: number,
 ): Promise<{ row: ValRow; result: Evaluation }> {
   const averaged = averagedWeights(learner);
@@ -49,6 +51,7 @@ export async function validate(
     samples: valSplit.samples,
     polygons: valSplit.polygons,
     classes,
+    slices: evaluatedParts(recipe, overfit),
   };
   const result = await evaluateModel({ ...options, maxDets: recipe.eval.max_dets }).finally(averaged.dispose);
   const { per_class, ...metrics } = metricsOf(result);
