@@ -20,8 +20,8 @@ function boxFilter(
   { own, sum: weight }: { own: number; sum: number },
 ): Rgb {
   const radius = side >> 1;
-  const [columns, rows] = [reflected(width, radius), reflected(height, radius)];
-  const sums = new Int32Array(3 * width);
+  const rows = reflected(height, radius);
+  const { wide, inner: sums, reflect } = wideRow(width, radius);
   const addRow = (place: number, sign: number) => {
     const from = 3 * width * rows[place]!;
     for (let i = 0; i < sums.length; i++) sums[i]! += sign * data[from + i]!;
@@ -29,12 +29,15 @@ function boxFilter(
   for (let place = 0; place < side; place++) addRow(place, 1);
   const out = new Uint8ClampedArray(data.length); // it rounds as OpenCV does
   for (let y = 0; y < height; y++) {
+    reflect();
     for (let c = 0; c < 3; c++) {
       let sum = 0;
-      for (let place = 0; place < side; place++) sum += sums[3 * columns[place]! + c]!;
-      for (let x = 0, at = 3 * width * y + c; x < width; x++, at += 3) {
+      for (let place = 0; place < side - 1; place++) sum += wide[3 * place + c]!;
+      let at = 3 * width * y + c;
+      for (let leave = c, enter = 3 * (side - 1) + c; enter < wide.length; leave += 3, enter += 3, at += 3) {
+        sum += wide[enter]!;
         out[at] = own * data[at]! + weight * sum;
-        if (x < width - 1) sum += sums[3 * columns[x + side]! + c]! - sums[3 * columns[x]! + c]!;
+        sum -= wide[leave]!;
       }
     }
     if (y === height - 1) break;
@@ -42,6 +45,23 @@ function boxFilter(
     addRow(y, -1);
   }
   return { data: new Uint8Array(out.buffer), width, height };
+}
+
+/** Memory for a row of pixels and `radius` more on both sides, which `reflect` fills from the row. */
+function wideRow(width: number, radius: number): { wide: Int32Array; inner: Int32Array; reflect(): void } {
+  const columns = reflected(width, radius);
+  const wide = new Int32Array(3 * columns.length);
+  const inner = wide.subarray(3 * radius, 3 * (radius + width));
+  const fill = (place: number) => {
+    for (let c = 0; c < 3; c++) wide[3 * place + c] = inner[3 * columns[place]! + c]!;
+  };
+  const reflect = () => {
+    for (let place = 0; place < radius; place++) {
+      fill(place);
+      fill(radius + width + place);
+    }
+  };
+  return { wide, inner, reflect };
 }
 
 /** A bell of `side` pixels, or of as many as sigma needs where that is 0; an even side becomes the next odd one. */
@@ -62,40 +82,43 @@ function bell(sigma: number, side: number): number[] {
   return [2 ** BITS - 2 * outer.reduce((sum, weight) => sum + weight, 0), ...outer];
 }
 
-/** Down, then across, whole numbers all the way. */
+/** Across, then down, whole numbers all the way; rows that are across are kept as long as they are needed. */
 function symmetricFilter({ data, width, height }: Rgb, weights: readonly number[]): Rgb {
   const radius = weights.length - 1;
-  const [columns, rows] = [reflected(width, radius), reflected(height, radius)];
+  const rows = reflected(height, radius);
   const row = 3 * width;
-  const wide = new Int32Array(row + 6 * radius);
-  const inner = wide.subarray(3 * radius, 3 * radius + row);
+  const { wide, inner, reflect } = wideRow(width, radius);
+  const across = Array.from({ length: 2 * radius + 1 }, () => new Int32Array(row));
+  const keptRow = (y: number) => across[y % across.length]!;
   const sums = new Int32Array(row);
   const out = new Uint8ClampedArray(data.length);
-  for (let y = 0; y < height; y++) {
-    weighted(inner, data, weights, (k) => [row * rows[y + radius - k]!, row * rows[y + radius + k]!]);
-    for (let place = 0; place < radius; place++)
-      for (let c = 0; c < 3; c++) {
-        wide[3 * place + c] = inner[3 * columns[place]! + c]!;
-        wide[3 * (radius + width + place) + c] = inner[3 * columns[radius + width + place]! + c]!;
-      }
-    weighted(sums, wide, weights, (k) => [3 * (radius - k), 3 * (radius + k)]);
+  for (let y = -radius; y < height; y++) {
+    const next = y + radius;
+    if (next < height) {
+      inner.set(data.subarray(row * next, row * (next + 1)));
+      reflect();
+      weigh(keptRow(next), wide, wide, { weight: weights[0]!, one: 3 * radius, other: -1 });
+      for (let k = 1; k <= radius; k++)
+        weigh(keptRow(next), wide, wide, { weight: weights[k]!, one: 3 * (radius - k), other: 3 * (radius + k) });
+    }
+    if (y < 0) continue;
+    weigh(sums, keptRow(y), keptRow(y), { weight: weights[0]!, one: 0, other: -1 });
+    for (let k = 1; k <= radius; k++) {
+      const [above, below] = [keptRow(rows[y + radius - k]!), keptRow(rows[y + radius + k]!)];
+      weigh(sums, above, below, { weight: weights[k]!, one: 0, other: 0 });
+    }
     for (let i = 0, at = row * y; i < row; i++, at++) out[at] = (sums[i]! + 2 ** (2 * BITS - 1)) >> (2 * BITS);
   }
   return { data: new Uint8Array(out.buffer), width, height };
 }
 
-/** Sums over pairs of places on both sides. */
-function weighted(
+/** Add a weight times what begins at `one` of the first and at `other` of the second; without an `other` begin anew with the first. */
+function weigh(
   out: Int32Array,
-  from: Uint8Array | Int32Array,
-  weights: readonly number[],
-  pair: (k: number) => [number, number],
+  first: Int32Array,
+  second: Int32Array,
+  { weight, one, other }: { weight: number; one: number; other: number },
 ): void {
-  const [middle] = pair(0);
-  for (let i = 0; i < out.length; i++) out[i] = weights[0]! * from[middle + i]!;
-  for (let k = 1; k < weights.length; k++) {
-    const weight = weights[k]!;
-    const [one, other] = pair(k);
-    for (let i = 0; i < out.length; i++) out[i]! += weight * (from[one + i]! + from[other + i]!);
-  }
+  if (other < 0) for (let i = 0; i < out.length; i++) out[i] = weight * first[one + i]!;
+  else for (let i = 0; i < out.length; i++) out[i]! += weight * (first[one + i]! + second[other + i]!);
 }

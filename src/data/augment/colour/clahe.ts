@@ -35,7 +35,8 @@ function evenTiles(bytes: Uint8Array, { width, height }: Rgb, { clipLimit, acros
     for (let x = 0; x < width; x++) {
       const byte = bytes[y * width + x]!;
       const u = xs.share[x]!;
-      const [left, right] = [256 * xs.low[x]! + byte, 256 * xs.high[x]! + byte];
+      const left = 256 * xs.low[x]! + byte;
+      const right = 256 * xs.high[x]! + byte;
       const upper = tables[top + left]! * (1 - u) + tables[top + right]! * u;
       const lower = tables[bottom + left]! * (1 - u) + tables[bottom + right]! * u;
       out[y * width + x] = upper * (1 - v) + lower * v;

@@ -36,7 +36,9 @@ function apart({ data, width, height }: Rgb): { light: Plane; blue: Plane; red: 
   for (let y = 0, to = 0; y < h; y++)
     for (let x = 0; x < w; x++, to++) {
       const from = 3 * (Math.min(y, height - 1) * width + Math.min(x, width - 1));
-      const [r, g, b] = [data[from]!, data[from + 1]!, data[from + 2]!];
+      const r = data[from]!;
+      const g = data[from + 1]!;
+      const b = data[from + 2]!;
       light.data[to] = (19595 * r + 38470 * g + 7471 * b + half) >> 16;
       blues[to] = (-11059 * r - 21709 * g + 32768 * b + (128 << 16) + half - 1) >> 16;
       reds[to] = (32768 * r - 27439 * g - 5329 * b + (128 << 16) + half - 1) >> 16;
@@ -81,8 +83,14 @@ function roundCosines({ data, width, height }: Plane, steps: Float64Array): void
 /** Eight numbers, `step` apart, in place. */
 function toCosines(v: Float64Array, at: number, step: number): void {
   const last = at + 7 * step;
-  const [a, h, b, g] = [v[at]!, v[last]!, v[at + step]!, v[last - step]!];
-  const [c, f, d, e] = [v[at + 2 * step]!, v[last - 2 * step]!, v[at + 3 * step]!, v[last - 3 * step]!];
+  const a = v[at]!;
+  const b = v[at + step]!;
+  const c = v[at + 2 * step]!;
+  const d = v[at + 3 * step]!;
+  const e = v[last - 3 * step]!;
+  const f = v[last - 2 * step]!;
+  const g = v[last - step]!;
+  const h = v[last]!;
   for (let u = 0, k = 0; u < 4; u++, k += 4) {
     v[at + 2 * u * step] =
       EVEN[k]! * (a + h) + EVEN[k + 1]! * (b + g) + EVEN[k + 2]! * (c + f) + EVEN[k + 3]! * (d + e);
@@ -91,8 +99,14 @@ function toCosines(v: Float64Array, at: number, step: number): void {
 }
 
 function fromCosines(v: Float64Array, at: number, step: number): void {
-  const [a, b, c, d] = [v[at]!, v[at + step]!, v[at + 2 * step]!, v[at + 3 * step]!];
-  const [e, f, g, h] = [v[at + 4 * step]!, v[at + 5 * step]!, v[at + 6 * step]!, v[at + 7 * step]!];
+  const a = v[at]!;
+  const b = v[at + step]!;
+  const c = v[at + 2 * step]!;
+  const d = v[at + 3 * step]!;
+  const e = v[at + 4 * step]!;
+  const f = v[at + 5 * step]!;
+  const g = v[at + 6 * step]!;
+  const h = v[at + 7 * step]!;
   for (let x = 0; x < 4; x++) {
     const even = EVEN[x]! * a + EVEN[4 + x]! * c + EVEN[8 + x]! * e + EVEN[12 + x]! * g;
     const odd = ODD[x]! * b + ODD[4 + x]! * d + ODD[8 + x]! * f + ODD[12 + x]! * h;
@@ -113,7 +127,8 @@ function together({ light, blue, red }: { light: Plane; blue: Plane; red: Plane 
       growRow(grown, data.subarray(near * row, near * row + w), data.subarray(far * row, far * row + w));
     for (let x = 0; x < width; x++, to += 3) {
       const l = light.data[y * light.width + x]!;
-      const [b, r] = [blues[x]! - 128, reds[x]! - 128];
+      const b = blues[x]! - 128;
+      const r = reds[x]! - 128;
       out[to] = l + ((91881 * r + 0x8000) >> 16);
       out[to + 1] = l + ((-22554 * b - 46802 * r + 0x8000) >> 16);
       out[to + 2] = l + ((116130 * b + 0x8000) >> 16);

@@ -1,6 +1,6 @@
 // Gaussian noise on every byte, or on all three of a pixel alike.
 
-import { type Rng, rngFromSeed } from "../../../util/random/rng.ts";
+import { rngFromSeed } from "../../../util/random/rng.ts";
 import type { Rgb } from "../../image/decode.ts";
 
 /** Standard normal numbers, as many as 16 bits can choose from, all equally likely. */
@@ -13,32 +13,16 @@ export function gaussNoise(
   { deviation, perChannel, seed }: { deviation: number; perChannel: boolean; seed: number },
 ): Rgb {
   const normal = normals();
-  const draw = halves(rngFromSeed(seed));
+  const rng = rngFromSeed(seed);
   const out = new Uint8ClampedArray(data.length);
-  if (perChannel) for (let i = 0; i < data.length; i++) out[i] = data[i]! + Math.trunc(deviation * normal[draw()]!);
-  else
-    for (let at = 0; at < data.length; at += 3) {
-      const noise = Math.trunc(deviation * normal[draw()]!);
-      out[at] = data[at]! + noise;
-      out[at + 1] = data[at + 1]! + noise;
-      out[at + 2] = data[at + 2]! + noise;
-    }
+  const step = perChannel ? 1 : 3;
+  let bits = 0;
+  for (let at = 0, n = 0; at < data.length; at += step, n++) {
+    bits = n % 2 === 0 ? rng.int(2 ** 32) : bits >>> 16; // a number of 32 bits does for two
+    const noise = Math.trunc(deviation * normal[bits & 0xffff]!);
+    for (let i = at; i < at + step; i++) out[i] = data[i]! + noise;
+  }
   return { data: new Uint8Array(out.buffer), width, height };
-}
-
-/** 16 random bits at a time. */
-function halves(rng: Rng): () => number {
-  let kept = -1;
-  return () => {
-    if (kept >= 0) {
-      const half = kept;
-      kept = -1;
-      return half;
-    }
-    const bits = rng.int(2 ** 32);
-    kept = bits >>> 16;
-    return bits & 0xffff;
-  };
 }
 
 function normals(): Float32Array {

@@ -23,16 +23,18 @@ export function shiftedBytes(by: number): Uint8Array {
   return Uint8Array.from({ length: 256 }, (_, v) => Math.min(Math.max(v + Math.trunc(by), 0), 255));
 }
 
-/** Which of value, low, falling and rising each channel is, in each sixth of the circle. */
-const SECTORS = Uint8Array.of(0, 3, 1, 2, 0, 1, 1, 0, 3, 1, 2, 0, 3, 1, 0, 0, 1, 2);
+/** Which sixth of the circle each hue lies in, and how far into it. */
+const SIXTH = Uint8Array.from({ length: 180 }, (_, hue) => Math.floor(hue / 30));
+const INTO = Float64Array.from({ length: 180 }, (_, hue) => (hue % 30) / 30);
 
 /** A new picture whose hue, saturation and value have gone through tables. A grey keeps no hue, so it has no saturation either. */
 export function throughHsv({ data, width, height }: Rgb, tables: HsvTables): Rgb {
   const out = new Uint8ClampedArray(data.length); // it rounds; OpenCV cuts most of these off
   const { hue, saturation, value } = tables;
-  const levels = new Float64Array(4);
   for (let at = 0; at < data.length; at += 3) {
-    const [r, g, b] = [data[at]!, data[at + 1]!, data[at + 2]!];
+    const r = data[at]!; // no destructuring in loops over pixels: it takes its time
+    const g = data[at + 1]!;
+    const b = data[at + 2]!;
     const most = Math.max(r, g, b);
     const least = Math.min(r, g, b);
     const spread = most - least;
@@ -45,17 +47,14 @@ export function throughHsv({ data, width, height }: Rgb, tables: HsvTables): Rgb
     }
     const turn = most === r ? g - b : most === g ? b - r + 2 * spread : r - g + 4 * spread;
     const place = (turn * OF_SPREAD[spread]! + HALF) >> SHIFT;
-    const h = hue[place < 0 ? place + 180 : place]! / 30;
-    const sector = Math.floor(h);
-    const share = s / 255;
-    levels[0] = v;
-    levels[1] = v * (1 - share);
-    levels[2] = v * (1 - share * (h - sector));
-    levels[3] = v * (1 - share * (1 - h + sector));
-    const of = 3 * sector;
-    out[at] = levels[SECTORS[of]!]!;
-    out[at + 1] = levels[SECTORS[of + 1]!]!;
-    out[at + 2] = levels[SECTORS[of + 2]!]!;
+    const h = hue[place < 0 ? place + 180 : place]!;
+    const sixth = SIXTH[h]!;
+    const colour = (v * s) / 255;
+    const low = v - colour;
+    const middle = sixth & 1 ? v - colour * INTO[h]! : low + colour * INTO[h]!; // it falls in odd sixths and rises in even ones
+    out[at] = sixth === 0 || sixth === 5 ? v : sixth === 1 || sixth === 4 ? middle : low;
+    out[at + 1] = sixth === 1 || sixth === 2 ? v : sixth === 0 || sixth === 3 ? middle : low;
+    out[at + 2] = sixth === 3 || sixth === 4 ? v : sixth === 2 || sixth === 5 ? middle : low;
   }
   return { data: new Uint8Array(out.buffer), width, height };
 }

@@ -33,7 +33,9 @@ export function toLab(data: Uint8Array): { lightness: Uint8Array; a: Uint8Array;
   const half = 1 << (SHIFT - 1);
   const rootHalf = 1 << (ROOT_SHIFT - 1);
   for (let i = 0, at = 0; i < n; i++, at += 3) {
-    const [red, green, blue] = [LIGHT[data[at]!]!, LIGHT[data[at + 1]!]!, LIGHT[data[at + 2]!]!];
+    const red = LIGHT[data[at]!]!;
+    const green = LIGHT[data[at + 1]!]!;
+    const blue = LIGHT[data[at + 2]!]!;
     const x = ROOTS[(red * rx! + green * gx! + blue * bx! + half) >> SHIFT]!;
     const y = ROOTS[(red * ry! + green * gy! + blue * by! + half) >> SHIFT]!;
     const z = ROOTS[(red * rz! + green * gz! + blue * bz! + half) >> SHIFT]!;
@@ -68,7 +70,9 @@ export function fromLab(
   const [xr, yr, zr, xg, yg, zg, xb, yb, zb] = TO_RGB as [number, number, number, number, number, number, number, number, number]; // biome-ignore format: one line
   for (let i = 0, at = 0; i < lightness.length; i++, at += 3) {
     const root = OF_LIGHTNESS[lightness[i]!]!;
-    const [x, y, z] = [lightOf(root + (a[i]! - 128) / 500), lightOf(root), lightOf(root - (b[i]! - 128) / 200)];
+    const x = lightOf(root + (a[i]! - 128) / 500);
+    const y = lightOf(root);
+    const z = lightOf(root - (b[i]! - 128) / 200);
     data[at] = byteOf(xr * x + yr * y + zr * z);
     data[at + 1] = byteOf(xg * x + yg * y + zg * z);
     data[at + 2] = byteOf(xb * x + yb * y + zb * z);
