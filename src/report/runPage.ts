@@ -7,6 +7,7 @@ import type { RunStatus } from "../run/runLog.ts";
 import { classOfMetric, selection } from "../run/selection.ts";
 import { evaluationSections } from "./evaluationSections.ts";
 import { exportSection } from "./exportSection.ts";
+import { firstBatchSection } from "./firstBatchSection.ts";
 import { mostConfused } from "./mostConfused.ts";
 import { type Html, html } from "./page/html.ts";
 import { page } from "./page/page.ts";
@@ -29,7 +30,7 @@ export async function runPage(
   run: RunContents,
   { pictures, defaults, live = false }: { pictures: Pictures } & PageOptions,
 ): Promise<string> {
-  const { rows, log, evaluation, exported } = run;
+  const { rows, log, evaluation, firstBatch, exported } = run;
   const summary = measuredSummary(rows.filter((row) => row.split === "val"));
   const { main, perClass } = classMetrics(summary);
   const series = runSeries(rows, { stepsPerEpoch: log.size?.stepsPerEpoch, perClass });
@@ -42,6 +43,7 @@ export async function runPage(
     sections: [
       ...trainingSections(run, { series, stages }),
       ...(shown ? evaluationSections({ run, evaluation, perClass: shown.perClass, pictures }) : []),
+      ...(firstBatch ? [{ id: "batch", name: "First batch", content: firstBatchSection(firstBatch) }] : []),
       ...(exported.length > 0 ? [{ id: "export", name: "Export", content: exportSection(exported) }] : []),
       ...setupSections(run, { defaults }),
     ],

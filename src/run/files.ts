@@ -12,6 +12,7 @@ const NAMES = {
   evaluation: "evaluation.json",
   bestEvaluation: "evaluation-best.json",
   pictures: "evaluation",
+  firstBatch: "first-batch.json",
   tensorboard: "tensorboard",
   wandbIdentity: "wandb.json",
   /** What is kept for W&B until it is there, and runs as files for `wandb sync`. */

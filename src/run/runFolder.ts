@@ -14,6 +14,7 @@ import { type RunFiles, runFiles } from "./files.ts";
 import { readJsonObject, readRunText } from "./json.ts";
 import { type EvaluationRecord, readEvaluation } from "./records/evaluation.ts";
 import { type FileRecord, readExported } from "./records/exported.ts";
+import { type FirstBatch, readFirstBatch } from "./records/firstBatch.ts";
 import { missingRows, readMetrics } from "./records/metricsFile.ts";
 import { type RunLog, readLog } from "./runLog.ts";
 import { type Selection, selection } from "./selection.ts";
@@ -52,6 +53,8 @@ export type RunContents = Pick<RunFolder, "dir" | "name" | "recipeText" | "recip
   metric: string;
   /** The details of the best evaluation, or of the last one where those are not there. */
   evaluation: EvaluationRecord | null;
+  /** The first batch that it trained on, as pictures; null where it has not come so far. */
+  firstBatch: FirstBatch | null;
   exported: FileRecord[];
 };
 
@@ -93,6 +96,7 @@ export async function readRunFolder(dir: string): Promise<RunContents> {
     environment: await folder.environment(),
     log: await folder.log(),
     evaluation: await readEvaluation(dir, { rows, best }),
+    firstBatch: await readFirstBatch(dir),
     exported: await folder.exported(),
   };
 }

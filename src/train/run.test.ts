@@ -52,6 +52,7 @@ test("a whole run leaves a run folder with every step and every epoch's evaluati
       "evaluation",
       "evaluation-best.json",
       "evaluation.json",
+      "first-batch.json",
       "log.jsonl",
       "metrics.jsonl",
       "recipe.yaml",
@@ -60,6 +61,7 @@ test("a whole run leaves a run folder with every step and every epoch's evaluati
       "tensorboard",
     ].sort(),
   );
+  expect(await readFile(join(run, "report.html"), "utf8")).toMatch(/<section id="batch".*data:image\/jpeg/s);
   const kept = await listCheckpoints(join(run, "checkpoints"));
   expect(kept.map(({ step, epochEnd }) => [step, epochEnd])).toEqual([
     [5, true],

@@ -76,38 +76,52 @@ export async function evaluatedImages(recipe: Recipe, split: Split, overfit: num
   return slices ? sliceForEvaluation(split, slices, { objects: recipe.eval.loss }) : split;
 }
 
-/** Loaders of both splits, as the recipe and the step's sides have them. `masks`: of a segmenter, whose training targets have them. */
+type Wanted = {
+  resolution: number;
+  /** The few images are learned by heart: in turn, and as they are. */
+  overfit: boolean;
+  scales: MultiScale;
+  /** Of a segmenter, whose training targets have them. */
+  masks?: boolean;
+};
+
+/** Loaders of both splits, as the recipe and the step's sides have them. */
 export function loaders(
   recipe: Recipe,
   splits: { train: Split; val: Split },
-  {
-    resolution,
-    overfit,
-    scales,
-    masks = false,
-  }: { resolution: number; overfit: boolean; scales: MultiScale; masks?: boolean },
+  wanted: Wanted,
 ): { train: Loader; val: Loader } {
-  const { augment, workers, shuffle, resample, max_broken: mostBroken } = recipe.data;
-  const common = { batchSize: batchSize(recipe), resolution, workers, seed: recipe.seed, mostBroken };
-  const changes = augment === "none" || overfit ? null : augment;
-  const gradAccumSteps = recipe.train.grad_accum_steps;
+  const { resolution, masks = false } = wanted;
+  const { workers, max_broken: mostBroken } = recipe.data;
   return {
-    train: createLoader({
-      ...{ ...common, split: splits.train, augment: changes, training: true, masks, gradAccumSteps },
-      // the device resizes batches of the largest side, as the reference does
-      resolution: scales.perStep?.at(-1) ?? resolution,
-      sides: scales.perImage,
-      ...(resample !== "none" && !overfit && { resample }),
-      shuffle: shuffle && !overfit, // in turn, each of the few images is seen equally often
-    }),
+    train: trainingLoader(recipe, splits.train, wanted),
     val: evaluationLoader(splits.val, {
-      batchSize: recipe.eval.batch_size ?? common.batchSize,
+      batchSize: recipe.eval.batch_size ?? batchSize(recipe),
       resolution,
       workers,
       mostBroken,
       masks: masks && recipe.eval.loss, // metrics are measured on the masks of the files
     }),
   };
+}
+
+/** The batches that a run trains on. */
+export function trainingLoader(
+  recipe: Recipe,
+  split: Split,
+  { resolution, overfit, scales, masks = false }: Wanted,
+): Loader {
+  const { augment, workers, shuffle, resample, max_broken: mostBroken } = recipe.data;
+  return createLoader({
+    ...{ split, batchSize: batchSize(recipe), workers, seed: recipe.seed, mostBroken, training: true, masks },
+    augment: augment === "none" || overfit ? null : augment,
+    gradAccumSteps: recipe.train.grad_accum_steps,
+    // the device resizes batches of the largest side, as the reference does
+    resolution: scales.perStep?.at(-1) ?? resolution,
+    sides: scales.perImage,
+    ...(resample !== "none" && !overfit && { resample }),
+    shuffle: shuffle && !overfit, // in turn, each of the few images is seen equally often
+  });
 }
 
 /** Images of one forward pass. */

@@ -64,6 +64,19 @@ export async function encodePicture({ data, width, height }: Rgb, name: string):
   return picture.png({ compressionLevel: 6 }).toBuffer();
 }
 
+/** A small JPEG, its longer side at most `side` pixels. */
+export async function encodeSmall(
+  { data, width, height }: Rgb,
+  { side, quality }: { side: number; quality: number },
+): Promise<{ data: Buffer; width: number; height: number }> {
+  const picture = sharp(data, { raw: { width, height, channels: 3 }, limitInputPixels: false });
+  const { data: jpeg, info } = await picture
+    .resize(side, side, { fit: "inside", withoutEnlargement: true })
+    .jpeg({ quality })
+    .toBuffer({ resolveWithObject: true });
+  return { data: jpeg, width: info.width, height: info.height };
+}
+
 async function enlarge({ data, width, height }: Rgb, scale: number): Promise<Rgb> {
   const { data: larger, info } = await sharp(data, { raw: { width, height, channels: 3 } })
     .resize(width * scale, height * scale, { fit: "fill", kernel: "cubic" })

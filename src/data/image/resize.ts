@@ -74,6 +74,14 @@ export function normalise(image: Rgb, { mirror = false }: { mirror?: boolean } =
   return out;
 }
 
+/** Bytes of normalised float32 `[height, width, 3]`: what `normalise` began with. */
+export function denormalise(pixels: Float32Array, { width, height }: { width: number; height: number }): Rgb {
+  const { mean, std } = IMAGENET;
+  const data = new Uint8ClampedArray(pixels.length); // it rounds
+  for (let i = 0; i < pixels.length; i++) data[i] = 255 * (pixels[i]! * std[i % 3]! + mean[i % 3]!);
+  return { data: new Uint8Array(data.buffer), width, height };
+}
+
 let cached: Float32Array | undefined;
 
 /** `(v / 255 - mean) / std` of every byte, channel by channel, each operation rounded to float32 as the reference's tensors are. */
