@@ -33,6 +33,7 @@ it("what a person can mend gives code 2, one message and no stack", async () => 
     [["--recipe"], "Not enough arguments following: recipe"],
     [["--recipe", join(folder, "none.yaml")], "There is no recipe"],
     [["--recipe", bad], `${bad}:3:3: unknown key train.epoch. Did you mean epochs?`],
+    [["check", "--recipe", "recipes/quickstart.yaml", "--transforms"], "--transforms needs a folder for its pictures"],
     [["check", "--recipe", bad], `${bad}:3:3: unknown key train.epoch.`],
     [["--recipe", "recipes/quickstart.yaml", "--overfit", "0"], "--overfit is 0"],
     [["--recipe", "recipes/quickstart.yaml", "--device", "tpu"], "Choices"],

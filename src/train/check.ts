@@ -19,6 +19,7 @@ import { UserError } from "../util/errors.ts";
 import { cacheDir } from "../util/files.ts";
 import { type CostReport, estimateCost, type NoCost, plannedLength } from "./cost.ts";
 import { recipeArchitecture } from "./recipeArchitecture.ts";
+import { type PicturesOptions, type PicturesReport, trainingPictures } from "./seen/trainingPictures.ts";
 import { outlineSchedule, type ScheduleOutline } from "./stages/scheduleOutline.ts";
 import { stagePlan } from "./stages/stages.ts";
 import { type FitOptions, fitWeights } from "./startingWeights.ts";
@@ -41,6 +42,8 @@ export type CheckReport = {
   shown: number;
   /** What the run will cost on this machine; null where that was not asked for, or the data set is in error. */
   cost: CostReport | NoCost | null;
+  /** What was written of the training images; null where that was not asked for, or the data set is in error. */
+  pictures: PicturesReport | null;
 };
 
 export type CheckOptions = {
@@ -48,6 +51,8 @@ export type CheckOptions = {
   overrides?: string[] | undefined;
   /** Measure a step, which takes some seconds and needs the engine. Default false. */
   cost?: boolean | undefined;
+  /** Write pictures of the first batches, as the model sees them. */
+  pictures?: PicturesOptions | undefined;
   /** Ends the measuring with its reason. */
   signal?: AbortSignal | undefined;
 };
@@ -55,7 +60,7 @@ export type CheckOptions = {
 /** Everything that a run would need, looked at. Throws UserError where recipe or weights cannot be used at all. */
 export async function checkRecipe(
   path: string,
-  { overrides = [], cost: measured = false, signal }: CheckOptions = {},
+  { overrides = [], cost: measured = false, pictures: wanted, signal }: CheckOptions = {},
 ): Promise<CheckReport> {
   const recipe = await loadRecipe(path, { overrides });
   recipeArchitecture(recipe); // a faulty one is reported before the data set is read
@@ -76,8 +81,10 @@ export async function checkRecipe(
     queries: architecture.numQueries,
     segmenter: architecture.segmentationHead,
   });
+  const pictures = wanted && data.ok ? await trainingPictures(recipe, { ...wanted, dataset, architecture }) : null;
   const cost = measured && data.ok ? await estimateCost(recipe, { dataset, signal }) : null;
-  return { ok: data.ok, recipe, parameters: parameterCount(architecture), weights, data, schedule, shown, cost };
+  const parameters = parameterCount(architecture);
+  return { ok: data.ok, recipe, parameters, weights, data, schedule, shown, cost, pictures };
 }
 
 /** Published weights are not downloaded for this; a file is read and fitted. */

@@ -5,11 +5,19 @@ import type { Transplant } from "../../checkpoint/transplant.ts";
 import { describePadding } from "../../data/batch/sampler.ts";
 import { countKeys } from "../../data/dataset/sample.ts";
 import type { CheckReport } from "../../train/check.ts";
+import { UserError } from "../../util/errors.ts";
 import { JSON_OPTION, RECIPE_OPTION, SET_OPTION } from "../options.ts";
 import { printNote, printResult } from "../terminal/print.ts";
 import { factTable, table } from "../terminal/table.ts";
 
-type Arguments = { recipe: string; set?: string[]; cost: boolean; json: boolean };
+type Arguments = {
+  recipe: string;
+  set?: string[];
+  cost: boolean;
+  pictures?: string;
+  transforms: boolean;
+  json: boolean;
+};
 
 const MOST_SHOWN = 20;
 const FACTS = { least: [8] };
@@ -26,15 +34,30 @@ export const checkCommand: CommandModule<object, Arguments> = {
         default: true,
         describe: "Measure a step: what the run will take in time and memory; --no-cost leaves it out",
       })
+      .option("pictures", {
+        type: "string",
+        requiresArg: true,
+        describe: "A folder for pictures of the first training batches, as the model sees them, boxes and masks drawn",
+      })
+      .option("transforms", {
+        type: "boolean",
+        default: false,
+        describe: "With --pictures: each augmentation of the recipe by itself, too, and the time it takes an image",
+      })
       .option("json", JSON_OPTION),
-  handler: async ({ recipe: path, set = [], cost, json }) => {
+  handler: async ({ recipe: path, set = [], cost, pictures: out, transforms, json }) => {
+    if (transforms && out === undefined)
+      throw new UserError("--transforms needs a folder for its pictures.", { hint: "Add --pictures FOLDER." });
     const [{ checkRecipe }, { describeCost }, { plotSchedule }] = await Promise.all([
       import("../../train/check.ts"),
       import("../../train/cost.ts"),
       import("../terminal/schedulePlot.ts"),
     ]);
     if (cost && process.stderr.isTTY) printNote("Measuring a step (--no-cost leaves it out) ...");
-    const report = await checkRecipe(String(path), { overrides: set, cost });
+    const report = await checkRecipe(String(path), {
+      ...{ overrides: set, cost },
+      ...(out !== undefined && { pictures: { out, transforms } }),
+    });
     if (json) process.stdout.write(`${JSON.stringify(report)}\n`);
     else {
       const plot = plotSchedule(report.schedule);
@@ -46,7 +69,7 @@ export const checkCommand: CommandModule<object, Arguments> = {
 
 function asText(
   path: string,
-  { ok, recipe, parameters, weights, data, schedule, shown }: CheckReport,
+  { ok, recipe, parameters, weights, data, schedule, shown, pictures }: CheckReport,
   { plot, cost }: { plot: string; cost: string[] },
 ): string {
   const { state, loaded, reshaped = [], missing = [], unexpected = [] } = weights;
@@ -93,6 +116,7 @@ function asText(
   );
   const images = data.splits.train?.images ?? 0;
   lines.push(...describePadding(shown, images));
+  if (pictures) lines.push("", ...describePictures(pictures));
   if (cost.length > 0)
     lines.push(
       "",
@@ -109,6 +133,18 @@ function asText(
   }
   lines.push("", ok ? "Ready to train." : "Not ready: correct the errors above.");
   return lines.join("\n");
+}
+
+/** What was written, and what each augmentation takes. */
+function describePictures({ folder, images, batches, transforms }: NonNullable<CheckReport["pictures"]>): string[] {
+  const of = batches === 1 ? "the first batch" : `the first ${batches} batches`;
+  const written = `${images} images of ${of} in ${folder}`;
+  if (transforms === null) return factTable([["pictures", written]], FACTS);
+  const times = transforms.map(({ name, milliseconds }) => [name, milliseconds?.toFixed(1) ?? "not done"]);
+  return [
+    ...factTable([["pictures", `${written}, and up to 4 of each augmentation by itself`]], FACTS),
+    ...(times.length > 0 ? table([["augmentation", "ms an image"], ...times]) : ["The recipe has no augmentation."]),
+  ];
 }
 
 function describeHeads({ kept, fresh }: Transplant): string {
