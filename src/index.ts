@@ -8,6 +8,8 @@ export { benchmark } from "./bench/benchmark.ts";
 export type { Benchmark, Comparison, Timing } from "./bench/result.ts";
 export type { Conversion } from "./checkpoint/convert.ts";
 export { convertWeights } from "./checkpoint/convert.ts";
+export type { ConvertDatasetOptions, DatasetConversion } from "./convert/convertDataset.ts";
+export { convertDataset } from "./convert/convertDataset.ts";
 export type { ScanOptions, ScanReport } from "./data/dataset/check/scan.ts";
 export { scanDataset } from "./data/dataset/check/scan.ts";
 export type { Dataset, DatasetOptions, DatasetSource } from "./data/dataset/dataset.ts";

@@ -14,6 +14,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   loss: ["model", "ops", "engine", "architecture", "instance", "util"],
   recipe: ["instance", "util"],
   data: ["instance", "util"],
+  convert: ["data", "instance", "util"],
   checkpoint: ["architecture", "util"],
   run: ["checkpoint", "recipe", "instance", "util"],
   track: ["run", "instance", "checkpoint", "util"],
@@ -59,6 +60,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   ],
   bench: ["eval", "detector", "onnx", "engine", "instance", "data", "run", "recipe", "util"],
   cli: [
+    "convert",
     "doctor",
     "train",
     "step",

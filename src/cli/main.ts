@@ -6,6 +6,7 @@ import type { Argv, CommandModule } from "yargs";
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { programVersion } from "../run/environment.ts";
+import { dataCommand } from "./data/data.ts";
 import { reportError } from "./reportError.ts";
 import { compareCommand } from "./runs/compare.ts";
 import { extendCommand } from "./runs/extend.ts";
@@ -42,6 +43,7 @@ const commands = [
   predictCommand,
   exportCommand,
   convertCommand,
+  dataCommand,
   compareCommand,
   reportCommand,
   benchmarkCommand,

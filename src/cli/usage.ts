@@ -39,7 +39,9 @@ export function usageError(
   words: readonly string[],
   { options, usages }: { options: readonly string[]; usages: readonly string[] },
 ): UserError {
-  const command = words[0]?.startsWith("-") === false ? words[0] : "train";
+  const first = words[0]?.startsWith("-") === false ? words[0] : "train";
+  const isGroup = usages.includes(`${first} <command>`) && words[1]?.startsWith("-") === false;
+  const command = isGroup ? `${first} ${words[1]}` : first;
   const unknown = /^Unknown arguments?: ([^,]+)/.exec(message)?.[1];
   const lacking = /^Missing required arguments?: (.+)/.exec(message)?.[1];
   const given = /^Not enough non-option arguments: got (\d+)/.exec(message)?.[1];

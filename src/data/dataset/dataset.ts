@@ -1,19 +1,17 @@
-// Finds out what lies in a data folder, reads its splits, and refuses what cannot be trained on.
+// Reads a data set of whatever layout, and refuses what cannot be trained on.
 
-import { readdir } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { UserError } from "../../util/errors.ts";
 import { orPackaged } from "../../util/package.ts";
 import type { Fact } from "../../util/text/fact.ts";
 import { maybeMoved } from "../../util/text/moved.ts";
-import { readRegularText } from "../../util/untrusted/regular.ts";
-import { MOST_YAML_BYTES } from "../../util/untrusted/yaml.ts";
 import type { Exif } from "../image/decode.ts";
-import { inClassTable } from "./classTable.ts";
-import { type CocoFile, cocoClasses, cocoSamples, readCoco } from "./coco.ts";
-import { exists, openListing } from "./listing.ts";
+import { orUnpacked } from "./formats/archive.ts";
+import { type CocoSource, loadCoco } from "./formats/cocoSplits.ts";
+import { detectLayout } from "./formats/detect.ts";
+import type { Layout, LayoutName } from "./formats/layout.ts";
+import { exists } from "./listing.ts";
 import { type ClassEntry, type Problem, SPLITS, type Split, type SplitName } from "./sample.ts";
-import { readYolo, type YoloFile, yoloClasses, yoloSamples } from "./yolo.ts";
 
 /** Where one split is: a folder of images and a COCO file. */
 type SplitSource = { images: string; annotations: string };
@@ -22,7 +20,7 @@ type SplitSource = { images: string; annotations: string };
 export type DatasetSource = { dir?: string | null; exif?: Exif } & { [name in SplitName]?: SplitSource | null };
 
 export type Dataset = {
-  layout: "roboflow-coco" | "coco" | "yolo" | "explicit";
+  layout: LayoutName;
   /** One line for people: which layout was found where. */
   description: string;
   /** Labels 0..N-1, from the training split wherever there is one. */
@@ -30,9 +28,6 @@ export type Dataset = {
   splits: Partial<Record<SplitName, Split>>;
   problems: Problem[];
 };
-
-/** The folder that links may lead to, where there is one of the whole set, and what EXIF orientation does. */
-type Place = { root: string | undefined; exif: Exif | undefined };
 
 export type DatasetOptions = {
   /** Splits without which the set is refused. Default train and val. */
@@ -47,13 +42,10 @@ export type DatasetOptions = {
  */
 export async function loadDataset(given: DatasetSource, options: DatasetOptions = {}): Promise<Dataset> {
   const { require = ["train", "val"], strict = true } = options;
-  const source = given.dir ? { ...given, dir: orPackaged(given.dir) } : given;
-  const found = await find(source);
-  const place: Place = { root: source.dir ? resolve(source.dir) : undefined, exif: source.exif };
-  const dataset =
-    "yolo" in found
-      ? await loadYolo(found.yolo, found.where, place)
-      : await loadCoco(found.sources, { layout: found.layout, description: describe(found, source), ...place });
+  const source = given.dir ? { ...given, dir: await orUnpacked(orPackaged(given.dir)) } : given;
+  const { name: layout, description, load } = await find(source);
+  const { note, ...loaded } = await load({ root: source.dir ? resolve(source.dir) : undefined, exif: source.exif });
+  const dataset: Dataset = { layout, description: note ? `${description}, ${note}` : description, ...loaded };
   const present = SPLITS.filter((name) => dataset.splits[name]);
   for (const name of require) {
     const split = dataset.splits[name];
@@ -117,11 +109,8 @@ export function datasetSummary({ description, classes, splits, problems }: Datas
 
 const DROPPED = new Set<Problem["kind"]>(["box-zero-size", "box-outside"]);
 
-type Found =
-  | { layout: "roboflow-coco" | "coco" | "explicit"; sources: Partial<Record<SplitName, SplitSource>> }
-  | { yolo: YoloFile; where: string };
-
-async function find({ dir, exif: _, ...rest }: DatasetSource): Promise<Found> {
+/** The layout of what a recipe's `data` names: a folder, or the COCO files of each split. */
+async function find({ dir, exif: _, ...rest }: DatasetSource): Promise<Layout> {
   const sources: Partial<Record<SplitName, SplitSource>> = {};
   for (const name of SPLITS) if (rest[name]) sources[name] = rest[name];
   const named = Object.keys(sources);
@@ -129,130 +118,16 @@ async function find({ dir, exif: _, ...rest }: DatasetSource): Promise<Found> {
     throw new UserError(`data.dir and data.${named[0]} are both given.`, {
       hint: "Give the folder or name the splits.",
     });
-  if (dir) return detect(dir);
+  if (dir) return detectLayout(dir);
   for (const [name, source] of Object.entries(sources))
     for (const key of ["images", "annotations"] as const)
       if (!(await exists(source[key])))
         throw new UserError(`data.${name}.${key}: there is nothing at ${source[key]}.`, {
           hint: maybeMoved(`data.${name}.${key}`),
         });
-  return { layout: "explicit", sources };
-}
-
-async function detect(dir: string): Promise<Found> {
-  const names = await readdir(dir).catch((cause: NodeJS.ErrnoException) => {
-    const why = cause.code === "ENOTDIR" ? "is not a folder" : "does not exist";
-    throw new UserError(`The data folder ${dir} ${why}.`, {
-      hint: maybeMoved("data.dir"),
-      cause,
-    });
-  });
-  const roboflow: Partial<Record<SplitName, SplitSource>> = {};
-  for (const [name, folders] of [
-    ["train", ["train"]],
-    ["val", ["valid", "val"]],
-    ["test", ["test"]],
-  ] as const) {
-    for (const folder of folders) {
-      const annotations = join(dir, folder, "_annotations.coco.json");
-      if (!roboflow[name] && (await exists(annotations))) roboflow[name] = { images: join(dir, folder), annotations };
-    }
-  }
-  if (Object.keys(roboflow).length > 0) return { layout: "roboflow-coco", sources: roboflow };
-  const yaml = names.find((name) => name === "data.yaml" || name === "data.yml") ?? (await otherYaml(dir, names));
-  if (yaml) return { yolo: await readYolo(resolve(dir), join(resolve(dir), yaml)), where: join(dir, yaml) };
-  const coco = await detectCoco(dir);
-  if (Object.keys(coco).length > 0) return { layout: "coco", sources: coco };
-  throw new UserError(`No data set was recognised in ${dir}.`, {
-    hint:
-      "Known layouts: train/_annotations.coco.json with valid/ or val/ (Roboflow), annotations/instances_train*.json with " +
-      "a folder of images (COCO), data.yaml (YOLO). Or name each split: data: { train: { images, annotations }, val: ... }.",
-  });
-}
-
-/** The one YAML of a folder that names classes and splits, where no data.yaml is there: Ultralytics' own sets have other names. */
-async function otherYaml(dir: string, names: readonly string[]): Promise<string | undefined> {
-  const found: string[] = [];
-  for (const name of names.filter((one) => /^[^.].*\.ya?ml$/i.test(one)).slice(0, 20)) {
-    const text = await readRegularText(join(dir, name), { most: MOST_YAML_BYTES }).catch(() => "");
-    if (/^names\s*:/m.test(text) && /^(train|val)\s*:/m.test(text)) found.push(name);
-  }
-  if (found.length < 2) return found[0];
-  throw new UserError(`Several files in ${dir} describe a YOLO data set: ${found.join(", ")}.`, {
-    hint: "Call the right one data.yaml.",
-  });
-}
-
-async function detectCoco(dir: string): Promise<Partial<Record<SplitName, SplitSource>>> {
-  const files = (await readdir(join(dir, "annotations")).catch(() => [])).sort();
-  const sources: Partial<Record<SplitName, SplitSource>> = {};
-  for (const name of SPLITS) {
-    const file = files.find((f) =>
-      new RegExp(`^instances_(${name === "val" ? "val|valid" : name})[^.]*\\.json$`).test(f),
-    );
-    if (!file) continue;
-    const annotations = join(dir, "annotations", file);
-    const set = basename(file, ".json").slice("instances_".length);
-    const candidates = [set, join("images", set), name, join("images", name), "images"].map((c) => join(dir, c));
-    const images = (await Promise.all(candidates.map(exists))).indexOf(true);
-    if (images < 0)
-      throw new UserError(`${annotations} has no folder of images: none of ${candidates.join(", ")} exists.`, {
-        hint: "Name both: data: { train: { images: DIR, annotations: FILE }, val: ... }.",
-      });
-    sources[name] = { images: candidates[images]!, annotations };
-  }
-  return sources;
-}
-
-function describe(found: Found, source: DatasetSource): string {
-  const where = source.dir ? ` in ${source.dir}` : "";
-  if ("yolo" in found) return `YOLO (${found.where})`;
-  if (found.layout === "roboflow-coco")
-    return `COCO annotations beside the images, a folder a split (Roboflow)${where}`;
-  return found.layout === "coco" ? `COCO annotations/ and folders of images${where}` : "COCO files named in the recipe";
-}
-
-async function loadCoco(
-  sources: Partial<Record<SplitName, SplitSource>>,
-  { layout, description, root, exif }: Pick<Dataset, "layout" | "description"> & Place,
-): Promise<Dataset> {
-  const files: Partial<Record<SplitName, CocoFile>> = {};
-  for (const name of SPLITS) if (sources[name]) files[name] = await readCoco(sources[name].annotations);
-  const first = SPLITS.find((name) => files[name]);
-  const classes = first ? cocoClasses(files[first]!) : [];
-  const splits: Dataset["splits"] = {};
-  const problems: Problem[] = [];
-  for (const name of SPLITS) {
-    const [file, source] = [files[name], sources[name]];
-    if (!file || !source) continue;
-    const folder = resolve(source.images);
-    const locate = await openListing(folder);
-    const renumbered = inClassTable(file, classes, name);
-    for (const problem of renumbered.problems) problems.push(problem);
-    const { samples, problems: found } = await cocoSamples(renumbered.file, classes, {
-      split: name,
-      folder: source.images,
-      locate,
-    });
-    for (const problem of found) problems.push(problem); // they may be more than a call can have arguments
-    const reading = { within: root ?? folder, exif };
-    splits[name] = { name, images: folder, annotations: source.annotations, samples, reading };
-  }
-  return { layout, description, classes, splits, problems };
-}
-
-async function loadYolo(file: YoloFile, where: string, { root, exif }: Place): Promise<Dataset> {
-  const splits: Dataset["splits"] = {};
-  const problems: Problem[] = [];
-  for (const name of SPLITS) {
-    const folders = file.splits[name];
-    if (!folders) continue;
-    const reading = { within: root ?? folders.images, exif };
-    const { samples, problems: found } = await yoloSamples(file, name, reading);
-    for (const problem of found) problems.push(problem);
-    splits[name] = { name, images: folders.images, annotations: folders.labels, samples, reading, polygons: "pillow" };
-  }
-  return { layout: "yolo", description: `YOLO (${where})`, classes: yoloClasses(file), splits, problems };
+  const cocos: Partial<Record<SplitName, CocoSource>> = {};
+  for (const name of SPLITS) if (sources[name]) cocos[name] = { ...sources[name], images: [sources[name].images] };
+  return { name: "explicit", description: "COCO files named in the recipe", load: (place) => loadCoco(cocos, place) };
 }
 
 function missingHint(name: SplitName): { hint: string } {
