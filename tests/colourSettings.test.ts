@@ -1,9 +1,9 @@
 // What a recipe may say of colour steps is what the steps take.
 
 import { expect, test } from "vitest";
-import type { ColourSettings } from "../src/data/augment/colour/settings.ts";
-import { COLOUR_STEPS, type ColourStep } from "../src/data/augment/colour/steps.ts";
 import type { Rgb } from "../src/data/image/decode.ts";
+import type { ColourSettings } from "../src/loading/augment/colour/settings.ts";
+import { COLOUR_STEPS, type ColourStep } from "../src/loading/augment/colour/steps.ts";
 import { colourSteps } from "../src/recipe/augment/colour.ts";
 import { rngFromSeed } from "../src/util/random/rng.ts";
 

@@ -2,7 +2,7 @@
 
 import { type Architecture, VARIANTS } from "../src/architecture/variants.ts";
 import { referenceKeys } from "../src/architecture/weights/table.ts";
-import type { Batch } from "../src/data/batch/batch.ts";
+import type { Batch } from "../src/loading/batch/batch.ts";
 import { initialise } from "../src/model/init.ts";
 import { createLearner, type Learner, type LearnerSettings } from "../src/step/learner.ts";
 import type { StateDict } from "../src/util/hostTensor.ts";

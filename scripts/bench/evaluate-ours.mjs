@@ -7,10 +7,10 @@ import { toFields } from "../../src/architecture/fields.ts";
 import { VARIANTS } from "../../src/architecture/variants.ts";
 import { referenceKeys } from "../../src/architecture/weights/table.ts";
 import { writeWeightsFile } from "../../src/checkpoint/weightsFile.ts";
-import { evaluationLoader } from "../../src/data/batch/evaluationLoader.ts";
 import { loadDataset } from "../../src/data/dataset/dataset.ts";
 import { openDetector } from "../../src/detector/open.ts";
 import { evaluateModel } from "../../src/eval/evaluate.ts";
+import { evaluationLoader } from "../../src/loading/batch/evaluationLoader.ts";
 import { initialise } from "../../src/model/init.ts";
 
 const [dir, weights, batch, workers, mode] = process.argv.slice(2);

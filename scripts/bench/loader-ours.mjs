@@ -3,9 +3,9 @@
 
 import { openSync, writeSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { evaluationLoader } from "../../src/data/batch/evaluationLoader.ts";
-import { createLoader } from "../../src/data/batch/loader.ts";
 import { loadDataset } from "../../src/data/dataset/dataset.ts";
+import { evaluationLoader } from "../../src/loading/batch/evaluationLoader.ts";
+import { createLoader } from "../../src/loading/batch/loader.ts";
 
 const [dir, batch, workers, resolution] = process.argv.slice(2);
 const { splits } = await loadDataset({ dir });

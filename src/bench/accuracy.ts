@@ -1,12 +1,12 @@
 // AP of the very model whose latency is measured.
 
-import { evaluationLoader } from "../data/batch/evaluationLoader.ts";
 import type { Dataset } from "../data/dataset/dataset.ts";
 import type { SplitName } from "../data/dataset/sample.ts";
 import { sliceForEvaluation } from "../data/slices/sliceSplit.ts";
 import type { Detector } from "../detector/detector.ts";
 import { alignClasses, evaluateModel } from "../eval/evaluate.ts";
 import { metricsOf } from "../eval/metricsRow.ts";
+import { evaluationLoader } from "../loading/batch/evaluationLoader.ts";
 
 /** `metrics` under the names of `evaluate --json`. */
 export type Accuracy = { images: number; metrics: ReturnType<typeof metricsOf> };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Batch } from "../data/batch/batch.ts";
+import type { Batch } from "../loading/batch/batch.ts";
 import { alignClasses, evaluateModel } from "./evaluate.ts";
 import { metricsOf } from "./metricsRow.ts";
 

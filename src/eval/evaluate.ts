@@ -1,11 +1,11 @@
 // Metrics of a model on a split: every image through the model, then COCO metrics of what it found.
 
-import type { BrokenImage } from "../data/batch/batch.ts";
 import { annotatedMask, type ClassEntry, nameKey, type Sample } from "../data/dataset/sample.ts";
 import type { ImageDetections } from "../instance/detections.ts";
 import { maskRuns, type PolygonRule } from "../instance/masks/maskRuns.ts";
 import { packMask } from "../instance/masks/runs.ts";
 import type { Slices } from "../instance/slices/layout.ts";
+import type { BrokenImage } from "../loading/batch/batch.ts";
 import type { F1 } from "../run/records/evaluation.ts";
 import { UserError } from "../util/errors.ts";
 import type { Category, Detection, GroundTruth } from "./boxMatching.ts";

@@ -1,6 +1,5 @@
 // COCO metrics of whatever can be measured: weights on a data set, or a results file that any program wrote.
 
-import { evaluationLoader } from "../data/batch/evaluationLoader.ts";
 import { type Dataset, loadDataset } from "../data/dataset/dataset.ts";
 import type { SplitName } from "../data/dataset/sample.ts";
 import { sliceForEvaluation } from "../data/slices/sliceSplit.ts";
@@ -9,6 +8,7 @@ import type { DownloadWatch } from "../detector/loadModel.ts";
 import { openDetector } from "../detector/open.ts";
 import type { DeviceChoice } from "../engine/device.ts";
 import { describeSlices } from "../instance/slices/layout.ts";
+import { evaluationLoader } from "../loading/batch/evaluationLoader.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import type { F1 } from "../run/records/evaluation.ts";
 import { type CocoMetrics, cocoAp, limits } from "./cocoAp.ts";

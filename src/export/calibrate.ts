@@ -1,9 +1,9 @@
 // The ranges of activations that int8 needs, measured on training images in onnxruntime.
 
 import { dirname, join } from "node:path";
-import { evaluationLoader } from "../data/batch/evaluationLoader.ts";
 import { spread } from "../data/dataset/sample.ts";
 import type { HostModel } from "../detector/loadModel.ts";
+import { evaluationLoader } from "../loading/batch/evaluationLoader.ts";
 import { openOnnx } from "../onnx/session.ts";
 import { permute } from "../util/arrays/permute.ts";
 import { writeDraft } from "./file.ts";

@@ -2,8 +2,8 @@
 // by the shape of the images, the loss by the number of pairs.
 
 import * as tf from "@tensorflow/tfjs-core";
-import type { Batch } from "../data/batch/batch.ts";
 import type { Recorder } from "../engine/recording/recorder.ts";
+import type { Batch } from "../loading/batch/batch.ts";
 import type { StackedOutputs } from "../loss/outputs.ts";
 import { type MaskMatchOptions, matchTargets } from "../loss/pairs.ts";
 import { termsOf } from "../loss/terms/chosen.ts";

@@ -1,7 +1,7 @@
 // The first stage of a step: the network on a batch, under a tape.
 
 import * as tf from "@tensorflow/tfjs-core";
-import type { Batch } from "../data/batch/batch.ts";
+import type { Batch } from "../loading/batch/batch.ts";
 import { type StackedOutputs, stack } from "../loss/outputs.ts";
 import type { Padding } from "../model/padding.ts";
 import { type Checkpointing, rfdetr } from "../model/rfdetr.ts";

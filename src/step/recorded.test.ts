@@ -2,11 +2,11 @@
 
 import { beforeAll, expect, test } from "vitest";
 import { noiseBatch, TINY, TINY_SEGMENTER, tinyLearner, withMasks } from "../../tests/tinyModel.ts";
-import type { Batch } from "../data/batch/batch.ts";
 import { loadBackend } from "../engine/backend.ts";
 import { hasKernels } from "../engine/ownKernels.ts";
 import { recordingBinding } from "../engine/recording/kernels.ts";
 import { createRecorder, type Recorder } from "../engine/recording/recorder.ts";
+import type { Batch } from "../loading/batch/batch.ts";
 import { blockRates } from "./dropPath.ts";
 import { disposeLearner, type Learner, learnerTensors } from "./learner.ts";
 import { type StepSettings, trainStep } from "./step.ts";

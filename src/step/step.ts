@@ -3,8 +3,8 @@
 // which are what `match` is there for.
 
 import * as tf from "@tensorflow/tfjs-core";
-import type { Batch } from "../data/batch/batch.ts";
 import { EAGER, type Recorder } from "../engine/recording/recorder.ts";
+import type { Batch } from "../loading/batch/batch.ts";
 import { normaliser } from "../loss/criterion.ts";
 import { type PointDraws, seededDraws } from "../loss/masks/draws.ts";
 import { MASK_LOSSES, type MaskLossSettings } from "../loss/masks/settings.ts";

@@ -1,6 +1,6 @@
 // Batches in groups: those whose gradients make one optimizer step.
 
-import type { Batch } from "../data/batch/batch.ts";
+import type { Batch } from "../loading/batch/batch.ts";
 
 /** The batches of one step. `began`: when the trainer asked for the first of them (performance.now()). */
 export type Window = { batches: Batch[]; began: number };

@@ -1,9 +1,9 @@
 // What a run will cost: one of its steps measured on this machine, with all of its weights and with the heads alone.
 
 import type { Architecture } from "../architecture/variants.ts";
-import { epochLength } from "../data/batch/sampler.ts";
 import type { Dataset } from "../data/dataset/dataset.ts";
 import { installedEngine, setupInvocation } from "../engine/libtensorflow.ts";
+import { epochLength } from "../loading/batch/sampler.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import type { RunLength } from "../step/optimiser/schedule.ts";
 import { inSeconds } from "../util/text/duration.ts";

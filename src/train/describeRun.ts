@@ -1,10 +1,10 @@
 // What a run trains, in which order, on which device: facts for people.
 
 import type { Architecture } from "../architecture/variants.ts";
-import { describeResampling } from "../data/batch/resample.ts";
-import { describePadding } from "../data/batch/sampler.ts";
 import { annotatedMask, type Split } from "../data/dataset/sample.ts";
 import type { DeviceInfo } from "../engine/device.ts";
+import { describeResampling } from "../loading/batch/resample.ts";
+import { describePadding } from "../loading/batch/sampler.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { type Fact, sentence } from "../util/text/fact.ts";
 import { describeStage, millions, type Stage } from "./stages/stages.ts";

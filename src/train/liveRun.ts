@@ -1,8 +1,8 @@
 // A run that is under way: what is made from its recipe, its open files, and where it stands.
 
 import type { DiskReserve } from "../checkpoint/store/reserve.ts";
-import type { Loader } from "../data/batch/loader.ts";
 import type { ClassEntry, Split } from "../data/dataset/sample.ts";
+import type { Loader } from "../loading/batch/loader.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import type { Environment } from "../run/environment.ts";
 import type { EndStatus, RunSize, TrainEvent } from "../run/events.ts";

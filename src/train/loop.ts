@@ -1,6 +1,6 @@
 // The training loop. Everything that happens in a run happens here, in this order.
 
-import type { Loader } from "../data/batch/loader.ts";
+import type { Loader } from "../loading/batch/loader.ts";
 import type { TrainEvent } from "../run/events.ts";
 import { isBetter, selection } from "../run/selection.ts";
 import { scheduleFactor } from "../step/optimiser/schedule.ts";

@@ -5,7 +5,6 @@ import { toFields } from "../architecture/fields.ts";
 import type { Architecture } from "../architecture/variants.ts";
 import { leafShapes } from "../architecture/weights/table.ts";
 import { toText } from "../checkpoint/weightsFile.ts";
-import type { Loader } from "../data/batch/loader.ts";
 import { headerProblems } from "../data/dataset/check/headers.ts";
 import { segmenterProblems } from "../data/dataset/check/masks.ts";
 import { wholenessProblems } from "../data/dataset/check/wholeness.ts";
@@ -14,6 +13,7 @@ import { contentFingerprint, datasetFingerprint } from "../data/dataset/fingerpr
 import type { ClassEntry } from "../data/dataset/sample.ts";
 import { bf16Support } from "../engine/bf16.ts";
 import { selectDevice } from "../engine/device.ts";
+import type { Loader } from "../loading/batch/loader.ts";
 import { givesMasks } from "../recipe/modelKeys.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { describeEnvironment } from "../run/environment.ts";

@@ -1,11 +1,11 @@
 // The images of a run: which ones it trains and evaluates on, and the loaders that make batches of them.
 
-import { evaluationLoader } from "../data/batch/evaluationLoader.ts";
-import { createLoader, type Loader } from "../data/batch/loader.ts";
 import { type Dataset, loadDataset } from "../data/dataset/dataset.ts";
 import type { Sample, Split } from "../data/dataset/sample.ts";
 import { type Sliced, sliceForEvaluation, sliceForTraining } from "../data/slices/sliceSplit.ts";
 import { describeSlices, type Slices } from "../instance/slices/layout.ts";
+import { evaluationLoader } from "../loading/batch/evaluationLoader.ts";
+import { createLoader, type Loader } from "../loading/batch/loader.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import type { MultiScale } from "../step/multiScale.ts";
 import { UserError } from "../util/errors.ts";

@@ -28,7 +28,7 @@ it("what it lacks is named", async () => {
     [["data"], "data needs <command>."],
     [["data", "convert", "--data", "x"], "data convert needs --to and --out."],
     [["data", "convert", "--to", "labelme", "--data", "x", "--out", "y"], "Choices"],
-    [["data", "convret"], "Unknown argument: convret."],
+    [["data", "convret"], 'There is no command "data convret". Did you mean "data convert"?'],
   ];
   for (const [words, said] of cases) {
     const { code, err } = await launch(words);

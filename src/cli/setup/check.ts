@@ -2,8 +2,8 @@
 
 import type { CommandModule } from "yargs";
 import type { Transplant } from "../../checkpoint/transplant.ts";
-import { describePadding } from "../../data/batch/sampler.ts";
 import { countKeys } from "../../data/dataset/sample.ts";
+import { describePadding } from "../../loading/batch/sampler.ts";
 import type { CheckReport } from "../../train/check.ts";
 import { UserError } from "../../util/errors.ts";
 import { JSON_OPTION, RECIPE_OPTION, SET_OPTION } from "../options.ts";

@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Batch } from "../../data/batch/batch.ts";
-import { evaluationLoader } from "../../data/batch/evaluationLoader.ts";
 import type { Sample, Split } from "../../data/dataset/sample.ts";
 import { sliceForEvaluation } from "../../data/slices/sliceSplit.ts";
 import type { ImageDetections } from "../../instance/detections.ts";
+import type { Batch } from "../../loading/batch/batch.ts";
+import { evaluationLoader } from "../../loading/batch/evaluationLoader.ts";
 import { evaluateModel } from "../evaluate.ts";
 
 const SLICES = { size: 100, overlap: 0.2 };

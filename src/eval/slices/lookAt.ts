@@ -1,9 +1,9 @@
 // What a model finds in the images of an evaluation, batch by batch; or picture by picture where the images are parts of pictures.
 
-import type { Batch, BrokenImage } from "../../data/batch/batch.ts";
 import type { ImageDetections } from "../../instance/detections.ts";
 import { type Slices, wholeArea } from "../../instance/slices/layout.ts";
 import { mergeViews, type View } from "../../instance/slices/merge.ts";
+import type { Batch, BrokenImage } from "../../loading/batch/batch.ts";
 
 /** The images of a batch, as far as an evaluation looks at them. */
 export type Evaluated = Pick<Batch, "imageIds" | "broken"> & Partial<Pick<Batch, "originalSizes" | "areas">>;

@@ -1,12 +1,12 @@
 // How far an exported file's outputs are from the trainer's own, slot by slot.
 
-import type { Batch } from "../../data/batch/batch.ts";
 import type { Model } from "../../detector/loadModel.ts";
 import type { OnnxOutputs } from "../../detector/onnxOutputs.ts";
 import { bestDetections, type ImageDetections } from "../../instance/detections.ts";
 import type { Mask } from "../../instance/instance.ts";
 import { maskRuns } from "../../instance/masks/maskRuns.ts";
 import { regionIou, regionOf } from "../../instance/masks/overlap.ts";
+import type { Batch } from "../../loading/batch/batch.ts";
 import type { RawOutputs } from "../../model/detect.ts";
 import { MOST_MASK_SIDE } from "../../onnx/format.ts";
 import { type LabelRange, labelRange } from "../graph/decode.ts";

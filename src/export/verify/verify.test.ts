@@ -2,11 +2,11 @@ import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { noiseBatch, part, TINY, tinyWeights } from "../../../tests/tinyModel.ts";
 import { toLeaves } from "../../checkpoint/names.ts";
-import type { Batch } from "../../data/batch/batch.ts";
 import { type Model, placeModel } from "../../detector/loadModel.ts";
 import type { OnnxDetector } from "../../detector/onnx.ts";
 import { loadBackend } from "../../engine/backend.ts";
 import { rank, toPixels } from "../../instance/detections.ts";
+import type { Batch } from "../../loading/batch/batch.ts";
 import { rawOutputs } from "../../model/detect.ts";
 import { fault, TOLERANCE, type Verification, verify } from "./verify.ts";
 

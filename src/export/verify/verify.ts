@@ -1,6 +1,5 @@
 // Whether an exported file finds what the trainer's own forward finds, image by image, and what AP it has.
 
-import type { Batch } from "../../data/batch/batch.ts";
 import type { ClassEntry, Sample, Split } from "../../data/dataset/sample.ts";
 import type { Model } from "../../detector/loadModel.ts";
 import type { OnnxDetector } from "../../detector/onnx.ts";
@@ -8,6 +7,7 @@ import type { OnnxOutputs } from "../../detector/onnxOutputs.ts";
 import { evaluateModel } from "../../eval/evaluate.ts";
 import { bestDetections, type ImageDetections } from "../../instance/detections.ts";
 import { MAIN_METRIC, MASK_METRIC } from "../../instance/metrics.ts";
+import type { Batch } from "../../loading/batch/batch.ts";
 import { type RawOutputs, rawOutputs } from "../../model/detect.ts";
 import { allFinite } from "../../util/hostTensor.ts";
 import { detectionsFar, hasNearTie, larger, ownDecoded, type SlotDifference, slotsFar } from "./slots.ts";

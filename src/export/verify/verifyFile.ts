@@ -1,12 +1,12 @@
 // An exported file against the model that it was made of, on images from the disk.
 
-import { evaluationLoader } from "../../data/batch/evaluationLoader.ts";
 import { spread } from "../../data/dataset/sample.ts";
 import { type HostModel, type Model, placeModel } from "../../detector/loadModel.ts";
 import { openOnnxDetector } from "../../detector/onnx.ts";
 import { isBackendLoaded } from "../../engine/backend.ts";
 import { selectDevice } from "../../engine/device.ts";
 import { alignClasses } from "../../eval/evaluate.ts";
+import { evaluationLoader } from "../../loading/batch/evaluationLoader.ts";
 import { UserError } from "../../util/errors.ts";
 import type { ExportOptions } from "../options.ts";
 import type { ExportPictures } from "../pictures.ts";

@@ -1,10 +1,10 @@
 // The process that tries a batch size: a few whole steps on made-up images, with all that a step of the run does.
 
 import { leafShapes, referenceKeys } from "../../architecture/weights/table.ts";
-import type { Batch } from "../../data/batch/batch.ts";
 import { detectWith } from "../../detector/detector.ts";
 import { detectingWith } from "../../detector/weights.ts";
 import { selectDevice } from "../../engine/device.ts";
+import type { Batch } from "../../loading/batch/batch.ts";
 import { initialise } from "../../model/init.ts";
 import { averagedWeights, createLearner, type Learner } from "../../step/learner.ts";
 import { type StepSettings, trainStep } from "../../step/step.ts";

@@ -1,6 +1,6 @@
 // What a run writes down as it goes: rows of metrics.jsonl, results.csv, the log.
 
-import type { BrokenImage } from "../../data/batch/batch.ts";
+import type { BrokenImage } from "../../loading/batch/batch.ts";
 import type { MetricsRow, TrainEvent, TrainRow } from "../../run/events.ts";
 import { runFiles } from "../../run/files.ts";
 import { readMetrics } from "../../run/records/metricsFile.ts";

@@ -1,10 +1,10 @@
 // COCO metrics of the weights that the run would ship: the moving average, where there is one.
 
 import * as tf from "@tensorflow/tfjs-core";
-import type { Batch } from "../../data/batch/batch.ts";
 import { type Evaluation, evaluateModel } from "../../eval/evaluate.ts";
 import { metricsOf } from "../../eval/metricsRow.ts";
 import { bySummary, MAIN_METRIC, measured, PREFIXES } from "../../instance/metrics.ts";
+import type { Batch } from "../../loading/batch/batch.ts";
 import { forwardLayers } from "../../model/detect.ts";
 import { postprocess } from "../../model/postprocess.ts";
 import type { TrainEvent, ValRow } from "../../run/events.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { Batch } from "../../data/batch/batch.ts";
+import type { Batch } from "../../loading/batch/batch.ts";
 import type { TrainEvent } from "../../run/events.ts";
 import { readFirstBatch } from "../../run/records/firstBatch.ts";
 import { BEGINNING } from "../progress.ts";

@@ -1,9 +1,9 @@
 // The first batch that a run trains on, kept as pictures. Trouble with it never stops the training.
 
 import { existsSync } from "node:fs";
-import type { Batch } from "../../data/batch/batch.ts";
-import { batchPictures } from "../../data/batch/batchPictures.ts";
 import { encodeSmall } from "../../data/image/draw.ts";
+import type { Batch } from "../../loading/batch/batch.ts";
+import { batchPictures } from "../../loading/batch/batchPictures.ts";
 import type { TrainEvent } from "../../run/events.ts";
 import { runFiles } from "../../run/files.ts";
 import { type FirstBatch, MOST_IMAGES } from "../../run/records/firstBatch.ts";

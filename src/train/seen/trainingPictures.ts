@@ -1,15 +1,15 @@
 // What a recipe trains on, as pictures in a folder: its first batches, and on request each of its augmentations by itself with its time.
 
 import type { Architecture } from "../../architecture/variants.ts";
-import { alone } from "../../data/augment/alone.ts";
-import { changeImage } from "../../data/augment/apply.ts";
-import { type Augment, drawChanges } from "../../data/augment/augment.ts";
-import type { Batch } from "../../data/batch/batch.ts";
-import { batchPictures } from "../../data/batch/batchPictures.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { ClassEntry, Split } from "../../data/dataset/sample.ts";
 import { decodeFile } from "../../data/image/decode.ts";
 import { encodePicture } from "../../data/image/draw.ts";
+import { alone } from "../../loading/augment/alone.ts";
+import { changeImage } from "../../loading/augment/apply.ts";
+import { type Augment, drawChanges } from "../../loading/augment/augment.ts";
+import type { Batch } from "../../loading/batch/batch.ts";
+import { batchPictures } from "../../loading/batch/batchPictures.ts";
 import type { Recipe } from "../../recipe/schema.ts";
 import { multiScale } from "../../step/multiScale.ts";
 import { rngFromSeed } from "../../util/random/rng.ts";
