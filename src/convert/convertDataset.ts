@@ -15,11 +15,9 @@ import { VOC_WRITER } from "./voc.ts";
 import type { Losses, Writer } from "./writer.ts";
 import { YOLO_WRITER } from "./yolo.ts";
 
-/** The layouts that are written. */
-export const WRITTEN_LAYOUTS = ["coco", "yolo", "voc"] as const;
-
 export type ConvertDatasetOptions = {
-  to: (typeof WRITTEN_LAYOUTS)[number];
+  /** Roboflow's folders of COCO files, YOLO's, or those of the VOC devkit. */
+  to: "coco" | "yolo" | "voc";
   /** The folder to write, which must be new or empty. */
   out: string;
 };

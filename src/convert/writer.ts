@@ -9,7 +9,7 @@ import type { PlacedSplit } from "./pictures.ts";
 /** What is lost, and of how many objects. */
 export type Losses = Map<string, number>;
 
-export type Writing = {
+type Writing = {
   /** The folder of the new data set, which is there. */
   out: string;
   splits: Partial<Record<SplitName, PlacedSplit>>;
