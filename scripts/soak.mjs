@@ -1,7 +1,7 @@
 // Ends runs of a tiny detector in every way there is (see scripts/soak/ways.mjs) at random instants and resumes each until it is done:
 // every one must end in the same bytes as a run that was left alone, no checkpoint that is listed may be incomplete, and the last
 // finished step must be in one. With --pairs: two commands on one run folder at once.
-// Usage: npm run soak [-- RUNS [--ways all|kill|WAY,WAY] [--ends MOST] [--seed N] [--minutes M] [--dist DIR]]; DIR is a build to use in place of a fresh one.
+// Usage: npm run soak [-- RUNS [--ways all|kill|WAY,WAY] [--ends MOST] [--seed N] [--minutes M] [--masks] [--dist DIR]]; --masks: of a segmenter; DIR is a build to use in place of a fresh one.
 //        npm run soak -- TIMES --pairs
 
 import { join, resolve } from "node:path";
@@ -22,6 +22,7 @@ const dist = resolve(givenBuild ?? join(root, "dist"));
 const named = option("--ways", "all");
 const ways = named === "all" ? Object.keys(WAYS) : named === "kill" ? ["sigkill"] : named.split(",");
 const pairs = words.includes("--pairs") && words.splice(words.indexOf("--pairs"), 1).length > 0;
+const masks = words.includes("--masks") && words.splice(words.indexOf("--masks"), 1).length > 0;
 const times = Number(words[0] ?? (pairs ? 20 : 200));
 for (const way of ways)
   if (!WAYS[way]) throw new Error(`There is no way "${way}". There are: ${Object.keys(WAYS).join(", ")}`);
@@ -32,7 +33,7 @@ const program = [process.execPath, join(dist, "cli", "main.js")];
 const shared = { seed, minutes, program, store, say: console.log };
 const { done, counts, faults } = pairs
   ? await meetings({ times, ...shared })
-  : await soak({ runs: times, ways, mostEnds, ...shared });
+  : await soak({ runs: times, ways, mostEnds, masks, ...shared });
 console.table(counts);
 const wanted = pairs ? times * Object.keys(counts).length : times;
 console.log(

@@ -31,6 +31,7 @@ export async function soak({
   mostEnds = 4,
   ways,
   once = false,
+  masks = false,
   program,
   store,
   say = () => {},
@@ -47,7 +48,7 @@ export async function soak({
   const addFault = (text) => say(`FAULT: ${faults[faults.push(text) - 1]}`);
   let [done, tried] = [0, 0];
   try {
-    const recipe = await writeTinyRecipe(scratch, random);
+    const recipe = await writeTinyRecipe(scratch, random, { masks });
     const left = await leaveAlone({ scratch, recipe, program });
     say(
       `a run that is left alone takes ${(left.time / 1000).toFixed(1)} s, training in it ${(left.training / 1000).toFixed(1)} s`,

@@ -25,12 +25,12 @@ export function shuffled(items, random) {
     .map(({ item }) => item);
 }
 
-/** Write the data set and the recipe below `scratch`; returns the recipe's path. Two epochs of three steps. */
-export async function writeTinyRecipe(scratch, random) {
+/** Write the data set and the recipe below `scratch`, a segmenter's where `masks` are asked for; returns the recipe's path. Two epochs of three steps. */
+export async function writeTinyRecipe(scratch, random, { masks = false } = {}) {
   await makeSplit(join(scratch, "data", "train"), 6, random);
   await makeSplit(join(scratch, "data", "valid"), 2, random);
   const file = join(scratch, "soak.yaml");
-  await writeFile(file, JSON.stringify(recipe(join(scratch, "data"))));
+  await writeFile(file, JSON.stringify(recipe(join(scratch, "data"), masks)));
   return file;
 }
 
@@ -48,17 +48,21 @@ async function makeSplit(folder, count, random) {
       .png()
       .toFile(join(folder, file));
     images.push({ id, file_name: file, width: 32, height: 32 });
-    annotations.push({ id, image_id: id, category_id: 1, bbox: [left, top, 12, 12], area: 144, iscrowd: 0 });
+    const [right, bottom] = [left + 12, top + 12];
+    const segmentation = [[left, top, right, top, right, bottom, left, bottom]];
+    const bbox = [left, top, 12, 12];
+    annotations.push({ id, image_id: id, category_id: 1, bbox, segmentation, area: 144, iscrowd: 0 });
   }
   const content = { images, annotations, categories: [{ id: 1, name: "square" }] };
   await writeFile(join(folder, "_annotations.coco.json"), JSON.stringify(content));
 }
 
 /** A checkpoint after every second step and every epoch, and a row after every step: rows say which steps were finished. */
-const recipe = (data) => ({
+const recipe = (data, masks) => ({
   ...{ name: "soak", weights: "none", device: "cpu" },
   model: {
     variant: "custom",
+    segmentation_head: masks,
     encoder: { hidden_size: 24, num_attention_heads: 3, num_hidden_layers: 3, mlp_ratio: 2 },
     ...{ resolution: 32, patch_size: 8, num_windows: 2, positional_encoding_size: 4, out_feature_indexes: [1, 3] },
     ...{ projector_scale: ["P4"], hidden_dim: 16, dec_layers: 2, sa_nheads: 2, ca_nheads: 4, dec_n_points: 2 },
@@ -66,7 +70,7 @@ const recipe = (data) => ({
   },
   data: { dir: data, batch_size: 1, workers: 0 },
   train: { epochs: 2, grad_accum_steps: 2, lr: 1e-3, ema: { decay: 0.9, tau: 5 } },
-  early_stopping: { metric: "AP50", patience: 5 },
+  early_stopping: { metric: masks ? "segm AP50" : "AP50", patience: 5 },
   checkpoint: { every_steps: 2, keep_last: 2, keep_best: 1 },
   track: { every_steps: 1 },
   export: { onnx: false },
