@@ -26,7 +26,9 @@ function typeOf(schema: JsonSchema, indent: string): string {
       return item.includes("|") && !item.startsWith("{") ? `(${item})[]` : `${item}[]`;
     }
     case "object":
-      return objectType(schema, indent);
+      return typeof schema.additionalProperties === "object"
+        ? `Record<string, ${typeOf(schema.additionalProperties, indent)}>`
+        : objectType(schema, indent);
     case "integer":
       return "number";
     default:

@@ -6,6 +6,7 @@ import { circles, filesIn, importsOf, textOf } from "./support/sources.ts";
 /** Rooms that each room may import from, types included. */
 const MAY_IMPORT: Record<string, string[]> = {
   util: [],
+  split: ["util"],
   instance: ["util"],
   architecture: ["util"],
   engine: ["util"],
@@ -13,7 +14,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   model: ["ops", "engine", "architecture", "instance", "util"],
   loss: ["model", "ops", "engine", "architecture", "instance", "util"],
   recipe: ["instance", "util"],
-  data: ["instance", "util"],
+  data: ["split", "instance", "util"],
   loading: ["data", "instance", "util"],
   convert: ["data", "instance", "util"],
   checkpoint: ["architecture", "util"],

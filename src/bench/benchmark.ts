@@ -1,13 +1,14 @@
 // How long a model takes from image files to detections, and how well it detects: one model, or two taking turns.
 
 import { stat } from "node:fs/promises";
-import { type Dataset, loadDataset } from "../data/dataset/dataset.ts";
+import type { Dataset } from "../data/dataset/dataset.ts";
 import type { SplitName } from "../data/dataset/sample.ts";
 import { findImages } from "../data/image/imagePaths.ts";
 import type { Detector, OpenDetectorOptions } from "../detector/detector.ts";
 import type { DownloadWatch } from "../detector/loadModel.ts";
 import { openDetector } from "../detector/open.ts";
 import type { DeviceChoice } from "../engine/device.ts";
+import { loadAsTrained } from "../eval/data/asTrained.ts";
 import { isOnnx } from "../onnx/format.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { UserError } from "../util/errors.ts";
@@ -89,7 +90,7 @@ export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
       hint: "libtensorflow sets up its threads once in a process. Run it once a number; an .onnx file takes several.",
     });
   }
-  const dataset = options.data === undefined ? undefined : await loadDataset({ dir: options.data }, { require: [split] }); // biome-ignore format: one line
+  const dataset = options.data === undefined ? undefined : await loadAsTrained(options.data, weights, { require: [split] }); // biome-ignore format: one line
   const { from, paths } = await imagesOf(options, dataset, split);
 
   const facts: SubjectFacts[] = [];

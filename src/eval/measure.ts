@@ -1,6 +1,6 @@
 // COCO metrics of whatever can be measured: weights on a data set, or a results file that any program wrote.
 
-import { type Dataset, loadDataset } from "../data/dataset/dataset.ts";
+import type { Dataset } from "../data/dataset/dataset.ts";
 import type { SplitName } from "../data/dataset/sample.ts";
 import { sliceForEvaluation } from "../data/slices/sliceSplit.ts";
 import type { OpenDetectorOptions } from "../detector/detector.ts";
@@ -11,7 +11,9 @@ import { describeSlices } from "../instance/slices/layout.ts";
 import { evaluationLoader } from "../loading/batch/evaluationLoader.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import type { F1 } from "../run/records/evaluation.ts";
+import { factLine } from "../util/text/fact.ts";
 import { type CocoMetrics, cocoAp, limits } from "./cocoAp.ts";
+import { loadAsTrained } from "./data/asTrained.ts";
 import { alignClasses, evaluateModel } from "./evaluate.ts";
 import { bestF1 } from "./f1.ts";
 import { compareMasks, withMaskAp } from "./maskAp.ts";
@@ -49,7 +51,7 @@ export type EvaluateOptions = {
 /** Measure weights on a split of a data set. Throws a UserError where model or data cannot be read or do not fit. */
 export async function evaluate(options: EvaluateOptions): Promise<Measurement> {
   const { data, split = "val", batchSize = 4, maxDets = 500, device = "auto", onImages } = options;
-  const dataset: Dataset = await loadDataset({ dir: data }, { require: [split] });
+  const dataset: Dataset = await loadAsTrained(data, options.weights, { require: [split] });
   const { samples } = dataset.splits[split]!;
   const { recipe, onDownload, precision = "none" } = options;
   const opening = {
@@ -86,6 +88,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Measurement> {
       `data     ${dataset.description}, ${split}: ${measured} images`,
       `device   ${used.name}${precision === "bf16" ? ", in bfloat16" : ""}`,
       ...(slices ? [`slices   ${describeSlices(slices)}, and whole pictures`] : []),
+      ...(dataset.notes ?? []).map((fact) => `note     ${factLine(fact).trim()}`),
       ...(match.warning ? [`note     ${match.warning}`] : []),
     ];
     return {

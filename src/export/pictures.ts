@@ -2,7 +2,8 @@
 
 import { loadDataset } from "../data/dataset/dataset.ts";
 import type { ClassEntry, Split, SplitName } from "../data/dataset/sample.ts";
-import { openRunFolder, runFolderOf } from "../run/runFolder.ts";
+import { loadAsTrained, loadOwn } from "../eval/data/asTrained.ts";
+import { runFolderOf } from "../run/runFolder.ts";
 import { UserError } from "../util/errors.ts";
 import { packagePath } from "../util/package.ts";
 
@@ -53,8 +54,8 @@ async function ownPictures(
 ): Promise<ExportPictures | undefined> {
   const run = runFolderOf(weights);
   if (data === undefined && run === undefined) return undefined;
-  const from = data === undefined ? (await (await openRunFolder(run!)).resolvedRecipe()).data : { dir: data };
-  const dataset = await loadDataset(from, { require: [split] });
+  const options = { require: [split] };
+  const dataset = data === undefined ? await loadOwn(run!, options) : await loadAsTrained(data, weights, options);
   const source = `${data ?? dataset.description}, ${split}`;
   return { split: dataset.splits[split]!, classes: dataset.classes, source };
 }

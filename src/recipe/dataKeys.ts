@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { DEFAULT_OVERLAP, LEAST_SLICE, MOST_OVERLAP } from "../instance/slices/layout.ts";
 import { count, factor, orNone, path, section } from "./fields.ts";
+import { subsetKeys } from "./subsetKeys.ts";
 
 const splitFiles = (name: string) =>
   z
@@ -38,6 +39,7 @@ export const data = section(
     train: splitFiles("training"),
     val: splitFiles("validation"),
     test: splitFiles("test"),
+    ...subsetKeys,
     batch_size: z
       .union([count(), z.literal("auto")])
       .default(4)

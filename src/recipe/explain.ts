@@ -101,6 +101,7 @@ function schemasAt(schema: z.core.$ZodType, path: Path): z.core.$ZodType[] {
           const child = Object.hasOwn(def.shape, key) ? def.shape[String(key)] : undefined;
           return child ? alternatives(child) : [];
         }
+        if (def.type === "record") return alternatives(def.valueType);
         return def.type === "array" ? alternatives(def.element) : [];
       }),
     alternatives(schema),
@@ -155,6 +156,8 @@ function describeAllowed(schema: z.core.$ZodType): string {
       return `one of ${Object.values(def.entries).join(", ")}`;
     case "array":
       return "a list";
+    case "record":
+      return "a mapping of names";
     case "object":
       return `a mapping with the keys ${Object.keys(def.shape).join(", ")}`;
     case "string": {

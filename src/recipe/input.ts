@@ -91,6 +91,27 @@ export interface RecipeInput {
       /** COCO JSON file */
       annotations: string;
     } | null | undefined;
+    /** Share of the training images that becomes the validation split of a data set without one: by class, copies and groups never on both sides; the run keeps it in split.json @default null */
+    val_fraction?: number | null | undefined;
+    /** Seed of the split that data.val_fraction makes; seed does not change it, so that runs compare @default 0 */
+    split_seed?: number | undefined;
+    /** Regular expression on file names whose first part in brackets names a group, such as a video or a patient, that data.val_fraction keeps on one side; null: copies that Roboflow made of a picture are one @default null */
+    group?: string | null | undefined;
+    /** Train although pictures lie in two splits, byte for byte, so that what is measured is not held out @default false */
+    allow_leaks?: boolean | undefined;
+    /** Whether data.val_fraction keeps pictures on one side that look nearly the same; together looks at every picture @default "together" */
+    near_duplicates?: "together" | "apart" | undefined;
+    /** Merge, rename, drop and keep classes by name; evaluate does the same to the data set it measures on @default null */
+    classes?: {
+      /** Classes that stay, as they are called in the files or after renaming; all others are dropped */
+      keep?: string[] | undefined;
+      /** Classes whose boxes are left out */
+      drop?: string[] | undefined;
+      /** New names by the names in the files; two of one new name become one class */
+      rename?: Record<string, string> | undefined;
+      /** Names in the files by the name of the class that they become */
+      merge?: Record<string, string[]> | undefined;
+    } | null | undefined;
     /** Images a forward pass; auto tries what fits into memory and is fastest @default 4 */
     batch_size?: number | "auto" | undefined;
     /** Pictures with an EXIF orientation: as-stored takes their pixels as they are, as the reference does; apply turns them, for boxes that were drawn on the turned picture @default "as-stored" */

@@ -14,6 +14,7 @@ export type JsonSchema = {
   anyOf?: JsonSchema[];
   items?: JsonSchema;
   properties?: Record<string, JsonSchema>;
+  additionalProperties?: JsonSchema | boolean;
   required?: string[];
   minimum?: number;
   maximum?: number;

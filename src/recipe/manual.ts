@@ -73,7 +73,9 @@ function takes(schema: JsonSchema): string {
   if (schema.enum) return `one of ${schema.enum.join(", ")}`;
   switch (schema.type) {
     case "object":
-      return "a section of keys";
+      return typeof schema.additionalProperties === "object"
+        ? `names, each with ${takes(schema.additionalProperties)}`
+        : "a section of keys";
     case "array":
       return `a list, each ${takes(schema.items ?? {})}`;
     case "boolean":

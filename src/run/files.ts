@@ -5,6 +5,7 @@ import { join } from "node:path";
 const NAMES = {
   recipe: "recipe.yaml",
   environment: "environment.json",
+  split: "split.json",
   metrics: "metrics.jsonl",
   results: "results.csv",
   log: "log.jsonl",

@@ -80,6 +80,7 @@ export async function checkRecipe(
   const data = await scanDataset(dataset, {
     queries: architecture.numQueries,
     segmenter: architecture.segmentationHead,
+    allowLeaks: recipe.data.allow_leaks,
   });
   const pictures = wanted && data.ok ? await trainingPictures(recipe, { ...wanted, dataset, architecture }) : null;
   const cost = measured && data.ok ? await estimateCost(recipe, { dataset, signal }) : null;

@@ -8,6 +8,7 @@ import type { Environment } from "../run/environment.ts";
 import type { EndStatus, RunSize, TrainEvent } from "../run/events.ts";
 import type { Log } from "../run/log.ts";
 import type { MetricsFile } from "../run/records/metricsFile.ts";
+import type { SplitRecord } from "../run/records/split.ts";
 import type { Learner } from "../step/learner.ts";
 import type { Schedule } from "../step/optimiser/schedule.ts";
 import type { StepSettings } from "../step/step.ts";
@@ -22,6 +23,8 @@ export type Parts = {
   trainLoader: Loader;
   valLoader: Loader;
   valSplit: Split;
+  /** Which images are held back for validation, where the data set has no val split; as split.json has it. */
+  heldBack: SplitRecord | null;
   classes: ClassEntry[];
   schedule: Schedule;
   staging: Staging;

@@ -6,11 +6,12 @@ import type { Architecture } from "../architecture/variants.ts";
 import { leafShapes } from "../architecture/weights/table.ts";
 import { toText } from "../checkpoint/weightsFile.ts";
 import { headerProblems } from "../data/dataset/check/headers.ts";
+import { leakProblems, refuseLeaks } from "../data/dataset/check/leaks.ts";
 import { segmenterProblems } from "../data/dataset/check/masks.ts";
 import { wholenessProblems } from "../data/dataset/check/wholeness.ts";
-import { datasetSummary, describeWarnings, loadDataset, refuseErrors } from "../data/dataset/dataset.ts";
+import { type Dataset, datasetSummary, describeWarnings, loadDataset, refuseErrors } from "../data/dataset/dataset.ts";
 import { contentFingerprint, datasetFingerprint } from "../data/dataset/fingerprint.ts";
-import type { ClassEntry } from "../data/dataset/sample.ts";
+import type { ClassEntry, Problem } from "../data/dataset/sample.ts";
 import { bf16Support } from "../engine/bf16.ts";
 import { selectDevice } from "../engine/device.ts";
 import type { Loader } from "../loading/batch/loader.ts";
@@ -18,6 +19,7 @@ import { givesMasks } from "../recipe/modelKeys.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { describeEnvironment } from "../run/environment.ts";
 import type { TrainEvent } from "../run/events.ts";
+import type { SplitRecord } from "../run/records/split.ts";
 import { createLearner, disposeLearner } from "../step/learner.ts";
 import { multiScale } from "../step/multiScale.ts";
 import { scheduleFrom } from "../step/optimiser/schedule.ts";
@@ -42,6 +44,8 @@ export type AssembleOptions = {
   model?: StateDict;
   /** The classes that these weights know, by label. */
   classNames?: readonly string[] | undefined;
+  /** Which images the run held back for validation when it began. */
+  kept?: SplitRecord | null;
   /** Where the run begins or goes on, which decides on the stage. */
   epoch?: number;
   onEvent?: (event: TrainEvent) => void;
@@ -52,14 +56,10 @@ export type AssembleOptions = {
 /** Make everything that a run needs; nothing is written. Throws a UserError that says what in recipe or data is wrong. */
 export async function assemble(
   recipe: Recipe,
-  { overfit, dryRun = false, model, classNames, epoch = 0, onEvent, signal }: AssembleOptions,
+  { overfit, dryRun = false, model, classNames, kept, epoch = 0, onEvent, signal }: AssembleOptions,
 ): Promise<Parts> {
   recipeArchitecture(recipe); // a faulty one is reported before the data set is read
-  const read = await loadDataset(recipe.data);
-  const headers = await headerProblems(read);
-  const whole = wholenessProblems(read);
-  const ofMasks = givesMasks(recipe.model) ? segmenterProblems(read) : [];
-  refuseErrors([...whole, ...headers, ...ofMasks]);
+  const { read, problems } = await readData(recipe, { kept, goesOn: model !== undefined });
   const { dataset, facts: ofParts } = await inParts(recipe, read);
   const { classes } = dataset;
   if (classNames) requireSameClasses(classNames, classes);
@@ -84,6 +84,7 @@ export async function assemble(
     trainLoader,
     valLoader,
     valSplit: splits.val,
+    heldBack: read.heldBack ?? null,
     classes,
     schedule: scheduleFrom(recipe.train.schedule),
     staging: { plan, current: stage, entered: false, meter: stepMeter() },
@@ -95,7 +96,7 @@ export async function assemble(
     size: sizeOf(recipe, trainLoader),
     facts: [
       ...datasetSummary(read),
-      ...describeWarnings([...read.problems, ...whole, ...headers]),
+      ...describeWarnings(problems),
       ...ofParts,
       ...(overfit === null
         ? []
@@ -114,6 +115,21 @@ export async function assemble(
     ),
     metadata: metadataOf(recipe, architecture, classes),
   };
+}
+
+/** The data set, and what is wrong with it, none of which stops a run. Throws a UserError for what does. */
+async function readData(
+  recipe: Recipe,
+  { kept, goesOn }: { kept: SplitRecord | null | undefined; goesOn: boolean },
+): Promise<{ read: Dataset; problems: Problem[] }> {
+  const read = await loadDataset(recipe.data, { kept });
+  const headers = await headerProblems(read);
+  const whole = wholenessProblems(read);
+  const ofMasks = givesMasks(recipe.model) ? segmenterProblems(read) : [];
+  refuseErrors([...whole, ...headers, ...ofMasks]);
+  const leaks = await leakProblems(read, { allowed: recipe.data.allow_leaks || goesOn });
+  refuseLeaks(leaks, recipe.data.dir);
+  return { read, problems: [...read.problems, ...whole, ...headers, ...leaks] };
 }
 
 /** Weights to begin from, as the recipe has it; downloads are reported as events. */

@@ -12,6 +12,7 @@ import { runFiles } from "../run/files.ts";
 import { lockRun, refuseForeign, refuseInUse } from "../run/lock.ts";
 import { openLog } from "../run/log.ts";
 import { missingRows, openMetricsFile } from "../run/records/metricsFile.ts";
+import { readSplit } from "../run/records/split.ts";
 import { openRunFolder } from "../run/runFolder.ts";
 import { selection } from "../run/selection.ts";
 import { learnerBytes, restoreLearner } from "../step/learner.ts";
@@ -61,6 +62,7 @@ export async function* train(given: Recipe, options: NewRunOptions = {}): AsyncG
     await refuseTaken(dir, { locked: true }).catch(orClose); // by another process, in the meantime
     await writeRecipe(runFiles(dir).recipe, recipe);
     await writeFileAtomic(runFiles(dir).environment, `${JSON.stringify(parts.environment, null, 2)}\n`);
+    if (parts.heldBack) await writeFileAtomic(runFiles(dir).split, `${JSON.stringify(parts.heldBack)}\n`);
     const run = await open(dir, recipe, parts, { ...BEGINNING }, { overfit, dryRun, rows: 0, seconds: 0, onEvent });
     // a first checkpoint: from here on the run can be killed at any instant
     yield* follow(run, rest, saveProgress(run, { epoch: 0, epochEnd: false, score: null }));
@@ -190,7 +192,8 @@ export async function reopen(
   }
   const { overfit, metricsRows: rows, seconds = 0 } = state;
   const { classNames } = fromText(dir, checkpoint.metadata);
-  const parts = await assemble(recipe, { overfit, dryRun, model, classNames, epoch: state.epoch, ...(onEvent && { onEvent }) }); // biome-ignore format: one line
+  const kept = await readSplit(dir);
+  const parts = await assemble(recipe, { overfit, dryRun, model, classNames, kept, epoch: state.epoch, ...(onEvent && { onEvent }) }); // biome-ignore format: one line
   parts.facts.push(...facts, ...(await changedData(dir, parts.environment)));
   restoreLearner(parts.learner, ema ? { model, optimizer, ema } : { model, optimizer }, state.emaUpdates);
   return open(dir, recipe, parts, progressOf(state), { overfit, dryRun, rows, seconds, onEvent });

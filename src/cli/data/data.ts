@@ -4,12 +4,13 @@ import type { Argv, CommandModule } from "yargs";
 import { closest } from "../../util/closest.ts";
 import { UserError } from "../../util/errors.ts";
 import { dataConvertCommand } from "./convert.ts";
+import { dataSplitCommand } from "./split.ts";
 
-const commands = [dataConvertCommand];
+const commands = [dataConvertCommand, dataSplitCommand];
 
 export const dataCommand: CommandModule<object, { command: string }> = {
   command: "data <command>",
-  describe: "Convert a data set",
+  describe: "Convert a data set, or divide it",
   builder: (yargs) => yargs.command(commands as unknown as CommandModule[]) as Argv<{ command: string }>,
   handler: ({ command }) => {
     const names = commands.map((one) => String(one.command).split(" ")[0]!);

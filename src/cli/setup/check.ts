@@ -48,8 +48,9 @@ export const checkCommand: CommandModule<object, Arguments> = {
   handler: async ({ recipe: path, set = [], cost, pictures: out, transforms, json }) => {
     if (transforms && out === undefined)
       throw new UserError("--transforms needs a folder for its pictures.", { hint: "Add --pictures FOLDER." });
-    const [{ checkRecipe }, { describeCost }, { plotSchedule }] = await Promise.all([
+    const [{ checkRecipe }, { leakRemedy }, { describeCost }, { plotSchedule }] = await Promise.all([
       import("../../train/check.ts"),
+      import("../../data/dataset/check/leaks.ts"),
       import("../../train/cost.ts"),
       import("../terminal/schedulePlot.ts"),
     ]);
@@ -61,7 +62,9 @@ export const checkCommand: CommandModule<object, Arguments> = {
     if (json) process.stdout.write(`${JSON.stringify(report)}\n`);
     else {
       const plot = plotSchedule(report.schedule);
-      printResult(asText(String(path), report, { plot, cost: report.cost ? describeCost(report.cost) : [] }));
+      const leaks = report.data.problems.filter(({ kind, severity }) => kind === "leak" && severity === "error");
+      const remedies = leaks.length > 0 ? [leakRemedy(leaks, report.recipe.data.dir)] : [];
+      printResult(asText(String(path), report, { plot, cost: report.cost ? describeCost(report.cost) : [], remedies }));
     }
     if (!report.ok) process.exitCode = 2;
   },
@@ -70,7 +73,7 @@ export const checkCommand: CommandModule<object, Arguments> = {
 function asText(
   path: string,
   { ok, recipe, parameters, weights, data, schedule, shown, pictures }: CheckReport,
-  { plot, cost }: { plot: string; cost: string[] },
+  { plot, cost, remedies }: { plot: string; cost: string[]; remedies: string[] },
 ): string {
   const { state, loaded, reshaped = [], missing = [], unexpected = [] } = weights;
   const fitted = `${loaded} tensors fit, ${reshaped.length} reshaped, ${missing.length} missing, ${unexpected.length} not used`;
@@ -84,6 +87,7 @@ function asText(
         ["weights", `${weights.weights}${state === "none" ? "" : ` (${loaded === undefined ? state : fitted})`}`],
         ...(weights.transplant ? [["heads", describeHeads(weights.transplant)] as const] : []),
         ["data", data.description],
+        ...data.notes.map((note) => ["", note] as const),
       ],
       FACTS,
     ),
@@ -131,6 +135,7 @@ function asText(
     lines.push(...problems.slice(0, MOST_SHOWN).map((problem) => `  ${problem.message}`));
     if (problems.length > MOST_SHOWN) lines.push(`  ... and ${problems.length - MOST_SHOWN} more (all with --json)`);
   }
+  for (const remedy of remedies) lines.push("", remedy);
   lines.push("", ok ? "Ready to train." : "Not ready: correct the errors above.");
   return lines.join("\n");
 }

@@ -5,28 +5,33 @@ import { UserError } from "../../util/errors.ts";
 import { orPackaged } from "../../util/package.ts";
 import type { Fact } from "../../util/text/fact.ts";
 import { maybeMoved } from "../../util/text/moved.ts";
+import { type ClassRules, withClassRules } from "../classes/classRules.ts";
 import type { Exif } from "../image/decode.ts";
+import { type HeldBack, type HoldBackKeys, holdBack } from "../splits/holdBack.ts";
 import { orUnpacked } from "./formats/archive.ts";
 import { type CocoSource, loadCoco } from "./formats/cocoSplits.ts";
 import { detectLayout } from "./formats/detect.ts";
 import type { Layout, LayoutName } from "./formats/layout.ts";
 import { exists } from "./listing.ts";
-import { type ClassEntry, type Problem, SPLITS, type Split, type SplitName } from "./sample.ts";
+import { type LabelledData, type Problem, SPLITS, type SplitName } from "./sample.ts";
 
 /** Where one split is: a folder of images and a COCO file. */
 type SplitSource = { images: string; annotations: string };
 
-/** A recipe's `data`: a folder whose layout is found out, or else each split named; and how its pictures are read. */
-export type DatasetSource = { dir?: string | null; exif?: Exif } & { [name in SplitName]?: SplitSource | null };
+/**
+ * A recipe's `data`: a folder whose layout is found out, or else each split named; how its pictures are read, what becomes of its
+ * classes, and how a val split is made where there is none.
+ */
+export type DatasetSource = { dir?: string | null; exif?: Exif; classes?: ClassRules | null } & HoldBackKeys & {
+    [name in SplitName]?: SplitSource | null;
+  };
 
-export type Dataset = {
+export type Dataset = LabelledData & {
   layout: LayoutName;
   /** One line for people: which layout was found where. */
   description: string;
-  /** Labels 0..N-1, from the training split wherever there is one. */
-  classes: ClassEntry[];
-  splits: Partial<Record<SplitName, Split>>;
-  problems: Problem[];
+  /** Where its val split was taken from the training images. */
+  heldBack?: HeldBack;
 };
 
 export type DatasetOptions = {
@@ -34,6 +39,10 @@ export type DatasetOptions = {
   require?: readonly SplitName[];
   /** True (default): a problem of severity `error` is thrown. False: all are returned, for a report. */
   strict?: boolean;
+  /** A val split that was made before, in place of a new one. */
+  kept?: HeldBack | null | undefined;
+  /** Whether rules of classes that are not there are an error. Default true; false is for another data set than they were made for. */
+  knownClasses?: boolean;
 };
 
 /**
@@ -41,11 +50,12 @@ export type DatasetOptions = {
  * is recognised, a required split is missing or empty, a file is damaged, or (strict) anything in it is in error.
  */
 export async function loadDataset(given: DatasetSource, options: DatasetOptions = {}): Promise<Dataset> {
-  const { require = ["train", "val"], strict = true } = options;
+  const { require = ["train", "val"], strict = true, kept, knownClasses = true } = options;
   const source = given.dir ? { ...given, dir: await orUnpacked(orPackaged(given.dir)) } : given;
   const { name: layout, description, load } = await find(source);
   const { note, ...loaded } = await load({ root: source.dir ? resolve(source.dir) : undefined, exif: source.exif });
-  const dataset: Dataset = { layout, description: note ? `${description}, ${note}` : description, ...loaded };
+  const read: Dataset = { layout, description: note ? `${description}, ${note}` : description, ...loaded };
+  const dataset = await holdBack(withClassRules(read, source.classes, { lenient: !knownClasses }), source, kept);
   const present = SPLITS.filter((name) => dataset.splits[name]);
   for (const name of require) {
     const split = dataset.splits[name];
@@ -85,7 +95,7 @@ export function refuseErrors(problems: readonly Problem[]): void {
 }
 
 /** For people: layout, counts per split, the class table, and what is dropped. */
-export function datasetSummary({ description, classes, splits, problems }: Dataset): Fact[] {
+export function datasetSummary({ description, classes, splits, problems, notes = [] }: Dataset): Fact[] {
   const facts: Fact[] = [{ name: "Data", value: `${description}.` }];
   const part = (name: string, value: string) => facts.push({ name, value, under: "Data" });
   for (const split of SPLITS.flatMap((name) => splits[name] ?? [])) {
@@ -104,13 +114,13 @@ export function datasetSummary({ description, classes, splits, problems }: Datas
     `${classes.length} ${classes.length === 1 ? "class" : "classes"}`,
     classes.map((c) => `${c.label} ${c.name} (id ${c.categoryId})`).join(", "),
   );
-  return facts;
+  return [...facts, ...notes];
 }
 
 const DROPPED = new Set<Problem["kind"]>(["box-zero-size", "box-outside"]);
 
 /** The layout of what a recipe's `data` names: a folder, or the COCO files of each split. */
-async function find({ dir, exif: _, ...rest }: DatasetSource): Promise<Layout> {
+async function find({ dir, ...rest }: DatasetSource): Promise<Layout> {
   const sources: Partial<Record<SplitName, SplitSource>> = {};
   for (const name of SPLITS) if (rest[name]) sources[name] = rest[name];
   const named = Object.keys(sources);
@@ -132,5 +142,9 @@ async function find({ dir, exif: _, ...rest }: DatasetSource): Promise<Layout> {
 
 function missingHint(name: SplitName): { hint: string } {
   const folder = name === "val" ? "valid/ or val/" : `${name}/`;
+  if (name === "val")
+    return {
+      hint: `Hold a part of the training images back with data.val_fraction: 0.2 (rfdetr-train data split does so for good), add a folder ${folder} as the other splits have, or name data.val: { images, annotations }.`,
+    };
   return { hint: `Add a folder ${folder} as the other splits have, or name data.${name}: { images, annotations }.` };
 }

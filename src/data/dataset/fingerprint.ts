@@ -2,13 +2,12 @@
 
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
-import { openRegular } from "../../util/untrusted/regular.ts";
+import { endsOf } from "../splits/alike.ts";
 import type { Dataset } from "./dataset.ts";
 import { SPLITS, spread } from "./sample.ts";
 
 /** Images of a split that are opened, spread evenly, where opening all of them would take long. */
 const MOST_IMAGES = 5000;
-const END_BYTES = 4096;
 
 /**
  * Hex SHA-256 over the class table, every annotation as training sees it, and every image's name and size in bytes. `masks`: whether
@@ -56,17 +55,4 @@ export async function contentFingerprint({ splits }: Dataset): Promise<string> {
     }
   }
   return hash.digest("hex");
-}
-
-async function endsOf(path: string): Promise<Buffer> {
-  const file = await openRegular(path);
-  try {
-    const { size } = await file.stat();
-    const bytes = Buffer.alloc(2 * END_BYTES);
-    const first = (await file.read(bytes, 0, END_BYTES, 0)).bytesRead;
-    const last = (await file.read(bytes, first, END_BYTES, Math.max(first, size - END_BYTES))).bytesRead;
-    return bytes.subarray(0, first + last);
-  } finally {
-    await file.close();
-  }
 }

@@ -4,6 +4,7 @@ import type { Instance, Mask, Shape, Target } from "../../instance/instance.ts";
 import type { PolygonRule } from "../../instance/masks/maskRuns.ts";
 import { dropHiddenKeypoints, placeShape } from "../../instance/placement.ts";
 import type { PartArea } from "../../instance/slices/layout.ts";
+import type { Fact } from "../../util/text/fact.ts";
 import type { Reading } from "../image/decode.ts";
 
 /** One class. `label` is the model's class index (0..N-1), `categoryId` the id that the files and COCO results use. */
@@ -52,6 +53,16 @@ export type Split = {
   samples: Sample[];
   reading: Reading;
   polygons?: PolygonRule;
+};
+
+/** What a data set comes to, wherever it is from. */
+export type LabelledData = {
+  /** Labels 0..N-1, from the training split wherever there is one. */
+  classes: ClassEntry[];
+  splits: Partial<Record<SplitName, Split>>;
+  problems: Problem[];
+  /** What was done to it after it was read, for people. */
+  notes?: Fact[];
 };
 
 /** So many of its samples, spread evenly over the split; all where it has no more. */

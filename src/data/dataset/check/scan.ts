@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import { extname, join } from "node:path";
 import { UserError } from "../../../util/errors.ts";
+import { factLine } from "../../../util/text/fact.ts";
 import { refuseEscape } from "../../../util/untrusted/regular.ts";
 import { decodeBytes, headerOf, IMAGE_EXTENSIONS, type ImageHeader, readImageFile } from "../../image/decode.ts";
 import type { Dataset } from "../dataset.ts";
@@ -20,6 +21,7 @@ import {
   trainingBoxes,
 } from "../sample.ts";
 import { judgeHeaders } from "./headers.ts";
+import { leakProblem, type Twin } from "./leaks.ts";
 import { judgeMasks, type MaskCounts, maskProblems, noMasks } from "./masks.ts";
 import { wholenessProblems } from "./wholeness.ts";
 
@@ -48,6 +50,8 @@ export type ScanReport = {
   /** How many problems there are of each kind that occurs. */
   counts: Partial<Record<ProblemKind, number>>;
   problems: Problem[];
+  /** What was done to the set after it was read, in lines for people. */
+  notes: string[];
 };
 
 export type ScanOptions = {
@@ -55,12 +59,11 @@ export type ScanOptions = {
   queries?: number;
   /** Whether the model gives masks: what is wrong with them stops training then. Default false. */
   segmenter?: boolean;
+  /** Whether pictures that lie in two splits are a warning only. Default false. */
+  allowLeaks?: boolean;
   onProgress?: (done: number, total: number) => void;
   signal?: AbortSignal;
 };
-
-/** An image that was seen before. */
-type Twin = { split: SplitName; file: string };
 
 type ReportProblem = (
   kind: ProblemKind,
@@ -75,7 +78,7 @@ type ReportProblem = (
  * that is wrong with the data is in the report.
  */
 export async function scanDataset(dataset: Dataset, options: ScanOptions = {}): Promise<ScanReport> {
-  const { queries = Number.POSITIVE_INFINITY, segmenter = false, onProgress, signal } = options;
+  const { queries = Number.POSITIVE_INFINITY, segmenter = false, allowLeaks = false, onProgress, signal } = options;
   const before = [...dataset.problems, ...wholenessProblems(dataset)];
   const ofMasks: Problem[] = [];
   const ofHeaders: Problem[] = [];
@@ -110,7 +113,7 @@ export async function scanDataset(dataset: Dataset, options: ScanOptions = {}): 
       const sample = split.samples[i]!;
       if (look.fault) report(look.fault.kind, "error", sample.file, look.fault.message);
       const twin = look.content === null ? undefined : contents.get(look.content);
-      if (twin) reportTwin(sample, split.name, twin, report);
+      if (twin) found.push(twinProblem({ split: split.name, file: sample.file }, twin, { allowed: allowLeaks }));
       else if (look.content !== null) contents.set(look.content, { split: split.name, file: sample.file });
       const [width, height] = [look.width ?? sample.width, look.height ?? sample.height];
       if (look.width !== null && (sample.width !== look.width || sample.height !== look.height)) {
@@ -152,14 +155,14 @@ export async function scanDataset(dataset: Dataset, options: ScanOptions = {}): 
 }
 
 function concluded(
-  { layout, description, classes }: Dataset,
+  { layout, description, classes, notes = [] }: Dataset,
   splits: ScanReport["splits"],
   problems: Problem[],
 ): ScanReport {
   const counts: ScanReport["counts"] = {};
   for (const { kind } of problems) counts[kind] = (counts[kind] ?? 0) + 1;
   const ok = problems.every((p) => p.severity !== "error");
-  return { ok, layout, description, classes, splits, counts, problems };
+  return { ok, layout, description, classes, splits, counts, problems, notes: notes.map(factLine) };
 }
 
 /** A mask that cannot be used stops a segmenter, and so does a set without masks. */
@@ -186,13 +189,11 @@ function judgeSplit(split: Split, looks: readonly Look[]): { counts: MaskCounts 
   return { counts, problems: [...problems, ...maskProblems(counts, split)] };
 }
 
-/** The same image twice: in one split it counts twice, in two splits what is measured is no longer held out. */
-function reportTwin({ file }: { file: string }, split: SplitName, twin: Twin, report: ReportProblem): void {
-  const message =
-    twin.split === split
-      ? `${file} and ${twin.file} (${split}) are the same image.`
-      : `${file} (${split}) is the same image as ${twin.file} (${twin.split}): what is measured there is no longer held out.`;
-  report(twin.split === split ? "duplicate-image" : "leak", "warning", file, message);
+/** The same image twice: in one split it counts twice, in two it leaks. */
+function twinProblem(image: Twin, twin: Twin, { allowed }: { allowed: boolean }): Problem {
+  if (twin.split !== image.split) return leakProblem(image, twin, { allowed });
+  const message = `${image.file} and ${twin.file} (${twin.split}) are the same image.`;
+  return { kind: "duplicate-image", severity: "warning", ...image, message };
 }
 
 type Look = {

@@ -1,0 +1,88 @@
+// A run on a data set without a val split, whose classes the recipe changes: what it holds back stays held back when it goes on and
+// when it is measured, and it is measured by the classes that it learned.
+
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import sharp from "sharp";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { loadBackend } from "../src/engine/backend.ts";
+import { evaluate } from "../src/eval/measure.ts";
+import { writeRecipe } from "../src/recipe/load.ts";
+import type { TrainEvent } from "../src/run/events.ts";
+import { checkRecipe } from "../src/train/check.ts";
+import { resume, train } from "../src/train/run.ts";
+import { factLine } from "../src/util/text/fact.ts";
+import { collect, tinyDataset, tinyRecipe } from "./support/tinyRun.ts";
+
+let dir: string;
+beforeAll(async () => {
+  loadBackend();
+  dir = await mkdtemp(join(tmpdir(), "held-back-"));
+  await tinyDataset(join(dir, "data"));
+  await rm(join(dir, "data", "valid"), { recursive: true });
+});
+afterAll(() => rm(dir, { recursive: true, force: true }));
+
+const splitOf = async (run: string) => JSON.parse(await readFile(join(run, "split.json"), "utf8"));
+const saidBy = (events: readonly TrainEvent[]) =>
+  events.flatMap((event) => (event.type === "start" ? event.facts.map(factLine) : [])).join("\n");
+
+test("a run holds back, records what, goes on with it, and is evaluated on it with its own classes", async () => {
+  const data = join(dir, "data");
+  const base = tinyRecipe(data);
+  const recipe = {
+    ...base,
+    data: {
+      ...base.data,
+      val_fraction: 0.3,
+      near_duplicates: "apart" as const,
+      classes: { merge: { thing: ["red", "blue"] } },
+    },
+  };
+  const run = join(dir, "run");
+  const first = await collect((options) => train(recipe, { run, ...options }), 2);
+  expect(saidBy(first.events)).toMatch(/Validation: 2 of 7 training images are held back/);
+  expect(saidBy(first.events)).toMatch(/Classes \(data\.classes\): red, blue are thing/);
+  const split = await splitOf(run);
+  expect([split.train.length, split.val.length]).toEqual([5, 2]);
+
+  await addImage(data, "new.png");
+  const second = await collect((options) => resume(run, options));
+  expect(second.end).toMatchObject({ status: "done" });
+  expect(saidBy(second.events)).toMatch(
+    /2 of the training images are held back, those that the run has held back from the start/,
+  );
+  expect(saidBy(second.events)).toMatch(/1 images are new since then/);
+  expect(saidBy(second.events)).not.toMatch(/have changed since this run was started/);
+  expect(await splitOf(run)).toEqual(split);
+  expect(second.rows.find((row) => row.split === "val")!.per_class).toHaveProperty("thing");
+
+  const measured = await evaluate({ weights: run, data, device: "cpu" });
+  expect(measured.about.images).toBe(2);
+  expect(measured.perClass.map(({ name }) => name)).toEqual(["thing"]);
+  expect(measured.facts.join("\n")).toMatch(/2 of the training images are held back/);
+  expect(measured.facts.join("\n")).not.toMatch(/Classes are matched/);
+  const others = await evaluate({ weights: run, data, split: "train", device: "cpu" });
+  expect(others.about.images).toBe(5);
+});
+
+test("check says what will be held back", async () => {
+  const base = tinyRecipe(join(dir, "data"));
+  const path = join(dir, "recipe.yaml");
+  await writeRecipe(path, { ...base, data: { ...base.data, val_fraction: 0.3, near_duplicates: "apart" } });
+  const { data, ok } = await checkRecipe(path);
+  expect(ok).toBe(true);
+  expect(data.notes.join("\n")).toMatch(/Validation: \d of 8 training images are held back/);
+  expect(data.splits.val!.images + data.splits.train!.images).toBe(8);
+});
+
+async function addImage(data: string, file_name: string): Promise<void> {
+  const path = join(data, "train", "_annotations.coco.json");
+  const file = JSON.parse(await readFile(path, "utf8"));
+  file.images.push({ id: 99, file_name, width: 40, height: 30 });
+  await writeFile(path, JSON.stringify(file));
+  await sharp({ create: { width: 40, height: 30, channels: 3, background: "green" } }).toFile(
+    join(data, "train", file_name),
+  );
+}
