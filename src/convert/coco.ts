@@ -25,14 +25,27 @@ export const COCO_WRITER: Writer = {
         all.map((annotation) => ({ imageId, annotation })),
       );
       const path = join(out, SPLIT_FOLDER[name], "_annotations.coco.json");
-      await writeFileAtomic(path, [
-        ...listPieces('{"images":[', images, (image) => image),
-        ...listPieces('],"annotations":[', annotations, ({ annotation, imageId }) => entryOf(annotation, imageId)),
-        Buffer.from(`],"categories":${JSON.stringify(categories)}}\n`),
-      ]);
+      await writeFileAtomic(path, cocoPieces({ images, annotations, categories }));
     }
   },
 };
+
+/** The pieces of a COCO file. */
+export function cocoPieces({
+  images,
+  annotations,
+  categories,
+}: {
+  images: readonly object[];
+  annotations: readonly { imageId: number; annotation: Annotation }[];
+  categories: readonly object[];
+}): Buffer[] {
+  return [
+    ...listPieces('{"images":[', images, (image) => image),
+    ...listPieces('],"annotations":[', annotations, ({ annotation, imageId }) => entryOf(annotation, imageId)),
+    Buffer.from(`],"categories":${JSON.stringify(categories)}}\n`),
+  ];
+}
 
 /** A list of a JSON file, behind what opens it. */
 function listPieces<T>(opening: string, entries: readonly T[], make: (entry: T) => object): Buffer[] {

@@ -37,5 +37,5 @@ test("data without a command, and one that is not there, say so", async () => {
   expect(without.err).toContain("data needs <command>.");
   const other = await launch(["data", "spilt"]);
   expect(other.code).toBe(2);
-  expect(other.err).toContain(`data has no command "spilt".`);
+  expect(other.err).toContain(`Did you mean "data split"?`);
 });

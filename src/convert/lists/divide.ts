@@ -1,10 +1,10 @@
 // Divides the images of a data set again, and writes who is where: lists of files, never copies of them.
 
 import { resolve } from "node:path";
-import { UserError } from "../../util/errors.ts";
 import { loadDataset } from "../../data/dataset/dataset.ts";
 import { countKeys, type Sample, SPLITS, type Split, type SplitName } from "../../data/dataset/sample.ts";
 import { type Apportioned, apportion } from "../../data/splits/apportion.ts";
+import { UserError } from "../../util/errors.ts";
 import { type Lists, writeCocoLists, writeYoloLists } from "./lists.ts";
 
 export type DivideOptions = {

@@ -3,14 +3,14 @@
 import { readdir, rename } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import { stringify } from "yaml";
-import type { Mask } from "../../instance/instance.ts";
+import { exists } from "../../data/dataset/listing.ts";
+import { type LabelledData, type Sample, SPLITS, type Split } from "../../data/dataset/sample.ts";
 import { UserError } from "../../util/errors.ts";
 import { writeFileAtomic } from "../../util/files.ts";
 import { isObject } from "../../util/untrusted/json.ts";
 import { isWithin, readRegularText } from "../../util/untrusted/regular.ts";
 import { MOST_YAML_BYTES, parseYaml } from "../../util/untrusted/yaml.ts";
-import { exists } from "../../data/dataset/listing.ts";
-import { type LabelledData, type Sample, SPLITS, type Split } from "../../data/dataset/sample.ts";
+import { cocoPieces } from "../coco.ts";
 
 /** What was written, and a recipe's `data` that reads it. */
 export type Lists = {
@@ -31,7 +31,7 @@ export async function writeCocoLists({ classes, splits }: Divided, { out }: { ou
   const number = new Set(ids).size === ids.length ? (sample: Sample) => sample.imageId : counter();
   const data: Record<string, { images: string; annotations: string }> = {};
   for (const [i, split] of present.entries()) {
-    await writeFileAtomic(places[i]!, `${JSON.stringify(cocoFile(split, { classes, images, number }))}\n`);
+    await writeFileAtomic(places[i]!, cocoFile(split, { classes, images, number }));
     data[split.name] = { images, annotations: places[i]! };
   }
   return { kind: "coco", files: places, data };
@@ -45,27 +45,19 @@ function counter(): () => number {
 function cocoFile(
   { samples }: Split,
   { classes, images, number }: Pick<Divided, "classes"> & { images: string; number: (sample: Sample) => number },
-) {
+): Buffer[] {
   const next = counter();
-  const numbered = samples.map((sample) => ({ ...sample, id: number(sample) }));
-  return {
-    images: numbered.map(({ id, path, width, height }) => {
+  const numbered = samples.map((sample) => ({ ...sample, imageId: number(sample) }));
+  return cocoPieces({
+    images: numbered.map(({ imageId: id, path, width, height }) => {
       const file_name = relative(images, path).split(sep).join("/");
       return { id, file_name, ...(width !== null && { width }), ...(height !== null && { height }) };
     }),
-    categories: classes.map(({ categoryId: id, name }) => ({ id, name })),
-    annotations: numbered.flatMap(({ id: image_id, annotations }) =>
-      annotations.map(({ categoryId: category_id, box: [x1, y1, x2, y2], area, crowd, mask, keypoints }) => ({
-        ...{ id: next(), image_id, category_id, bbox: [x1, y1, x2 - x1, y2 - y1], area, iscrowd: crowd ? 1 : 0 },
-        ...(mask && { segmentation: segmentation(mask) }),
-        ...(keypoints && { keypoints }),
-      })),
+    annotations: numbered.flatMap(({ imageId, annotations }) =>
+      annotations.map((annotation) => ({ imageId, annotation: { ...annotation, id: next() } })),
     ),
-  };
-}
-
-function segmentation(mask: Mask): unknown {
-  return "polygons" in mask ? mask.polygons : mask;
+    categories: classes.map(({ categoryId: id, name }) => ({ id, name })),
+  });
 }
 
 /** The deepest folder that all files lie in. */

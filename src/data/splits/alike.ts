@@ -44,7 +44,9 @@ async function sizeOf(path: string): Promise<number> {
 }
 
 async function endsHash(path: string): Promise<string> {
-  return createHash("sha256").update(await endsOf(path)).digest("hex");
+  return createHash("sha256")
+    .update(await endsOf(path))
+    .digest("hex");
 }
 
 /** The first and the last 4 KB of a file. Throws a UserError where it cannot be read. */
