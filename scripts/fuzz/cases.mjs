@@ -13,6 +13,11 @@ const SHARES = {
     large: 1,
     yolo: 2,
     lists: 2,
+    voc: 2,
+    labelme: 1,
+    createml: 1,
+    csv: 1,
+    zip: 2,
     recipe: 3,
     run: 6,
     checkpoint: 2,
@@ -34,7 +39,7 @@ export function makeCase(random, { home, folder, only }) {
   const files = readdirSync(folder, { recursive: true })
     .map((name) => join(folder, name))
     .filter((path) => !/checkpoints.(best|last)./.test(path) && statSync(path).isFile()); // the links name others again
-  const single = ["recipe", "weights", "image", "onnx", "huge"].includes(kind);
+  const single = ["recipe", "weights", "image", "onnx", "huge", "zip"].includes(kind);
   const changed = kind === "run" ? ofRun(random, folder, files) : [oneOf(random, files)];
   if (!single && random() < 0.2) changed.push(oneOf(random, files));
   const how = [...new Set(changed)].map((path) => {
@@ -91,7 +96,7 @@ function commandFor(kind, path) {
   if (kind === "recipe") return ["check", "--no-cost", "--recipe", path];
   if (kind === "weights") return ["convert", path, join(path, "..", "out.safetensors"), "--force"];
   if (kind === "run") return ["report", path];
-  if (kind === "yolo" || kind === "lists") return check(`data.dir=${path}`);
+  if (["yolo", "lists", "voc", "labelme", "createml", "csv", "zip"].includes(kind)) return check(`data.dir=${path}`);
   if (kind === "coco" || kind === "large") {
     const split = `{ images: ${path}, annotations: ${join(path, "annotations.json")} }`;
     return check("data.dir=null", `data.train=${split}`, `data.val=${split}`);

@@ -171,7 +171,7 @@ export function mutate(random, path) {
     return "replaced";
   }
   const bytes = readFileSync(path);
-  const isText = /\.(json|jsonl|ya?ml|txt|csv|lock)$|[/\\](best|last)$/.test(path);
+  const isText = /\.(json|jsonl|ya?ml|txt|csv|xml|lock)$|[/\\](best|last)$/.test(path);
   const how = random();
   if (path.endsWith(".safetensors") && how < 0.5 && bytes.length > 8) {
     writeFileSync(path, changeHeader(random, bytes));

@@ -42,7 +42,9 @@ export async function readCase({ kind, path, deep }) {
     coco: [() => readData({ train: splitOf(path), val: splitOf(path) }), () => readInParts(path, "annotations")],
     large: [() => readData({ train: splitOf(path), val: splitOf(path) })],
     yolo: [() => readData({ dir: path })],
-    lists: [() => readData({ dir: path })],
+    ...Object.fromEntries(
+      ["lists", "voc", "labelme", "createml", "csv", "zip"].map((one) => [one, [() => readData({ dir: path })]]),
+    ),
     results: [
       () => evaluateResults({ annotations: join(path, "annotations.json"), predictions: join(path, "results.json") }),
       () => readInParts(path, "results"),

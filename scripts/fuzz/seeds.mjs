@@ -1,12 +1,15 @@
 // The files that are right, of every kind of input: those that are changed.
 
-import { cpSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { createGraph } from "../../src/export/graph/graph.ts";
 import { toBytes } from "../../src/util/protobuf.ts";
+import { rngFromSeed } from "../../src/util/random/rng.ts";
+import { FAKE_FORMATS, randomSet } from "../../tests/support/datasetFormats.ts";
 import { MEMORY, TIME, writeHuge } from "../../tests/support/hugeOnnx.ts";
+import { zipOf } from "../../tests/support/zipFile.ts";
 
 /** Links stay as they are: made absolute, they would lead back to the files that are right. */
 export const LINKS = { recursive: true, verbatimSymlinks: true };
@@ -36,6 +39,7 @@ export async function makeSeeds(home, root) {
     for (const id of IDS) await picture(30 + id).toFile(join(home, folder, `${id}.png`));
   makeAnnotations(home);
   makeYolo(home);
+  await makeOfTools(home);
   makeOnnx(join(home, "onnx"));
   for (const [name, work] of Object.entries({ ...MEMORY, ...TIME }))
     await writeHuge(join(home, "huge", `${name}.onnx`), work, name.length % 2 ? 1 : "n");
@@ -85,6 +89,23 @@ function makeYolo(home) {
         join(home, folder, "labels", `${id}.txt`),
         "0 0.5 0.5 0.2 0.3\n1 0.1 0.1 0.4 0.1 0.4 0.4 0.1 0.4\n",
       );
+}
+
+/** A set of each layout that tools have, and one in a zip file. */
+async function makeOfTools(home) {
+  const random = rngFromSeed(4);
+  const layouts = {
+    ...{ voc: "the VOC devkit", labelme: "LabelMe", createml: "CreateML", csv: "TensorFlow's CSV" },
+    packed: "Roboflow's VOC",
+  };
+  for (const [kind, layout] of Object.entries(layouts)) {
+    const set = randomSet(random, { only: ["train", "val"] });
+    await FAKE_FORMATS[layout].put(join(home, kind), set);
+  }
+  const names = readdirSync(join(home, "packed"), { recursive: true }).filter((name) => /\.\w+$/.test(name));
+  const entries = names.map((name) => ({ name, data: readFileSync(join(home, "packed", name)) }));
+  mkdirSync(join(home, "zip"));
+  writeFileSync(join(home, "zip/export.zip"), zipOf(entries));
 }
 
 /** Files of other programs: the ports of a detector, with what a detector gives and with something else behind them. */

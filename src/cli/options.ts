@@ -14,7 +14,7 @@ export const WEIGHTS_OPTION = {
 } as const;
 
 /** A data set to measure on. */
-export const DATA_OPTION = { type: "string", requiresArg: true, describe: "Folder of a data set" } as const;
+export const DATA_OPTION = { type: "string", requiresArg: true, describe: "Folder or zip file of a data set" } as const;
 
 /** Pictures. */
 export const IMAGES_OPTION = {

@@ -35,7 +35,7 @@ const slices = z.strictObject({
 
 export const data = section(
   {
-    dir: path().nullable().default(null).describe("Folder of the data set; its layout is detected"),
+    dir: path().nullable().default(null).describe("Folder or zip file of the data set; its layout is detected"),
     train: splitFiles("training"),
     val: splitFiles("validation"),
     test: splitFiles("test"),

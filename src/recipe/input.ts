@@ -68,7 +68,7 @@ export interface RecipeInput {
   heads?: "keep-first" | "transplant" | undefined;
   /** Images and labels; paths are relative to the current folder */
   data?: {
-    /** Folder of the data set; its layout is detected @default null */
+    /** Folder or zip file of the data set; its layout is detected @default null */
     dir?: string | null | undefined;
     /** The training split, where its files are named instead of found in data.dir @default null */
     train?: {

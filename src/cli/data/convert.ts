@@ -15,7 +15,7 @@ export const dataConvertCommand: CommandModule<object, Arguments> = {
   describe: "Write a data set of any layout that is read as COCO, YOLO or Pascal VOC",
   builder: (yargs) =>
     yargs
-      .option("data", { ...DATA_OPTION, demandOption: true, describe: "Folder or zip file of a data set" })
+      .option("data", { ...DATA_OPTION, demandOption: true })
       .option("to", {
         choices: ["coco", "yolo", "voc"] as const,
         requiresArg: true,

@@ -46,7 +46,7 @@ export type DatasetOptions = {
 };
 
 /**
- * Read a data set: annotations and folder listings, no image of a COCO set is opened. Throws UserError where no layout
+ * Read a data set: annotations and folder listings; images are opened where boxes are parts of them only, as in YOLO's files. Throws UserError where no layout
  * is recognised, a required split is missing or empty, a file is damaged, or (strict) anything in it is in error.
  */
 export async function loadDataset(given: DatasetSource, options: DatasetOptions = {}): Promise<Dataset> {

@@ -66,12 +66,14 @@ export function fileNamed({ path, files }: Folder, names: readonly string[]): st
 
 /** Files of a kind that lie in a folder; where none does, and it is that of a split, those in the folders in it. */
 export async function filesOf(
-  { path, files }: Folder,
+  { path, files, folders }: Folder,
   isWanted: (name: string) => boolean,
   split: SplitName | null,
 ): Promise<string[]> {
   const direct = files.filter(isWanted);
-  return direct.length > 0 || split === null ? direct : (await listFiles(path)).filter(isWanted);
+  return direct.length > 0 || split === null || folders.length === 0
+    ? direct
+    : (await listFiles(path)).filter(isWanted);
 }
 
 /** What is found in the first folder of each split that has it; where none has, in the data set's own folder, as `train`. */

@@ -127,6 +127,29 @@ describe("CSV", () => {
   });
 });
 
+describe("YOLO", () => {
+  it("may have a list of names in the place of a YAML file, as of Label Studio and LabelImg", async () => {
+    await image("images/a.png");
+    await text("labels/a.txt", "1 0.5 0.5 0.5 0.5\n");
+    await text("labels/classes.txt", "cat\r\na dog\r\n\r\n");
+    const { annotations, classes, layout } = await load();
+    expect(layout).toBe("yolo");
+    expect(classes.map(({ name }) => name)).toEqual(["cat", "a dog"]);
+    expect(boxes(annotations)).toEqual([[5, 2.5, 15, 7.5]]);
+    await text("classes.txt", "\n");
+    await expect(load()).rejects.toThrow(/classes\.txt names no classes/);
+  });
+
+  it("with such a list may have a folder for each split", async () => {
+    for (const split of ["train", "val"]) {
+      await image(`${split}/images/a.png`);
+      await text(`${split}/labels/a.txt`, "0 0.5 0.5 0.5 0.5\n");
+    }
+    await text("classes.txt", "cat\n");
+    expect(Object.keys((await load()).splits)).toEqual(["train", "val"]);
+  });
+});
+
 describe("a zip file", () => {
   it("is read in the place of a folder", async () => {
     await image("a.png");

@@ -2,19 +2,48 @@
 
 import { join, resolve } from "node:path";
 import { UserError } from "../../../util/errors.ts";
-import { readRegularText } from "../../../util/untrusted/regular.ts";
+import { readRegularText, refuseEscape } from "../../../util/untrusted/regular.ts";
 import { MOST_YAML_BYTES } from "../../../util/untrusted/yaml.ts";
 import { type Problem, SPLITS } from "../sample.ts";
-import { readYolo, yoloClasses, yoloSamples } from "../yolo.ts";
-import type { DataFolder, Folder } from "./folder.ts";
+import { readYolo, type YoloFile, yoloClasses, yoloSamples } from "../yolo.ts";
+import { findYoloSplit } from "../yoloSplit.ts";
+import { type DataFolder, type Folder, fileNamed, openFolder, subfolder } from "./folder.ts";
 import type { Layout, Loaded, Place } from "./layout.ts";
 
 /** A YOLO data set in a folder; null where there is none. Throws a UserError where several files could describe it. */
 export async function detectYolo(dir: DataFolder): Promise<Layout | null> {
   const yaml = dir.files.find((name) => name === "data.yaml" || name === "data.yml") ?? (await otherYaml(dir));
-  if (!yaml) return null;
-  const path = join(dir.path, yaml);
-  return { name: "yolo", description: `YOLO (${path})`, load: (place) => loadYolo(dir.path, yaml, place) };
+  const path = yaml === undefined ? await namesFile(dir) : join(dir.path, yaml);
+  if (path === null) return null;
+  const root = resolve(dir.path);
+  const read = () => (yaml === undefined ? readNamed(root, resolve(path)) : readYolo(root, join(root, yaml)));
+  return { name: "yolo", description: `YOLO (${path})`, load: async (place) => loadYolo(await read(), place) };
+}
+
+/** The list of names that Label Studio and LabelImg write in the place of a YAML file, where folders of images and labels are there. */
+async function namesFile(dir: DataFolder): Promise<string | null> {
+  const holders = [dir, ...dir.splits.flatMap(([, folders]) => folders)];
+  if (!holders.some((folder) => subfolder(folder, ["images"]) && subfolder(folder, ["labels"]))) return null;
+  const labels = subfolder(dir, ["labels"]);
+  return fileNamed(dir, ["classes.txt"]) ?? (labels && fileNamed(await openFolder(labels), ["classes.txt"]));
+}
+
+/** A data set whose names are the lines of a file; all is `train` where no folder is that of a split. */
+async function readNamed(root: string, path: string): Promise<YoloFile> {
+  await refuseEscape(path, root);
+  const lines = (await readRegularText(path, { most: MOST_YAML_BYTES, kind: "list of classes" })).split(/\r?\n/);
+  const names = lines.map((line) => line.replace(/^\ufeff/, "").trim());
+  while (names.at(-1) === "") names.pop();
+  if (names.length === 0)
+    throw new UserError(`${path} names no classes.`, { hint: "It needs the name of a class a line." });
+  const splits: YoloFile["splits"] = {};
+  for (const name of SPLITS) {
+    const found = await findYoloSplit(root, { path, fields: {}, name });
+    if (found) splits[name] = found;
+  }
+  const whole = Object.keys(splits).length === 0;
+  const train = whole ? await findYoloSplit(root, { path, fields: { train: "images" }, name: "train" }) : null;
+  return { path, names, splits: train ? { train } : splits, keypoints: undefined };
 }
 
 /** The one YAML of a folder that names classes and splits, where no data.yaml is there: Ultralytics' own sets have other names. */
@@ -30,8 +59,7 @@ async function otherYaml({ path, files }: Folder): Promise<string | undefined> {
   });
 }
 
-async function loadYolo(dir: string, yaml: string, { root, exif }: Place): Promise<Loaded> {
-  const file = await readYolo(resolve(dir), join(resolve(dir), yaml));
+async function loadYolo(file: YoloFile, { root, exif }: Place): Promise<Loaded> {
   const splits: Loaded["splits"] = {};
   const problems: Problem[] = [];
   for (const name of SPLITS) {
