@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import { TINY, weightsOf } from "../../tests/parity/fixtures.ts";
+import { SEG_TINY, TINY, weightsOf } from "../../tests/parity/fixtures.ts";
 import { requirePython } from "../../tests/support/python.ts";
 import { toLeaves } from "../checkpoint/names.ts";
 import { toBytes } from "../util/protobuf.ts";
@@ -19,7 +19,8 @@ function everywhere(range: Range): Ranges {
   return Object.assign(ranges, { get: () => range });
 }
 
-const CASES: [string, GraphSettings][] = [
+/** A quantiser is of one graph. */
+const cases = (): [string, GraphSettings][] => [
   ["plain", { opset: 18, batch: "dynamic", fused: false, floats: "float32" }],
   ["plain, opset 17, fixed batch", { opset: 17, batch: 1, fused: false, floats: "float32" }],
   ["decoded", { opset: 18, batch: "dynamic", fused: false, floats: "float32", decode: { first: 0, last: 3 } }],
@@ -29,17 +30,19 @@ const CASES: [string, GraphSettings][] = [
   ["half precision", { opset: 18, batch: "dynamic", fused: false, floats: "float16" }],
 ];
 
-test("the official checker accepts every kind of file", async (context) => {
+test("the official checker accepts every kind of file, of detectors and of segmenters", async (context) => {
   const python = await requirePython(context, ["onnx"]);
   const folder = await mkdtemp(join(tmpdir(), "onnx-checker-"));
   try {
-    const leaves = toLeaves(weightsOf(TINY, 1), TINY);
     const paths: string[] = [];
-    for (const [i, [, settings]] of CASES.entries()) {
-      const path = join(folder, `${i}.onnx`);
-      const graph = buildGraph(leaves, TINY, settings);
-      await writeFile(path, toBytes(graph.encode({ name: "test", version: "0", metadata: { names: "{}" } })));
-      paths.push(path);
+    for (const architecture of [TINY, SEG_TINY]) {
+      const leaves = toLeaves(weightsOf(architecture, 1), architecture);
+      for (const [, settings] of cases()) {
+        const path = join(folder, `${paths.length}.onnx`);
+        const graph = buildGraph(leaves, architecture, settings);
+        await writeFile(path, toBytes(graph.encode({ name: "test", version: "0", metadata: { names: "{}" } })));
+        paths.push(path);
+      }
     }
     const program =
       "import sys, onnx\nfor p in sys.argv[1:]:\n  onnx.checker.check_model(p, full_check=True)\n  print(p)";

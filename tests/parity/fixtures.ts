@@ -36,7 +36,7 @@ export const TINY: Architecture = {
 };
 
 /** The same as segmenters, with windows and without, as the smallest one is. */
-const SEG_TINY: Architecture = { ...TINY, patchSize: 12, resolution: 96, decLayers: 3, segmentationHead: true };
+export const SEG_TINY: Architecture = { ...TINY, patchSize: 12, resolution: 96, decLayers: 3, segmentationHead: true };
 const SMALL = { tiny: TINY, "seg-tiny": SEG_TINY, "seg-tiny-whole": { ...SEG_TINY, numWindows: 1, decLayers: 2 } };
 
 export type ArchitectureName = VariantName | keyof typeof SMALL;
