@@ -116,6 +116,29 @@ describe("operations of our own", () => {
     expect([...rawOp("RfLinear", {}, [tf.ones([2, 0]), tf.ones([0, 3]), b]).dataSync()]).toEqual([0, -9, 1, 0, -9, 1]);
   });
 
+  test("a layer with GELU is the same in one operation, as where no gradient is asked for, and in two", () => {
+    for (const [rows, inner, columns] of [
+      [50, 30, 70],
+      [37, 800, 900],
+      [1, 3, 1],
+    ] as const) {
+      // biome-ignore format: one line
+      const [x, weight, bias] = [random([rows, inner], 1), random([inner, columns], 2), random([columns], 3)];
+      const one = linear({ weight, bias }, x, { activation: "gelu" });
+      const { extra: two } = valueAndGradients([x], () => {
+        const y = linear({ weight, bias }, x, { activation: "gelu" });
+        return { loss: tf.sum(y) as tf.Scalar, extra: y };
+      });
+      expect(one.dataSync()).toEqual(two.dataSync());
+      expect(
+        distance(
+          one,
+          withPlainOperations(() => linear({ weight, bias }, x, { activation: "gelu" })),
+        ),
+      ).toBeLessThan(1e-6);
+    }
+  });
+
   test("AdamW and the moving average give TensorFlow's bytes", async () => {
     const shape = [57, 33];
     const states = [adamW(), adamW()];

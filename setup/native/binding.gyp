@@ -7,7 +7,7 @@
     },
     {
       "target_name": "image",
-      "sources": ["image.c", "colour.c"],
+      "sources": ["image.c"],
       "defines": ["NAPI_VERSION=8"]
     },
     {

@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { loadBackend } from "./backend.ts";
 
 /** The same as in setup/native/kernels/addon.cc; raised where what operations take or give changes. */
-const FORMAT = 4;
+const FORMAT = 5;
 
 let found: "none" | "outdated" | "usable" | undefined;
 let plain = 0;

@@ -25,7 +25,7 @@ type EngineInternals = {
   }): tf.Tensor | tf.Tensor[];
   startTape(): void;
   endTape(): void;
-  state: { activeTape: TapeNode[] | null; gradientDepth: number };
+  state: { activeTape: TapeNode[] | null; gradientDepth: number; kernelDepth: number };
 };
 
 function engine(): EngineInternals {
@@ -53,6 +53,12 @@ export function differentiable<Inputs extends Record<string, tf.Tensor>, Output 
 /** Compute without recording: no gradient flows through the result. (TensorFlow.js has no stopGradient.) */
 export function offTape<T extends tf.Tensor | tf.Tensor[]>(compute: () => T): T {
   return engine().runKernelFunc({ inputs: {}, forwardFunc: compute, backwardsFunc: () => ({}) }) as T;
+}
+
+/** Whether what is computed now is recorded, so that its gradient may be asked for. */
+export function isTaped(): boolean {
+  const { gradientDepth, kernelDepth } = engine().state;
+  return gradientDepth > 0 && kernelDepth === 0;
 }
 
 /** What was computed under a tape, and the way back through it, which can be gone once. */

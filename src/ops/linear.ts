@@ -6,7 +6,7 @@ import { gelu } from "./activation.ts";
 import type { Activation } from "./bf16/affine.ts";
 import { bf16GroupedLinear, bf16Linear, widened } from "./bf16/linear.ts";
 import { precisionNow } from "./bf16/precision.ts";
-import { differentiable } from "./differentiable.ts";
+import { differentiable, isTaped } from "./differentiable.ts";
 import { affineProduct, biasGradient, product } from "./product.ts";
 
 /** weight: [in, out]; bias: [out]. */
@@ -23,7 +23,8 @@ type LinearOptions = {
 /** Affine map over the last axis, with an activation where asked. x: [..., in] -> [..., out]. */
 export function linear(layer: Linear, x: tf.Tensor, { activation, narrow }: LinearOptions = {}): tf.Tensor {
   if (precisionNow() === "bf16") return bf16Linear(layer, x, { activation, narrow });
-  return activation === "gelu" ? gelu(floatLinear(layer, x)) : floatLinear(layer, x, activation);
+  // the gradient of GELU needs what it was made of, which is otherwise never written to memory
+  return activation === "gelu" && isTaped() ? gelu(floatLinear(layer, x)) : floatLinear(layer, x, activation);
 }
 
 /** `linear` in float32 whatever the precision, for numbers that eight bits do not do for. */
@@ -31,14 +32,14 @@ export function preciseLinear(layer: Linear, x: tf.Tensor): tf.Tensor {
   return floatLinear(layer, widened(x));
 }
 
-function floatLinear({ weight, bias }: Linear, x: tf.Tensor, activation?: "relu"): tf.Tensor {
+function floatLinear({ weight, bias }: Linear, x: tf.Tensor, activation?: Activation): tf.Tensor {
   const [input, out] = weight.shape as [number, number];
   return differentiable(
     { x, weight, bias },
     (save) => {
       const rows = tf.reshape(x, [-1, input]);
-      const y = affineProduct(rows, weight, bias, { relu: activation === "relu" });
-      save(rows, weight, ...(activation ? [y] : []));
+      const y = affineProduct(rows, weight, bias, activation);
+      save(rows, weight, ...(activation === "relu" ? [y] : []));
       return tf.reshape(y, [...x.shape.slice(0, -1), out]);
     },
     (dy, [rows, w, y]) => {

@@ -3,6 +3,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { rawOp } from "../engine/backend.ts";
 import { hasKernels } from "../engine/ownKernels.ts";
+import { plainGelu } from "./activation.ts";
 
 const FLOAT = { T: { type: "float" } } as const;
 
@@ -19,14 +20,20 @@ export function product(
     : rawOp("BatchMatMulV2", { ...FLOAT, adj_x: left, adj_y: right }, [a, b]);
 }
 
-/** x: [... or 1, rows, in], weight: [..., in, out], bias: [..., out] -> [..., rows, out], nothing below zero where it ends with ReLU. */
-export function affineProduct(x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor, { relu = false } = {}): tf.Tensor {
-  if (hasKernels()) return rawOp(relu ? "RfLinearRelu" : "RfLinear", {}, [x, weight, bias]);
+/** x: [... or 1, rows, in], weight: [..., in, out], bias: [..., out] -> [..., rows, out], with an activation behind it where asked. */
+export function affineProduct(
+  x: tf.Tensor,
+  weight: tf.Tensor,
+  bias: tf.Tensor,
+  activation?: "relu" | "gelu" | undefined,
+): tf.Tensor {
+  const suffix = activation ? ({ relu: "Relu", gelu: "Gelu" } as const)[activation] : "";
+  if (hasKernels()) return rawOp(`RfLinear${suffix}`, {}, [x, weight, bias]);
   const [products, starts] = [product(x, weight), bias.rank === 1 ? bias : tf.expandDims(bias, 1)];
   const affine = rawOp(bias.rank === 1 ? "BiasAdd" : "AddV2", FLOAT, [products, starts]);
   products.dispose(); // at once: these are the largest tensors of all
-  if (!relu) return affine;
-  const y = rawOp("Relu", FLOAT, [affine]);
+  if (!activation) return affine;
+  const y = activation === "relu" ? rawOp("Relu", FLOAT, [affine]) : plainGelu(affine);
   affine.dispose();
   return y;
 }

@@ -1,5 +1,7 @@
 // GELU and its gradient.
 
+#include <algorithm>
+
 #include "gelu.h"
 #include "kernel.h"
 #include "kernels.h"
@@ -9,12 +11,7 @@ namespace {
 
 constexpr int64_t kGrain = 1024; // in Lanes
 
-FOR_EACH_PROCESSOR void apply(const float* x, float* y, int64_t size, int64_t begin, int64_t end) {
-  for (int64_t i = begin * kLanes; i < end * kLanes; i += kLanes) {
-    if (i + kLanes <= size) store(y + i, gelu(load(x + i)));
-    else store_some(y + i, gelu(load_some(x + i, size - i)), size - i);
-  }
-}
+FOR_EACH_PROCESSOR void apply(const float* x, float* y, int64_t count) { gelu(x, y, count); }
 
 FOR_EACH_PROCESSOR void differentiate(const float* x, const float* dy, float* dx, int64_t size, int64_t begin, int64_t end) {
   for (int64_t i = begin * kLanes; i < end * kLanes; i += kLanes) {
@@ -28,7 +25,7 @@ void forward(TF_OpKernelContext* context) {
   const Input x(context, 0);
   const int64_t size = x.size();
   parallel_for((size + kLanes - 1) / kLanes, kGrain,
-               [&](int64_t begin, int64_t end) { apply(x.data(), y.data(), size, begin, end); });
+               [&](int64_t begin, int64_t end) { apply(x.data() + begin * kLanes, y.data() + begin * kLanes, std::min(size, end * kLanes) - begin * kLanes); });
 }
 
 void backward(TF_OpKernelContext* context) {

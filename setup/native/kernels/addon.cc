@@ -13,7 +13,7 @@ NAPI_MODULE_INIT() {
     napi_throw_error(env, nullptr, error.message.c_str());
   }
   napi_value format;
-  napi_create_int32(env, 4, &format);
+  napi_create_int32(env, 5, &format);
   napi_set_named_property(env, exports, "format", format); // the same as in src/engine/ownKernels.ts
   napi_value runs;
   napi_get_boolean(env, has_products(), &runs);

@@ -103,7 +103,7 @@ void backward(TF_OpKernelContext* context) {
       const Part part(sizes, i / sizes.parts(), i % sizes.parts());
       const Matrix p{probabilities.data(), keys, 1}, d{gradients.data(), keys, 1}, d_out{dy.data() + part.query, dim, 1};
       const Matrix query{q.data() + part.query, dim, 1}, key{k.data() + part.key, dim, 1}, value{v.data() + part.key, dim, 1};
-      const Around sums{nullptr, i % sizes.parts() > 0, false};
+      const Around sums{nullptr, i % sizes.parts() > 0};
       attend(sizes, part, q.data(), k.data(), probabilities.data());
       multiply(p.transposed(), d_out, dv.data() + part.key, dim, {keys, channels, part.rows}, sums);
       multiply(d_out, value.transposed(), gradients.data(), keys, {part.rows, keys, channels});

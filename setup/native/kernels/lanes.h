@@ -78,28 +78,3 @@ INLINE Lanes exponential(Lanes x) {
   y *= reinterpret_cast<Lanes>((power + 127) << 23);
   return select(x < -87.5f, Lanes{}, select(x != x, x, y));
 }
-
-/** The error function within 2e-7 of its value: a polynomial in x^2 up to 1, beyond it one for log(1 - erf(x)). NaN stays. */
-INLINE Lanes error_function(Lanes x) {
-  const Lanes size = magnitude(x);
-  const Lanes t = select(size > 4.0f, all(4.0f), size); // from there on it is 1
-  const Lanes s = t * t;
-  Lanes near = all(7.88249745e-5f);
-  near = near * s + -8.01885501e-4f;
-  near = near * s + 5.18931216e-3f;
-  near = near * s + -2.68543288e-2f;
-  near = near * s + 1.12835974e-1f;
-  near = near * s + -3.76126260e-1f;
-  near = near * s + 1.12837911f;
-  Lanes far = all(1.61406160e-6f);
-  far = far * t + -4.55906229e-5f;
-  far = far * t + 5.92769531e-4f;
-  far = far * t + -4.74022236e-3f;
-  far = far * t + 2.63647176e-2f;
-  far = far * t + -1.09978244e-1f;
-  far = far * t + -6.31937087e-1f;
-  far = far * t + -1.13016665f;
-  far = far * t + 3.03213019e-4f;
-  const Lanes beyond = 1.0f - exponential(far);
-  return select(size < 1.0f, x * near, select(x < 0.0f, -beyond, select(x != x, x, beyond)));
-}

@@ -14,7 +14,7 @@ constexpr const char* kShapes = "a [..., rows, inner] and b [inner, columns], or
 enum Order { kPlain, kLeftTransposed, kRightTransposed };
 
 /** `affine`: numbers begin with those of a third input, one a column. */
-template <Order order, bool affine, bool relu>
+template <Order order, bool affine = false, Activation after = Activation::kNone>
 void compute(TF_OpKernelContext* context) {
   const Input a(context, 0), b(context, 1);
   std::vector<int64_t> shape = a.shape();
@@ -40,7 +40,7 @@ void compute(TF_OpKernelContext* context) {
   require(!affine || bias.size() == count * columns, kShapes);
   const auto run = [&](int64_t i, auto by) {
     const Matrix plain_a{a.data() + (lefts == 1 ? 0 : i) * rows * inner, last, 1}, plain_b{b.data() + i * inner * columns, to, 1};
-    const Around around{affine ? bias.data() + i * columns : nullptr, false, relu};
+    const Around around{affine ? bias.data() + i * columns : nullptr, false, after};
     by(order == kLeftTransposed ? plain_a.transposed() : plain_a, order == kRightTransposed ? plain_b.transposed() : plain_b,
        c.data() + i * rows * columns, columns, Extent{rows, columns, inner}, around);
   };
@@ -56,9 +56,10 @@ void compute(TF_OpKernelContext* context) {
 }  // namespace
 
 void register_linear() {
-  register_operation("RfProduct", {"a", "b"}, {"c"}, guarded_kernel<compute<kPlain, false, false>>);
-  register_operation("RfProductLeft", {"a", "b"}, {"c"}, guarded_kernel<compute<kLeftTransposed, false, false>>);
-  register_operation("RfProductRight", {"a", "b"}, {"c"}, guarded_kernel<compute<kRightTransposed, false, false>>);
-  register_operation("RfLinear", {"x", "weight", "bias"}, {"y"}, guarded_kernel<compute<kPlain, true, false>>);
-  register_operation("RfLinearRelu", {"x", "weight", "bias"}, {"y"}, guarded_kernel<compute<kPlain, true, true>>);
+  register_operation("RfProduct", {"a", "b"}, {"c"}, guarded_kernel<compute<kPlain>>);
+  register_operation("RfProductLeft", {"a", "b"}, {"c"}, guarded_kernel<compute<kLeftTransposed>>);
+  register_operation("RfProductRight", {"a", "b"}, {"c"}, guarded_kernel<compute<kRightTransposed>>);
+  register_operation("RfLinear", {"x", "weight", "bias"}, {"y"}, guarded_kernel<compute<kPlain, true>>);
+  register_operation("RfLinearGelu", {"x", "weight", "bias"}, {"y"}, guarded_kernel<compute<kPlain, true, Activation::kGelu>>);
+  register_operation("RfLinearRelu", {"x", "weight", "bias"}, {"y"}, guarded_kernel<compute<kPlain, true, Activation::kRelu>>);
 }

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <vector>
 
+#include "gelu.h"
 #include "parallel.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -20,6 +21,7 @@ namespace {
 
 constexpr int64_t kInner = 384;   // of the inner axis at a time
 constexpr int64_t kAhead = 512;   // numbers of a packed panel that are asked for before they are needed
+constexpr int64_t kRowsAhead = 4; // the same for rows that are about to be packed
 constexpr int64_t kColumns = 768; // columns of the right matrix at a time: a multiple of every tile's
 
 /**
@@ -125,6 +127,12 @@ void compute(const Tile& tile, int64_t count) {
   else compute<Kind, packed, rows - 1>(tile, count);
 }
 
+/** Asks memory for `count` numbers of each of some rows, which are needed soon. */
+void fetch(const float* from, int64_t row, int64_t rows, int64_t count) {
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t j = 0; j < count; j += 16) __builtin_prefetch(from + i * row + j);
+}
+
 /** Eight by eight numbers, of which rows become columns. */
 AVX2 void transpose(const float* from, int64_t row, float* to, int64_t to_row) {
   __m256 x[8], y[8];
@@ -154,6 +162,7 @@ void pack(const Matrix& matrix, float* to, int64_t width, int64_t inner, int64_t
   if (matrix.column == 1) {
     for (int64_t p = 0; p < inner; p++) { // row by row: memory is read as it lies
       const float* from = matrix.data + p * matrix.row;
+      fetch(from + kRowsAhead * matrix.row, 0, 1, count);
       float* panel = to + p * width;
       for (int64_t j = 0; j < whole; j += width, panel += width * inner) std::memcpy(panel, from + j, width * sizeof(float));
       if (rest) std::memcpy(panel, from + whole, rest * sizeof(float));
@@ -168,11 +177,7 @@ void pack(const Matrix& matrix, float* to, int64_t width, int64_t inner, int64_t
     for (int64_t p = j < columns ? rows : 0; p < inner; p++) *place(p, j) = matrix.data[j * matrix.column + p];
 }
 
-/** Asks memory for `count` numbers of each of some rows, which are needed soon. */
-void fetch(const float* from, int64_t row, int64_t rows, int64_t count) {
-  for (int64_t i = 0; i < rows; i++)
-    for (int64_t j = 0; j < count; j += 16) __builtin_prefetch(from + i * row + j);
-}
+FOR_EACH_PROCESSOR void activate(float* numbers, int64_t count) { gelu(numbers, numbers, count); }
 
 /** Memory of a thread that is used again. */
 float* scratch(std::vector<float>& memory, int64_t size) {
@@ -193,6 +198,7 @@ void multiply_with(const Matrix& a, const Matrix& b, float* c, int64_t stride, c
     const int64_t width = std::min(kColumns, columns - j);
     for (int64_t block = 0; block < blocks; block++) {
       const int64_t p = block * depth, now = std::min(depth, inner - p);
+      const bool ends = block == blocks - 1;
       pack(b.from(p, j), right, Kind::kWidth, now, width);
       for (int64_t i = 0; i < rows; i += Kind::kHeight) {
         const int64_t height = std::min(Kind::kHeight, rows - i);
@@ -209,10 +215,12 @@ void multiply_with(const Matrix& a, const Matrix& b, float* c, int64_t stride, c
                           std::min(Kind::kWidth, width - y),
                           around.start ? around.start + j + y : nullptr,
                           around.adds || block > 0,
-                          around.relu && block == blocks - 1};
+                          ends && around.end == Activation::kRelu};
           if (packed) compute<Kind, true>(tile, height);
           else compute<Kind, false>(tile, height);
         }
+        if (ends && around.end == Activation::kGelu) // while they are in the cache
+          for (int64_t row = i; row < i + height; row++) activate(c + row * stride + j, width);
       }
     }
   }
@@ -256,7 +264,7 @@ void multiply_shared(const Matrix& a, const Matrix& b, float* c, int64_t stride,
     for (int64_t part = begin; part < end; part++) {
       const int64_t j = edge(part % across, across, columns, kWidth), right = edge(part % across + 1, across, columns, kWidth);
       const int64_t i = edge(part / across, down, rows, kHeight), below = edge(part / across + 1, down, rows, kHeight);
-      const Around here{around.start ? around.start + j : nullptr, around.adds, around.relu};
+      const Around here{around.start ? around.start + j : nullptr, around.adds, around.end};
       multiply(a.from(i, 0), b.from(0, j), c + i * stride + j, stride, {below - i, right - j, inner}, here);
     }
   });

@@ -22,11 +22,13 @@ struct Extent {
 /** Whether this processor has what products are made of; without, nothing here may be called. */
 bool has_products();
 
-/** What a product's numbers begin with: `start` (null: zero) for each column, or what is in the result already; and whether they end with ReLU. */
+enum class Activation { kNone, kRelu, kGelu };
+
+/** What a product's numbers begin with: `start` (null: zero) for each column, or what is in the result already; and what they end with. */
 struct Around {
   const float* start = nullptr;
   bool adds = false;
-  bool relu = false;
+  Activation end = Activation::kNone;
 };
 
 /** c[i * stride + j] = sum over p of a(i, p) b(p, j), by this thread alone. */
