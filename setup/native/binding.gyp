@@ -7,7 +7,7 @@
     },
     {
       "target_name": "image",
-      "sources": ["image.c"],
+      "sources": ["image.c", "colour.c"],
       "defines": ["NAPI_VERSION=8"]
     },
     {

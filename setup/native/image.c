@@ -8,6 +8,8 @@
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
+#include "arguments.h"
+#include "colour.h"
 
 // One binary for all processors: the best of these is chosen when it is loaded.
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
@@ -125,18 +127,6 @@ static int resize(const uint8_t* in, size_t inStep, Kernel xs, Kernel ys, Target
   return 1;
 }
 
-static void* memoryOf(napi_env env, napi_value array, size_t* length) {
-  void* data = NULL;
-  napi_get_typedarray_info(env, array, NULL, length, &data, NULL, NULL);
-  return data;
-}
-
-static int64_t numberOf(napi_env env, napi_value value) {
-  int64_t number = 0;
-  napi_get_value_int64(env, value, &number);
-  return number;
-}
-
 static Kernel kernelOf(napi_env env, napi_value rows, napi_value step) {
   size_t length = 0;
   Kernel kernel = {memoryOf(env, rows, &length), numberOf(env, step), 0};
@@ -167,5 +157,6 @@ NAPI_MODULE_INIT() {
   napi_value function;
   napi_create_function(env, "resize", NAPI_AUTO_LENGTH, Resize, NULL, &function);
   napi_set_named_property(env, exports, "resize", function);
+  addColourLoops(env, exports);
   return exports;
 }

@@ -17,7 +17,7 @@ import { batchSize, inParts, trainingLoader } from "../runData.ts";
 import { writePictures } from "./pictureFolder.ts";
 
 /** Milliseconds that an augmentation takes an image, in one thread; null where it was not done to any. */
-export type TransformTime = { name: string; milliseconds: number | null };
+type TransformTime = { name: string; milliseconds: number | null };
 
 /** `transforms` are null where they were not asked for. */
 export type PicturesReport = { folder: string; batches: number; images: number; transforms: TransformTime[] | null };

@@ -1,8 +1,8 @@
 // Lightness made even tile by tile, with a limit on contrast (CLAHE), in OpenCV's arithmetic.
 
 import type { Rgb } from "../../../data/image/decode.ts";
+import { fromLab, toLab } from "./lab.ts";
 import { reflected } from "./reflect.ts";
-import { fromLab, toLab } from "./space/lab.ts";
 
 type Tiles = { clipLimit: number; across: number; down: number };
 

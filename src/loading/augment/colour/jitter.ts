@@ -1,48 +1,59 @@
-// Colour jitter as torchvision names it: brightness, contrast, saturation and hue, in a drawn order.
+// Colours changed by brightness, contrast, saturation and hue, in OpenCV's arithmetic: hue in half degrees, 0 to 179.
 
 import type { Rgb } from "../../../data/image/decode.ts";
-import { greyOf, meanOf } from "./space/grey.ts";
-import { shiftedBytes, throughHsv, turnedHue } from "./space/hsv.ts";
-import { scaleBytes } from "./tables.ts";
+import { colourLoops } from "./loops.ts";
+import { scaledBytes } from "./tables.ts";
 
 /** What is changed, in the order of the settings. */
 export const JITTERS = ["brightness", "contrast", "saturation", "hue"] as const;
 
 type Jitter = (typeof JITTERS)[number];
 
-/** Factors, and turns of the circle of colours; those that change nothing are left out of the work. */
+/**
+ * Torchvision's colour jitter: factors, and turns of the circle of colours, in this order. What changes nothing is left out; all that is
+ * done is done in one new picture, since new memory takes longer than most of it.
+ */
 export function colourJitter(image: Rgb, amounts: Record<Jitter, number>, order: readonly Jitter[]): Rgb {
-  return order.reduce((now, jitter) => CHANGES[jitter](now, amounts[jitter]), image);
+  const changing = order.filter((jitter) => amounts[jitter] !== (jitter === "hue" ? 0 : 1));
+  if (changing.length === 0) return image;
+  const out = new Uint8Array(image.data.length);
+  let from = image.data;
+  for (const jitter of changing) {
+    CHANGES[jitter](from, out, amounts[jitter]);
+    from = out;
+  }
+  return { ...image, data: out };
 }
 
-const CHANGES: Record<Jitter, (image: Rgb, amount: number) => Rgb> = {
-  brightness: (image, factor) => (factor === 1 ? image : scaleBytes(image, { factor, add: 0 })),
-  contrast: (image, factor) => {
-    if (factor === 1) return image;
-    const mean = meanOf(greyOf(image.data));
-    return scaleBytes(image, { factor, add: factor === 0 ? Math.round(mean) : mean * (1 - factor) });
+/** From bytes into others, which may be the same. */
+const CHANGES: Record<Jitter, (data: Uint8Array, out: Uint8Array, amount: number) => void> = {
+  brightness: (data, out, factor) => colourLoops().throughTables(data, out, scaledBytes({ factor, add: 0 })),
+  contrast: (data, out, factor) => {
+    const mean = colourLoops().greySum(data) / (data.length / 3);
+    const add = factor === 0 ? Math.round(mean) : mean * (1 - factor);
+    colourLoops().throughTables(data, out, scaledBytes({ factor, add }));
   },
-  saturation: (image, factor) => (factor === 1 ? image : saturate(image, factor)),
-  hue: (image, turns) => (turns === 0 ? image : throughHsv(image, { ...KEPT, hue: turnedHue(180 * turns) })),
+  saturation: (data, out, factor) => colourLoops().saturate(data, out, Math.round(0x10000 * factor)),
+  hue: (data, out, turns) =>
+    colourLoops().throughHsv(data, out, turnedHue(180 * turns), shiftedBytes(0), shiftedBytes(0)),
 };
 
-const KEPT = { saturation: shiftedBytes(0), value: shiftedBytes(0) };
-
-/** Each pixel between its grey and itself, or beyond. */
-function saturate({ data, width, height }: Rgb, factor: number): Rgb {
-  const grey = greyOf(data);
-  const out = new Uint8ClampedArray(data.length); // it rounds as OpenCV does
-  for (let i = 0, at = 0; i < grey.length; i++, at += 3) {
-    const rest = grey[i]! * (1 - factor);
-    out[at] = data[at]! * factor + rest;
-    out[at + 1] = data[at + 1]! * factor + rest;
-    out[at + 2] = data[at + 2]! * factor + rest;
-  }
-  return { data: new Uint8Array(out.buffer), width, height };
+/** Something added to hue (half degrees), saturation and value (both of 255). A grey stays one. */
+export function shiftHsv(
+  { data, width, height }: Rgb,
+  { hue, saturation, value }: { hue: number; saturation: number; value: number },
+): Rgb {
+  const out = new Uint8Array(data.length);
+  colourLoops().throughHsv(data, out, turnedHue(hue), shiftedBytes(saturation), shiftedBytes(value));
+  return { data: out, width, height };
 }
 
-/** Something added to hue (half degrees), saturation and value (both of 255). */
-export function shiftHsv(image: Rgb, by: { hue: number; saturation: number; value: number }): Rgb {
-  const tables = { hue: turnedHue(by.hue), saturation: shiftedBytes(by.saturation), value: shiftedBytes(by.value) };
-  return throughHsv(image, tables);
+/** Hues turned by some half degrees; what is left of them is cut off. */
+function turnedHue(by: number): Uint8Array {
+  return Uint8Array.from({ length: 180 }, (_, hue) => Math.floor((((hue + by) % 180) + 180) % 180));
+}
+
+/** Bytes that something is added to. */
+function shiftedBytes(by: number): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, v) => Math.min(Math.max(v + Math.trunc(by), 0), 255));
 }

@@ -1,27 +1,27 @@
 // Colours that change byte by byte, whatever lies beside: brightness and contrast, gamma, histograms made even, grey.
 
 import type { Rgb } from "../../../data/image/decode.ts";
-import { greyOf, meanOf } from "./space/grey.ts";
+import { colourLoops, greyOf } from "./loops.ts";
 
-/** A new picture whose channels have gone through one table of 256 bytes, or each through its own. */
-function through({ data, width, height }: Rgb, tables: readonly [Uint8Array, Uint8Array, Uint8Array]): Rgb {
+/** A new picture whose channels have gone through 256 bytes each: one table for all, or three. */
+function through({ data, width, height }: Rgb, ...tables: Uint8Array[]): Rgb {
   const out = new Uint8Array(data.length);
-  const [red, green, blue] = tables;
-  for (let at = 0; at < data.length; at += 3) {
-    out[at] = red[data[at]!]!;
-    out[at + 1] = green[data[at + 1]!]!;
-    out[at + 2] = blue[data[at + 2]!]!;
-  }
+  colourLoops().throughTables(data, out, ofChannels(tables));
   return { data: out, width, height };
 }
 
-/** Every byte times a factor and something added, in float32, and what is left of a whole number cut off. */
-export function scaleBytes(image: Rgb, { factor, add }: { factor: number; add: number }): Rgb {
+/** The tables of three channels in one. */
+function ofChannels(tables: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(768);
+  for (let c = 0; c < 3; c++) all.set(tables[c % tables.length]!, 256 * c);
+  return all;
+}
+
+/** For all channels: bytes times a factor and something added, in float32, and what is left of a whole number cut off. */
+export function scaledBytes({ factor, add }: { factor: number; add: number }): Uint8Array {
   const round = Math.fround;
-  const table = Uint8Array.from({ length: 256 }, (_, v) =>
-    Math.min(Math.max(round(round(v * round(factor)) + round(add)), 0), 255),
-  );
-  return through(image, [table, table, table]);
+  const scaled = (v: number) => Math.min(Math.max(round(round(v * round(factor)) + round(add)), 0), 255);
+  return ofChannels([Uint8Array.from({ length: 256 }, (_, v) => scaled(v))]);
 }
 
 /** Contrast times `1 + contrast`, and `brightness` of 255 (`byMax`) or of the picture's mean added. */
@@ -29,18 +29,21 @@ export function brightnessContrast(
   image: Rgb,
   { brightness, contrast, byMax }: { brightness: number; contrast: number; byMax: boolean },
 ): Rgb {
-  return scaleBytes(image, { factor: 1 + contrast, add: brightness * (byMax ? 255 : meanOf(image.data)) });
+  const out = new Uint8Array(image.data.length);
+  const add = brightness * (byMax ? 255 : meanOf(image.data));
+  colourLoops().throughTables(image.data, out, scaledBytes({ factor: 1 + contrast, add }));
+  return { ...image, data: out };
 }
 
 /** Bytes as shares of 255 to this power. */
 export function gammaBytes(image: Rgb, gamma: number): Rgb {
   const table = Uint8Array.from({ length: 256 }, (_, v) => (v * (1 / 255)) ** gamma * 255);
-  return through(image, [table, table, table]);
+  return through(image, table);
 }
 
 /** Each channel's histogram made even, as OpenCV's `equalizeHist` does it. */
 export function equalize(image: Rgb): Rgb {
-  return through(image, [evenTable(image.data, 0), evenTable(image.data, 1), evenTable(image.data, 2)]);
+  return through(image, ...[0, 1, 2].map((channel) => evenTable(image.data, channel)));
 }
 
 function evenTable(data: Uint8Array, channel: number): Uint8Array {
@@ -61,8 +64,14 @@ function evenTable(data: Uint8Array, channel: number): Uint8Array {
 
 /** Three channels of one grey. */
 export function toGrey({ data, width, height }: Rgb): Rgb {
-  const grey = greyOf(data);
   const out = new Uint8Array(data.length);
-  for (let i = 0, at = 0; i < grey.length; i++, at += 3) out[at] = out[at + 1] = out[at + 2] = grey[i]!;
+  for (let at = 0; at < data.length; at += 3)
+    out[at] = out[at + 1] = out[at + 2] = greyOf(data[at]!, data[at + 1]!, data[at + 2]!);
   return { data: out, width, height };
+}
+
+function meanOf(bytes: Uint8Array): number {
+  let sum = 0;
+  for (let i = 0; i < bytes.length; i++) sum += bytes[i]!;
+  return sum / bytes.length;
 }

@@ -1,6 +1,6 @@
 // Lightness of CIE Lab in bytes changed by itself: to Lab in OpenCV's whole numbers and back.
 
-import type { Rgb } from "../../../../data/image/decode.ts";
+import type { Rgb } from "../../../data/image/decode.ts";
 
 /** sRGB to XYZ by the white of daylight (D65), row by row. */
 const TO_XYZ = [0.412453, 0.35758, 0.180423, 0.212671, 0.71516, 0.072169, 0.019334, 0.119193, 0.950227];
