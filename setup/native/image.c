@@ -10,13 +10,9 @@
 #endif
 #include "arguments.h"
 #include "colour.h"
+#include "processors.h"
 
-// One binary for all processors: the best of these is chosen when it is loaded.
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
-#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define FOR_EACH_PROCESSOR
-#endif
+
 #define INLINE static inline __attribute__((always_inline))
 
 enum { BITS = 22, TILE = 16, BLOCK = 64, MOST_MEMORY = 1 << 28 };

@@ -2,7 +2,7 @@
 
 import type { Rgb } from "../../../data/image/decode.ts";
 import { fromLab, toLab } from "./lab.ts";
-import { reflected } from "./reflect.ts";
+import { reflected } from "./loops/reflect.ts";
 
 type Tiles = { clipLimit: number; across: number; down: number };
 

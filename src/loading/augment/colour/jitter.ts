@@ -1,7 +1,7 @@
 // Colours changed by brightness, contrast, saturation and hue, in OpenCV's arithmetic: hue in half degrees, 0 to 179.
 
 import type { Rgb } from "../../../data/image/decode.ts";
-import { colourLoops } from "./loops.ts";
+import { colourLoops } from "./loops/loops.ts";
 import { scaledBytes } from "./tables.ts";
 
 /** What is changed, in the order of the settings. */

@@ -1,7 +1,7 @@
 // The blur of a motion: the mean of the pixels on a short line.
 
 import type { Rgb } from "../../../data/image/decode.ts";
-import { reflected } from "./reflect.ts";
+import { reflected } from "./loops/reflect.ts";
 
 /** Angle in degrees, clockwise from right; `direction` from -1 (the line ends in its middle) to 1 (it begins there); shifts from -1 to 1. */
 type Motion = { side: number; angle: number; direction: number; shiftX: number; shiftY: number };

@@ -1,7 +1,7 @@
 // Colours that change byte by byte, whatever lies beside: brightness and contrast, gamma, histograms made even, grey.
 
 import type { Rgb } from "../../../data/image/decode.ts";
-import { colourLoops, greyOf } from "./loops.ts";
+import { colourLoops, greyOf } from "./loops/loops.ts";
 
 /** A new picture whose channels have gone through 256 bytes each: one table for all, or three. */
 function through({ data, width, height }: Rgb, ...tables: Uint8Array[]): Rgb {

@@ -1,6 +1,7 @@
 // The loops over pixels of the changes of colour that are done most: in our own addon where that has them, else here, the same bytes.
 
-import { imageAddon } from "../../../data/image/pillow/addon.ts";
+import { imageAddon } from "../../../../data/image/pillow/addon.ts";
+import { blurInScript } from "./bell.ts";
 
 /** Each reads RGB bytes and writes as many, into the same memory where that is given. */
 export type ColourLoops = {
@@ -12,12 +13,20 @@ export type ColourLoops = {
   saturate(data: Uint8Array, out: Uint8Array, factor: number): void;
   /** The sum of the greys of all pixels. */
   greySum(data: Uint8Array): number;
+  /**
+   * A blur across and down, not in place. `weights` from the middle outwards, of BELL_BITS; `columns` and `rows` are where the places of a
+   * picture come from, and as many more on both sides as there are weights beside the middle. False where it takes too much memory.
+   */
+  blur(data: Uint8Array, out: Uint8Array, weights: Int32Array, columns: Int32Array, rows: Int32Array): boolean;
 };
+
+/** Bits of a weight: two of them and a byte fit into 32. */
+export const BELL_BITS = 11;
 
 /** The addon's, or these. */
 export function colourLoops(): ColourLoops {
   const addon = imageAddon() as Partial<ColourLoops & ReturnType<typeof imageAddon>> | undefined;
-  return addon?.throughHsv ? (addon as ColourLoops) : SCRIPT_LOOPS;
+  return addon?.blur ? (addon as ColourLoops) : SCRIPT_LOOPS;
 }
 
 /** OpenCV's grey of bytes. */
@@ -80,6 +89,10 @@ export const SCRIPT_LOOPS: ColourLoops = {
     let sum = 0;
     for (let at = 0; at < data.length; at += 3) sum += greyOf(data[at]!, data[at + 1]!, data[at + 2]!);
     return sum;
+  },
+  blur(data, out, weights, columns, rows) {
+    blurInScript(data, out, { weights, columns, rows, bits: BELL_BITS });
+    return true;
   },
 };
 

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
-import { rngFromSeed } from "../../../util/random/rng.ts";
-import { type ColourLoops, colourLoops, SCRIPT_LOOPS } from "./loops.ts";
+import { rngFromSeed } from "../../../../util/random/rng.ts";
+import { BELL_BITS, type ColourLoops, colourLoops, SCRIPT_LOOPS } from "./loops.ts";
+import { reflected } from "./reflect.ts";
 
 const native = colourLoops() === SCRIPT_LOOPS ? null : colourLoops();
 
@@ -23,6 +24,22 @@ test.skipIf(!native)("our addon makes the bytes that JavaScript makes, of all co
       loops.saturate(data, outs[2], factor);
       for (const out of outs) loops.throughHsv(out, out, hue, saturation, value); // in place
       return [...outs, loops.greySum(data)];
+    };
+    expect(made(native!)).toEqual(made(SCRIPT_LOOPS));
+  }
+});
+
+test.skipIf(!native)("it blurs to the same bytes pictures and squares of any size", () => {
+  const rng = rngFromSeed(6);
+  for (let i = 0; i < 60; i++) {
+    const [width, height, radius] = [1 + rng.int(i % 7 === 0 ? 300 : 20), 1 + rng.int(30), 1 + rng.int(12)];
+    const outer = Array.from({ length: radius }, () => rng.int(80));
+    const weights = Int32Array.of(2 ** BELL_BITS - 2 * outer.reduce((sum, weight) => sum + weight, 0), ...outer);
+    const data = Uint8Array.from({ length: 3 * width * height }, () => rng.int(256));
+    const made = (loops: ColourLoops) => {
+      const out = new Uint8Array(data.length);
+      expect(loops.blur(data, out, weights, reflected(width, radius), reflected(height, radius))).toBe(true);
+      return out;
     };
     expect(made(native!)).toEqual(made(SCRIPT_LOOPS));
   }
