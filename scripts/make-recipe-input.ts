@@ -17,13 +17,15 @@ export function recipeInputSource(): string {
 }
 
 function typeOf(schema: JsonSchema, indent: string): string {
-  if (schema.anyOf) return schema.anyOf.map((one) => typeOf(one, indent)).join(" | ");
+  const alternatives = schema.anyOf ?? schema.oneOf;
+  if (alternatives) return alternatives.map((one) => typeOf(one, indent)).join(" | ");
   if (schema.const !== undefined) return JSON.stringify(schema.const);
   if (schema.enum) return schema.enum.map((one) => JSON.stringify(one)).join(" | ");
   switch (schema.type) {
     case "array": {
       const item = typeOf(schema.items ?? {}, indent);
-      return item.includes("|") && !item.startsWith("{") ? `(${item})[]` : `${item}[]`;
+      const isUnion = item.includes("|") && (!item.startsWith("{") || schema.items?.anyOf || schema.items?.oneOf);
+      return isUnion ? `(${item})[]` : `${item}[]`;
     }
     case "object":
       return typeof schema.additionalProperties === "object"
@@ -37,6 +39,7 @@ function typeOf(schema: JsonSchema, indent: string): string {
 }
 
 function objectType({ properties = {}, required = [] }: JsonSchema, indent: string): string {
+  if (properties.name?.const !== undefined) return stepType(properties, required);
   const deeper = `${indent}  `;
   const lines = Object.entries(properties).flatMap(([name, value]) => {
     const optional = !required.includes(name);
@@ -47,6 +50,16 @@ function objectType({ properties = {}, required = [] }: JsonSchema, indent: stri
     ];
   });
   return ["{", ...lines, `${indent}}`].join("\n");
+}
+
+/** A step of a list on one line: there are many. */
+function stepType(properties: Record<string, JsonSchema>, required: readonly string[]): string {
+  const keys = Object.entries(properties).map(([key, value]) => {
+    if (value.const !== undefined) return `${key}: ${typeOf(value, "")}`;
+    const optional = !required.includes(key);
+    return `${comment(value)} ${key}${optional ? "?" : ""}: ${typeOf(value, "").replaceAll(/\n\s*/g, " ")}${optional ? " | undefined" : ""}`;
+  });
+  return `{ ${keys.join("; ")} }`;
 }
 
 function comment({ description = "", default: value }: JsonSchema): string {

@@ -1,10 +1,15 @@
 // What an object is, wherever it is on its way: from the annotation to the target of a loss, to a detection, to a metric.
 
+import type { Matrix } from "./matrix.ts";
+
 /** `[x1, y1, x2, y2]` in pixels of the original image. */
 type Corners = [x1: number, y1: number, x2: number, y2: number];
 
-/** Of a point (x, y) as it was annotated: it is now at (scaleX * x + shiftX, scaleY * y + shiftY). A mirrored scaleX is negative. */
-export type Placement = [scaleX: number, scaleY: number, shiftX: number, shiftY: number];
+/**
+ * Of a point (x, y) as it was annotated: it is now at (scaleX * x + shiftX, scaleY * y + shiftY); a mirrored scaleX is negative. Once its
+ * image was turned or sheared, a matrix says where.
+ */
+export type Placement = [scaleX: number, scaleY: number, shiftX: number, shiftY: number] | Matrix;
 
 /**
  * The region that an object covers, as the file had it: polygons `[x, y, x, y, ...]` in pixels, or COCO's run lengths (column by

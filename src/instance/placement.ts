@@ -1,13 +1,32 @@
-// Where the mask and the keypoints of an object are, once its image was scaled, cut or mirrored.
+// Where the mask and the keypoints of an object are, once its image was scaled, cut, mirrored or turned.
 
 import type { Placement, Shape } from "./instance.ts";
+import { followed, type Matrix, movedPoint, scaling } from "./matrix.ts";
 
 /** Nothing has moved. */
 export const UNMOVED: Placement = [1, 1, 0, 0];
 
 /** One placement after another. */
-export function placedAgain([ax, ay, bx, by]: Placement, [sx, sy, tx, ty]: Placement): Placement {
+export function placedAgain(first: Placement, then: Placement): Placement {
+  if (!isScaling(first) || !isScaling(then)) return followed(asMatrix(first), asMatrix(then));
+  const [[ax, ay, bx, by], [sx, sy, tx, ty]] = [first, then];
   return [ax * sx, ay * sy, bx * sx + tx, by * sy + ty];
+}
+
+function isScaling(placement: Placement): placement is Extract<Placement, { length: 4 }> {
+  return placement.length === 4;
+}
+
+/** The matrix that does the same. */
+export function asMatrix(placement: Placement): Matrix {
+  return isScaling(placement) ? scaling(placement) : placement;
+}
+
+/** The point that a point has come to. */
+function placedPoint(placement: Placement, x: number, y: number): [x: number, y: number] {
+  if (!isScaling(placement)) return movedPoint(placement, x, y);
+  const [sx, sy, tx, ty] = placement;
+  return [sx * x + tx, sy * y + ty];
 }
 
 /**
@@ -16,21 +35,29 @@ export function placedAgain([ax, ay, bx, by]: Placement, [sx, sy, tx, ty]: Place
  * swap the left ones with the right ones: which these are, an object does not say.
  */
 export function placeShape({ mask, keypoints }: Shape, placement: Placement): Shape {
-  const [sx, sy, tx, ty] = placement;
   return {
     ...(mask && {
       mask:
         "polygons" in mask
-          ? { polygons: mask.polygons.map((points) => points.map((v, i) => (i % 2 === 0 ? sx * v + tx : sy * v + ty))) }
+          ? { polygons: mask.polygons.map((points) => placePoints(points, placement)) }
           : { ...mask, placed: placedAgain(mask.placed ?? UNMOVED, placement) },
     }),
-    ...(keypoints && {
-      keypoints: keypoints.map((v, i) => {
-        const known = keypoints[i - (i % 3) + 2]! > 0;
-        return i % 3 === 2 || !known ? v : i % 3 === 0 ? sx * v + tx : sy * v + ty;
-      }),
-    }),
+    ...(keypoints && { keypoints: placeKeypoints(keypoints, placement) }),
   };
+}
+
+/** Move points `[x, y, x, y, ...]`. */
+export function placePoints(points: readonly number[], placement: Placement): number[] {
+  const out: number[] = [];
+  for (let i = 0; i + 1 < points.length; i += 2) out.push(...placedPoint(placement, points[i]!, points[i + 1]!));
+  return out;
+}
+
+function placeKeypoints(keypoints: readonly number[], placement: Placement): number[] {
+  const out = [...keypoints];
+  for (let i = 0; i + 2 < out.length; i += 3)
+    if (out[i + 2]! > 0) [out[i], out[i + 1]] = placedPoint(placement, out[i]!, out[i + 1]!);
+  return out;
 }
 
 /** Keypoints outside of [0, width] x [0, height] count as not annotated: 0, 0, 0. */

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { DEFAULT_OVERLAP, LEAST_SLICE, MOST_OVERLAP } from "../instance/slices/layout.ts";
+import { augment } from "./augment/augment.ts";
 import { count, factor, orNone, path, section } from "./fields.ts";
 import { subsetKeys } from "./subsetKeys.ts";
 
@@ -11,14 +12,6 @@ const splitFiles = (name: string) =>
     .nullable()
     .default(null)
     .describe(`The ${name} split, where its files are named instead of found in data.dir`);
-
-const augment = z.strictObject({
-  horizontal_flip: factor().default(0.5).describe("Probability of a left-right flip"),
-  scale_jitter: z
-    .boolean()
-    .default(true)
-    .describe("Half of the time: resize to a short side of 400, 500 or 600, then cut a square out"),
-});
 
 const slices = z.strictObject({
   size: count(LEAST_SLICE).describe("Side of the parts, in pixels of the picture"),
@@ -57,7 +50,12 @@ export const data = section(
       ),
     workers: count(0).max(64).default(2).describe("Threads that read and decode images"),
     shuffle: z.boolean().default(true).describe("New order of the images in each epoch"),
-    augment: orNone(augment).prefault({}).describe("Random changes to training images"),
+    augment,
+    close_augment_epochs: count(0)
+      .default(0)
+      .describe(
+        "In the last so many epochs, augment leaves out the steps after which a picture has empty parts or is put together of several",
+      ),
     slices: orNone(slices)
       .default("none")
       .describe(

@@ -18,7 +18,7 @@ function explainIssue(schema: z.ZodType, root: unknown, issue: z.core.$ZodIssue,
   const path = [...above, ...issue.path];
   const value = valueAt(root, path);
   if (issue.code === "unrecognized_keys") {
-    const known = keysAt(schema, path);
+    const known = keysAt(schema, path, root);
     return issue.keys.map((key) => {
       const meant = closest(key, known) ?? elsewhere(schema, key);
       const where = path.length === 0 ? "a recipe" : keyName(path);
@@ -30,15 +30,16 @@ function explainIssue(schema: z.ZodType, root: unknown, issue: z.core.$ZodIssue,
       };
     });
   }
-  if (issue.code === "invalid_union" && isObject(value)) {
-    // A mapping was given: what is wrong inside it says more than that it is not the word "none".
+  if (issue.code === "invalid_union" && issue.discriminator !== undefined) return [unknownName(schema, path, value)];
+  if (issue.code === "invalid_union" && (isObject(value) || Array.isArray(value))) {
+    // A mapping or a list was given: what is wrong inside it says more than that it is not the word "none".
     const inside = issue.errors.find((issues) =>
       issues.every((one) => one.path.length > 0 || one.code === "unrecognized_keys"),
     );
     if (inside) return inside.flatMap((one) => explainIssue(schema, root, one, path));
   }
   const missing = value === undefined;
-  const allowed = schemasAt(schema, path).map(describeAllowed).join(" or ");
+  const allowed = [...new Set(schemasAt(schema, path, root).map(describeAllowed))].join(" or ");
   return [
     {
       path,
@@ -47,6 +48,17 @@ function explainIssue(schema: z.ZodType, root: unknown, issue: z.core.$ZodIssue,
         : `${keyName(path)} is ${show(value)}, but must be ${allowed || issue.message}.`,
     },
   ];
+}
+
+/** A name by which one of several kinds of mappings is chosen, and that is none of theirs. */
+function unknownName(schema: z.ZodType, path: Path, value: unknown): Fault {
+  const names = schemasAt(schema, path).map(describeAllowed);
+  const meant = typeof value === "string" ? closest(value, names) : undefined;
+  const said = value === undefined ? "is missing" : `is ${show(value)}, which there is not`;
+  return {
+    path,
+    message: `${keyName(path)} ${said}. ${meant ? `Did you mean ${meant}? ` : ""}Known: ${names.join(", ")}.`,
+  };
 }
 
 /** `train.stages[1].train` */
@@ -92,24 +104,39 @@ function alternatives(schema: z.core.$ZodType): z.core.$ZodType[] {
   }
 }
 
-function schemasAt(schema: z.core.$ZodType, path: Path): z.core.$ZodType[] {
-  return path.reduce<z.core.$ZodType[]>(
-    (schemas, key) =>
-      schemas.flatMap((one) => {
-        const { def } = one._zod as z.core.$ZodTypes["_zod"];
-        if (def.type === "object") {
-          const child = Object.hasOwn(def.shape, key) ? def.shape[String(key)] : undefined;
-          return child ? alternatives(child) : [];
-        }
-        if (def.type === "record") return alternatives(def.valueType);
-        return def.type === "array" ? alternatives(def.element) : [];
-      }),
-    alternatives(schema),
-  );
+/** The schemas of what stands at a path. `root`: what was written; of mappings with a name, only the one that it names counts. */
+function schemasAt(schema: z.core.$ZodType, path: Path, root?: unknown): z.core.$ZodType[] {
+  return path.reduce<z.core.$ZodType[]>((schemas, key, depth) => {
+    const children = schemas.flatMap((one) => {
+      const { def } = one._zod as z.core.$ZodTypes["_zod"];
+      if (def.type === "object") {
+        const child = Object.hasOwn(def.shape, key) ? def.shape[String(key)] : undefined;
+        return child ? alternatives(child) : [];
+      }
+      if (def.type === "record") return alternatives(def.valueType);
+      return def.type === "array" && typeof key === "number" ? alternatives(def.element) : [];
+    });
+    return named(children, valueAt(root, path.slice(0, depth + 1)));
+  }, alternatives(schema));
 }
 
-function keysAt(schema: z.core.$ZodType, path: Path): string[] {
-  return schemasAt(schema, path).flatMap((one) => {
+/** The one whose name the value has; all where there is none. */
+function named(schemas: z.core.$ZodType[], value: unknown): z.core.$ZodType[] {
+  const name = valueAt(value, ["name"]);
+  const found = schemas.filter((one) => {
+    const { def } = one._zod as z.core.$ZodTypes["_zod"];
+    return def.type === "object" && isNamed(def.shape) && (def.shape.name as z.ZodLiteral).def.values.some((one) => one === name); // biome-ignore format: one line
+  });
+  return found.length > 0 ? found : schemas;
+}
+
+/** Whether the keys of a mapping have a name that says which of several it is. */
+function isNamed(shape: z.core.$ZodShape): boolean {
+  return shape.name instanceof z.ZodLiteral;
+}
+
+function keysAt(schema: z.core.$ZodType, path: Path, root?: unknown): string[] {
+  return schemasAt(schema, path, root).flatMap((one) => {
     const { def } = one._zod as z.core.$ZodTypes["_zod"];
     return def.type === "object" ? Object.keys(def.shape) : [];
   });
@@ -154,11 +181,14 @@ function describeAllowed(schema: z.core.$ZodType): string {
       return def.values.map(String).join(", ");
     case "enum":
       return `one of ${Object.values(def.entries).join(", ")}`;
-    case "array":
-      return "a list";
+    case "array": {
+      const check = schema instanceof z.ZodArray ? schema.def.checks?.find(isCustom) : undefined;
+      return (check && wordsOf(check)) ?? "a list";
+    }
     case "record":
       return "a mapping of names";
     case "object":
+      if (isNamed(def.shape)) return "a mapping with a name and its keys";
       return `a mapping with the keys ${Object.keys(def.shape).join(", ")}`;
     case "string": {
       const check = schema instanceof z.ZodString ? schema.def.checks?.find(isRegex) : undefined;
@@ -175,7 +205,11 @@ function isRegex(check: z.core.$ZodCheck<never>): boolean {
   return (check._zod.def as { format?: string }).format === "regex";
 }
 
-/** What the schema says of a pattern. */
+function isCustom(check: z.core.$ZodCheck<never>): boolean {
+  return check._zod.def.check === "custom";
+}
+
+/** What the schema says of a pattern, or of a condition of its own. */
 function wordsOf(check: z.core.$ZodCheck<never>): string | undefined {
   const words = check._zod.def.error?.({ input: undefined } as never);
   return typeof words === "string" ? words : undefined;

@@ -19,10 +19,25 @@ function entriesOf(schema: JsonSchema, above: string[]): KeyEntry[] {
   }));
 }
 
-/** The keys that a value may have, through alternatives and lists. */
+/** The keys that a value may have, through alternatives and lists; steps of a list that have a name stand under it. */
 function keysOf(schema: JsonSchema): Record<string, JsonSchema> {
-  const inside = [...(schema.anyOf ?? []), ...(schema.items ? [schema.items] : [])];
-  return Object.assign({}, schema.properties, ...inside.map(keysOf));
+  const name = schema.properties?.name?.const;
+  if (typeof name === "string") return { [name]: withoutName(schema) };
+  const inside = [...(schema.anyOf ?? []), ...(schema.oneOf ?? []), ...(schema.items ? [schema.items] : [])];
+  const keys: Record<string, JsonSchema> = { ...schema.properties };
+  for (const [key, value] of inside.flatMap((one) => Object.entries(keysOf(one)))) keys[key] ??= value;
+  return keys;
+}
+
+function withoutName({ properties, ...schema }: JsonSchema): JsonSchema {
+  const { name, ...others } = properties ?? {};
+  return { ...schema, properties: others, description: `A step of the list, by its name: ${String(name?.const)}` };
+}
+
+function hasNames(items: JsonSchema): boolean {
+  return [...(items.anyOf ?? []), ...(items.oneOf ?? [])].some(
+    ({ properties }) => properties?.name?.const !== undefined,
+  );
 }
 
 /** All keys of a recipe, sections before what is in them. */
@@ -77,6 +92,7 @@ function takes(schema: JsonSchema): string {
         ? `names, each with ${takes(schema.additionalProperties)}`
         : "a section of keys";
     case "array":
+      if (schema.items && hasNames(schema.items)) return "a list of steps, each with its name and keys";
       return `a list, each ${takes(schema.items ?? {})}`;
     case "boolean":
       return "true or false";

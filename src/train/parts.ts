@@ -14,6 +14,7 @@ import { contentFingerprint, datasetFingerprint } from "../data/dataset/fingerpr
 import type { ClassEntry, Problem } from "../data/dataset/sample.ts";
 import { bf16Support } from "../engine/bf16.ts";
 import { selectDevice } from "../engine/device.ts";
+import { describeAugment } from "../loading/augment/describe.ts";
 import type { Loader } from "../loading/batch/loader.ts";
 import { givesMasks } from "../recipe/modelKeys.ts";
 import type { Recipe } from "../recipe/schema.ts";
@@ -105,6 +106,9 @@ export async function assemble(
       ...describeModel(recipe, architecture, plan),
       ...(masks ? describeMissingMasks(recipe, splits.train) : []),
       ...scales.facts,
+      describeAugment(overfit === null ? recipe.data.augment : "none", {
+        mildEpochs: recipe.data.close_augment_epochs,
+      }),
       ...describeOrder(recipe, splits.train, { shown: trainLoader.batches * batchSize(recipe), overfit }),
       ...describeDevice(device),
       ...describePrecision(recipe, bf16Support(device.kind)),

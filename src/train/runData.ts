@@ -4,6 +4,7 @@ import { type Dataset, loadDataset } from "../data/dataset/dataset.ts";
 import type { Sample, Split } from "../data/dataset/sample.ts";
 import { type Sliced, sliceForEvaluation, sliceForTraining } from "../data/slices/sliceSplit.ts";
 import { describeSlices, type Slices } from "../instance/slices/layout.ts";
+import type { Augment } from "../loading/augment/augment.ts";
 import { evaluationLoader } from "../loading/batch/evaluationLoader.ts";
 import { createLoader, type Loader } from "../loading/batch/loader.ts";
 import type { Recipe } from "../recipe/schema.ts";
@@ -83,6 +84,8 @@ type Wanted = {
   scales: MultiScale;
   /** Of a segmenter, whose training targets have them. */
   masks?: boolean;
+  /** In place of the recipe's augmentations. */
+  augment?: Augment | undefined;
 };
 
 /** Loaders of both splits, as the recipe and the step's sides have them. */
@@ -109,12 +112,21 @@ export function loaders(
 export function trainingLoader(
   recipe: Recipe,
   split: Split,
-  { resolution, overfit, scales, masks = false }: Wanted,
+  { resolution, overfit, scales, masks = false, augment: given }: Wanted,
 ): Loader {
-  const { augment, workers, shuffle, resample, max_broken: mostBroken } = recipe.data;
+  const {
+    augment: own,
+    close_augment_epochs: mildEpochs,
+    workers,
+    shuffle,
+    resample,
+    max_broken: mostBroken,
+  } = recipe.data;
+  const augment: Augment | "none" = given ?? own;
   return createLoader({
     ...{ split, batchSize: batchSize(recipe), workers, seed: recipe.seed, mostBroken, training: true, masks },
     augment: augment === "none" || overfit ? null : augment,
+    mildFrom: recipe.train.epochs - mildEpochs,
     gradAccumSteps: recipe.train.grad_accum_steps,
     // the device resizes batches of the largest side, as the reference does
     resolution: scales.perStep?.at(-1) ?? resolution,

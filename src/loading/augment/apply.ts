@@ -1,10 +1,13 @@
 // Drawn changes, done to an image and to the boxes, masks and keypoints in it.
 
-import { clampBoxes, type PixelBoxes } from "../../data/dataset/sample.ts";
+import { type Annotation, clampBoxes, type PixelBoxes } from "../../data/dataset/sample.ts";
 import type { Rgb } from "../../data/image/decode.ts";
 import { resizePillow } from "../../data/image/resize.ts";
 import type { Placement } from "../../instance/instance.ts";
-import { placedAgain, placeShape, UNMOVED } from "../../instance/placement.ts";
+import { placedAgain, placePoints, placeShape, UNMOVED } from "../../instance/placement.ts";
+import { fromMirrored, mirrorPixels, transposePixels, turnUpsideDown, warpPixels } from "./geometry/pixels.ts";
+import { boundsOf, clipOutline, type Outline, outlinesOf } from "./outlines.ts";
+import { placementsOf } from "./placements.ts";
 import { type Area, type Change, type Size, sizeAfter } from "./step.ts";
 
 /**
@@ -14,9 +17,16 @@ import { type Area, type Change, type Size, sizeAfter } from "./step.ts";
 export function changeImage(image: Rgb, changes: readonly Change[]): { image: Rgb; mirrored: boolean } {
   let now = image;
   let mirrored = false;
-  for (const { resize, cut, recolour, mirror } of changes) {
+  for (const { resize, cut, warp, transpose, upsideDown, recolour, oriented, mirror } of changes) {
     const { width, height } = resize ?? now;
     now = resizePillow(now, width, height, { cut: cut && mirrored ? fromRight(cut, width) : cut });
+    if (warp) {
+      now = warpPixels(now, mirrored ? { ...warp, matrix: fromMirrored(warp.matrix, now.width) } : warp);
+      mirrored = false;
+    }
+    if ((transpose || oriented) && mirrored) [now, mirrored] = [mirrorPixels(now), false];
+    if (transpose) now = transposePixels(now);
+    if (upsideDown) now = turnUpsideDown(now);
     if (recolour) now = recolour(now);
     if (mirror) mirrored = !mirrored;
   }
@@ -29,8 +39,9 @@ function fromRight(area: Area, width: number): Area {
 }
 
 /**
- * The same for boxes (xyxy, in pixels of the original image), mirroring included. What a cut leaves without area is
- * dropped, with its mask and keypoints. The result is in pixels of an image of size `frame`.
+ * The same for boxes (xyxy, in pixels of the original image), mirroring included. What a change leaves without area is
+ * dropped, with its mask and keypoints. The result is in pixels of an image of size `frame`. A box that was turned or tilted is the one around
+ * its four corners, or around its mask's outline where it was so before.
  */
 export function changeBoxes(
   boxes: PixelBoxes,
@@ -40,27 +51,44 @@ export function changeBoxes(
   let now = boxes;
   let frame: Size = { width: size.width, height: size.height };
   let placement: Placement = UNMOVED;
+  let outlines = changes.some(({ warp }) => warp) ? outlinesOf(boxes, size) : new Map<Annotation, Outline>();
   for (const change of changes) {
     const after = sizeAfter(change, frame);
-    const { resize = frame, cut, mirror } = change;
-    const [sx, sy] = [resize.width / frame.width, resize.height / frame.height];
-    const { left, top } = cut ?? { left: 0, top: 0 };
-    now = { ...now, boxes: now.boxes.map((v, i) => (i % 2 === 0 ? v * sx - left : v * sy - top)) };
-    if (cut) now = clampBoxes(now, after.width, after.height);
-    if (mirror) now = mirrorBoxes(now, after.width);
-    placement = placedAgain(placement, [sx, sy, -left, -top]);
-    if (mirror) placement = placedAgain(placement, [-1, 1, after.width, 0]);
+    for (const move of placementsOf(change, frame)) {
+      now = { ...now, boxes: placeBoxes(now.boxes, move) };
+      outlines = placeOutlines(outlines, move);
+      placement = placedAgain(placement, move);
+    }
+    outlines = new Map([...outlines].map(([of, outline]) => [of, clipOutline(outline, after)]));
+    if (change.warp) now = boxesAround(now, outlines);
+    if (change.cut || change.warp) now = clampBoxes(now, after.width, after.height);
     frame = after;
   }
   const { shapes } = now;
   return { boxes: shapes ? { ...now, shapes: shapes.map((shape) => placeShape(shape, placement)) } : now, frame };
 }
 
-function mirrorBoxes({ boxes, ...rest }: PixelBoxes, width: number): PixelBoxes {
-  const mirrored = boxes.slice();
+function placeOutlines(outlines: ReadonlyMap<Annotation, Outline>, move: Placement): Map<Annotation, Outline> {
+  return new Map([...outlines].map(([of, parts]) => [of, parts.map((part) => placePoints(part, move))]));
+}
+
+/** Boxes around the corners of the moved ones. */
+function placeBoxes(boxes: Float64Array, move: Placement): Float64Array {
+  const out = new Float64Array(boxes.length);
   for (let i = 0; i < boxes.length; i += 4) {
-    mirrored[i] = width - boxes[i + 2]!;
-    mirrored[i + 2] = width - boxes[i]!;
+    const [x1, y1, x2, y2] = [boxes[i]!, boxes[i + 1]!, boxes[i + 2]!, boxes[i + 3]!];
+    const corners = move.length === 4 ? [x1, y1, x2, y2] : [x1, y1, x2, y1, x2, y2, x1, y2];
+    out.set(boundsOf([placePoints(corners, move)]), i);
   }
-  return { boxes: mirrored, ...rest };
+  return out;
+}
+
+/** The boxes whose object has an outline are around that; one of which nothing is left has no area. */
+function boxesAround(boxes: PixelBoxes, outlines: ReadonlyMap<Annotation, Outline>): PixelBoxes {
+  const around = boxes.boxes.slice();
+  for (const [n, annotation] of boxes.annotations?.entries() ?? []) {
+    const outline = outlines.get(annotation);
+    if (outline) around.set(boundsOf(outline), 4 * n);
+  }
+  return { ...boxes, boxes: around };
 }

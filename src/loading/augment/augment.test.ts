@@ -4,10 +4,13 @@ import type { Rgb } from "../../data/image/decode.ts";
 import { resizeNormalised } from "../../data/image/resize.ts";
 import { rngFromSeed } from "../../util/random/rng.ts";
 import { changeBoxes, changeImage } from "./apply.ts";
-import { drawChanges } from "./augment.ts";
+import { type Augment, drawChanges } from "./augment.ts";
+import type { AugmentStep } from "./settings.ts";
 import type { Change } from "./step.ts";
 
 const BOTH = { horizontal_flip: 0.5, scale_jitter: true };
+
+const NONE = { boxes: new Float64Array(), labels: new Int32Array() };
 
 /** Black, with one white rectangle. */
 function picture(width: number, height: number, [x1, y1, x2, y2]: readonly number[]): Rgb {
@@ -36,7 +39,7 @@ describe("geometry", () => {
     let jitters = 0;
     let flips = 0;
     for (let i = 0; i < 24; i++) {
-      const changes = drawChanges(rngFromSeed(1, i), image, BOTH);
+      const changes = drawChanges(rngFromSeed(1, i), image, { augment: BOTH, side: 160, boxes });
       if (changes.some(({ cut }) => cut)) jitters++;
       if (changes.some(({ mirror }) => mirror)) flips++;
       const side = 160;
@@ -74,7 +77,11 @@ describe("geometry", () => {
   it("cuts squares of 384 to 600 pixels, or the whole short side where that is less", () => {
     const sides = new Set<number>();
     for (let i = 0; i < 400; i++) {
-      const [first] = drawChanges(rngFromSeed(5, i), { width: 333, height: 777 }, BOTH);
+      const [first] = drawChanges(
+        rngFromSeed(5, i),
+        { width: 333, height: 777 },
+        { augment: BOTH, side: 160, boxes: NONE },
+      );
       if (!first?.cut) continue;
       const { resize: resized, cut } = first as Required<Change>;
       const { width: side, top, left } = cut;
@@ -93,9 +100,32 @@ describe("geometry", () => {
 
   it("does nothing where nothing is asked for", () => {
     for (let i = 0; i < 20; i++)
-      expect(drawChanges(rngFromSeed(i), { width: 9, height: 7 }, { horizontal_flip: 0, scale_jitter: false })).toEqual(
-        [],
+      for (const augment of [{ horizontal_flip: 0, scale_jitter: false }, []])
+        expect(drawChanges(rngFromSeed(i), { width: 9, height: 7 }, { augment, side: 8, boxes: NONE })).toEqual([]);
+  });
+
+  it("gives the keys of the default the numbers of its preset", () => {
+    for (let i = 0; i < 50; i++) {
+      const draw = (augment: Augment) =>
+        drawChanges(rngFromSeed(8, i), { width: 640, height: 480 }, { augment, side: 160, boxes: NONE });
+      expect(draw("default")).toEqual(draw(BOTH));
+    }
+  });
+
+  it("brings a picture to the model's square before the first step that is not for the pixels of its file", () => {
+    const size = { width: 640, height: 480 };
+    const draw = (...augment: AugmentStep[]) =>
+      drawChanges(rngFromSeed(8), size, { augment, side: 160, boxes: NONE }).map(({ resize, cut, mirror }) =>
+        mirror ? "mirror" : cut ? `cut of ${resize!.width} x ${resize!.height}` : resize ? "square" : "other",
       );
+    const [flip, crop] = [{ name: "horizontal_flip", p: 1 }, { name: "random_crop", height: 99, width: 99, p: 1 }] as const; // biome-ignore format: one line
+    const [down, never] = [
+      { name: "vertical_flip", p: 1 },
+      { name: "vertical_flip", p: 0 },
+    ] as const;
+    expect(draw(flip, crop, down, crop)).toEqual(["mirror", "cut of 640 x 480", "square", "other", "cut of 160 x 160"]);
+    expect(draw(never, crop)).toEqual(["square", "cut of 160 x 160"]);
+    expect(draw(never, flip)).toEqual(["mirror"]);
   });
 
   it("makes changes in any order: what is cut and coloured after mirroring is that of the mirrored image", () => {

@@ -3,30 +3,39 @@
 import { type Annotation, annotatedMask } from "../../data/dataset/sample.ts";
 import type { MaskPixels } from "../../instance/instance.ts";
 import { maskRuns, type PolygonRule } from "../../instance/masks/maskRuns.ts";
-import { changesOf, overColumns } from "../../instance/masks/runs.ts";
+import { regionOf } from "../../instance/masks/overlap.ts";
+import { changesOf, overColumns, type Runs } from "../../instance/masks/runs.ts";
+import { placedAgain, placePoints } from "../../instance/placement.ts";
 import { firstFrom } from "../../util/arrays/firstFrom.ts";
 import { UserError } from "../../util/errors.ts";
-import type { Change, Size } from "./step.ts";
+import { placementOf } from "./placements.ts";
+import { gridOf, keepsLines, linesOf } from "./places.ts";
+import { type Change, type Size, sizeAfter } from "./step.ts";
 
 /** Bytes of the masks of one image: so many objects no model finds. */
 const MOST_BYTES = 2 ** 30;
 
+/** Writes the pixels of a mask, row-major, into `own`, which is all 0. */
+type Draw = (mask: Runs, own: Uint8Array) => void;
+
+type Changed = { size: Size; changes: readonly Change[]; side: number };
+
 /**
  * Masks [n, side, side] of annotations. `size` is the image's before the `changes`, `file` is named in what is thrown. Every change is made
- * to the places that rows and columns come from, so that nothing of the size of the image is made. Throws a UserError for a mask
+ * to the places that pixels come from, so that nothing of the size of the image is made but a mask's own box. Throws a UserError for a mask
  * that cannot be used.
  */
 export function drawMasks(
   annotations: readonly Annotation[],
-  { size, changes, side, rule, file }: { size: Size; changes: readonly Change[]; side: number; rule?: PolygonRule | undefined; file: string }, // biome-ignore format: one line
+  { rule, file, ...changed }: Changed & { rule?: PolygonRule | undefined; file: string },
 ): MaskPixels {
-  const { rows, columns, mirrored } = sources(size, changes, side);
-  const [rowOf, columnOf] = [firstFrom(rows, size.height), firstFrom(columns, size.width)];
+  const { size, side } = changed;
   if (annotations.length * side * side > MOST_BYTES)
     throw new UserError(
       `${file} has ${annotations.length} objects, whose masks of ${side} x ${side} pixels take more than ${MOST_BYTES / 2 ** 30} GB.`,
       { hint: "Cut the image into tiles, or take it out." },
     );
+  const draw = keepsLines(changed.changes) ? lineByLine(changed) : pointByPoint(changed);
   const pixels = new Uint8Array(annotations.length * side * side);
   const present = new Uint8Array(annotations.length);
   for (const [n, annotation] of annotations.entries()) {
@@ -34,45 +43,45 @@ export function drawMasks(
     if (!mask) continue;
     present[n] = 1;
     const where = `${file}, annotation ${annotation.id}`;
-    const changed = changesOf(maskRuns(mask, { size: [size.height, size.width], ...(rule && { rule }), where }));
-    const own = pixels.subarray(n * side * side, (n + 1) * side * side);
-    overColumns(changed, size.height, (x, from, to) => {
+    const runs = maskRuns(mask, { size: [size.height, size.width], ...(rule && { rule }), where });
+    draw(runs, pixels.subarray(n * side * side, (n + 1) * side * side));
+  }
+  return { size: [side, side], pixels, present };
+}
+
+function lineByLine({ size, changes, side }: Changed): Draw {
+  const { rows, columns, mirrored } = linesOf(size, changes, side);
+  const [rowOf, columnOf] = [firstFrom(rows, size.height), firstFrom(columns, size.width)];
+  return (mask, own) =>
+    overColumns(changesOf(mask), size.height, (x, from, to) => {
       for (let column = columnOf[x]!; column < columnOf[x + 1]!; column++) {
         const place = mirrored ? side - 1 - column : column;
         for (let row = rowOf[from]!; row < rowOf[to]!; row++) own[row * side + place] = 1;
       }
     });
-  }
-  return { size: [side, side], pixels, present };
 }
 
-/** Where each row and column comes from; mirroring is left to the end, after the last resize, where the reference does it. */
-function sources(
-  { width, height }: Size,
-  changes: readonly Change[],
-  side: number,
-): { rows: Int32Array; columns: Int32Array; mirrored: boolean } {
-  let [rows, columns] = [height, width].map((length) => Int32Array.from({ length }, (_, i) => i)) as [
-    Int32Array,
-    Int32Array,
-  ];
-  let mirrored = false;
-  for (const { resize, cut, mirror } of changes) {
-    if (resize) [rows, columns] = [nearest(rows, resize.height), nearest(columns, resize.width)];
-    if (cut) {
-      const left = mirrored ? columns.length - cut.left - cut.width : cut.left;
-      [rows, columns] = [rows.slice(cut.top, cut.top + cut.height), columns.slice(left, left + cut.width)];
-    }
-    if (mirror) mirrored = !mirrored;
-  }
-  return { rows: nearest(rows, side), columns: nearest(columns, side), mirrored };
-}
-
-/** The nearest of some places for each of `length` ones, as torch has them: with a scale of float32. */
-function nearest(places: Int32Array, length: number): Int32Array {
-  const scale = Math.fround(places.length / length);
-  return Int32Array.from(
-    { length },
-    (_, i) => places[Math.min(Math.floor(Math.fround(i * scale)), places.length - 1)]!,
-  );
+function pointByPoint({ size, changes, side }: Changed): Draw {
+  const { xs, ys } = gridOf(size, changes, side);
+  const frame = changes.reduce((before, change) => sizeAfter(change, before), size);
+  const placement = placedAgain(placementOf(changes, size), [side / frame.width, side / frame.height, 0, 0]);
+  return (mask, own) => {
+    const { changes: inside, box } = regionOf(mask);
+    const [left, top, right, bottom] = box;
+    const [width, height] = [right - left, bottom - top];
+    const pixels = new Uint8Array(width * height);
+    overColumns(inside, size.height, (x, from, to) => {
+      for (let y = from; y < to; y++) pixels[(y - top) * width + x - left] = 1;
+    });
+    const corners = placePoints([left, top, right, top, right, bottom, left, bottom], placement);
+    const [across, down] = [0, 1].map((axis) => {
+      const ends = corners.filter((_, i) => i % 2 === axis);
+      return [Math.max(0, Math.floor(Math.min(...ends)) - 1), Math.min(side, Math.ceil(Math.max(...ends)) + 1)] as const; // biome-ignore format: one line
+    }) as [readonly [number, number], readonly [number, number]];
+    for (let row = down[0]; row < down[1]; row++)
+      for (let column = across[0]; column < across[1]; column++) {
+        const [x, y] = [xs[row * side + column]! - left, ys[row * side + column]! - top];
+        if (x >= 0 && y >= 0 && x < width && y < height) own[row * side + column] = pixels[y * width + x]!;
+      }
+  };
 }

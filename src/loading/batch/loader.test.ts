@@ -5,6 +5,7 @@ import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { loadDataset } from "../../data/dataset/dataset.ts";
 import type { Split } from "../../data/dataset/sample.ts";
 import { UserError } from "../../util/errors.ts";
+import { PRESETS } from "../augment/presets.ts";
 import type { Batch } from "./batch.ts";
 import { createLoader, type Loader, type LoaderOptions } from "./loader.ts";
 
@@ -46,6 +47,35 @@ describe("batches", () => {
     expect(await collect(one!.epoch(2))).toEqual(expected);
     expect(await collect(three!.epoch(2))).toEqual(expected);
     expect(await collect(three!.epoch(3))).not.toEqual(expected);
+  }, 30_000);
+
+  it("of turned, cut and recoloured pictures are the same whatever the number of threads, and from any batch on", async () => {
+    const augment = [
+      { name: "random_resized_crop", scale: [0.3, 1], ratio: [0.75, 1.3333], p: 0.7 },
+      ...PRESETS.aggressive,
+      { name: "perspective", scale: [0.02, 0.08], fill: 0, p: 0.5 },
+      { name: "gauss_noise", std_range: [0.01, 0.05], per_channel: true, p: 0.5 },
+    ] as const;
+    for (const masks of [false, true]) {
+      const expected = await collect(loaderOf({ augment, masks }).epoch(1));
+      const plain = await collect(loaderOf({ augment: null, masks }).epoch(1));
+      expect(expected.map(({ files }) => files)).toEqual(plain.map(({ files }) => files));
+      expect(expected).not.toEqual(plain);
+      const loader = loaderOf({ augment, masks, workers: 2 });
+      expect(await collect(loader.epoch(1))).toEqual(expected);
+      expect(await collect(loader.epoch(1, { fromBatch: 2 }))).toEqual(expected.slice(2));
+    }
+  }, 30_000);
+
+  it("leave out what is strong from an epoch on", async () => {
+    const [flip, turn] = [
+      { name: "horizontal_flip", p: 0.5 },
+      { name: "rotate", limit: [20, 30], fill: 0, p: 1 },
+    ] as const;
+    const loader = loaderOf({ augment: [flip, turn], mildFrom: 1 });
+    const [strong, mild] = [loaderOf({ augment: [flip, turn] }), loaderOf({ augment: [flip] })];
+    expect(await collect(loader.epoch(0))).toEqual(await collect(strong.epoch(0)));
+    expect(await collect(loader.epoch(1))).toEqual(await collect(mild.epoch(1)));
   }, 30_000);
 
   it("go on in the middle of an epoch as if it had not been interrupted", async () => {

@@ -5,7 +5,8 @@ import type { Sample, Split } from "../../data/dataset/sample.ts";
 import { UserError } from "../../util/errors.ts";
 import { rngFromSeed } from "../../util/random/rng.ts";
 import { createThreadPool, type ThreadPool } from "../../util/threads/threadPool.ts";
-import type { Augment } from "../augment/augment.ts";
+import { type Augment, stepsOf } from "../augment/augment.ts";
+import { isStrong, isWarp } from "../augment/steps.ts";
 import { type Batch, type BrokenImage, spareMemory } from "./batch.ts";
 import { type ImageTask, prepare } from "./prepare.ts";
 import { readBatch } from "./readBatch.ts";
@@ -28,6 +29,8 @@ export type LoaderOptions = {
   seed: number;
   /** Null: only resize. */
   augment: Augment | null;
+  /** Epoch from which on the strong ones of the augmentations are left out. Default: none. */
+  mildFrom?: number | undefined;
   /** False (evaluation): every image once, in order, the last batch as large as is left. */
   training: boolean;
   /** Training only: an epoch is a multiple of `batchSize * gradAccumSteps`. Default 1. */
@@ -66,6 +69,10 @@ export function createLoader(options: LoaderOptions): Loader {
     weights: training && options.resample ? imageWeights(options.resample, samples) : undefined,
   };
   const batches = Math.ceil((training ? epochLength(orderOptions) : samples.length) / batchSize);
+  const steps = augment && stepsOf(augment);
+  const mild = steps?.filter((step) => !isStrong(step));
+  // a turned box is that around its turned mask
+  const wanted = shapes || masks || steps?.some(isWarp) ? (sample: Sample) => sample : boxesOf;
   const pool = preparers(workers);
   const spare = spareMemory({ most: workers + 1 });
 
@@ -79,10 +86,8 @@ export function createLoader(options: LoaderOptions): Loader {
   const load = (epoch: number, index: number, order: readonly number[], signal: AbortSignal) => {
     const start = index * batchSize;
     const places = order.slice(start, start + batchSize).map((_, i) => start + i);
-    const sampleAt = (place: number) => {
-      const sample = samples[order[place % order.length]!]!;
-      return shapes || masks ? sample : boxesOf(sample);
-    };
+    const sampleAt = (place: number) => wanted(samples[order[place % order.length]!]!);
+    const now = (epoch >= (options.mildFrom ?? Number.POSITIVE_INFINITY) ? mild : steps) ?? null;
     const tasks = places.map(
       (place): ImageTask => ({ sample: sampleAt(place), side: sideAt(epoch, place), words: [seed, epoch, place] }),
     );
@@ -91,7 +96,7 @@ export function createLoader(options: LoaderOptions): Loader {
       prepare: (images) => {
         const side = Math.max(...images.map((image) => image.side));
         const memory = spare.take(images.length * 3 * side * side);
-        const task = { images, reading: split.reading, augment, shapes, masks, memory };
+        const task = { images, reading: split.reading, augment: now, shapes, masks, memory };
         return pool.run(task, { signal, transfer: memory ? [memory] : [] });
       },
       // the next one of the order that can be read

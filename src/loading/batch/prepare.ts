@@ -79,9 +79,10 @@ function fill(
   { image, task, stride }: { image: ImageTask; task: PrepareTask; stride: number },
 ): Prepared {
   const { width, height } = image.sample.area ?? decoded; // a very large area comes smaller than it is
-  const changes = task.augment ? drawChanges(rngFromSeed(...image.words), decoded, task.augment) : [];
-  const { shapes, masks } = task;
-  const annotated = trainingBoxes(image.sample.annotations, width, height, { shapes, masks: Boolean(masks) });
+  const { augment, shapes, masks } = task;
+  const annotated = trainingBoxes(image.sample.annotations, width, height, { shapes, masks: true });
+  const about = { side: image.side, boxes: annotated, frame: { width, height } };
+  const changes = augment ? drawChanges(rngFromSeed(...image.words), decoded, { augment, ...about }) : [];
   const { boxes, frame } = changeBoxes(annotated, { width, height }, changes);
   const drawn = { size: { width, height }, changes, side: image.side, rule: masks?.rule, file: image.sample.path };
   const pixels = masks && drawMasks(boxes.annotations!, drawn);

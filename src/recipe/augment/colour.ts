@@ -2,22 +2,10 @@
 
 import { z } from "zod";
 import { factor } from "../fields.ts";
+import { range, span, step } from "./step.ts";
 
-/** From where to where, both ends included. */
-const range = <N extends z.ZodType<number>>(one: N) =>
-  z.array(one).length(2).refine(isRising, { message: "a list of two numbers, the smaller one first" });
-
-function isRising([low, high]: readonly number[]): boolean {
-  return low! <= high!;
-}
-
-const span = <N extends z.ZodType<number>>(one: N) => z.union([one, range(one)]);
 const signed = (most: number) => z.number().min(-most).max(most);
 const upTo = (most: number) => z.number().min(0).max(most);
-
-/** A step of a pipeline: its name, its keys, and its probability. */
-const step = <const Name extends string, Shape extends z.ZodRawShape>(name: Name, shape: Shape) =>
-  z.strictObject({ name: z.literal(name), ...shape, p: factor().default(0.5).describe("Probability of the step") });
 
 const BLUR_SIDE = z.int().min(3).max(255);
 const HOLE = z.number().min(0).max(10_000);

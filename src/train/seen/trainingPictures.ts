@@ -2,7 +2,7 @@
 
 import type { Architecture } from "../../architecture/variants.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
-import type { ClassEntry, Split } from "../../data/dataset/sample.ts";
+import { type ClassEntry, type Split, trainingBoxes } from "../../data/dataset/sample.ts";
 import { decodeFile } from "../../data/image/decode.ts";
 import { encodePicture } from "../../data/image/draw.ts";
 import { alone } from "../../loading/augment/alone.ts";
@@ -55,7 +55,7 @@ export async function trainingPictures(
   const { augment } = recipe.data;
   const times: TransformTime[] = [];
   for (const one of transforms && augment !== "none" ? alone(augment) : []) {
-    const by = { ...shown, recipe: withData(recipe, { augment: one.augment, batch_size: OF_EACH }) };
+    const by = { ...shown, recipe: withData(recipe, { batch_size: OF_EACH }), augment: one.augment };
     const [batch] = await firstBatches(by, 1);
     pictures.push(...(await drawn(batch!, classes)).slice(0, OF_EACH).map(named(`alone-${one.name}`)));
     times.push({ name: one.name, milliseconds: await timeOf(one.augment, shown) });
@@ -65,17 +65,24 @@ export async function trainingPictures(
   return { folder: out, ...report };
 }
 
-type Shown = { recipe: Recipe; split: Split; classes: readonly ClassEntry[]; architecture: Architecture };
+type Shown = {
+  recipe: Recipe;
+  split: Split;
+  classes: readonly ClassEntry[];
+  architecture: Architecture;
+  /** In place of the recipe's. */
+  augment?: Augment;
+};
 
 function withData(recipe: Recipe, data: Partial<Recipe["data"]>): Recipe {
   return { ...recipe, data: { ...recipe.data, ...data } };
 }
 
 /** The batches that training begins with. */
-async function firstBatches({ recipe, split, architecture }: Shown, count: number): Promise<Batch[]> {
+async function firstBatches({ recipe, split, architecture, augment }: Shown, count: number): Promise<Batch[]> {
   const { resolution, segmentationHead: masks } = architecture;
   const scales = multiScale(recipe.data.multi_scale, architecture);
-  const loader = trainingLoader(recipe, split, { resolution, scales, masks, overfit: false });
+  const loader = trainingLoader(recipe, split, { resolution, scales, masks, overfit: false, augment });
   const batches: Batch[] = [];
   try {
     for await (const batch of loader.epoch(0)) {
@@ -98,11 +105,13 @@ const named =
   (data: Uint8Array, i: number): Picture => ({ name: `${name}-${i + 1}.jpg`, data });
 
 /** Mean over the pictures that it was done to; each twice, since the first time compiles. */
-async function timeOf(augment: Augment, { recipe, split }: Shown): Promise<number | null> {
+async function timeOf(augment: Augment, { recipe, split, architecture }: Shown): Promise<number | null> {
   const times: number[] = [];
-  for (const [i, { path }] of split.samples.slice(0, TIMED).entries()) {
-    const image = await decodeFile(path, split.reading);
-    const changes = drawChanges(rngFromSeed(recipe.seed, i), image, augment);
+  for (const [i, { path, area, annotations }] of split.samples.slice(0, TIMED).entries()) {
+    const image = await decodeFile(path, { ...split.reading, area });
+    const boxes = trainingBoxes(annotations, image.width, image.height);
+    const about = { augment, side: architecture.resolution, boxes };
+    const changes = drawChanges(rngFromSeed(recipe.seed, i), image, about);
     if (changes.length === 0) continue;
     changeImage(image, changes);
     const began = performance.now();
