@@ -59,6 +59,34 @@ describe("adaptWeights", () => {
     expect(() => adaptWeights("w.pth", counting(model), { ...model, numQueries: 9 })).toThrow(/w\.pth.*fewer queries/s);
   });
 
+  test("more queries are grown from those of each group, which stay as they are, where a seed is given", () => {
+    const grown = (growSeed: number, said = {}) =>
+      adaptWeights("w.pth", counting(model), { ...model, numQueries: 12, groupDetr: 2 }, { growSeed, ...said });
+    const { tensors, report } = grown(1);
+    expect(report.grown).toEqual({ from: 5, to: 12 });
+    const before = values(counting(model), "query_feat.weight");
+    const after = values(tensors, "query_feat.weight");
+    expect(tensors.get("query_feat.weight")!.shape).toEqual([24, 8]);
+    const row = (all: number[], at: number) => all.slice(8 * at, 8 * at + 8);
+    for (let group = 0; group < 2; group++)
+      for (let query = 0; query < 12; query++) {
+        const own = row(after, 12 * group + query);
+        const source = row(before, 5 * group + (query % 5));
+        if (query < 5) expect(own).toEqual(source);
+        else expect(own).not.toEqual(source);
+        for (const [i, value] of own.entries()) expect(Math.abs(value - source[i]!)).toBeLessThan(20); // the deviation is 35
+      }
+    expect(row(after, 5)).not.toEqual(row(after, 10));
+    expect(row(after, 5)).not.toEqual(row(values(tensors, "refpoint_embed.weight"), 5));
+    expect(values(grown(1).tensors, "query_feat.weight")).toEqual(after);
+    expect(values(grown(2).tensors, "query_feat.weight")).not.toEqual(after);
+    expect(values(grown(1, { numQueries: 5, groupDetr: 3 }).tensors, "query_feat.weight")).toEqual(after);
+    const fewer = { ...model, numQueries: 9, groupDetr: 4 };
+    expect(() => adaptWeights("w.pth", counting(model), fewer, { growSeed: 1, numQueries: 5, groupDetr: 3 })).toThrow(
+      /fewer queries/,
+    );
+  });
+
   test("position embeddings are resized, the class token's stays", () => {
     const tensors = counting(model);
     const name = "backbone.0.encoder.encoder.embeddings.position_embeddings";

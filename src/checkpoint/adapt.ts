@@ -6,6 +6,7 @@ import { isIgnoredName, referenceKeys } from "../architecture/weights/table.ts";
 import { resizeSquare } from "../util/arrays/bicubic.ts";
 import { UserError } from "../util/errors.ts";
 import { allFinite, fromFloat32, type HostTensor, type StateDict, size, toFloat32 } from "../util/hostTensor.ts";
+import { growQueries } from "./growQueries.ts";
 
 /** What became of the tensors of a weights file; names are the reference's. */
 export type LoadReport = {
@@ -15,21 +16,26 @@ export type LoadReport = {
   missing: string[];
   /** In the file, not in the architecture: left out. */
   unexpected: string[];
+  /** Queries of a group in the file and in the architecture, where the latter are more. */
+  grown?: { from: number; to: number };
 };
+
+/** What a file says of its queries, and the seed of those that are grown from them where the model has more; without one that is refused. */
+type FileQueries = { numQueries?: number | undefined; groupDetr?: number | undefined; growSeed?: number | undefined };
 
 /** The least share of the architecture's tensors that a file must hold. */
 const LEAST_SHARE = 0.5;
 
 /**
  * The file's tensors, reshaped to what the architecture needs, and what was done. `source` names the file in errors;
- * `queries`: num_queries and group_detr of the file, where it says so, decide which queries are kept.
+ * `queries`: num_queries and group_detr of the file, where it says so, decide which queries are kept, and grown.
  * Throws a UserError when a tensor cannot be made to fit, too few tensors are the architecture's, or one holds NaN or infinity.
  */
 export function adaptWeights(
   source: string,
   tensors: StateDict,
   architecture: Architecture,
-  queries: { numQueries?: number | undefined; groupDetr?: number | undefined } = {},
+  queries: FileQueries = {},
 ): { tensors: StateDict; report: LoadReport } {
   const keys = referenceKeys(architecture);
   const report: LoadReport = { loaded: 0, reshaped: [], missing: [], unexpected: [] };
@@ -45,6 +51,10 @@ export function adaptWeights(
     if (!allFinite(toFloat32(tensor))) broken.push(name);
     const fitted = fit(source, name, tensor, shape, architecture, queries);
     if (fitted !== tensor) report.reshaped.push({ name, from: tensor.shape, to: shape });
+    if (QUERIES.test(name) && fitted !== tensor) {
+      const from = groupsOf(tensor, architecture, queries).perGroup ?? architecture.numQueries;
+      if (from < architecture.numQueries) report.grown = { from, to: architecture.numQueries };
+    }
     report.loaded++;
     adapted.set(name, fitted);
   }
@@ -65,19 +75,21 @@ export function adaptWeights(
   return { tensors: adapted, report };
 }
 
+const QUERIES = /^(refpoint_embed|query_feat)\.weight$/;
+
 function fit(
   source: string,
   name: string,
   tensor: HostTensor,
   shape: number[],
   architecture: Architecture,
-  queries: { numQueries?: number | undefined; groupDetr?: number | undefined },
+  queries: FileQueries,
 ): HostTensor {
   if (tensor.shape.join() === shape.join()) return tensor;
   const rowsOnly = tensor.shape.length === shape.length && tensor.shape.slice(1).join() === shape.slice(1).join();
   if (/(^|\.)(enc_out_)?class_embed\./.test(name) && rowsOnly && tensor.shape[0]! > 0) return repeatRows(tensor, shape);
-  if (/^(refpoint_embed|query_feat)\.weight$/.test(name) && rowsOnly) {
-    const kept = keepQueries(tensor, shape, architecture, queries);
+  if (QUERIES.test(name) && rowsOnly) {
+    const kept = keepQueries(tensor, shape, architecture, queries) ?? grow(name, tensor, architecture, queries);
     if (kept) return kept;
     throw new UserError(
       `${source} was trained with fewer queries: ${name} has ${tensor.shape[0]} rows, this model needs ${shape[0]}.`,
@@ -107,12 +119,40 @@ function repeatRows(tensor: HostTensor, shape: number[]): HostTensor {
   return { ...tensor, shape, bytes };
 }
 
+/** How the rows of a tensor of queries are grouped: as the file says, else as the model does where they can be. */
+function groupsOf(
+  { shape }: HostTensor,
+  { groupDetr }: Architecture,
+  { numQueries, groupDetr: said }: FileQueries,
+): { groups: number; perGroup: number | undefined } {
+  const rows = shape[0]!;
+  const groups = said ?? (numQueries ? rows / numQueries : groupDetr);
+  const perGroup = rows / groups;
+  return {
+    groups,
+    perGroup: Number.isInteger(groups) && Number.isInteger(perGroup) && perGroup > 0 ? perGroup : undefined,
+  };
+}
+
+/** More queries of each group than the file has; undefined where it has fewer groups, or that is not asked for. */
+function grow(name: string, tensor: HostTensor, architecture: Architecture, file: FileQueries): HostTensor | undefined {
+  const { numQueries: queries, groupDetr } = architecture;
+  const { groups, perGroup } = groupsOf(tensor, architecture, file);
+  if (file.growSeed === undefined || perGroup === undefined || groups < groupDetr || perGroup >= queries)
+    return undefined;
+  const words = [name.startsWith("refpoint") ? 0 : 1];
+  return growQueries(tensor, {
+    ...{ from: { groups, queries: perGroup }, to: { groups: groupDetr, queries } },
+    ...{ seed: file.growSeed, words },
+  });
+}
+
 /** The first queries of the first groups, where the file says how its rows are grouped; otherwise the first rows. */
 function keepQueries(
   tensor: HostTensor,
   shape: number[],
   { numQueries, groupDetr }: Architecture,
-  file: { numQueries?: number | undefined; groupDetr?: number | undefined },
+  file: FileQueries,
 ): HostTensor | undefined {
   const rows = tensor.shape[0]!;
   if (rows < shape[0]!) return undefined;

@@ -49,9 +49,9 @@ export interface RecipeInput {
     dec_n_points?: number | undefined;
     /** Width of a decoder layer's MLP */
     dim_feedforward?: number | undefined;
-    /** Object queries a group: the most objects that an image can have */
+    /** Object queries a group: the most objects that an image can have; more than the weights to start from have are grown from theirs */
     num_queries?: number | undefined;
-    /** Detections kept an image */
+    /** Detections kept an image; as many as num_queries where that is more than the variant keeps */
     num_select?: number | undefined;
     /** Groups of queries in training */
     group_detr?: number | undefined;
@@ -217,7 +217,7 @@ export interface RecipeInput {
     every_epochs?: number | undefined;
     /** Images of one forward pass of an evaluation; null: as many as data.batch_size @default null */
     batch_size?: number | null | undefined;
-    /** Detections an image that count @default 500 */
+    /** Detections an image that count; as many as model.num_queries where that is more and this is left out @default 500 */
     max_dets?: number | undefined;
     /** Measure the loss on val, too: val_loss and its terms in the evaluation's row @default true */
     loss?: boolean | undefined;

@@ -232,3 +232,11 @@ it("the best segmenter is the best by its masks, where the recipe does not say o
     "selection.metric is segm AP50, but the model gives no masks",
   );
 });
+
+it("as many detections count as there are queries, where the recipe does not say how many", () => {
+  const limit = (input: object) => resolveRecipe({ data: { dir: "d" }, ...input }).eval.max_dets;
+  expect(limit({})).toBe(500);
+  expect(limit({ model: { num_queries: 900 } })).toBe(900);
+  expect(limit({ model: { num_queries: 900, num_select: 700 } })).toBe(700);
+  expect(limit({ model: { num_queries: 900 }, eval: { max_dets: 100 } })).toBe(100);
+});

@@ -130,6 +130,7 @@ function resolve(raw: unknown, source: string, where: (fault: Fault) => string):
   const result = recipeSchema.safeParse(raw);
   if (result.success) chooseByMasks(result.data, raw as RecipeInput);
   if (result.success) shareMetric(result.data, raw as RecipeInput);
+  if (result.success) followQueries(result.data, raw as RecipeInput);
   const faults = result.success ? further(result.data) : explain(recipeSchema, raw, result.error);
   if (faults.length > 0 || !result.success) {
     const shown = faults.slice(0, 10).map((fault) => `${where(fault)}${fault.message}`);
@@ -153,6 +154,12 @@ function chooseByMasks({ model, selection }: ReturnType<typeof recipeSchema.pars
   const { early_stopping: stopping } = given;
   if (!givesMasks(model) || selection.metric !== null) return;
   if (typeof stopping !== "object" || stopping.metric === undefined) selection.metric = MASK_METRIC;
+}
+
+/** As many detections count as a model with many queries can give, where the recipe does not say otherwise. */
+function followQueries({ model, eval: evaluation }: ReturnType<typeof recipeSchema.parse>, given: RecipeInput): void {
+  if (given.eval?.max_dets !== undefined) return;
+  evaluation.max_dets = Math.max(evaluation.max_dets, model.num_select ?? model.num_queries ?? 0);
 }
 
 /** Early stopping watches what chooses the best, where it does not say otherwise. */

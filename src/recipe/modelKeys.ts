@@ -45,8 +45,14 @@ const architecture = {
   ca_nheads: count().optional().describe("Heads of the decoder's deformable attention"),
   dec_n_points: count().optional().describe("Sampling points a head and level of the deformable attention"),
   dim_feedforward: count().optional().describe("Width of a decoder layer's MLP"),
-  num_queries: count().optional().describe("Object queries a group: the most objects that an image can have"),
-  num_select: count().optional().describe("Detections kept an image"),
+  num_queries: count()
+    .optional()
+    .describe(
+      "Object queries a group: the most objects that an image can have; more than the weights to start from have are grown from theirs",
+    ),
+  num_select: count()
+    .optional()
+    .describe("Detections kept an image; as many as num_queries where that is more than the variant keeps"),
   group_detr: count().optional().describe("Groups of queries in training"),
   segmentation_head: z
     .boolean()

@@ -114,7 +114,9 @@ const evaluation = section(
       .nullable()
       .default(null)
       .describe("Images of one forward pass of an evaluation; null: as many as data.batch_size"),
-    max_dets: count().default(500).describe("Detections an image that count"),
+    max_dets: count()
+      .default(500)
+      .describe("Detections an image that count; as many as model.num_queries where that is more and this is left out"),
     loss: z
       .boolean()
       .default(true)

@@ -1,10 +1,12 @@
 // What a run trains, in which order, on which device: facts for people.
 
 import type { Architecture } from "../architecture/variants.ts";
+import { crowdFacts } from "../data/dataset/check/crowds.ts";
 import { annotatedMask, type Split } from "../data/dataset/sample.ts";
 import type { DeviceInfo } from "../engine/device.ts";
 import { describeResampling } from "../loading/batch/resample.ts";
 import { describePadding } from "../loading/batch/sampler.ts";
+import { levelSizes } from "../model/projector.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { type Fact, sentence } from "../util/text/fact.ts";
 import { describeStage, millions, type Stage } from "./stages/stages.ts";
@@ -37,6 +39,13 @@ export function describeMissingMasks({ train }: Recipe, { samples, polygons }: S
   const so = train.missing_masks === "skip" ? "their masks are not trained" : "they are trained to have no pixel";
   const value = `${missing} of ${objects.length} training objects have none: ${so} (train.missing_masks is ${train.missing_masks})`;
   return [{ name: "Masks", value }];
+}
+
+/** Warnings where images hold more objects than the model can find, or queries are more than its proposals. */
+export function describeQueries(architecture: Architecture, train: Split): Fact[] {
+  const { numQueries: queries, resolution } = architecture;
+  const cells = levelSizes(architecture, [resolution, resolution]).reduce((sum, [rows, columns]) => sum + rows * columns, 0); // biome-ignore format: one line
+  return crowdFacts(train, { queries, cells });
 }
 
 /** How images are sampled, where it is not once each; an epoch shows `shown`. */

@@ -27,7 +27,7 @@ import { scheduleFrom } from "../step/optimiser/schedule.ts";
 import type { StateDict } from "../util/hostTensor.ts";
 import { sentence } from "../util/text/fact.ts";
 import { describePrecision } from "./auto/precision.ts";
-import { describeDevice, describeMissingMasks, describeModel, describeOrder } from "./describeRun.ts";
+import { describeDevice, describeMissingMasks, describeModel, describeOrder, describeQueries } from "./describeRun.ts";
 import type { Parts } from "./liveRun.ts";
 import { recipeArchitecture } from "./recipeArchitecture.ts";
 import { batchSize, chooseSplits, evaluatedImages, inParts, loaders } from "./runData.ts";
@@ -104,6 +104,7 @@ export async function assemble(
         : [sentence(`Only the first ${overfit} training images are used, for training and evaluation`)]),
       ...start.facts,
       ...describeModel(recipe, architecture, plan),
+      ...describeQueries(architecture, splits.train),
       ...(masks ? describeMissingMasks(recipe, splits.train) : []),
       ...scales.facts,
       describeAugment(overfit === null ? recipe.data.augment : "none", {

@@ -17,5 +17,12 @@ export function recipeArchitecture({ model }: Recipe, classes = 0): Architecture
     });
   }
   const base = VARIANTS[variant === "custom" ? "nano" : variant];
-  return withFields(base, { ...fields, num_classes: wanted === "auto" ? Math.max(1, classes) : wanted });
+  const { num_queries: queries, num_select: selected } = fields;
+  // more queries are of use only where as many detections are kept
+  const follows = selected === undefined && queries !== undefined && queries > base.numSelect;
+  return withFields(base, {
+    ...fields,
+    ...(follows && { num_select: queries }),
+    num_classes: wanted === "auto" ? Math.max(1, classes) : wanted,
+  });
 }

@@ -51,6 +51,7 @@ export async function startingWeights(
     facts: [
       { name: "Weights", value: `${path}: ${counts.join(", ")}` },
       ...(transplant ? [describeTransplant(transplant)] : []),
+      ...describeGrown(report),
       ...describeMasks(report),
     ],
   };
@@ -65,7 +66,7 @@ export async function fitWeights(
   const { tensors, metadata } = await readWeightsFile(path);
   const said = { ...metadata.modelConfig, ...metadata.args };
   const number = (value: unknown) => (typeof value === "number" ? value : undefined);
-  const queries = { numQueries: number(said.num_queries), groupDetr: number(said.group_detr) };
+  const queries = { numQueries: number(said.num_queries), groupDetr: number(said.group_detr), growSeed: seed };
   if (heads === "keep-first") return adaptWeights(path, tensors, architecture, queries);
 
   const numClasses = (tensors.get("class_embed.bias")?.shape[0] ?? 1) - 1;
@@ -79,6 +80,14 @@ export async function fitWeights(
   const drawn = initialise(classKeys, seed, architecture);
   const { kept, fresh, ...transplanted } = transplantHeads(tensors, from, classNames, drawn);
   return { ...adaptWeights(path, transplanted.tensors, architecture, queries), transplant: { kept, fresh } };
+}
+
+/** Where the model has more queries than the file. */
+function describeGrown({ grown }: LoadReport): Fact[] {
+  if (!grown) return [];
+  const { from, to } = grown;
+  const value = `${from} -> ${to}: in each group the first ${from} as they were, the others copies of them with a little noise`;
+  return [{ name: "Queries", value }];
 }
 
 /** What became of the mask head, where only one of the file and the model has it. */

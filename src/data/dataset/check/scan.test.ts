@@ -72,6 +72,7 @@ describe("scan", () => {
     const of = (kind: string) => report.problems.find((p) => p.kind === kind)!;
     expect(of("corrupt-image").message).toMatch(/cut\.png is truncated or damaged/);
     expect(of("leak").message).toMatch(/b\.png \(val\).*twin\.png \(train\)/);
+    expect(of("too-many-objects").message).toMatch(/holds 3 objects, the model has 2 queries.*model\.num_queries: 100/);
     expect(of("unlisted-file").file).toBe("extra.png");
     expect(of("size-differs").message).toMatch(/size\.png is 12 x 10.*says 20 x 10/);
     expect(of("box-outside")).toMatchObject({ file: "a.png", annotationId: 3 });

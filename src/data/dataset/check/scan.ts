@@ -20,6 +20,7 @@ import {
   type SplitName,
   trainingBoxes,
 } from "../sample.ts";
+import { enoughQueries } from "./crowds.ts";
 import { judgeHeaders } from "./headers.ts";
 import { leakProblem, type Twin } from "./leaks.ts";
 import { judgeMasks, type MaskCounts, maskProblems, noMasks } from "./masks.ts";
@@ -138,7 +139,7 @@ export async function scanDataset(dataset: Dataset, options: ScanOptions = {}): 
       if (labels.length === 0) counted.backgrounds++;
       counted.mostBoxes = Math.max(counted.mostBoxes, labels.length);
       if (labels.length > queries) {
-        const message = `${sample.file} holds ${labels.length} objects, the model has ${queries} queries: the rest can never be found.`;
+        const message = `${sample.file} holds ${labels.length} objects, the model has ${queries} queries: the rest can never be found. ${enoughQueries(labels.length)}`;
         report("too-many-objects", "warning", sample.file, message);
       }
     }
