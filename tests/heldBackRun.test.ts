@@ -36,6 +36,7 @@ test("a run holds back, records what, goes on with it, and is evaluated on it wi
     data: {
       ...base.data,
       val_fraction: 0.3,
+      resample: "balanced" as const,
       near_duplicates: "apart" as const,
       classes: { merge: { thing: ["red", "blue"] } },
     },
@@ -50,6 +51,8 @@ test("a run holds back, records what, goes on with it, and is evaluated on it wi
   await addImage(data, "new.png");
   const second = await collect((options) => resume(run, options));
   expect(second.end).toMatchObject({ status: "done" });
+  const notices = second.events.flatMap((event) => (event.type === "notice" ? [event.message] : [])).join("\n");
+  expect(notices).toMatch(/The run has shown: 20 images, 0 of them without boxes; boxes of thing \d+ \(each of \d+ /);
   expect(saidBy(second.events)).toMatch(
     /2 of the training images are held back, those that the run has held back from the start/,
   );

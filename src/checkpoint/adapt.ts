@@ -21,7 +21,13 @@ export type LoadReport = {
 };
 
 /** What a file says of its queries, and the seed of those that are grown from them where the model has more; without one that is refused. */
-type FileQueries = { numQueries?: number | undefined; groupDetr?: number | undefined; growSeed?: number | undefined };
+type FileQueries = {
+  numQueries?: number | undefined;
+  groupDetr?: number | undefined;
+  growSeed?: number | undefined;
+  /** Groups as its other tensors show them. */
+  seenGroups?: number;
+};
 
 /** The least share of the architecture's tensors that a file must hold. */
 const LEAST_SHARE = 0.5;
@@ -38,6 +44,7 @@ export function adaptWeights(
   queries: FileQueries = {},
 ): { tensors: StateDict; report: LoadReport } {
   const keys = referenceKeys(architecture);
+  const seenGroups = [...tensors.keys()].filter((name) => /^transformer\.enc_output\.\d+\.weight$/.test(name)).length;
   const report: LoadReport = { loaded: 0, reshaped: [], missing: [], unexpected: [] };
   const adapted: StateDict = new Map();
   const broken: string[] = [];
@@ -49,10 +56,10 @@ export function adaptWeights(
       continue;
     }
     if (!allFinite(toFloat32(tensor))) broken.push(name);
-    const fitted = fit(source, name, tensor, shape, architecture, queries);
+    const fitted = fit(source, name, tensor, shape, architecture, { ...queries, seenGroups });
     if (fitted !== tensor) report.reshaped.push({ name, from: tensor.shape, to: shape });
     if (QUERIES.test(name) && fitted !== tensor) {
-      const from = groupsOf(tensor, architecture, queries).perGroup ?? architecture.numQueries;
+      const from = groupsOf(tensor, { ...queries, seenGroups }).perGroup ?? architecture.numQueries;
       if (from < architecture.numQueries) report.grown = { from, to: architecture.numQueries };
     }
     report.loaded++;
@@ -119,25 +126,22 @@ function repeatRows(tensor: HostTensor, shape: number[]): HostTensor {
   return { ...tensor, shape, bytes };
 }
 
-/** How the rows of a tensor of queries are grouped: as the file says, else as the model does where they can be. */
+/** How the rows of a tensor of queries are grouped: as the file says, else as its other tensors show. */
 function groupsOf(
   { shape }: HostTensor,
-  { groupDetr }: Architecture,
-  { numQueries, groupDetr: said }: FileQueries,
+  { numQueries, groupDetr, seenGroups }: FileQueries,
 ): { groups: number; perGroup: number | undefined } {
   const rows = shape[0]!;
-  const groups = said ?? (numQueries ? rows / numQueries : groupDetr);
+  const groups = groupDetr ?? (numQueries ? rows / numQueries : (seenGroups ?? 0));
   const perGroup = rows / groups;
-  return {
-    groups,
-    perGroup: Number.isInteger(groups) && Number.isInteger(perGroup) && perGroup > 0 ? perGroup : undefined,
-  };
+  const whole = Number.isInteger(groups) && Number.isInteger(perGroup) && perGroup > 0;
+  return { groups, perGroup: whole ? perGroup : undefined };
 }
 
 /** More queries of each group than the file has; undefined where it has fewer groups, or that is not asked for. */
 function grow(name: string, tensor: HostTensor, architecture: Architecture, file: FileQueries): HostTensor | undefined {
   const { numQueries: queries, groupDetr } = architecture;
-  const { groups, perGroup } = groupsOf(tensor, architecture, file);
+  const { groups, perGroup } = groupsOf(tensor, file);
   if (file.growSeed === undefined || perGroup === undefined || groups < groupDetr || perGroup >= queries)
     return undefined;
   const words = [name.startsWith("refpoint") ? 0 : 1];

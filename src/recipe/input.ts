@@ -101,6 +101,8 @@ export interface RecipeInput {
     allow_leaks?: boolean | undefined;
     /** Whether data.val_fraction keeps pictures on one side that look nearly the same; together looks at every picture @default "together" */
     near_duplicates?: "together" | "apart" | undefined;
+    /** Largest share of an epoch's images that are without boxes, which take turns; all: they are shown as all others @default "all" */
+    negatives?: number | "all" | undefined;
     /** Merge, rename, drop and keep classes by name; evaluate does the same to the data set it measures on @default null */
     classes?: {
       /** Classes that stay, as they are called in the files or after renaming; all others are dropped */

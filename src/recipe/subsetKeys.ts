@@ -1,7 +1,7 @@
 // The keys of `data` that say which images are for what, and what its classes are.
 
 import { z } from "zod";
-import { count, path } from "./fields.ts";
+import { count, factor, path } from "./fields.ts";
 
 const names = () => z.array(path()).min(1).optional();
 
@@ -49,6 +49,12 @@ export const subsetKeys = {
     .default("together")
     .describe(
       "Whether data.val_fraction keeps pictures on one side that look nearly the same; together looks at every picture",
+    ),
+  negatives: z
+    .union([factor(), z.literal("all")])
+    .default("all")
+    .describe(
+      "Largest share of an epoch's images that are without boxes, which take turns; all: they are shown as all others",
     ),
   classes: classes
     .nullable()

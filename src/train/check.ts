@@ -11,14 +11,18 @@ import type { Transplant } from "../checkpoint/transplant.ts";
 import { weightsAt } from "../checkpoint/weightsFolder.ts";
 import { type ScanReport, scanDataset } from "../data/dataset/check/scan.ts";
 import { loadDataset } from "../data/dataset/dataset.ts";
+import { shownImages } from "../loading/order/plan.ts";
+import { describeOrder } from "../loading/order/shown.ts";
 import { loadRecipe } from "../recipe/load.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { scheduleFrom } from "../step/optimiser/schedule.ts";
 import { closest } from "../util/closest.ts";
 import { UserError } from "../util/errors.ts";
 import { cacheDir } from "../util/files.ts";
+import { factLine } from "../util/text/fact.ts";
 import { type CostReport, estimateCost, type NoCost, plannedLength } from "./cost.ts";
 import { recipeArchitecture } from "./recipeArchitecture.ts";
+import { orderingOf } from "./runData.ts";
 import { type PicturesOptions, type PicturesReport, trainingPictures } from "./seen/trainingPictures.ts";
 import { outlineSchedule, type ScheduleOutline } from "./stages/scheduleOutline.ts";
 import { stagePlan } from "./stages/stages.ts";
@@ -40,6 +44,8 @@ export type CheckReport = {
   schedule: ScheduleOutline;
   /** Images that an epoch shows, those shown again included. */
   shown: number;
+  /** How images are sampled, in lines for people. */
+  order: string[];
   /** What the run will cost on this machine; null where that was not asked for, or the data set is in error. */
   cost: CostReport | NoCost | null;
   /** What was written of the training images; null where that was not asked for, or the data set is in error. */
@@ -66,10 +72,11 @@ export async function checkRecipe(
   recipeArchitecture(recipe); // a faulty one is reported before the data set is read
   const dataset = await loadDataset(recipe.data, { strict: false });
   const architecture = recipeArchitecture(recipe, dataset.classes.length);
-  const { shown, ...length } = plannedLength(recipe, {
-    images: dataset.splits.train?.samples.length ?? 0,
-    batchSize: recipe.data.batch_size === "auto" ? 1 : recipe.data.batch_size, // one that is not known yet
-  });
+  const ordering = orderingOf(recipe, { batchSize: recipe.data.batch_size === "auto" ? 1 : recipe.data.batch_size }); // one that is not known yet
+  const samples = dataset.splits.train?.samples ?? [];
+  const { batchSize } = ordering;
+  const { shown, ...length } = plannedLength(recipe, { images: shownImages(samples, ordering), batchSize });
+  const order = describeOrder(samples, dataset.classes, { ordering, seed: recipe.seed }).map(factLine);
   const plan = stagePlan(recipe.train.stages, leafShapes(architecture), { freezeEncoder: recipe.model.freeze_encoder });
   const schedule = outlineSchedule(scheduleFrom(recipe.train.schedule), plan, length);
   const weights = await checkWeights(recipe.weights, architecture, {
@@ -85,7 +92,7 @@ export async function checkRecipe(
   const pictures = wanted && data.ok ? await trainingPictures(recipe, { ...wanted, dataset, architecture }) : null;
   const cost = measured && data.ok ? await estimateCost(recipe, { dataset, signal }) : null;
   const parameters = parameterCount(architecture);
-  return { ok: data.ok, recipe, parameters, weights, data, schedule, shown, cost, pictures };
+  return { ok: data.ok, recipe, parameters, weights, data, schedule, shown, order, cost, pictures };
 }
 
 /** Published weights are not downloaded for this; a file is read and fitted. */

@@ -4,13 +4,14 @@ import type { Architecture } from "../architecture/variants.ts";
 import type { Dataset } from "../data/dataset/dataset.ts";
 import { installedEngine, setupInvocation } from "../engine/libtensorflow.ts";
 import { epochLength } from "../loading/batch/sampler.ts";
+import { shownImages } from "../loading/order/plan.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import type { RunLength } from "../step/optimiser/schedule.ts";
 import { inSeconds } from "../util/text/duration.ts";
 import { gigabytes } from "./auto/batchSearch.ts";
 import { heaviest, runProbe } from "./auto/probe.ts";
 import { recipeArchitecture } from "./recipeArchitecture.ts";
-import { loadRunData } from "./runData.ts";
+import { loadRunData, orderingOf } from "./runData.ts";
 
 /** Seconds and bytes of a run, as far as one step and one evaluated image can tell. */
 type RunCost = {
@@ -65,7 +66,10 @@ async function costOf(
   if ("failed" in probed) return { unknown: `a step does not fit into memory: ${probed.failed}` };
   const images = batchSize * recipe.train.grad_accum_steps;
   const secondsPerStep = probed.seconds * (images / probed.images);
-  const { stepsPerEpoch, totalSteps: steps } = plannedLength(recipe, { images: train.length, batchSize });
+  const { stepsPerEpoch, totalSteps: steps } = plannedLength(recipe, {
+    images: shownImages(train, orderingOf(recipe, { batchSize })),
+    batchSize,
+  });
   const evaluations = Math.ceil(steps / stepsPerEpoch / recipe.eval.every_epochs);
   const evaluated = evaluations * (dataset.splits.val?.samples.length ?? 0);
   const seconds = steps * secondsPerStep + evaluated * (probed.evaluationSeconds ?? 0);

@@ -4,8 +4,6 @@ import type { Architecture } from "../architecture/variants.ts";
 import { crowdFacts } from "../data/dataset/check/crowds.ts";
 import { annotatedMask, type Split } from "../data/dataset/sample.ts";
 import type { DeviceInfo } from "../engine/device.ts";
-import { describeResampling } from "../loading/batch/resample.ts";
-import { describePadding } from "../loading/batch/sampler.ts";
 import { levelSizes } from "../model/projector.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { type Fact, sentence } from "../util/text/fact.ts";
@@ -46,16 +44,6 @@ export function describeQueries(architecture: Architecture, train: Split): Fact[
   const { numQueries: queries, resolution } = architecture;
   const cells = levelSizes(architecture, [resolution, resolution]).reduce((sum, [rows, columns]) => sum + rows * columns, 0); // biome-ignore format: one line
   return crowdFacts(train, { queries, cells });
-}
-
-/** How images are sampled, where it is not once each; an epoch shows `shown`. */
-export function describeOrder(
-  { data: { resample } }: Recipe,
-  { samples }: Split,
-  { shown, overfit }: { shown: number; overfit: number | null },
-): Fact[] {
-  const order = resample === "none" || overfit !== null ? [] : [describeResampling(resample, samples)];
-  return [...order, ...describePadding(shown, samples.length).map(sentence)];
 }
 
 /** The device, and a warning where a better one is idle. */

@@ -26,6 +26,8 @@ export type Parts = {
   /** Which images are held back for validation, where the data set has no val split; as split.json has it. */
   heldBack: SplitRecord | null;
   classes: ClassEntry[];
+  /** What so many images from the start on have shown of each class, where the recipe orders them by class; for people. */
+  shown(images: number): Fact[];
   schedule: Schedule;
   staging: Staging;
   stepSettings: StepSettings;

@@ -16,6 +16,7 @@ import { bf16Support } from "../engine/bf16.ts";
 import { selectDevice } from "../engine/device.ts";
 import { describeAugment } from "../loading/augment/describe.ts";
 import type { Loader } from "../loading/batch/loader.ts";
+import { describeAllShown, describeOrder } from "../loading/order/shown.ts";
 import { givesMasks } from "../recipe/modelKeys.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { describeEnvironment } from "../run/environment.ts";
@@ -27,10 +28,10 @@ import { scheduleFrom } from "../step/optimiser/schedule.ts";
 import type { StateDict } from "../util/hostTensor.ts";
 import { sentence } from "../util/text/fact.ts";
 import { describePrecision } from "./auto/precision.ts";
-import { describeDevice, describeMissingMasks, describeModel, describeOrder, describeQueries } from "./describeRun.ts";
+import { describeDevice, describeMissingMasks, describeModel, describeQueries } from "./describeRun.ts";
 import type { Parts } from "./liveRun.ts";
 import { recipeArchitecture } from "./recipeArchitecture.ts";
-import { batchSize, chooseSplits, evaluatedImages, inParts, loaders } from "./runData.ts";
+import { batchSize, chooseSplits, evaluatedImages, inParts, loaders, orderingOf } from "./runData.ts";
 import { learnerSettings, recorderOf, stepSettings } from "./settings.ts";
 import { stepMeter } from "./stages/meter.ts";
 import { requireSameClasses } from "./stages/sameData.ts";
@@ -79,6 +80,7 @@ export async function assemble(
   const learner = createLearner(start.tensors, architecture, learnerSettings(recipe, stage.paths));
   const { resolution, segmentationHead: masks } = architecture;
   const wanted = { resolution, scales, masks, overfit: overfit !== null };
+  const ordering = orderingOf(recipe, { batchSize: batchSize(recipe), overfit: wanted.overfit });
   const { train: trainLoader, val: valLoader } = loaders(recipe, { ...splits, val: evaluated }, wanted);
   return {
     learner,
@@ -86,6 +88,7 @@ export async function assemble(
     valLoader,
     valSplit: splits.val,
     heldBack: read.heldBack ?? null,
+    shown: (images) => describeAllShown(splits.train.samples, classes, { ordering, seed: recipe.seed, images }),
     classes,
     schedule: scheduleFrom(recipe.train.schedule),
     staging: { plan, current: stage, entered: false, meter: stepMeter() },
@@ -110,7 +113,7 @@ export async function assemble(
       describeAugment(overfit === null ? recipe.data.augment : "none", {
         mildEpochs: recipe.data.close_augment_epochs,
       }),
-      ...describeOrder(recipe, splits.train, { shown: trainLoader.batches * batchSize(recipe), overfit }),
+      ...describeOrder(splits.train.samples, classes, { ordering, seed: recipe.seed }),
       ...describeDevice(device),
       ...describePrecision(recipe, bf16Support(device.kind)),
     ],

@@ -7,6 +7,7 @@ import { describeSlices, type Slices } from "../instance/slices/layout.ts";
 import type { Augment } from "../loading/augment/augment.ts";
 import { evaluationLoader } from "../loading/batch/evaluationLoader.ts";
 import { createLoader, type Loader } from "../loading/batch/loader.ts";
+import type { Ordering } from "../loading/order/plan.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import type { MultiScale } from "../step/multiScale.ts";
 import { UserError } from "../util/errors.ts";
@@ -114,26 +115,30 @@ export function trainingLoader(
   split: Split,
   { resolution, overfit, scales, masks = false, augment: given }: Wanted,
 ): Loader {
-  const {
-    augment: own,
-    close_augment_epochs: mildEpochs,
-    workers,
-    shuffle,
-    resample,
-    max_broken: mostBroken,
-  } = recipe.data;
+  const { augment: own, close_augment_epochs: mildEpochs, workers, max_broken: mostBroken } = recipe.data;
   const augment: Augment | "none" = given ?? own;
   return createLoader({
-    ...{ split, batchSize: batchSize(recipe), workers, seed: recipe.seed, mostBroken, training: true, masks },
+    ...orderingOf(recipe, { batchSize: batchSize(recipe), overfit }),
+    ...{ split, workers, seed: recipe.seed, mostBroken, training: true, masks },
     augment: augment === "none" || overfit ? null : augment,
     mildFrom: recipe.train.epochs - mildEpochs,
-    gradAccumSteps: recipe.train.grad_accum_steps,
     // the device resizes batches of the largest side, as the reference does
     resolution: scales.perStep?.at(-1) ?? resolution,
     sides: scales.perImage,
-    ...(resample !== "none" && !overfit && { resample }),
-    shuffle: shuffle && !overfit, // in turn, each of the few images is seen equally often
   });
+}
+
+/** How the training images are ordered. */
+export function orderingOf(
+  { data: { resample, negatives, shuffle }, train }: Pick<Recipe, "data" | "train">,
+  { batchSize: size, overfit = false }: { batchSize: number; overfit?: boolean },
+): Ordering {
+  return {
+    ...{ batchSize: size, gradAccumSteps: train.grad_accum_steps },
+    resample: resample === "none" || overfit ? undefined : resample,
+    negatives: negatives === "all" || overfit ? undefined : negatives,
+    shuffle: shuffle && !overfit, // in turn, each of the few images is seen equally often
+  };
 }
 
 /** Images of one forward pass. */

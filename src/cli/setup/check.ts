@@ -3,7 +3,6 @@
 import type { CommandModule } from "yargs";
 import type { Transplant } from "../../checkpoint/transplant.ts";
 import { countKeys } from "../../data/dataset/sample.ts";
-import { describePadding } from "../../loading/batch/sampler.ts";
 import type { CheckReport } from "../../train/check.ts";
 import { UserError } from "../../util/errors.ts";
 import { JSON_OPTION, RECIPE_OPTION, SET_OPTION } from "../options.ts";
@@ -72,7 +71,7 @@ export const checkCommand: CommandModule<object, Arguments> = {
 
 function asText(
   path: string,
-  { ok, recipe, parameters, weights, data, schedule, shown, pictures }: CheckReport,
+  { ok, recipe, parameters, weights, data, schedule, order, pictures }: CheckReport,
   { plot, cost, remedies }: { plot: string; cost: string[]; remedies: string[] },
 ): string {
   const { state, loaded, reshaped = [], missing = [], unexpected = [] } = weights;
@@ -118,8 +117,7 @@ function asText(
     `factor on the learning rates (${recipe.train.schedule.name}), ${epochs} epochs of ${stepsPerEpoch} steps, ${totalSteps} steps in all`,
     plot,
   );
-  const images = data.splits.train?.images ?? 0;
-  lines.push(...describePadding(shown, images));
+  lines.push(...order);
   if (pictures) lines.push("", ...describePictures(pictures));
   if (cost.length > 0)
     lines.push(

@@ -7,10 +7,11 @@ import { rngFromSeed } from "../../util/random/rng.ts";
 import { createThreadPool, type ThreadPool } from "../../util/threads/threadPool.ts";
 import { type Augment, stepsOf } from "../augment/augment.ts";
 import { isStrong, isWarp } from "../augment/steps.ts";
+import { orderPlan } from "../order/plan.ts";
 import { type Batch, type BrokenImage, spareMemory } from "./batch.ts";
 import { type ImageTask, prepare } from "./prepare.ts";
 import { readBatch } from "./readBatch.ts";
-import { imageWeights, type Resampling } from "./resample.ts";
+import type { Resampling } from "./resample.ts";
 import { epochLength, epochOrder } from "./sampler.ts";
 
 export type LoaderOptions = {
@@ -41,6 +42,8 @@ export type LoaderOptions = {
   mostBroken?: number;
   /** Training only: show images of rare classes more often. */
   resample?: Resampling | undefined;
+  /** Training only: largest share of an epoch's images that are without boxes. Default: all are shown. */
+  negatives?: number | undefined;
 };
 
 export type Loader = {
@@ -61,13 +64,13 @@ export function createLoader(options: LoaderOptions): Loader {
   const { split, batchSize, training, workers, seed, augment, mostBroken = 0, shapes = false } = options;
   const masks = options.masks ? { rule: split.polygons } : null;
   const { samples } = split;
-  const orderOptions = {
-    length: samples.length,
+  const { gradAccumSteps = 1, shuffle = true, resample, negatives } = options;
+  const orderOptions = orderPlan(samples, {
     batchSize,
-    gradAccumSteps: options.gradAccumSteps ?? 1,
-    shuffle: options.shuffle ?? true,
-    weights: training && options.resample ? imageWeights(options.resample, samples) : undefined,
-  };
+    gradAccumSteps,
+    shuffle,
+    ...(training && { resample, negatives }),
+  });
   const batches = Math.ceil((training ? epochLength(orderOptions) : samples.length) / batchSize);
   const steps = augment && stepsOf(augment);
   const mild = steps?.filter((step) => !isStrong(step));

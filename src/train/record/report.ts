@@ -6,6 +6,7 @@ import { REPORT_EVERY } from "../../report/runPage.ts";
 import { writeReport } from "../../report/writeReport.ts";
 import type { EndStatus, TrainEvent, ValRow } from "../../run/events.ts";
 import { openRunFolder } from "../../run/runFolder.ts";
+import { factLine } from "../../util/text/fact.ts";
 import type { Run } from "../liveRun.ts";
 import { leaveStage } from "../stages/stageChange.ts";
 import { recordEvaluation } from "./evaluationRecord.ts";
@@ -45,6 +46,7 @@ export async function* conclude(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<TrainEvent, void, undefined> {
   yield* leaveStage(run);
+  for (const fact of run.shown(run.progress.step * run.size.imagesPerStep)) yield notice(run, factLine(fact));
   if (status === "done") {
     const pictures = { split: run.valSplit, classes: run.classes, source: "the run's validation images" };
     for await (const event of exportRun(run.dir, run.recipe, { signal, pictures })) {
