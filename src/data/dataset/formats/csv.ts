@@ -6,13 +6,13 @@ import { readRegularText, refuseEscape } from "../../../util/untrusted/regular.t
 import { IMAGE_EXTENSIONS } from "../../image/decode.ts";
 import { exists } from "../listing.ts";
 import { SPLITS, type SplitName } from "../sample.ts";
-import { type CsvRow, parseCsv } from "./csvTable.ts";
+import { type CsvRow, csvRows } from "./csvTable.ts";
 import { beginningOf, type DataFolder, type Folder, inSplits } from "./folder.ts";
 import type { Layout } from "./layout.ts";
 import { assembleNamed, type NamedImage, type NamedSplit, numberIn, problemList, sideIn } from "./named.ts";
 
-/** Bytes of a table: some four million boxes. */
-const MOST_BYTES = 384 << 20;
+/** Bytes of a table: some three million boxes. */
+const MOST_BYTES = 256 << 20;
 /** Names that say a file is a table of boxes; any other has to look like one. */
 const OWN_NAME = /^_annotations\.csv$/i;
 /** Images whose names are tried to find the folder of the images. */
@@ -84,7 +84,7 @@ async function tableIn({ path, files }: Folder): Promise<string | null> {
 }
 
 async function looksRight(path: string): Promise<boolean> {
-  const [first] = parseCsv((await beginningOf(path)).split(/\r?\n/, 1)[0]!);
+  const [first] = csvRows((await beginningOf(path)).split(/\r?\n/, 1)[0]!);
   return first !== undefined && columnsOf(first) !== null;
 }
 
@@ -104,16 +104,18 @@ function columnsOf({ fields }: CsvRow): { columns: Columns; header: boolean } | 
 
 async function readSplit(path: string, { split, dir }: { split: SplitName; dir: DataFolder }): Promise<NamedSplit> {
   const { problems, report } = problemList(split);
-  const rows = parseCsv(await readRegularText(path, { most: MOST_BYTES, kind: "table of boxes" }));
-  const found = rows[0] && columnsOf(rows[0]);
+  const text = await readRegularText(path, { most: MOST_BYTES, kind: "table of boxes" });
+  const [first] = csvRows(text);
+  const found = first && columnsOf(first);
   if (!found)
-    throw new UserError(`${path} is no table of boxes: its first row is ${JSON.stringify(rows[0]?.fields.join(",").slice(0, 200) ?? "")}.`, {
+    throw new UserError(`${path} is no table of boxes: its first row is ${JSON.stringify(first?.fields.join(",").slice(0, 200) ?? "")}.`, {
       hint: "It needs the columns filename, class, xmin, ymin, xmax, ymax (and width, height), or rows of path, x1, y1, x2, y2, class without a header.",
     }); // biome-ignore format: one line
   const { columns, header } = found;
-  const width = rows[0]!.fields.length;
+  const width = first.fields.length;
   const byName = new Map<string, NamedImage>();
-  for (const row of header ? rows.slice(1) : rows) {
+  for (const row of csvRows(text)) {
+    if (header && row.line === first.line) continue;
     const place = `line ${row.line}`;
     const wrong = (says: string) => report("malformed", "error", path, `${path}, ${place} ${says}.`);
     if (row.fields.length !== width) {

@@ -3,11 +3,10 @@
 /** A row and the line of the file that it begins in, from 1. */
 export type CsvRow = { line: number; fields: string[] };
 
-/** The rows of a text, without those that are empty; what follows a quotation mark that is never closed is one field. */
-export function parseCsv(text: string): CsvRow[] {
+/** The rows of a text one after the other, without those that are empty; what follows a quotation mark that is never closed is one field. */
+export function* csvRows(text: string): Generator<CsvRow> {
   const clean = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
   const comma = separatorOf(clean);
-  const rows: CsvRow[] = [];
   let row: CsvRow = { line: 1, fields: [] };
   let line = 1;
   let at = 0;
@@ -22,12 +21,11 @@ export function parseCsv(text: string): CsvRow[] {
       at++;
       continue;
     }
-    if (row.fields.some((field) => field !== "")) rows.push(row);
+    if (row.fields.some((field) => field !== "")) yield row;
     if (clean[at] === "\r" && clean[at + 1] === "\n") at++;
     at++;
     row = { line: ++line, fields: [] };
   }
-  return rows;
 }
 
 /** Semicolons where the first line has more of them: programs write these where the comma stands in numbers. */
