@@ -12,17 +12,34 @@ export function gaussNoise(
   { data, width, height }: Rgb,
   { deviation, perChannel, seed }: { deviation: number; perChannel: boolean; seed: number },
 ): Rgb {
-  const normal = normals();
+  const noise = cutNoise(deviation);
   const rng = rngFromSeed(seed);
   const out = new Uint8ClampedArray(data.length);
-  const step = perChannel ? 1 : 3;
-  let bits = 0;
-  for (let at = 0, n = 0; at < data.length; at += step, n++) {
-    bits = n % 2 === 0 ? rng.int(2 ** 32) : bits >>> 16; // a number of 32 bits does for two
-    const noise = Math.trunc(deviation * normal[bits & 0xffff]!);
-    for (let i = at; i < at + step; i++) out[i] = data[i]! + noise;
+  // a number of 32 bits does for two
+  if (perChannel) {
+    for (let at = 0; at < data.length; at += 2) {
+      const bits = rng.int(2 ** 32);
+      out[at] = data[at]! + noise[bits & 0xffff]!;
+      if (at + 1 < data.length) out[at + 1] = data[at + 1]! + noise[bits >>> 16]!;
+    }
+  } else {
+    for (let at = 0, bits = 0; at < data.length; at += 3) {
+      bits = at % 2 === 0 ? rng.int(2 ** 32) : bits >>> 16;
+      const own = noise[bits & 0xffff]!;
+      out[at] = data[at]! + own;
+      out[at + 1] = data[at + 1]! + own;
+      out[at + 2] = data[at + 2]! + own;
+    }
   }
   return { data: new Uint8Array(out.buffer), width, height };
+}
+
+/** What is added to a byte, for each of the choices. */
+function cutNoise(deviation: number): Int16Array {
+  const normal = normals();
+  const noise = new Int16Array(CHOICES);
+  for (let i = 0; i < CHOICES; i++) noise[i] = deviation * normal[i]!; // cut off
+  return noise;
 }
 
 function normals(): Float32Array {
