@@ -10,6 +10,8 @@ export type { Conversion } from "./checkpoint/convert.ts";
 export { convertWeights } from "./checkpoint/convert.ts";
 export type { ConvertDatasetOptions, DatasetConversion } from "./convert/convertDataset.ts";
 export { convertDataset } from "./convert/convertDataset.ts";
+export type { DivideOptions, Division } from "./convert/lists/divide.ts";
+export { divideDataset } from "./convert/lists/divide.ts";
 export type { ScanOptions, ScanReport } from "./data/dataset/check/scan.ts";
 export { scanDataset } from "./data/dataset/check/scan.ts";
 export type { Dataset, DatasetOptions, DatasetSource } from "./data/dataset/dataset.ts";

@@ -1,11 +1,12 @@
 // A run on a data set without a val split, whose classes the recipe changes: what it holds back stays held back when it goes on and
 // when it is measured, and it is measured by the classes that it learned.
 
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { weightsAt } from "../src/checkpoint/weightsFolder.ts";
 import { loadBackend } from "../src/engine/backend.ts";
 import { evaluate } from "../src/eval/measure.ts";
 import { writeRecipe } from "../src/recipe/load.ts";
@@ -66,6 +67,11 @@ test("a run holds back, records what, goes on with it, and is evaluated on it wi
   expect(measured.perClass.map(({ name }) => name)).toEqual(["thing"]);
   expect(measured.facts.join("\n")).toMatch(/2 of the training images are held back/);
   expect(measured.facts.join("\n")).not.toMatch(/Classes are matched/);
+  const copy = join(dir, "copy.safetensors"); // outside of the run it knows the classes, but not who was held back
+  await copyFile(await weightsAt(run), copy);
+  const elsewhere = await evaluate({ weights: copy, data, split: "train", device: "cpu" });
+  expect(elsewhere.about.images).toBe(8);
+  expect(elsewhere.perClass.map(({ name }) => name)).toEqual(["thing"]);
   const others = await evaluate({ weights: run, data, split: "train", device: "cpu" });
   expect(others.about.images).toBe(5);
 });
@@ -78,6 +84,20 @@ test("check says what will be held back", async () => {
   expect(ok).toBe(true);
   expect(data.notes.join("\n")).toMatch(/Validation: \d of 8 training images are held back/);
   expect(data.splits.val!.images + data.splits.train!.images).toBe(8);
+});
+
+test("a picture in two splits stops a run before it begins, unless the recipe allows it", async () => {
+  const data = join(dir, "leaking");
+  await tinyDataset(data);
+  await copyFile(join(data, "train", "0.png"), join(data, "valid", "0.png"));
+  const recipe = tinyRecipe(data);
+  await expect(collect((options) => train(recipe, { run: join(dir, "leak"), ...options }))).rejects.toMatchObject({
+    message: "0.png (val) is the same image as 0.png (train): what is measured there is no longer held out.",
+    hint: expect.stringContaining(`rfdetr-train data split --data ${data} --val 0.2`),
+  });
+  const allowed = { ...recipe, data: { ...recipe.data, allow_leaks: true } };
+  const { events } = await collect((options) => train(allowed, { run: join(dir, "leak"), ...options }), 1);
+  expect(saidBy(events)).toMatch(/Warning: 0\.png \(val\) is the same image/);
 });
 
 async function addImage(data: string, file_name: string): Promise<void> {

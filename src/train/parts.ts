@@ -185,7 +185,7 @@ function metadataOf(recipe: Recipe, architecture: Architecture, classes: readonl
       classNames: classes.map(({ name }) => name),
       categoryIds: classes.map(({ categoryId }) => categoryId),
       epoch,
-      extra: { step: String(step), run: recipe.name, ...slicesOf(recipe) },
+      extra: { step: String(step), run: recipe.name, ...slicesOf(recipe), ...classRulesOf(recipe) },
     });
 }
 
@@ -194,6 +194,11 @@ function slicesOf({ data: { slices } }: Recipe): { slices?: string } {
   if (slices === "none") return {};
   const { size, overlap } = slices;
   return { slices: JSON.stringify({ size, overlap }) };
+}
+
+/** What became of the classes of the data set, for whoever measures the weights on it. */
+function classRulesOf({ data: { classes } }: Recipe): { data_classes?: string } {
+  return classes === null ? {} : { data_classes: JSON.stringify(classes) };
 }
 
 /** End the threads, and free the tensors and what was recorded. */

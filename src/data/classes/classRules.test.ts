@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { image, message, root, text } from "../../../tests/support/datasetFolder.ts";
 import { factLine } from "../../util/text/fact.ts";
 import { datasetSummary, loadDataset } from "../dataset/dataset.ts";
-import type { ClassRules } from "./classRules.ts";
+import { type ClassRules, classRulesFrom } from "./classRules.ts";
 
 const NAMES = ["Cat", "dog", "car", "truck", "person"];
 /** Labels of the boxes of each image. */
@@ -86,4 +86,11 @@ describe("data.classes", () => {
     const { table } = await load(rules, { knownClasses: false });
     expect(table).toEqual(["0 Cat 10", "1 dog 20", "2 vehicle 30", "3 person 50"]);
   });
+});
+
+it("rules that a file carries are read where they are rules", () => {
+  const rules = { keep: ["a"], merge: { b: ["c", "d"] }, rename: { e: "f" } };
+  expect(classRulesFrom(JSON.stringify(rules))).toEqual(rules);
+  for (const other of [undefined, 3, "{", "[]", '{"keep":"a"}', '{"merge":{"b":"c"}}', '{"rename":{"a":1}}'])
+    expect(classRulesFrom(other)).toBeNull();
 });

@@ -3,6 +3,7 @@
 import { closest } from "../../util/closest.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Fact } from "../../util/text/fact.ts";
+import { isObject } from "../../util/untrusted/json.ts";
 import { type Annotation, type ClassEntry, type LabelledData, SPLITS, type Split } from "../dataset/sample.ts";
 
 /** What becomes of classes. Renaming and merging come first; `keep` and `drop` name classes as they were or as they are then. */
@@ -14,6 +15,28 @@ export type ClassRules = {
   /** From the new name to those in the files. */
   merge?: Record<string, string[]> | undefined;
 };
+
+/** The rules in a text of JSON, as weights files carry them; null where there are none, or it holds something else. */
+export function classRulesFrom(text: unknown): ClassRules | null {
+  const value: unknown = typeof text === "string" ? orNull(() => JSON.parse(text)) : null;
+  if (!isObject(value)) return null;
+  const { keep, drop, rename, merge } = value;
+  const areNames = (given: unknown) =>
+    given === undefined || (Array.isArray(given) && given.every((name) => typeof name === "string"));
+  const isTable = (given: unknown, holds: (to: unknown) => boolean) =>
+    given === undefined || (isObject(given) && Object.values(given).every(holds));
+  const valid =
+    areNames(keep) && areNames(drop) && isTable(rename, (to) => typeof to === "string") && isTable(merge, (from) => from !== undefined && areNames(from)); // biome-ignore format: one line
+  return valid ? ({ keep, drop, rename, merge } as ClassRules) : null;
+}
+
+function orNull<T>(make: () => T): T | null {
+  try {
+    return make();
+  } catch {
+    return null;
+  }
+}
 
 /**
  * The data set with its classes as the rules have them, in the order of their first labels, and what that did as a fact of it.

@@ -1,24 +1,37 @@
 // What a run did to the images of its data set: whoever measures its weights does the same, so that they are held to what they learned.
 
 import { existsSync } from "node:fs";
-import { type Dataset, type DatasetOptions, type DatasetSource, loadDataset } from "../../data/dataset/dataset.ts";
+import { readWeightsFile } from "../../checkpoint/weightsFile.ts";
+import { weightsAt } from "../../checkpoint/weightsFolder.ts";
+import { type ClassRules, classRulesFrom } from "../../data/classes/classRules.ts";
+import { type Dataset, type DatasetOptions, loadDataset } from "../../data/dataset/dataset.ts";
 import { readSplit } from "../../run/records/split.ts";
 import { openRunFolder, runFolderOf } from "../../run/runFolder.ts";
+import { UserError } from "../../util/errors.ts";
 
 /**
- * The data set in a folder as the run that `weights` lie in saw it: with its classes merged, renamed and dropped, and with its
- * val split where the folder has none. As it is where they lie in no run, or in one whose recipe this version cannot read. Throws as
- * `loadDataset`.
+ * The data set in a folder as the run saw it that `weights` are of: with its classes merged, renamed and dropped, as the run's recipe
+ * or the weights file says, and, where they lie in the run's folder, with its val split if the data set has none. Throws as `loadDataset`.
  */
 export async function loadAsTrained(dir: string, weights: string, options: DatasetOptions): Promise<Dataset> {
   const run = existsSync(weights) ? runFolderOf(weights) : undefined;
-  const recipe = run === undefined ? undefined : await ownRecipe(run);
-  const source: DatasetSource = { dir, classes: recipe?.data.classes ?? null };
-  return loadDataset(source, {
-    ...options,
-    kept: run === undefined ? null : await readSplit(run),
-    knownClasses: false,
-  });
+  const classes = run === undefined ? await rulesIn(weights) : ((await ownRecipe(run))?.data.classes ?? null);
+  const kept = run === undefined ? null : await readSplit(run);
+  return loadDataset({ dir, classes }, { ...options, kept, knownClasses: false });
+}
+
+/** What weights outside of a run say of the classes; null where that is nothing. What is wrong with them is left to who loads them. */
+async function rulesIn(weights: string): Promise<ClassRules | null> {
+  if (!existsSync(weights)) return null;
+  try {
+    const path = await weightsAt(weights);
+    return path.endsWith(".safetensors")
+      ? classRulesFrom((await readWeightsFile(path)).metadata.extra?.data_classes)
+      : null;
+  } catch (error) {
+    if (error instanceof UserError) return null;
+    throw error;
+  }
 }
 
 /** The data set of a run itself, as its recipe names it. Throws a UserError where either cannot be read. */
