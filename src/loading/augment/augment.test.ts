@@ -4,7 +4,8 @@ import type { Rgb } from "../../data/image/decode.ts";
 import { resizeNormalised } from "../../data/image/resize.ts";
 import { rngFromSeed } from "../../util/random/rng.ts";
 import { changeBoxes, changeImage } from "./apply.ts";
-import { type Augment, drawChanges } from "./augment.ts";
+import type { Augment } from "./augment.ts";
+import { drawChanges } from "./many/layers.ts";
 import type { AugmentStep } from "./settings.ts";
 import type { Change } from "./step.ts";
 

@@ -5,7 +5,10 @@ import { placedAgain, UNMOVED } from "../../instance/placement.ts";
 import { type Change, type Size, sizeAfter } from "./step.ts";
 
 /** The moves of a change, one after another, of an image that it finds at the size `before`. */
-export function placementsOf({ resize, cut, warp, transpose, upsideDown, mirror }: Change, before: Size): Placement[] {
+export function placementsOf(
+  { resize, cut, warp, transpose, upsideDown, mirror, onto }: Change,
+  before: Size,
+): Placement[] {
   const scaled = resize ?? before;
   const { left, top } = cut ?? { left: 0, top: 0 };
   const moves: Placement[] = [[scaled.width / before.width, scaled.height / before.height, -left, -top]];
@@ -15,6 +18,7 @@ export function placementsOf({ resize, cut, warp, transpose, upsideDown, mirror 
   if (transpose) moves.push([0, 1, 0, 1, 0, 0, 0, 0, 1]);
   if (upsideDown) moves.push([1, -1, 0, height]);
   if (mirror) moves.push([-1, 1, width, 0]);
+  if (onto) moves.push([1, 1, onto.left, onto.top]);
   return moves;
 }
 

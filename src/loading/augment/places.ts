@@ -10,7 +10,7 @@ type Lines = { rows: Int32Array; columns: Int32Array; mirrored: boolean };
 
 /** Whether rows stay rows and columns columns, in their order or mirrored. */
 export function keepsLines(changes: readonly Change[]): boolean {
-  return !changes.some(({ warp, transpose, upsideDown }) => warp || transpose || upsideDown);
+  return !changes.some(({ warp, transpose, upsideDown, onto }) => warp || transpose || upsideDown || onto);
 }
 
 /** Lines of an image of `side` x `side`, by changes that keep lines: the nearest at every change, as the reference has it. */
@@ -45,7 +45,7 @@ type WayBack = { matrix: Matrix; within: Size };
 
 /**
  * Where each pixel of an image of `side` x `side` comes from, row-major: column and row in the file, -1 where it comes from nowhere. The middle
- * of a pixel is followed back through all changes at once, but no way leads through what lay outside of the frame when it was warped.
+ * of a pixel is followed back through all changes at once, but no way leads through what lay outside of the frame when it was warped or put on a canvas.
  */
 export function gridOf(size: Size, changes: readonly Change[], side: number): { xs: Int32Array; ys: Int32Array } {
   const ways = waysBack(size, changes, side);
@@ -68,7 +68,7 @@ export function gridOf(size: Size, changes: readonly Change[], side: number): { 
   return { xs, ys };
 }
 
-/** From the square back to the file, in as many parts as there are warps, and one more. */
+/** From the square back to the file, in as many parts as there are such changes, and one more. */
 function waysBack(size: Size, changes: readonly Change[], side: number): WayBack[] {
   const frames = [size];
   for (const change of changes) frames.push(sizeAfter(change, frames.at(-1)!));
@@ -77,9 +77,9 @@ function waysBack(size: Size, changes: readonly Change[], side: number): WayBack
   let matrix = scaling([last.width / side, last.height / side, 0, 0]);
   for (const [i, change] of [...changes.entries()].reverse()) {
     const before = frames[i]!;
-    for (const move of placementsOf(change, before).reverse()) {
+    for (const [last, move] of placementsOf(change, before).reverse().entries()) {
       matrix = followed(matrix, inverse(asMatrix(move)));
-      if (move !== change.warp?.matrix) continue;
+      if (move !== change.warp?.matrix && !(change.onto && last === 0)) continue;
       ways.push({ matrix, within: change.cut ?? change.resize ?? before });
       matrix = scaling([1, 1, 0, 0]);
     }

@@ -65,5 +65,17 @@ export type GeometrySettings = { p: number } & (
   | BoxSafeCrop
 );
 
+/** Shares of width and height. */
+type Mosaic = { name: "mosaic"; center_range: readonly number[] };
+
+/** How much of its colours the picture keeps. */
+type Mixup = { name: "mixup"; share_range: readonly number[] };
+
+/** Share of the other picture's objects. */
+type CopyPaste = { name: "copy_paste"; share: number };
+
+/** One step of a recipe that takes other pictures, too. `p` is the probability of it. */
+export type ManySettings = { p: number } & (Mosaic | Mixup | CopyPaste);
+
 /** One step of a recipe. */
-export type AugmentStep = GeometrySettings | ColourSettings;
+export type AugmentStep = GeometrySettings | ManySettings | ColourSettings;

@@ -34,6 +34,8 @@ export type Change = {
   oriented?: boolean;
   /** Swap left and right. */
   mirror?: boolean;
+  /** Put it on a canvas of this size, so far from its left and upper edge; a change by itself. */
+  onto?: Area;
 };
 
 /** Boxes xyxy `[n, 4]` in an image of size `frame`, as changes left them. */
@@ -54,7 +56,7 @@ export type GeometryStep<Settings> = {
 };
 
 /** The size of an image after a change. */
-export function sizeAfter({ resize, cut, transpose }: Change, before: Size): Size {
-  const { width, height } = cut ?? resize ?? before;
+export function sizeAfter({ resize, cut, transpose, onto }: Change, before: Size): Size {
+  const { width, height } = onto ?? cut ?? resize ?? before;
   return transpose ? { width: height, height: width } : { width, height };
 }

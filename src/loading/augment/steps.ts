@@ -6,7 +6,7 @@ import { COLOUR_STEPS, type ColourStep } from "./colour/steps.ts";
 import { boxSafeCrop, randomCrop, randomResizedCrop, randomScale, scaleJitter } from "./geometry/crops.ts";
 import { horizontalFlip, quarterTurns, transposition, verticalFlip } from "./geometry/flips.ts";
 import { affineStep, perspective, rotate, shiftScaleRotate } from "./geometry/warps.ts";
-import type { AugmentStep, GeometrySettings } from "./settings.ts";
+import type { AugmentStep, GeometrySettings, ManySettings } from "./settings.ts";
 import type { Change, GeometryStep, SeenBoxes, Size } from "./step.ts";
 
 type Named<Name extends GeometrySettings["name"]> = Extract<GeometrySettings, { name: Name }>;
@@ -32,20 +32,21 @@ export function isWarp({ name }: AugmentStep): boolean {
   return name === "rotate" || name === "affine" || name === "shift_scale_rotate" || name === "perspective";
 }
 
-/** Whether a step is left out of the last epochs (`data.close_augment_epochs`): pictures look like none that there is, a part of them being empty. */
+/** Whether a step is left out of the last epochs (`data.close_augment_epochs`): pictures look like none that there is, a part of them being empty, or of another one. */
 export function isStrong(step: AugmentStep): boolean {
-  return isWarp(step) || step.name === "coarse_dropout";
+  return isWarp(step) || isMany(step) || step.name === "coarse_dropout";
 }
 
 /** What a step works on where it comes first: see `GeometryStep`. */
 export function worksOn(settings: AugmentStep): "file" | "square" | "either" {
+  if (settings.name === "mosaic") return "file";
   return isGeometry(settings) ? GEOMETRY_STEPS[settings.name].on : "square";
 }
 
 /** Draw what a step does to an image of this size; null: nothing. */
 export function drawStep(
   rng: Rng,
-  settings: AugmentStep,
+  settings: Exclude<AugmentStep, ManySettings>,
   { size, seen }: { size: Size; seen: () => SeenBoxes },
 ): Change | null {
   if (isGeometry(settings)) {
@@ -56,6 +57,11 @@ export function drawStep(
   const step = COLOUR_STEPS[settings.name] as ColourStep<ColourSettings>;
   const recolour = step.draw(rng, settings);
   return recolour && { recolour, oriented: step.oriented };
+}
+
+/** Whether a step takes other pictures, too. */
+export function isMany(step: AugmentStep): step is ManySettings {
+  return step.name === "mosaic" || step.name === "mixup" || step.name === "copy_paste";
 }
 
 function isGeometry(settings: AugmentStep): settings is GeometrySettings {

@@ -67,6 +67,52 @@ describe("batches", () => {
     }
   }, 30_000);
 
+  it("of pictures that are put together are the same whatever the number of threads, and from any batch on", async () => {
+    const flip = { name: "horizontal_flip", p: 0.5 } as const;
+    const augment = [
+      { name: "mosaic", center_range: [0.3, 0.7], p: 0.7 },
+      flip,
+      { name: "mixup", share_range: [0.4, 0.6], p: 0.5 },
+      { name: "rotate", limit: 10, fill: 0, p: 0.5 },
+    ] as const;
+    const count = (batches: Omit<Batch, "wait">[]) =>
+      batches.flatMap(({ targets }) => targets).reduce((sum, { labels }) => sum + labels.length, 0);
+    for (const batchSize of [2, 4]) {
+      const expected = await collect(loaderOf({ augment, batchSize }).epoch(1));
+      const plain = await collect(loaderOf({ augment: [flip], batchSize }).epoch(1));
+      expect(count(expected)).toBeGreaterThan(1.2 * count(plain));
+      const loader = loaderOf({ augment, batchSize, workers: 2 });
+      expect(await collect(loader.epoch(1))).toEqual(expected);
+      expect(await collect(loader.epoch(1, { fromBatch: 1 }))).toEqual(expected.slice(1));
+    }
+  }, 30_000);
+
+  it("do without partners that are broken, which are counted and named", async () => {
+    const images = await mkdtemp(join(tmpdir(), "loader-"));
+    const samples = split.samples.map((s) => ({ ...s, path: join(images, s.file) }));
+    for (const [i, { file, path }] of split.samples.entries()) {
+      const bytes = await readFile(path);
+      await writeFile(join(images, file), i === 3 ? bytes.subarray(0, 5000) : bytes);
+    }
+    const augment = [{ name: "mixup", share_range: [0.5, 0.5], p: 1 }] as const;
+    const own = { ...split, images, samples, reading: { within: images } };
+    const of = (mostBroken: number) => loaderOf({ split: own, augment, batchSize: 8, shuffle: false, mostBroken });
+    const batches = await collect(of(1).epoch(0));
+    const broken = batches.flatMap((batch) => batch.broken);
+    expect(broken.every(({ imageId, message }) => imageId === samples[3]!.imageId && message.includes("truncated"))).toBe(true); // biome-ignore format: one line
+    // as itself as often as the order has it, and as the partner of others
+    const times = batches.flatMap(({ files }) => files).length / split.samples.length;
+    expect(broken.length).toBeGreaterThan(Math.ceil(times));
+    expect(batches.flatMap(({ files }) => files)).not.toContain(samples[3]!.file);
+    await expect(collect(of(0).epoch(0))).rejects.toThrow(/truncated/);
+  }, 30_000);
+
+  it("are refused where objects are to be pasted and none has a mask", () => {
+    const bare = { ...split, samples: split.samples.map(({ annotations, ...s }) => ({ ...s, annotations: annotations.map(({ mask: _, ...one }) => one) })) }; // biome-ignore format: one line
+    const augment = [{ name: "copy_paste", share: 0.5, p: 0.1 }] as const;
+    expect(() => loaderOf({ split: bare, augment })).toThrow("copy_paste, but no object of val has a mask");
+  });
+
   it("leave out what is strong from an epoch on", async () => {
     const [flip, turn] = [
       { name: "horizontal_flip", p: 0.5 },

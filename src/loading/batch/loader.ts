@@ -3,12 +3,13 @@
 import { setMaxListeners } from "node:events";
 import type { Sample, Split } from "../../data/dataset/sample.ts";
 import { UserError } from "../../util/errors.ts";
-import { rngFromSeed } from "../../util/random/rng.ts";
+import { type Rng, rngFromSeed } from "../../util/random/rng.ts";
 import { createThreadPool, type ThreadPool } from "../../util/threads/threadPool.ts";
 import { type Augment, stepsOf } from "../augment/augment.ts";
-import { isStrong, isWarp } from "../augment/steps.ts";
+import { isStrong } from "../augment/steps.ts";
 import { orderPlan } from "../order/plan.ts";
 import { type Batch, type BrokenImage, spareMemory } from "./batch.ts";
+import { choosePartners, requireMasks, usesMasks } from "./partners.ts";
 import { type ImageTask, prepare } from "./prepare.ts";
 import { readBatch } from "./readBatch.ts";
 import type { Resampling } from "./resample.ts";
@@ -58,24 +59,18 @@ export type Loader = {
 };
 
 /** Words beside seed, epoch and place that keep random streams apart. */
-const SIDE = 1;
+const [SIDE, PARTNERS] = [1, 2];
 
 export function createLoader(options: LoaderOptions): Loader {
-  const { split, batchSize, training, workers, seed, augment, mostBroken = 0, shapes = false } = options;
+  const { split, batchSize, training, workers, seed, mostBroken = 0, shapes = false } = options;
   const masks = options.masks ? { rule: split.polygons } : null;
   const { samples } = split;
   const { gradAccumSteps = 1, shuffle = true, resample, negatives } = options;
-  const orderOptions = orderPlan(samples, {
-    batchSize,
-    gradAccumSteps,
-    shuffle,
-    ...(training && { resample, negatives }),
-  });
+  const sampling = { ...(training && { resample, negatives }) };
+  const orderOptions = orderPlan(samples, { batchSize, gradAccumSteps, shuffle, ...sampling });
   const batches = Math.ceil((training ? epochLength(orderOptions) : samples.length) / batchSize);
-  const steps = augment && stepsOf(augment);
-  const mild = steps?.filter((step) => !isStrong(step));
-  // a turned box is that around its turned mask
-  const wanted = shapes || masks || steps?.some(isWarp) ? (sample: Sample) => sample : boxesOf;
+  const { steps, mild } = stepsFor(options);
+  const wanted = shapes || masks || usesMasks(steps) ? (sample: Sample) => sample : boxesOf;
   const pool = preparers(workers);
   const spare = spareMemory({ most: workers + 1 });
 
@@ -90,16 +85,20 @@ export function createLoader(options: LoaderOptions): Loader {
     const start = index * batchSize;
     const places = order.slice(start, start + batchSize).map((_, i) => start + i);
     const sampleAt = (place: number) => wanted(samples[order[place % order.length]!]!);
-    const now = (epoch >= (options.mildFrom ?? Number.POSITIVE_INFINITY) ? mild : steps) ?? null;
-    const tasks = places.map(
-      (place): ImageTask => ({ sample: sampleAt(place), side: sideAt(epoch, place), words: [seed, epoch, place] }),
-    );
+    const now = epoch >= (options.mildFrom ?? Number.POSITIVE_INFINITY) ? mild : steps;
+    const own = places.map(sampleAt);
+    const any = (rng: Rng) => sampleAt(rng.int(order.length));
+    const tasks = places.map((place, i): ImageTask => {
+      const [sample, mates] = [own[i]!, own.filter((_, k) => k !== i)];
+      const partners = choosePartners(rngFromSeed(seed, epoch, place, PARTNERS), now, { mates, any });
+      return { sample, side: sideAt(epoch, place), words: [seed, epoch, place], partners };
+    });
     const most = training ? Math.min(mostBroken, order.length - 1) : 0;
     return readBatch(tasks, {
       prepare: (images) => {
         const side = Math.max(...images.map((image) => image.side));
         const memory = spare.take(images.length * 3 * side * side);
-        const task = { images, reading: split.reading, augment: now, shapes, masks, memory };
+        const task = { images, reading: split.reading, augment: now.length > 0 ? now : null, shapes, masks, memory };
         return pool.run(task, { signal, transfer: memory ? [memory] : [] });
       },
       // the next one of the order that can be read
@@ -138,6 +137,13 @@ export function createLoader(options: LoaderOptions): Loader {
     },
     close: () => pool.close(),
   };
+}
+
+/** The steps of most epochs, and those of the last ones. Throws a UserError where the split has not what they need. */
+function stepsFor({ augment, split }: Pick<LoaderOptions, "augment" | "split">) {
+  const steps = augment ? stepsOf(augment) : [];
+  requireMasks(steps, split);
+  return { steps, mild: steps.filter((step) => !isStrong(step)) };
 }
 
 /** Throws once more than so many different images of a split have turned out to be broken. */

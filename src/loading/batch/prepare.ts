@@ -1,16 +1,19 @@
 // The images of one batch from their files to what the model and the loss take. A pure function of its task, so any thread may run it.
 
-import { type Sample, toTarget, trainingBoxes } from "../../data/dataset/sample.ts";
+import { type Annotation, type Sample, toTarget, trainingBoxes } from "../../data/dataset/sample.ts";
 import { decodeFile, type Reading, type Rgb } from "../../data/image/decode.ts";
 import { resizeNormalised } from "../../data/image/resize.ts";
-import type { Target } from "../../instance/instance.ts";
+import type { MaskPixels, Target } from "../../instance/instance.ts";
 import type { PolygonRule } from "../../instance/masks/maskRuns.ts";
 import { UserError } from "../../util/errors.ts";
 import { rngFromSeed } from "../../util/random/rng.ts";
 import { type Thrown, toThrown } from "../../util/threads/thread.ts";
-import { changeBoxes, changeImage } from "../augment/apply.ts";
-import { type Augment, drawChanges } from "../augment/augment.ts";
+import { changeBoxes } from "../augment/apply.ts";
+import type { Augment } from "../augment/augment.ts";
 import { drawMasks } from "../augment/drawMasks.ts";
+import { drawLayers, type Layer, partnersTaken, type Source, some } from "../augment/many/layers.ts";
+import { paint } from "../augment/many/paint.ts";
+import type { Change, Size } from "../augment/step.ts";
 
 /** One image of a task. */
 export type ImageTask = {
@@ -19,6 +22,8 @@ export type ImageTask = {
   side: number;
   /** Words of the random stream of this image: seed, epoch, position in the epoch. */
   words: [seed: number, ...rest: number[]];
+  /** Other images that its augmentations may take. */
+  partners: readonly Sample[];
 };
 
 /** All that it takes to prepare some images; plain data, so that it can be sent to a thread. */
@@ -35,8 +40,8 @@ export type PrepareTask = {
   memory?: Float32Array | undefined;
 };
 
-/** What belongs to an image, `width` and `height` being those of the file; or a UserError that names the file, where it or a mask in it cannot be read. */
-type Prepared = { target: Target; width: number; height: number } | { failed: Thrown };
+/** What belongs to an image, `width` and `height` being those of the file; or a UserError that names the file, where it or a mask in it cannot be read; `partner`: the id of the image that this is about, where it is another one. */
+type Prepared = { target: Target; width: number; height: number } | { failed: Thrown; partner?: number };
 
 /** `pixels` is float32 `[images, side, side, 3]`, normalised; `side` is the largest one, and what an image does not fill is 0. */
 export type PreparedBatch = { pixels: Float32Array; side: number; images: Prepared[] };
@@ -47,47 +52,135 @@ export async function prepare(task: PrepareTask): Promise<PreparedBatch> {
   const pixels = task.memory ?? new Float32Array(task.images.length * size);
   if (task.memory && task.images.some((image) => image.side < side)) pixels.fill(0);
   const images: Prepared[] = [];
-  const decode = (i: number) => {
-    const { path, area } = task.images[i]!.sample;
-    return decodeFile(path, { ...task.reading, area }).catch((cause: Error) => cause);
-  };
-  let next = decode(0);
+  const lists = task.images.map((image) => taken(image, task.augment));
+  const reader = sharedReader(task.reading);
+  reader.ahead(lists[0]![0]!);
   for (const [i, image] of task.images.entries()) {
-    const decoded = await next;
-    if (i + 1 < task.images.length) next = decode(i + 1); // in a thread of sharp's, while this one computes
-    if (decoded instanceof UserError) images.push({ failed: toThrown(decoded) });
-    else if (decoded instanceof Error) throw decoded;
-    else images.push(filled(pixels.subarray(i * size, (i + 1) * size), decoded, { image, task, stride: 3 * side }));
+    const read = await Promise.all(lists[i]!.map(reader.read));
+    const later = lists.slice(i + 1);
+    if (later[0]) reader.ahead(later[0][0]!); // in a thread of sharp's, while this one computes
+    reader.keep(later.flat());
+    const broken = read.findIndex((one) => one.pixels instanceof UserError);
+    const about = { image, task, stride: 3 * side };
+    if (broken < 0) images.push(filled(pixels.subarray(i * size, (i + 1) * size), read as Read[], about));
+    else images.push(failure(read[broken]!.pixels as UserError, broken > 0 ? read[broken]!.sample : undefined));
   }
   return { pixels, side, images };
 }
 
-/** One image, or that a mask in it cannot be used. */
-function filled(...[out, decoded, about]: Parameters<typeof fill>): Prepared {
+/** The image, and its partners; those that are not needed are the image itself. */
+function taken({ sample, partners, words }: ImageTask, augment: Augment | null): Sample[] {
+  if (!augment || partners.length === 0) return [sample];
+  const wanted = partnersTaken(rngFromSeed(...words), augment);
+  return [sample, ...partners.map((one, i) => (wanted.has(i + 1) ? one : sample))];
+}
+
+/** A picture of a file. */
+type Read = { sample: Sample; pixels: Rgb };
+
+/** Reads each picture once, however many images take it. */
+function sharedReader(reading: Reading) {
+  const pictures = new Map<string, Promise<Rgb | UserError>>();
+  const keyOf = ({ path, area }: Sample) => JSON.stringify([path, area]);
+  const decode = (sample: Sample) => {
+    const found = pictures.get(keyOf(sample));
+    if (found) return found;
+    const picture = decodeFile(sample.path, { ...reading, area: sample.area }).catch((cause: Error) => {
+      if (cause instanceof UserError) return cause;
+      throw cause;
+    });
+    picture.catch(() => {}); // it is thrown when its turn comes
+    pictures.set(keyOf(sample), picture);
+    return picture;
+  };
+  return {
+    read: async (sample: Sample): Promise<{ sample: Sample; pixels: Rgb | UserError }> => {
+      return { sample, pixels: await decode(sample) };
+    },
+    ahead: (sample: Sample) => void decode(sample),
+    /** Lets all others go. */
+    keep: (samples: readonly Sample[]) => {
+      const kept = new Set(samples.map(keyOf));
+      for (const key of pictures.keys()) if (!kept.has(key)) pictures.delete(key);
+    },
+  };
+}
+
+/** One image with its partners, or that a mask in one of them cannot be used. */
+function filled(
+  out: Float32Array,
+  sources: readonly Read[],
+  about: { image: ImageTask; task: PrepareTask; stride: number },
+): Prepared {
+  let busy = 0;
   try {
-    return fill(out, decoded, about);
+    return fill(out, sources, { ...about, at: (source) => (busy = source) });
   } catch (cause) {
     if (!(cause instanceof UserError)) throw cause;
-    return { failed: toThrown(cause) };
+    return failure(cause, busy === 0 ? undefined : sources[busy]!.sample);
   }
 }
 
-/** Write the pixels of one image into its place of the batch. */
+/** `partner`: the one that is broken, where it is not the image itself. */
+function failure(cause: UserError, partner: Sample | undefined): Prepared {
+  return { failed: toThrown(cause), ...(partner && { partner: partner.imageId }) };
+}
+
+/** Write the pixels of one image into its place of the batch. `at`: is called with the source whose masks are drawn. */
 function fill(
   out: Float32Array,
-  decoded: Rgb,
-  { image, task, stride }: { image: ImageTask; task: PrepareTask; stride: number },
+  read: readonly Read[],
+  { image, task, stride, at }: { image: ImageTask; task: PrepareTask; stride: number; at: (source: number) => void },
 ): Prepared {
-  const { width, height } = image.sample.area ?? decoded; // a very large area comes smaller than it is
   const { augment, shapes, masks } = task;
-  const annotated = trainingBoxes(image.sample.annotations, width, height, { shapes, masks: true });
-  const about = { side: image.side, boxes: annotated, frame: { width, height } };
-  const changes = augment ? drawChanges(rngFromSeed(...image.words), decoded, { augment, ...about }) : [];
-  const { boxes, frame } = changeBoxes(annotated, { width, height }, changes);
-  const drawn = { size: { width, height }, changes, side: image.side, rule: masks?.rule, file: image.sample.path };
-  const pixels = masks && drawMasks(boxes.annotations!, drawn);
-  const changed = changeImage(decoded, changes);
-  resizeNormalised(changed.image, image.side, { out, stride, mirror: changed.mirrored });
-  const target = { ...toTarget(boxes, frame.width, frame.height), ...(pixels && { masks: pixels }) };
-  return { target, width, height };
+  const sources = read.map(({ sample, pixels }): Source => {
+    const frame = sizeOf(sample.area ?? pixels); // a very large area comes smaller than it is
+    const boxes = trainingBoxes(sample.annotations, frame.width, frame.height, { shapes, masks: true });
+    return { size: sizeOf(pixels), frame, boxes };
+  });
+  const { acts, layers } = augment
+    ? drawLayers(rngFromSeed(...image.words), sources, { augment, side: image.side })
+    : { acts: [], layers: [{ source: 0, changes: [] }] };
+  const draw = (source: number, annotations: readonly Annotation[], changes: readonly Change[]) => {
+    at(source);
+    const about = { size: sources[source]!.frame, changes, side: image.side, rule: masks?.rule };
+    return drawMasks(annotations, { ...about, file: read[source]!.sample.path });
+  };
+  const targets = layers.map(({ source, changes, only }: Layer) => {
+    const { boxes, frame } = changeBoxes(some(sources[source]!.boxes, only), sources[source]!.frame, changes);
+    const pixels = masks && draw(source, boxes.annotations!, changes);
+    return { ...toTarget(boxes, frame.width, frame.height), ...(pixels && { masks: pixels }) };
+  });
+  const painted = paint(acts, {
+    pixels: (source) => read[source]!.pixels,
+    masks: (source, only, resize) => draw(source, some(sources[source]!.boxes, only).annotations!, [resize]),
+  });
+  resizeNormalised(painted.image, image.side, { out, stride, mirror: painted.mirrored });
+  return { target: together(targets), ...sources[0]!.frame };
+}
+
+function sizeOf({ width, height }: Size): Size {
+  return { width, height };
+}
+
+/** The objects of several pictures as those of one. */
+function together(targets: readonly Target[]): Target {
+  if (targets.length === 1) return targets[0]!;
+  const [{ shapes, masks }] = targets as [Target];
+  return {
+    boxes: Float32Array.from(targets.flatMap(({ boxes }) => [...boxes])),
+    labels: Int32Array.from(targets.flatMap(({ labels }) => [...labels])),
+    ...(shapes && { shapes: targets.flatMap((one) => one.shapes!) }),
+    ...(masks && { masks: joined(targets.map((one) => one.masks!)) }),
+  };
+}
+
+function joined(masks: readonly MaskPixels[]): MaskPixels {
+  const pixels = new Uint8Array(masks.reduce((sum, one) => sum + one.pixels.length, 0));
+  let at = 0;
+  for (const one of masks) {
+    pixels.set(one.pixels, at);
+    at += one.pixels.length;
+  }
+  return { size: masks[0]!.size, pixels, present: Uint8Array.from(masks.flatMap(({ present }) => [...present])) };
 }

@@ -25,12 +25,13 @@ export async function readBatch(
     let [found, sample] = [images[i]!, task.sample];
     for (let n = 1; "failed" in found; n++) {
       const cause = fromThrown(found.failed);
-      const other = replacement(i, n);
-      if (!other && !leaveOut) throw cause;
-      broken.push({ imageId: sample.imageId, message: cause.message });
+      const isPartner = found.partner !== undefined; // the image itself can be read
+      const other = isPartner ? sample : replacement(i, n);
+      if ((!other && !leaveOut) || (isPartner && !replacement(i, n))) throw cause;
+      broken.push({ imageId: found.partner ?? sample.imageId, message: cause.message });
       if (!other) break;
       sample = other;
-      const alone = await prepare([{ ...task, sample }]);
+      const alone = await prepare([{ ...task, sample, partners: [] }]);
       found = alone.images[0]!;
       for (let y = 0; y < task.side; y++)
         pixels.set(alone.pixels.subarray(3 * y * task.side, 3 * (y + 1) * task.side), 3 * side * (i * side + y));

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { factor } from "../fields.ts";
 import { colourSteps } from "./colour.ts";
 import { geometrySteps } from "./geometry.ts";
+import { manySteps } from "./many.ts";
 
 const ofDefault = z.strictObject({
   horizontal_flip: factor().default(0.5).describe("Probability of a left-right flip"),
@@ -17,7 +18,7 @@ const preset = z.enum(["default", "conservative", "aggressive", "aerial", "indus
 
 const MOST_STEPS = 50;
 
-const steps = z.array(z.discriminatedUnion("name", [...geometrySteps, ...colourSteps])).max(MOST_STEPS);
+const steps = z.array(z.discriminatedUnion("name", [...geometrySteps, ...manySteps, ...colourSteps])).max(MOST_STEPS);
 
 export const augment = z
   .union([ofDefault, z.literal("none"), preset, steps])

@@ -7,7 +7,9 @@ import { decodeFile } from "../../data/image/decode.ts";
 import { encodePicture } from "../../data/image/draw.ts";
 import { alone } from "../../loading/augment/alone.ts";
 import { changeImage } from "../../loading/augment/apply.ts";
-import { type Augment, drawChanges } from "../../loading/augment/augment.ts";
+import { type Augment, stepsOf } from "../../loading/augment/augment.ts";
+import { drawChanges } from "../../loading/augment/many/layers.ts";
+import { isMany } from "../../loading/augment/steps.ts";
 import type { Batch } from "../../loading/batch/batch.ts";
 import { batchPictures } from "../../loading/batch/batchPictures.ts";
 import type { Recipe } from "../../recipe/schema.ts";
@@ -106,6 +108,7 @@ const named =
 
 /** Mean over the pictures that it was done to; each twice, since the first time compiles. */
 async function timeOf(augment: Augment, { recipe, split, architecture }: Shown): Promise<number | null> {
+  if (stepsOf(augment).some(isMany)) return null; // their time is mostly that of reading the others
   const times: number[] = [];
   for (const [i, { path, area, annotations }] of split.samples.slice(0, TIMED).entries()) {
     const image = await decodeFile(path, { ...split.reading, area });
