@@ -93,9 +93,10 @@ function measure(augment: readonly AugmentStep[], kind: string, seed: number) {
   const seen = [half, faint].map(whiteBox);
   const isThere = told.boxes.labels.length > 0;
   const corners = [cx! - w! / 2, cy! - h! / 2, cx! + w! / 2, cy! + h! / 2].map((v) => v * SIDE);
-  // of a turned box that reaches out of the picture nobody knows what is seen of the object
-  const isKnown =
-    mask !== null || !changes.some(({ warp }) => warp) || corners.every((v) => v > 0.01 && v < SIDE - 0.01);
+  // Of a turned box that reaches out of the picture nobody knows what is seen of the object; and where two edges that are nearly parallel cut
+  // it, one after the other, there is a wedge thinner than any pixel.
+  const isWhole = corners.every((v) => v > 0.01 && v < SIDE - 0.01);
+  const isKnown = isWhole || !changes.some(({ warp }) => warp) || (mask !== null && augment.length === 1);
   return {
     // of the tip of a corner a pixel has less than half
     box: seen[0] && isThere && isKnown ? Math.max(...corners.map((v, i) => Math.min(...seen.map((one) => Math.abs(v - one![i]!))))) : null, // biome-ignore format: one line
@@ -139,15 +140,14 @@ test.each(CASES)(
         if (kind === RECTANGLE && name === "several steps") continue; // the box around a box that was turned is larger
         const { box, missed, apart, changes } = measure(augment, kind, seed);
         const about = `seed ${seed}, ${kind}: ${JSON.stringify(changes)}`;
-        // a tip that the edge of a frame left of a corner may be thinner than any pixel, and move inwards later
-        expect(box ?? 0, about).toBeLessThanOrEqual(name === "several steps" ? 4 : 1);
+        expect(box ?? 0, about).toBeLessThanOrEqual(1);
         expect([missed, apart], about).toEqual([false, 0]);
         worst = Math.max(worst, box ?? 0);
         if (box !== null) seen++;
         if (changes.length > 0) changed++;
       }
     if (process.env.AUGMENT_SEEDS) console.log(`${name}: ${seen} boxes, at most ${worst.toFixed(2)} pixels off`);
-    expect(seen).toBeGreaterThan(SEEDS);
+    expect(seen).toBeGreaterThan(SEEDS / 2);
     expect(changed).toBeGreaterThan(SEEDS);
   },
   600_000,
