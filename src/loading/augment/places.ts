@@ -8,9 +8,10 @@ import { type Change, type Size, sizeAfter } from "./step.ts";
 /** Where each row and column comes from; mirroring is left to the end, after the last resize, where the reference does it. */
 type Lines = { rows: Int32Array; columns: Int32Array; mirrored: boolean };
 
-/** Whether rows stay rows and columns columns, in their order or mirrored. */
+/** Whether rows stay rows and columns columns, in their order or mirrored, after no more than the one resize of the reference's pipeline. */
 export function keepsLines(changes: readonly Change[]): boolean {
-  return !changes.some(({ warp, transpose, upsideDown, onto }) => warp || transpose || upsideDown || onto);
+  const isLined = !changes.some(({ warp, transpose, upsideDown, onto }) => warp || transpose || upsideDown || onto);
+  return isLined && changes.filter(({ resize, cut }) => resize || cut).length <= 1;
 }
 
 /** Lines of an image of `side` x `side`, by changes that keep lines: the nearest at every change, as the reference has it. */
