@@ -10,6 +10,8 @@ import { evaluate } from "../src/eval/measure.ts";
 import { loadDetector } from "../src/eval/predict/loadDetector.ts";
 import { predictToFolder } from "../src/eval/predict/predictToFolder.ts";
 import { exportOnnx } from "../src/export/exportOnnx.ts";
+import { writeRecipe } from "../src/recipe/load.ts";
+import { checkRecipe } from "../src/train/check.ts";
 import { resume, train } from "../src/train/run.ts";
 import { collect, expectSameRun, tinyDataset, tinyRecipe } from "./support/tinyRun.ts";
 
@@ -89,6 +91,17 @@ test("predict and loadDetector look at the parts that the weights were trained o
   const plain = await loadDetector(run, { device: "cpu", slices: "none" });
   expect(plain.slices).toBeUndefined();
   await plain.dispose();
+});
+
+test("check looks at the pictures as they are, and plans with the parts that they become", async () => {
+  const file = join(dir, "recipe.yaml");
+  await writeRecipe(file, recipe());
+  const report = await checkRecipe(file, { cost: false });
+  expect(report).toMatchObject({ ok: true, shown: 28, slices: { proposal: null } });
+  expect(report.slices.parts).toBe("7 training pictures become 28 parts of 32 x 32 pixels, overlap 0.5");
+  expect(report.data.splits.train).toMatchObject({ images: 7 });
+  const none = await checkRecipe(file, { cost: false, overrides: ["data.slices=none"] });
+  expect(none).toMatchObject({ ok: true, shown: 20, slices: { parts: null, proposal: { size: 32, parts: 4 } } });
 });
 
 test("learned by heart, parts are trained and evaluated each by itself", async () => {

@@ -10,7 +10,8 @@ import { findPublished, publishedWeights } from "../checkpoint/published/publish
 import type { Transplant } from "../checkpoint/transplant.ts";
 import { weightsAt } from "../checkpoint/weightsFolder.ts";
 import { type ScanReport, scanDataset } from "../data/dataset/check/scan.ts";
-import { loadDataset } from "../data/dataset/dataset.ts";
+import { type Dataset, loadDataset } from "../data/dataset/dataset.ts";
+import type { Problem, Split } from "../data/dataset/sample.ts";
 import { shownImages } from "../loading/order/plan.ts";
 import { describeOrder } from "../loading/order/shown.ts";
 import { loadRecipe } from "../recipe/load.ts";
@@ -20,9 +21,10 @@ import { closest } from "../util/closest.ts";
 import { UserError } from "../util/errors.ts";
 import { cacheDir } from "../util/files.ts";
 import { factLine } from "../util/text/fact.ts";
+import { proposeSlices, type SlicesProposal } from "./auto/proposeSlices.ts";
 import { type CostReport, estimateCost, type NoCost, plannedLength } from "./cost.ts";
 import { recipeArchitecture } from "./recipeArchitecture.ts";
-import { orderingOf } from "./runData.ts";
+import { inParts, orderingOf } from "./runData.ts";
 import { type PicturesOptions, type PicturesReport, trainingPictures } from "./seen/trainingPictures.ts";
 import { outlineSchedule, type ScheduleOutline } from "./stages/scheduleOutline.ts";
 import { stagePlan } from "./stages/stages.ts";
@@ -41,6 +43,8 @@ export type CheckReport = {
   parameters: number;
   weights: WeightsCheck;
   data: ScanReport;
+  /** The parts that the training pictures become, in words; and parts that would pay where they are trained on as a whole. */
+  slices: { parts: string | null; proposal: SlicesProposal | null };
   schedule: ScheduleOutline;
   /** Images that an epoch shows, those shown again included. */
   shown: number;
@@ -70,7 +74,8 @@ export async function checkRecipe(
 ): Promise<CheckReport> {
   const recipe = await loadRecipe(path, { overrides });
   recipeArchitecture(recipe); // a faulty one is reported before the data set is read
-  const dataset = await loadDataset(recipe.data, { strict: false });
+  const read = await loadDataset(recipe.data, { strict: false });
+  const { dataset, parts, problems } = await asTrained(recipe, read);
   const architecture = recipeArchitecture(recipe, dataset.classes.length);
   const ordering = orderingOf(recipe, { batchSize: recipe.data.batch_size === "auto" ? 1 : recipe.data.batch_size }); // one that is not known yet
   const samples = dataset.splits.train?.samples ?? [];
@@ -84,15 +89,71 @@ export async function checkRecipe(
     heads: recipe.heads,
     classNames: dataset.classes.map(({ name }) => name),
   });
-  const data = await scanDataset(dataset, {
-    queries: architecture.numQueries,
+  const { resolution, numQueries: queries } = architecture;
+  const scan = await scanDataset(read, {
+    queries: parts === null ? queries : Number.POSITIVE_INFINITY,
     segmenter: architecture.segmentationHead,
     allowLeaks: recipe.data.allow_leaks,
+    inParts: parts !== null,
   });
-  const pictures = wanted && data.ok ? await trainingPictures(recipe, { ...wanted, dataset, architecture }) : null;
+  const data = withProblems(scan, [
+    ...problems,
+    ...(parts === null ? [] : crowdedParts(dataset.splits.train!, queries)),
+  ]);
+  const { train } = read.splits;
+  const proposal = parts === null && train ? proposeSlices(train.samples, { resolution }) : null;
+  const pictures =
+    wanted && data.ok ? await trainingPictures(recipe, { ...wanted, dataset: read, architecture }) : null;
   const cost = measured && data.ok ? await estimateCost(recipe, { dataset, signal }) : null;
   const parameters = parameterCount(architecture);
-  return { ok: data.ok, recipe, parameters, weights, data, schedule, shown, order, cost, pictures };
+  return {
+    ok: data.ok,
+    recipe,
+    parameters,
+    weights,
+    data,
+    slices: { parts, proposal },
+    schedule,
+    shown,
+    order,
+    cost,
+    pictures,
+  };
+}
+
+/** The data set in the parts that it is trained in, or why it cannot be cut into these. */
+async function asTrained(
+  recipe: Recipe,
+  dataset: Dataset,
+): Promise<{ dataset: Dataset; parts: string | null; problems: Problem[] }> {
+  try {
+    const { dataset: cut, facts } = await inParts(recipe, dataset);
+    return { dataset: cut, parts: facts[0]?.value ?? null, problems: [] };
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const problem = { kind: "malformed", severity: "error", split: "train", file: "", message: error.message } as const;
+    return { dataset, parts: null, problems: [problem] };
+  }
+}
+
+/** Pictures of which a part holds more objects than the model can find. */
+function crowdedParts({ name, samples }: Split, queries: number): Problem[] {
+  const most = new Map<string, number>();
+  for (const { file, annotations } of samples) {
+    const objects = annotations.filter(({ crowd }) => !crowd).length;
+    if (objects > queries) most.set(file, Math.max(objects, most.get(file) ?? 0));
+  }
+  return Array.from(most, ([file, objects]) => {
+    const message = `${file} has a part with ${objects} objects, the model has ${queries} queries: the rest can never be found.`;
+    return { kind: "too-many-objects", severity: "warning", split: name, file, message };
+  });
+}
+
+function withProblems(scan: ScanReport, more: readonly Problem[]): ScanReport {
+  const counts = { ...scan.counts };
+  for (const { kind } of more) counts[kind] = (counts[kind] ?? 0) + 1;
+  const ok = scan.ok && more.every(({ severity }) => severity !== "error");
+  return { ...scan, ok, counts, problems: [...scan.problems, ...more] };
 }
 
 /** Published weights are not downloaded for this; a file is read and fitted. */

@@ -71,7 +71,7 @@ export const checkCommand: CommandModule<object, Arguments> = {
 
 function asText(
   path: string,
-  { ok, recipe, parameters, weights, data, schedule, order, pictures }: CheckReport,
+  { ok, recipe, parameters, weights, data, slices, schedule, order, pictures }: CheckReport,
   { plot, cost, remedies }: { plot: string; cost: string[]; remedies: string[] },
 ): string {
   const { state, loaded, reshaped = [], missing = [], unexpected = [] } = weights;
@@ -87,6 +87,7 @@ function asText(
         ...(weights.transplant ? [["heads", describeHeads(weights.transplant)] as const] : []),
         ["data", data.description],
         ...data.notes.map((note) => ["", note] as const),
+        ...describeParts(slices, recipe),
       ],
       FACTS,
     ),
@@ -148,6 +149,19 @@ function describePictures({ folder, images, batches, transforms }: NonNullable<C
     ...factTable([["pictures", `${written}, and up to 4 of each augmentation by itself`]], FACTS),
     ...(times.length > 0 ? table([["augmentation", "ms an image"], ...times]) : ["The recipe has no augmentation."]),
   ];
+}
+
+/** What pictures are cut into, or a proposal to do so with what it costs. */
+function describeParts(
+  { parts, proposal }: CheckReport["slices"],
+  { data }: CheckReport["recipe"],
+): [string, string][] {
+  if (parts !== null) return [["slices", parts]];
+  if (!proposal || data.slices !== "none") return [];
+  const { small, size, parts: count } = proposal;
+  const so = `${Math.round(100 * small)} % of the training objects have less than 10 pixels a side at the model's resolution`;
+  const cost = `${count.toFixed(1)} parts an image on average, so training takes about ${count.toFixed(1)} times as long`;
+  return [["small", `${so}; parts of the pictures would show them larger (data.slices: { size: ${size} }): ${cost}`]];
 }
 
 function describeHeads({ kept, fresh }: Transplant): string {

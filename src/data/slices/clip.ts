@@ -10,7 +10,7 @@ import { UserError } from "../../util/errors.ts";
 import type { Annotation } from "../dataset/sample.ts";
 
 /** An object is one of a part where at least this share of its area is in it: what SAHI takes. */
-export const LEAST_VISIBLE = 0.1;
+const LEAST_VISIBLE = 0.1;
 
 type Box = Annotation["box"];
 

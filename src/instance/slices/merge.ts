@@ -11,8 +11,8 @@ import { type Corners4, cutSides, likeness, type Seen } from "./seams.ts";
 /** What was found in a part of a picture, or in all of it, in pixels of that. */
 export type View = { area: PartArea; found: ImageDetections };
 
-/** From this likeness on two views see one object. */
-const ALIKE = 0.5;
+/** From this likeness on two views see one object; and from the second on they agree on one that they are taken to see because of others. */
+const [ALIKE, AGREEING] = [0.5, 0.25];
 
 /** An object in a view, in pixels of the picture. `view`: which one; `from`: its place among what was found there. */
 type Found = Seen & { view: number; from: number; label: number; score: number };
@@ -75,7 +75,7 @@ function grouped(all: readonly Found[]): Found[][] {
   const groups = all.map((_, i) => [i]);
   const agree = (i: number, j: number) => {
     const [a, b] = [all[i]!, all[j]!];
-    return a.view !== b.view && (likeness(a, b) ?? 1) >= ALIKE;
+    return a.view !== b.view && (likeness(a, b) ?? 1) >= AGREEING;
   };
   for (const { first, second } of pairs) {
     const [group, other] = [groups[first]!, groups[second]!];
@@ -116,7 +116,8 @@ function asOne(group: readonly Found[], views: readonly View[]): { box: Corners4
   const finest = [...group].sort((a, b) => Number(isWhole(a.area)) - Number(isWhole(b.area)) || b.score - a.score);
   const sure = finest.find(({ cut, area }) => !cut.includes(true) && (group.length === 1 || !isWhole(area)));
   const members = sure ? [sure] : finest;
-  return { box: sure?.box ?? joinedBox(finest), mask: joinedMask(members, views) };
+  const entire = finest.find(({ area }) => isWhole(area));
+  return { box: sure?.box ?? entire?.box ?? joinedBox(finest), mask: joinedMask(members, views) };
 }
 
 /** Each side as the finest view has it that does not cut it, else the outermost. */

@@ -2,10 +2,11 @@
 
 import { createHash } from "node:crypto";
 import { extname, join } from "node:path";
+import { wholeArea } from "../../../instance/slices/layout.ts";
 import { UserError } from "../../../util/errors.ts";
 import { factLine } from "../../../util/text/fact.ts";
 import { refuseEscape } from "../../../util/untrusted/regular.ts";
-import { decodeBytes, headerOf, IMAGE_EXTENSIONS, type ImageHeader, readImageFile } from "../../image/decode.ts";
+import { decodeBytes, headerOf, IMAGE_EXTENSIONS, type ImageHeader, MAX_PIXELS, readImageFile } from "../../image/decode.ts"; // biome-ignore format: one line
 import type { Dataset } from "../dataset.ts";
 import { listFiles } from "../listing.ts";
 import {
@@ -62,6 +63,8 @@ export type ScanOptions = {
   segmenter?: boolean;
   /** Whether pictures that lie in two splits are a warning only. Default false. */
   allowLeaks?: boolean;
+  /** Whether pictures are read in parts, so that very large ones can be. Default false. */
+  inParts?: boolean;
   onProgress?: (done: number, total: number) => void;
   signal?: AbortSignal;
 };
@@ -74,12 +77,38 @@ type ReportProblem = (
   annotationId?: number,
 ) => void;
 
+/** An image that is not of the size that the annotations say, and their boxes that do not fit into it. */
+function judgeSize(
+  sample: Sample,
+  { width, height }: { width: number | null; height: number | null },
+  { annotations, report }: { annotations: string; report: ReportProblem },
+): void {
+  if (width === null || height === null || (sample.width === width && sample.height === height)) return;
+  if (sample.width !== null) {
+    const says = `${annotations} says ${sample.width} x ${sample.height}`;
+    report("size-differs", "warning", sample.file, `${sample.path} is ${width} x ${height}, ${says}.`);
+  }
+  for (const { id, box } of sample.annotations) {
+    const fault = boxFault(box, width, height);
+    const where = `${annotations}: annotation ${id} (image ${sample.file})`;
+    if (fault && fault.kind !== "box-zero-size")
+      report(fault.kind, fault.severity, sample.file, `${where} ${fault.reason}.`, id);
+  }
+}
+
 /**
  * Open every image of a data set (read with `strict: false`). Throws only if `signal` is aborted or a folder is gone; all
  * that is wrong with the data is in the report.
  */
 export async function scanDataset(dataset: Dataset, options: ScanOptions = {}): Promise<ScanReport> {
-  const { queries = Number.POSITIVE_INFINITY, segmenter = false, allowLeaks = false, onProgress, signal } = options;
+  const {
+    queries = Number.POSITIVE_INFINITY,
+    segmenter = false,
+    allowLeaks = false,
+    inParts = false,
+    onProgress,
+    signal,
+  } = options;
   const before = [...dataset.problems, ...wholenessProblems(dataset)];
   const ofMasks: Problem[] = [];
   const ofHeaders: Problem[] = [];
@@ -103,7 +132,7 @@ export async function scanDataset(dataset: Dataset, options: ScanOptions = {}): 
       });
     const looks = await inOrder(split.samples, 4, async (sample) => {
       signal?.throwIfAborted();
-      const look = await lookAt(sample, split, known);
+      const look = await lookAt(sample, split, { known, inParts });
       onProgress?.(++done, total);
       return look;
     });
@@ -117,21 +146,7 @@ export async function scanDataset(dataset: Dataset, options: ScanOptions = {}): 
       if (twin) found.push(twinProblem({ split: split.name, file: sample.file }, twin, { allowed: allowLeaks }));
       else if (look.content !== null) contents.set(look.content, { split: split.name, file: sample.file });
       const [width, height] = [look.width ?? sample.width, look.height ?? sample.height];
-      if (look.width !== null && (sample.width !== look.width || sample.height !== look.height)) {
-        if (sample.width !== null)
-          report(
-            "size-differs",
-            "warning",
-            sample.file,
-            `${sample.path} is ${look.width} x ${look.height}, ${split.annotations} says ${sample.width} x ${sample.height}.`,
-          );
-        for (const a of sample.annotations) {
-          const fault = boxFault(a.box, look.width, look.height);
-          const where = `${split.annotations}: annotation ${a.id} (image ${sample.file})`;
-          if (fault && fault.kind !== "box-zero-size")
-            report(fault.kind, fault.severity, sample.file, `${where} ${fault.reason}.`, a.id);
-        }
-      }
+      judgeSize(sample, look, { annotations: split.annotations, report });
       const { labels } = trainingBoxes(sample.annotations, width ?? Number.MAX_VALUE, height ?? Number.MAX_VALUE);
       for (const label of labels) counted.boxesPerClass[keys[label]!]! += 1;
       counted.boxes += labels.length;
@@ -206,7 +221,11 @@ type Look = {
 };
 
 /** Read and decode one image, unless reading the annotations already told that it is not there. */
-async function lookAt(sample: Sample, split: Split, known: ReadonlySet<string>): Promise<Look> {
+async function lookAt(
+  sample: Sample,
+  split: Split,
+  { known, inParts }: { known: ReadonlySet<string>; inParts: boolean },
+): Promise<Look> {
   const nothing: Look = { header: null, width: null, height: null, content: null, fault: null };
   for (const kind of ["missing-image", "corrupt-image"])
     if (known.has(`${split.name} ${sample.file} ${kind}`)) return nothing;
@@ -227,7 +246,9 @@ async function lookAt(sample: Sample, split: Split, known: ReadonlySet<string>):
   }
   const header = await headerOf(bytes, sample.path, split.reading).catch(() => null);
   try {
-    const { width, height } = await decodeBytes(bytes, sample.path, split.reading);
+    const large = inParts && header !== null && header.width * header.height > MAX_PIXELS;
+    const area = large ? wholeArea([header.height, header.width]) : undefined;
+    const { width, height } = { ...(await decodeBytes(bytes, sample.path, { ...split.reading, area })), ...area };
     return { header, width, height, content: createHash("sha256").update(bytes).digest("hex"), fault: null };
   } catch (cause) {
     return { ...failed("corrupt-image", cause), header };
