@@ -2,7 +2,7 @@
 
 import { resolve } from "node:path";
 import { loadDataset } from "../../data/dataset/dataset.ts";
-import { countKeys, type Sample, SPLITS, type Split, type SplitName } from "../../data/dataset/sample.ts";
+import { boxesPerClass, type Sample, SPLITS, type Split, type SplitName } from "../../data/dataset/sample.ts";
 import { type Apportioned, apportion } from "../../data/splits/apportion.ts";
 import { UserError } from "../../util/errors.ts";
 import { type Lists, writeCocoLists, writeYoloLists } from "./lists.ts";
@@ -64,12 +64,14 @@ export async function divideDataset(options: DivideOptions): Promise<Division> {
     splits[name] = { ...pool, name, samples: pool.samples.filter((_, i) => sides[i] === side) };
   const write = dataset.layout === "yolo" ? writeYoloLists : writeCocoLists;
   const lists = await write({ classes: dataset.classes, splits }, { dir, out });
-  const keys = countKeys(dataset.classes);
-  const counts = SPLITS.flatMap((name) => {
+  const counts: Division["splits"] = {};
+  for (const name of SPLITS) {
     const samples = splits[name]?.samples;
-    return samples ? [[name, { images: samples.length, boxesPerClass: boxesPerClass(samples, keys) }] as const] : [];
-  });
-  return { description: dataset.description, out, ...lists, ...found, listedTwice, splits: Object.fromEntries(counts) };
+    if (!samples) continue;
+    const boxes = Object.fromEntries(boxesPerClass(samples, dataset.classes));
+    counts[name] = { images: samples.length, boxesPerClass: boxes };
+  }
+  return { description: dataset.description, out, ...lists, ...found, listedTwice, splits: counts };
 }
 
 /** The images of several splits as one, each once. */
@@ -80,11 +82,4 @@ function pooled(splits: readonly Split[]): { pool: Split | undefined; listedTwic
   const all = splits.reduce((sum, { samples }) => sum + samples.length, 0);
   const pool = splits[0] && byPath.size > 0 ? { ...splits[0], samples: [...byPath.values()] } : undefined;
   return { pool, listedTwice: all - byPath.size };
-}
-
-function boxesPerClass(samples: readonly Sample[], keys: readonly string[]): Record<string, number> {
-  const counts = Object.fromEntries(keys.map((key) => [key, 0]));
-  for (const { annotations } of samples)
-    for (const { label, crowd } of annotations) if (!crowd) counts[keys[label]!]! += 1;
-  return counts;
 }

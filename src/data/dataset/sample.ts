@@ -239,6 +239,15 @@ export function toTarget({ boxes, labels, shapes }: PixelBoxes, width: number, h
   return { boxes: out, labels, shapes: placed };
 }
 
+/** Boxes of each class under its key; crowd regions do not count. */
+export function boxesPerClass(samples: readonly Sample[], classes: readonly ClassEntry[]): Map<string, number> {
+  const keys = countKeys(classes);
+  const counts = new Map(keys.map((key) => [key, 0]));
+  for (const { annotations } of samples)
+    for (const { label, crowd } of annotations) if (!crowd) counts.set(keys[label]!, counts.get(keys[label]!)! + 1);
+  return counts;
+}
+
 /** What the boxes of each class, by label, are counted under: its name, and its id where others have the same name. */
 export function countKeys(classes: readonly ClassEntry[]): string[] {
   const seen = new Map<string, number>();

@@ -5,11 +5,13 @@ import { stat } from "node:fs/promises";
 import sharp from "sharp";
 import { HASH_SIZE, type PictureHash, pictureHash } from "../../split/nearHashes.ts";
 import { sha256File } from "../../util/files.ts";
+import { inOrder } from "../../util/threads/inOrder.ts";
 import { openRegular } from "../../util/untrusted/regular.ts";
 import type { Sample } from "../dataset/sample.ts";
 import { isBmp } from "../image/bmp.ts";
 import { decodeFile, MAX_PIXELS, type Reading, readImageFile } from "../image/decode.ts";
 
+/** Files that are read at a time. */
 const AT_ONCE = 32;
 const END_BYTES = 4096;
 
@@ -30,7 +32,7 @@ export async function contentTwins(samples: readonly Pick<Sample, "path">[]): Pr
 /** The parts of a set that have the same key and are more than one. */
 async function parted(set: readonly number[], keyOf: (i: number) => Promise<unknown>): Promise<number[][]> {
   const parts = new Map<unknown, number[]>();
-  const keys = await inTurn(set, (i) => keyOf(i).catch(() => undefined));
+  const keys = await inOrder(set, AT_ONCE, (i) => keyOf(i).catch(() => undefined));
   for (const [place, key] of keys.entries()) {
     if (key === undefined) continue;
     if (!parts.has(key)) parts.set(key, []);
@@ -71,7 +73,7 @@ export async function pictureHashes(
   samples: readonly Pick<Sample, "path">[],
   reading: Reading,
 ): Promise<(PictureHash | null)[]> {
-  return inTurn(samples, async ({ path }) => {
+  return inOrder(samples, AT_ONCE, async ({ path }) => {
     const facts = await stat(path).catch(() => null);
     if (!facts) return null;
     const key = `${facts.size} ${facts.mtimeMs} ${path}`;
@@ -95,18 +97,4 @@ async function hashOf(path: string, reading: Reading): Promise<PictureHash | nul
 async function rawBmp(path: string, reading: Reading) {
   const { data, width, height } = await decodeFile(path, reading);
   return sharp(data, { raw: { width, height, channels: 3 } });
-}
-
-/** Results in the order of the items, so many of which are under way at a time. */
-async function inTurn<T, R>(items: readonly T[], fn: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = new Array(items.length);
-  let next = 0;
-  const lane = async () => {
-    while (next < items.length) {
-      const i = next++;
-      results[i] = await fn(items[i]!);
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, lane));
-  return results;
 }

@@ -2,7 +2,7 @@
 
 import { UserError } from "../../util/errors.ts";
 import type { Fact } from "../../util/text/fact.ts";
-import { countKeys, type LabelledData, type Sample, type Split } from "../dataset/sample.ts";
+import { boxesPerClass, type LabelledData, type Sample, type Split } from "../dataset/sample.ts";
 import { type Apportioned, apportion } from "./apportion.ts";
 
 /** The keys of a recipe's `data` that say how val is made. */
@@ -114,7 +114,7 @@ function describe(
   return [
     { name: "Validation", value: parts.join("; ") },
     ...(alone > 0 ? [note(`data.group (${group}) finds no group in ${alone} file names, each of which is one of its own`)] : []), // biome-ignore format: one line
-    ...few(countsOf(classes, train!), countsOf(classes, val!)),
+    ...few(boxesPerClass(train!.samples, classes), boxesPerClass(val!.samples, classes)),
   ];
 }
 
@@ -125,14 +125,6 @@ function few(train: Map<string, number>, val: Map<string, number>): Fact[] {
   const shown = scarce.slice(0, 10).map(([name, count]) => `${name} ${count}`);
   if (scarce.length > shown.length) shown.push(`${scarce.length - shown.length} more`);
   return [note(`few boxes in val, whose AP says little: ${shown.join(", ")}`)];
-}
-
-function countsOf(classes: LabelledData["classes"], { samples }: Split): Map<string, number> {
-  const keys = countKeys(classes);
-  const counts = new Map(keys.map((key) => [key, 0]));
-  for (const { annotations } of samples)
-    for (const { label, crowd } of annotations) if (!crowd) counts.set(keys[label]!, counts.get(keys[label]!)! + 1);
-  return counts;
 }
 
 function note(value: string): Fact {

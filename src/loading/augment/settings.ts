@@ -65,6 +65,9 @@ export type GeometrySettings = { p: number } & (
   | BoxSafeCrop
 );
 
+/** Those of one of them. */
+export type SettingsOf<Name extends GeometrySettings["name"]> = Extract<GeometrySettings, { name: Name }>;
+
 /** Shares of width and height. */
 type Mosaic = { name: "mosaic"; center_range: readonly number[] };
 

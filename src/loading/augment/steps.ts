@@ -6,12 +6,10 @@ import { COLOUR_STEPS, type ColourStep } from "./colour/steps.ts";
 import { boxSafeCrop, randomCrop, randomResizedCrop, randomScale, scaleJitter } from "./geometry/crops.ts";
 import { horizontalFlip, quarterTurns, transposition, verticalFlip } from "./geometry/flips.ts";
 import { affineStep, perspective, rotate, shiftScaleRotate } from "./geometry/warps.ts";
-import type { AugmentStep, GeometrySettings, ManySettings } from "./settings.ts";
+import type { AugmentStep, GeometrySettings, ManySettings, SettingsOf } from "./settings.ts";
 import type { Change, GeometryStep, SeenBoxes, Size } from "./step.ts";
 
-type Named<Name extends GeometrySettings["name"]> = Extract<GeometrySettings, { name: Name }>;
-
-const GEOMETRY_STEPS: { readonly [Name in GeometrySettings["name"]]: GeometryStep<Named<Name>> } = {
+const GEOMETRY_STEPS: { readonly [Name in GeometrySettings["name"]]: GeometryStep<SettingsOf<Name>> } = {
   scale_jitter: scaleJitter,
   horizontal_flip: horizontalFlip,
   vertical_flip: verticalFlip,

@@ -5,6 +5,7 @@ import { extname, join } from "node:path";
 import { wholeArea } from "../../../instance/slices/layout.ts";
 import { UserError } from "../../../util/errors.ts";
 import { factLine } from "../../../util/text/fact.ts";
+import { inOrder } from "../../../util/threads/inOrder.ts";
 import { refuseEscape } from "../../../util/untrusted/regular.ts";
 import { decodeBytes, headerOf, IMAGE_EXTENSIONS, type ImageHeader, MAX_PIXELS, readImageFile } from "../../image/decode.ts"; // biome-ignore format: one line
 import type { Dataset } from "../dataset.ts";
@@ -266,18 +267,4 @@ async function unlisted(split: Split, all: readonly Split[]): Promise<string[]> 
 function emptyReport(images: number, keys: readonly string[]): SplitReport {
   const boxesPerClass = Object.fromEntries(keys.map((key) => [key, 0]));
   return { images, backgrounds: 0, boxes: 0, crowds: 0, boxesPerClass, mostBoxes: 0 };
-}
-
-/** Map with at most `width` calls under way; results in the order of the items. */
-async function inOrder<T, R>(items: readonly T[], width: number, fn: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = new Array(items.length);
-  let next = 0;
-  const lane = async () => {
-    while (next < items.length) {
-      const i = next++;
-      results[i] = await fn(items[i]!);
-    }
-  };
-  await Promise.all(Array.from({ length: width }, lane));
-  return results;
 }

@@ -9,7 +9,7 @@ import type { SplitName } from "../sample.ts";
 import { beginningOf, type DataFolder, type Folder, inSplits } from "./folder.ts";
 import type { Layout } from "./layout.ts";
 import {
-  assembleNamed,
+  loadNamed,
   type NamedImage,
   type NamedObject,
   type NamedSplit,
@@ -33,14 +33,11 @@ export async function detectCreateml(dir: DataFolder): Promise<Layout | null> {
   return {
     name: "createml",
     description: `CreateML (a JSON list of images) in ${dir.path}`,
-    load: async (place) => {
-      const splits: Partial<Record<SplitName, NamedSplit>> = {};
-      for (const [name, path] of Object.entries(sources) as [SplitName, string][]) {
+    load: (place) =>
+      loadNamed(sources, place, async (path, split) => {
         await refuseEscape(path, place.root ?? dir.path);
-        splits[name] = await readSplit(path, name);
-      }
-      return assembleNamed(splits, place);
-    },
+        return readSplit(path, split);
+      }),
   };
 }
 

@@ -9,7 +9,7 @@ import { SPLITS, type SplitName } from "../sample.ts";
 import { type CsvRow, csvRows } from "./csvTable.ts";
 import { beginningOf, type DataFolder, type Folder, inSplits } from "./folder.ts";
 import type { Layout } from "./layout.ts";
-import { assembleNamed, type NamedImage, type NamedSplit, numberIn, problemList, sideIn } from "./named.ts";
+import { loadNamed, type NamedImage, type NamedSplit, numberIn, problemList, sideIn } from "./named.ts";
 
 /** Bytes of a table: some three million boxes. */
 const MOST_BYTES = 256 << 20;
@@ -47,14 +47,11 @@ export async function detectCsv(dir: DataFolder): Promise<Layout | null> {
   return {
     name: "csv",
     description: `CSV (a row a box) in ${dir.path}`,
-    load: async (place) => {
-      const splits: Partial<Record<SplitName, NamedSplit>> = {};
-      for (const [name, path] of Object.entries(sources) as [SplitName, string][]) {
+    load: (place) =>
+      loadNamed(sources, place, async (path, split) => {
         await refuseEscape(path, place.root ?? dir.path);
-        splits[name] = await readSplit(path, { split: name, dir });
-      }
-      return assembleNamed(splits, place);
-    },
+        return readSplit(path, { split, dir });
+      }),
   };
 }
 

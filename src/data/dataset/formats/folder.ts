@@ -6,6 +6,9 @@ import { openRegular } from "../../../util/untrusted/regular.ts";
 import { listFiles } from "../listing.ts";
 import { SPLITS, type SplitName } from "../sample.ts";
 
+/** Files of a folder that are looked at to see what they are. */
+const MOST_LOOKS = 20;
+
 /** Names in order, without those that are hidden. */
 export type Folder = { path: string; files: readonly string[]; folders: readonly string[] };
 
@@ -90,6 +93,16 @@ export async function inSplits<T>(
   if (Object.keys(found).length > 0) return found;
   const whole = await look(dir, null);
   return whole ? { train: whole } : {};
+}
+
+/** Whether one of the first of some files begins as those of a format do. */
+export async function anyBegins(
+  folder: string,
+  names: readonly string[],
+  isIt: (text: string) => boolean,
+): Promise<boolean> {
+  for (const name of names.slice(0, MOST_LOOKS)) if (isIt(await beginningOf(join(folder, name)))) return true;
+  return false;
 }
 
 /** The beginning of a file as text, to see what it is; "" where it cannot be read. */

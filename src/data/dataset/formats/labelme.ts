@@ -1,31 +1,30 @@
 // LabelMe: a JSON file beside each image, whose shapes are rectangles and polygons; other shapes are named and not read.
 
-import { join, sep } from "node:path";
+import { sep } from "node:path";
 import { maskBox } from "../../../instance/maskBox.ts";
 import { UserError } from "../../../util/errors.ts";
 import { isObject, parseJson } from "../../../util/untrusted/json.ts";
-import { readRegularText, refuseEscape } from "../../../util/untrusted/regular.ts";
+import { readRegularText } from "../../../util/untrusted/regular.ts";
 import { listFiles } from "../listing.ts";
 import type { Annotation, SplitName } from "../sample.ts";
-import { beginningOf, type DataFolder, type Folder, filesOf, inSplits } from "./folder.ts";
+import { anyBegins, type DataFolder, type Folder, filesOf, inSplits } from "./folder.ts";
 import type { Layout } from "./layout.ts";
 import {
-  assembleNamed,
   besideOf,
+  loadNamed,
   type NamedImage,
   type NamedObject,
   type NamedSplit,
   numberIn,
   problemList,
   type Report,
+  readEach,
   sideIn,
   stemOf,
 } from "./named.ts";
 
 /** Bytes of a file, which may hold its picture, too. */
 const MOST_BYTES = 256 << 20;
-/** Files of a folder that are looked at to see whether they are LabelMe's. */
-const MOST_LOOKS = 20;
 
 /** LabelMe's files in a folder; null where there are none. */
 export async function detectLabelme(dir: DataFolder): Promise<Layout | null> {
@@ -34,12 +33,8 @@ export async function detectLabelme(dir: DataFolder): Promise<Layout | null> {
   return {
     name: "labelme",
     description: `LabelMe (a JSON file beside each image) in ${dir.path}`,
-    load: async (place) => {
-      const splits: Partial<Record<SplitName, NamedSplit>> = {};
-      for (const [name, folder] of Object.entries(sources) as [SplitName, string][])
-        splits[name] = await readSplit(folder, { split: name, root: place.root ?? dir.path });
-      return assembleNamed(splits, place);
-    },
+    load: (place) =>
+      loadNamed(sources, place, (folder, split) => readSplit(folder, { split, root: place.root ?? dir.path })),
   };
 }
 
@@ -47,29 +42,20 @@ const isJson = (name: string) => /\.json$/i.test(name) && !/\.(coco|createml)\.j
 const isShapes = (text: string) => /"shapes"\s*:\s*\[/.test(text);
 
 async function folderOf(folder: Folder, split: SplitName | null): Promise<string | null> {
-  for (const name of (await filesOf(folder, isJson, split)).slice(0, MOST_LOOKS))
-    if (isShapes(await beginningOf(join(folder.path, name)))) return folder.path;
-  return null;
+  return (await anyBegins(folder.path, await filesOf(folder, isJson, split), isShapes)) ? folder.path : null;
 }
 
 async function readSplit(folder: string, { split, root }: { split: SplitName; root: string }): Promise<NamedSplit> {
   const { problems, report } = problemList(split);
-  const entries: NamedImage[] = [];
-  for (const name of (await listFiles(folder)).filter(isJson)) {
-    const path = join(folder, name);
-    try {
-      await refuseEscape(path, root); // what is wrong in it is shown, and must be the data set's
-      const file = parseJson(await readRegularText(path, { most: MOST_BYTES, kind: "file of LabelMe" }), path, {
-        bareNumbers: true,
-      });
-      if (!isObject(file) || !Array.isArray(file.shapes))
-        throw new UserError(`${path} is no file of LabelMe: it has no list "shapes".`);
-      entries.push(entryOf(file, { path, name: name.split(sep).join("/"), report }));
-    } catch (cause) {
-      if (!(cause instanceof UserError)) throw cause;
-      report("malformed", "error", path, cause.message);
-    }
-  }
+  const names = (await listFiles(folder)).filter(isJson);
+  const entries = await readEach(names, { folder, root, report }, async (path, name) => {
+    const file = parseJson(await readRegularText(path, { most: MOST_BYTES, kind: "file of LabelMe" }), path, {
+      bareNumbers: true,
+    });
+    if (!isObject(file) || !Array.isArray(file.shapes))
+      throw new UserError(`${path} is no file of LabelMe: it has no list "shapes".`);
+    return entryOf(file, { path, name: name.split(sep).join("/"), report });
+  });
   return { images: folder, annotations: folder, entries, problems };
 }
 

@@ -3,7 +3,7 @@
 import { extname, join, relative, resolve, sep } from "node:path";
 import type { Mask } from "../../../instance/instance.ts";
 import { UserError } from "../../../util/errors.ts";
-import { isWithin } from "../../../util/untrusted/regular.ts";
+import { isWithin, refuseEscape } from "../../../util/untrusted/regular.ts";
 import { IMAGE_EXTENSIONS } from "../../image/decode.ts";
 import { exists, type Located, openListing } from "../listing.ts";
 import {
@@ -51,13 +51,47 @@ export function problemList(split: SplitName): { problems: Problem[]; report: Re
 }
 
 /**
+ * Read the files of a split that are each of one image, in `folder`; what is wrong with one is reported, and it is left out. `root`: the
+ * folder that none may lead out of.
+ */
+export async function readEach(
+  names: readonly string[],
+  { folder, root, report }: { folder: string; root: string; report: Report },
+  read: (path: string, name: string) => Promise<NamedImage>,
+): Promise<NamedImage[]> {
+  const entries: NamedImage[] = [];
+  for (const name of names) {
+    const path = join(folder, name);
+    try {
+      await refuseEscape(path, root); // what is wrong in it is shown, and must be the data set's
+      entries.push(await read(path, name));
+    } catch (cause) {
+      if (!(cause instanceof UserError)) throw cause;
+      report("malformed", "error", path, cause.message);
+    }
+  }
+  return entries;
+}
+
+/** Read the splits of a data set from where they are, and make samples of what was read. Throws what `read` throws. */
+export async function loadNamed<Source>(
+  sources: Partial<Record<SplitName, Source>>,
+  place: Place,
+  read: (source: Source, split: SplitName) => Promise<NamedSplit>,
+): Promise<Loaded> {
+  const splits: Partial<Record<SplitName, NamedSplit>> = {};
+  for (const name of SPLITS) {
+    const source = sources[name];
+    if (source !== undefined) splits[name] = await read(source, name);
+  }
+  return assembleNamed(splits, place);
+}
+
+/**
  * The samples of all splits, image ids counted from 1 in the order of their names. The classes are those of all splits in the
  * order of their names, ids counted from 1: no file numbers them, so one that only a later split has is no clash.
  */
-export async function assembleNamed(
-  splits: Partial<Record<SplitName, NamedSplit>>,
-  { root, exif }: Place,
-): Promise<Loaded> {
+async function assembleNamed(splits: Partial<Record<SplitName, NamedSplit>>, { root, exif }: Place): Promise<Loaded> {
   const all = SPLITS.flatMap((name) => splits[name] ?? []);
   const names = new Set(
     all.flatMap(({ entries }) => entries.flatMap(({ objects }) => objects.map(({ name }) => name))),

@@ -9,7 +9,7 @@ import { childOf, readXml, textIn, type XmlElement } from "../../../util/untrust
 import { listFiles } from "../listing.ts";
 import type { Annotation, SplitName } from "../sample.ts";
 import {
-  beginningOf,
+  anyBegins,
   type DataFolder,
   type Folder,
   fileNamed,
@@ -20,13 +20,14 @@ import {
 } from "./folder.ts";
 import type { Layout } from "./layout.ts";
 import {
-  assembleNamed,
+  loadNamed,
   type NamedImage,
   type NamedObject,
   type NamedSplit,
   numberIn,
   problemList,
   type Report,
+  readEach,
   sideIn,
   stemOf,
 } from "./named.ts";
@@ -34,8 +35,6 @@ import {
 const MOST_XML_BYTES = 16 << 20;
 /** Bytes of a list of images. */
 const MOST_LIST_BYTES = 256 << 20;
-/** Files of a folder that are looked at to see whether they are VOC's. */
-const MOST_LOOKS = 20;
 
 /** Where XML files and images of a split are; `list`: the file that names those of the split, where there is one. */
 type Source = { xml: string; images: string; list: string | null };
@@ -51,10 +50,9 @@ export async function detectVoc(dir: DataFolder): Promise<Layout | null> {
     description: `Pascal VOC (${where}) in ${dir.path}`,
     load: async (place) => {
       const counts: Counts = { files: 0, fromOne: 0, difficult: 0 };
-      const splits: Partial<Record<SplitName, NamedSplit>> = {};
-      for (const [name, source] of Object.entries(sources) as [SplitName, Source][])
-        splits[name] = await readSplit(source, { split: name, root: place.root ?? dir.path, counts });
-      return { ...(await assembleNamed(splits, place)), note: noteOf(counts) };
+      const root = place.root ?? dir.path;
+      const loaded = await loadNamed(sources, place, (source, split) => readSplit(source, { split, root, counts }));
+      return { ...loaded, note: noteOf(counts) };
     },
   };
 }
@@ -99,10 +97,8 @@ async function sourceIn(folder: Folder, split: SplitName | null = null): Promise
 
 const isXml = (name: string) => /\.xml$/i.test(name);
 
-async function hasVoc(folder: string, names: readonly string[]): Promise<boolean> {
-  for (const name of names.slice(0, MOST_LOOKS))
-    if (/<annotation[\s>]/.test((await beginningOf(join(folder, name))).replaceAll("\0", ""))) return true;
-  return false;
+function hasVoc(folder: string, names: readonly string[]): Promise<boolean> {
+  return anyBegins(folder, names, (text) => /<annotation[\s>]/.test(text.replaceAll("\0", "")));
 }
 
 async function readSplit(
@@ -112,21 +108,13 @@ async function readSplit(
   const { problems, report } = problemList(split);
   const all = (await listFiles(xml)).filter(isXml).map((name) => name.split(sep).join("/"));
   const files = list === null ? all : await listedFiles(list, { root, all, xml, report });
-  const entries: NamedImage[] = [];
   const extras = { parts: 0, first: "" };
-  for (const name of files) {
-    const path = join(xml, name);
-    try {
-      await refuseEscape(path, root); // what is wrong in it is shown, and must be the data set's
-      const annotation = await readXml(path, { most: MOST_XML_BYTES });
-      if (annotation.name !== "annotation")
-        throw new UserError(`${path} is no annotation of Pascal VOC: its outermost element is <${annotation.name}>.`);
-      entries.push(entryOf(annotation, { path, name, counts, extras, report }));
-    } catch (cause) {
-      if (!(cause instanceof UserError)) throw cause;
-      report("malformed", "error", path, cause.message);
-    }
-  }
+  const entries = await readEach(files, { folder: xml, root, report }, async (path, name) => {
+    const annotation = await readXml(path, { most: MOST_XML_BYTES });
+    if (annotation.name !== "annotation")
+      throw new UserError(`${path} is no annotation of Pascal VOC: its outermost element is <${annotation.name}>.`);
+    return entryOf(annotation, { path, name, counts, extras, report });
+  });
   if (extras.parts > 0)
     report("not-boxes", "warning", xml, `${xml}: ${extras.parts} <part> elements are not read, the first in ${extras.first}.`); // biome-ignore format: one line
   return { images, annotations: list ?? xml, entries, problems };

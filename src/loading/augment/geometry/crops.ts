@@ -1,6 +1,6 @@
 // Steps that cut a part out of a picture, or scale it before one is cut.
 
-import type { Span } from "../colour/settings.ts";
+import type { SettingsOf } from "../settings.ts";
 import type { Area, Change, GeometryStep, Size } from "../step.ts";
 import { between, bothWays, type Pair, pair } from "./draws.ts";
 
@@ -8,7 +8,7 @@ const SHORT_SIDES = [400, 500, 600] as const;
 const CUT = { min: 384, max: 600 };
 
 /** Scale the short side to 400, 500 or 600 and cut a square of 384..600 out (`datasets/_torchvision.py`). */
-export const scaleJitter: GeometryStep<{ p: number }> = {
+export const scaleJitter: GeometryStep<SettingsOf<"scale_jitter">> = {
   on: "file",
   draw(rng, size, { p }) {
     const [whole, pick, sideAt, topAt, leftAt] = [0, 1, 2, 3, 4].map(() => rng.uniform()) as [
@@ -42,7 +42,7 @@ function roundHalfEven(x: number): number {
 }
 
 /** Larger or smaller, before something is cut out. */
-export const randomScale: GeometryStep<{ p: number; scale_limit: Span }> = {
+export const randomScale: GeometryStep<SettingsOf<"random_scale">> = {
   on: "file",
   draw(rng, size, { p, scale_limit }) {
     const done = rng.uniform() < p;
@@ -56,7 +56,7 @@ function scaled({ width, height }: Size, factor: number): Size {
 }
 
 /** A part of this size, or as much of it as there is. */
-export const randomCrop: GeometryStep<{ p: number; height: number; width: number }> = {
+export const randomCrop: GeometryStep<SettingsOf<"random_crop">> = {
   on: "file",
   draw(rng, size, { p, ...wanted }) {
     const done = rng.uniform() < p;
@@ -69,7 +69,7 @@ export const randomCrop: GeometryStep<{ p: number; height: number; width: number
 const ATTEMPTS = 10;
 
 /** A part with a share of the picture's area and a ratio of its sides, both drawn; else what the ratio leaves of its middle. */
-export const randomResizedCrop: GeometryStep<{ p: number; scale: readonly number[]; ratio: readonly number[] }> = {
+export const randomResizedCrop: GeometryStep<SettingsOf<"random_resized_crop">> = {
   on: "file",
   draw(rng, size, { p, scale, ratio }) {
     const done = rng.uniform() < p;
@@ -95,7 +95,7 @@ function middle({ width, height }: Size, [least, most]: Pair): Size {
 }
 
 /** A part that holds all boxes, or all but a margin around them all; any part where there are none. */
-export const boxSafeCrop: GeometryStep<{ p: number; erosion_rate: number }> = {
+export const boxSafeCrop: GeometryStep<SettingsOf<"random_sized_bbox_safe_crop">> = {
   on: "file",
   draw(rng, size, { p, erosion_rate: erosion }, seen) {
     const done = rng.uniform() < p;

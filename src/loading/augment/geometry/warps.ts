@@ -2,12 +2,11 @@
 
 import { followed, inverse, type Matrix, scaling } from "../../../instance/matrix.ts";
 import type { Rng } from "../../../util/random/rng.ts";
-import type { Span } from "../colour/settings.ts";
-import type { Axes, Fill } from "../settings.ts";
+import type { SettingsOf } from "../settings.ts";
 import type { GeometryStep, Size } from "../step.ts";
 import { axes, between, bothWays, exactly, fillColour, type Pair } from "./draws.ts";
 
-export const rotate: GeometryStep<{ p: number; limit: Span; fill: Fill }> = {
+export const rotate: GeometryStep<SettingsOf<"rotate">> = {
   on: "square",
   draw(rng, size, { p, limit, fill }) {
     const done = rng.uniform() < p;
@@ -16,18 +15,7 @@ export const rotate: GeometryStep<{ p: number; limit: Span; fill: Fill }> = {
   },
 };
 
-type Affine = {
-  p: number;
-  scale: Axes;
-  translate_percent: Axes;
-  rotate: Span;
-  shear: Axes;
-  keep_ratio: boolean;
-  balanced_scale: boolean;
-  fill: Fill;
-};
-
-export const affineStep: GeometryStep<Affine> = {
+export const affineStep: GeometryStep<SettingsOf<"affine">> = {
   on: "square",
   draw(rng, size, settings) {
     const done = rng.uniform() < settings.p;
@@ -52,9 +40,7 @@ function factor(rng: Rng, [low, high]: Pair, balanced: boolean): number {
   return from + (to - from) * at;
 }
 
-type ShiftScaleRotate = { p: number; shift_limit: Span; scale_limit: Span; rotate_limit: Span; fill: Fill };
-
-export const shiftScaleRotate: GeometryStep<ShiftScaleRotate> = {
+export const shiftScaleRotate: GeometryStep<SettingsOf<"shift_scale_rotate">> = {
   on: "square",
   draw(rng, size, { p, shift_limit, scale_limit, rotate_limit, fill }) {
     const done = rng.uniform() < p;
@@ -72,7 +58,7 @@ export const shiftScaleRotate: GeometryStep<ShiftScaleRotate> = {
 const MOST_INWARDS = 0.32;
 
 /** Four points near the corners become the corners. */
-export const perspective: GeometryStep<{ p: number; scale: Span; fill: Fill }> = {
+export const perspective: GeometryStep<SettingsOf<"perspective">> = {
   on: "square",
   draw(rng, { width, height }, { p, scale, fill }) {
     const done = rng.uniform() < p;
