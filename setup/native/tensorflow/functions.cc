@@ -1,5 +1,6 @@
 // tfjs-node's binding as it is, and beside it what recording needs: functions in its own TensorFlow context. They have to be
-// compiled together with it, because context and tensors are private members of its backend; its sources are not changed.
+// compiled together with it, because context and tensors are private members of its backend; its sources are not changed. Tensors
+// that it makes of arrays have memory of their own.
 //
 //   opDef(op): Uint8Array                                     what TensorFlow knows of an operation, as a serialised OpDef
 //   addFunction(graph, name, inputs, outputs, effects)        a serialised GraphDef as a function; outputs: "node:index";
@@ -22,10 +23,25 @@
 #include "tensorflow/c/c_api.h"
 #include "tensorflow/c/eager/c_api.h"
 
+/**
+ * TF_NewTensor for tfjs' backend: the tensor has memory of its own. Left to itself it shares an array's memory where that lies on a
+ * boundary of 64 bytes, which TensorFlow then gives back from whichever thread is the last to use the tensor, though JavaScript's
+ * references may be touched by its own thread alone; and kernels that write in place would write to the array.
+ */
+static TF_Tensor* copied_tensor(TF_DataType type, const int64_t* dims, int num_dims, void* data, size_t length,
+                                void (*release)(void* data, size_t length, void* arg), void* arg) {
+  TF_Tensor* tensor = TF_AllocateTensor(type, dims, num_dims, length);
+  if (tensor != nullptr && length > 0) memcpy(TF_TensorData(tensor), data, length);
+  release(data, length, arg);
+  return tensor;
+}
+
 #define private public
 #include "tfjs_backend.h"
 #undef private
+#define TF_NewTensor copied_tensor
 #include "tfjs_backend.cc"
+#undef TF_NewTensor
 #undef NAPI_MODULE
 #define NAPI_MODULE(name, initialise)
 #include "tfjs_binding.cc"
