@@ -26,7 +26,7 @@ import { createLearner, disposeLearner } from "../step/learner.ts";
 import { multiScale } from "../step/multiScale.ts";
 import { scheduleFrom } from "../step/optimiser/schedule.ts";
 import type { StateDict } from "../util/hostTensor.ts";
-import { sentence } from "../util/text/fact.ts";
+import { factLine, sentence } from "../util/text/fact.ts";
 import { describePrecision } from "./auto/precision.ts";
 import { describeDevice, describeMissingMasks, describeModel, describeQueries } from "./describeRun.ts";
 import type { Parts } from "./liveRun.ts";
@@ -136,8 +136,10 @@ async function readData(
   const ofMasks = givesMasks(recipe.model) ? segmenterProblems(read) : [];
   refuseErrors([...whole, ...headers, ...ofMasks]);
   const leaks = await leakProblems(read, { allowed: recipe.data.allow_leaks || goesOn });
-  refuseLeaks(leaks, recipe.data.dir);
-  return { read, problems: [...read.problems, ...whole, ...headers, ...leaks] };
+  const problems = [...read.problems, ...whole, ...headers];
+  const others = describeWarnings(problems).map(factLine);
+  refuseLeaks(leaks, { dir: recipe.data.dir, others });
+  return { read, problems: [...problems, ...leaks] };
 }
 
 /** Weights to begin from, as the recipe has it; downloads are reported as events. */

@@ -144,8 +144,9 @@ export async function scanDataset(dataset: Dataset, options: ScanOptions = {}): 
       const sample = split.samples[i]!;
       if (look.fault) report(look.fault.kind, "error", sample.file, look.fault.message);
       const twin = look.content === null ? undefined : contents.get(look.content);
-      if (twin) found.push(twinProblem({ split: split.name, file: sample.file }, twin, { allowed: allowLeaks }));
-      else if (look.content !== null) contents.set(look.content, { split: split.name, file: sample.file });
+      const image = { split: split.name, sample };
+      if (twin) found.push(twinProblem(image, twin, { allowed: allowLeaks }));
+      else if (look.content !== null) contents.set(look.content, image);
       const [width, height] = [look.width ?? sample.width, look.height ?? sample.height];
       judgeSize(sample, look, { annotations: split.annotations, report });
       const { labels } = trainingBoxes(sample.annotations, width ?? Number.MAX_VALUE, height ?? Number.MAX_VALUE);
@@ -209,8 +210,9 @@ function judgeSplit(split: Split, looks: readonly Look[]): { counts: MaskCounts 
 /** The same image twice: in one split it counts twice, in two it leaks. */
 function twinProblem(image: Twin, twin: Twin, { allowed }: { allowed: boolean }): Problem {
   if (twin.split !== image.split) return leakProblem(image, twin, { allowed });
-  const message = `${image.file} and ${twin.file} (${twin.split}) are the same image.`;
-  return { kind: "duplicate-image", severity: "warning", ...image, message };
+  const { split, sample } = image;
+  const message = `${sample.file} and ${twin.sample.file} (${twin.split}) are the same image.`;
+  return { kind: "duplicate-image", severity: "warning", split, file: sample.file, message };
 }
 
 type Look = {
