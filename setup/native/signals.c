@@ -4,11 +4,13 @@
 
 #define _GNU_SOURCE
 #include <node_api.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include "tensorflow/openSignals.h"
 
 #define MOST 512
 
@@ -106,8 +108,24 @@ static napi_value Answered(napi_env env, napi_callback_info info) {
   return result;
 }
 
+static void* take_signals(void* unused) {
+  for (;;) pause();
+  return unused;
+}
+
+// A thread of its own takes the process's signals from now on: this one computes, and so do those that it starts later.
+static void hand_signals_over(void) {
+  static int done = 0;
+  pthread_t thread;
+  if (done || pthread_create(&thread, NULL, take_signals, NULL) != 0) return;
+  done = 1;
+  pthread_detach(thread);
+  leave_signals_to_others();
+}
+
 void add_signals(napi_env env, napi_value exports) {
   napi_value function;
+  hand_signals_over();
   napi_create_function(env, "answerSignals", NAPI_AUTO_LENGTH, Arm, NULL, &function);
   napi_set_named_property(env, exports, "answerSignals", function);
   napi_create_function(env, "answers", NAPI_AUTO_LENGTH, Answered, NULL, &function);

@@ -78,7 +78,8 @@ export function loadBackend(): NodeBackend {
 
 /** Load without the two lines that libtensorflow writes in every process at any log level; all else still comes out. */
 function quietly(load: () => void): void {
-  const capture = process.env.TF_CPP_MIN_LOG_LEVEL === "0" ? undefined : ownAddon();
+  const addon = ownAddon(); // before TensorFlow starts threads: they take no signals because of it
+  const capture = process.env.TF_CPP_MIN_LOG_LEVEL === "0" ? undefined : addon;
   const caught = capture?.begin();
   try {
     load();

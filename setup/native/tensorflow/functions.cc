@@ -20,6 +20,7 @@
 #include <unordered_map>
 #include <utility>
 #include <vector>
+#include "openSignals.h"
 #include "tensorflow/c/c_api.h"
 #include "tensorflow/c/eager/c_api.h"
 
@@ -289,7 +290,10 @@ napi_value call_function(napi_env env, napi_callback_info info) {
     napi_value promise, resource;
     require(napi_create_promise(env, &call->promised, &promise), "no memory");
     require(napi_create_string_latin1(env, "rfdetr:function", NAPI_AUTO_LENGTH, &resource), "no memory");
-    const auto execute = [](napi_env, void* data) { static_cast<Call*>(data)->run(); };
+    const auto execute = [](napi_env, void* data) {
+      leave_signals_to_others(); // libuv's thread is older than the main thread's resolution to do so
+      static_cast<Call*>(data)->run();
+    };
     require(napi_create_async_work(env, nullptr, resource, execute, finish, call.get(), &call->work), "no memory");
     require(napi_queue_async_work(env, call->work), "no thread");
     call.release();
