@@ -1,4 +1,4 @@
-// The published RF-DETR variants and what makes up an architecture. Source: config.py and models/_defaults.py of rfdetr.
+// The published RF-DETR variants, small ones of our own, and what makes up an architecture. Source: config.py and models/_defaults.py of rfdetr.
 
 /** Everything that decides the shapes of the network. Fields are the reference's ModelConfig, in camel case. */
 export type Architecture = {
@@ -32,6 +32,7 @@ export type ProjectorScale = "P3" | "P4" | "P5" | "P6";
 
 export type VariantName =
   | ("nano" | "small" | "medium" | "large" | "base" | "large-deprecated")
+  | ("mini" | "seg-mini")
   | `seg-${"preview" | "nano" | "small" | "medium" | "large" | "xlarge" | "2xlarge"}`;
 
 const small = { hiddenSize: 384, numAttentionHeads: 6, numHiddenLayers: 12, mlpRatio: 4 };
@@ -68,6 +69,25 @@ const oldBase: Architecture = {
   decLayers: 3,
 };
 
+/** Our own: small enough to be trained on two processor cores in minutes. Its published weights know eight shapes. */
+const mini: Architecture = {
+  ...nano,
+  encoder: { hiddenSize: 96, numAttentionHeads: 3, numHiddenLayers: 6, mlpRatio: 4 },
+  outFeatureIndexes: [2, 4, 5, 6],
+  patchSize: 8,
+  numWindows: 1,
+  positionalEncodingSize: 16,
+  resolution: 128,
+  hiddenDim: 64,
+  saNheads: 4,
+  caNheads: 8,
+  dimFeedforward: 512,
+  numQueries: 64,
+  numSelect: 64,
+  groupDetr: 5,
+  numClasses: 8,
+};
+
 /** A segmenter of this side: its patches are finer, its table of position embeddings follows from the side. */
 function segmenter(resolution: number, more: { layers: number; queries: number; windows?: number }): Architecture {
   return {
@@ -83,7 +103,7 @@ function segmenter(resolution: number, more: { layers: number; queries: number; 
   };
 }
 
-/** The architecture of each published variant, with the 90 classes it was published with. */
+/** The architecture of each variant, with the classes it was published with: COCO's 90, or eight shapes. */
 export const VARIANTS: Record<VariantName, Architecture> = {
   nano,
   small: { ...nano, resolution: 512, positionalEncodingSize: 32, decLayers: 3 },
@@ -99,6 +119,8 @@ export const VARIANTS: Record<VariantName, Architecture> = {
     decNPoints: 4,
     projectorScale: ["P3", "P5"],
   },
+  mini,
+  "seg-mini": { ...mini, segmentationHead: true },
   "seg-preview": segmenter(432, { layers: 4, queries: 200 }),
   "seg-nano": segmenter(312, { layers: 4, queries: 100, windows: 1 }),
   "seg-small": segmenter(384, { layers: 4, queries: 100 }),

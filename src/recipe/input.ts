@@ -13,7 +13,7 @@ export interface RecipeInput {
   /** The network. Any architecture field that is set here replaces the variant's */
   model?: {
     /** Architecture @default "nano" */
-    variant?: "nano" | "small" | "medium" | "large" | "base" | "large-deprecated" | "seg-preview" | "seg-nano" | "seg-small" | "seg-medium" | "seg-large" | "seg-xlarge" | "seg-2xlarge" | "custom" | undefined;
+    variant?: "nano" | "small" | "medium" | "large" | "base" | "large-deprecated" | "mini" | "seg-mini" | "seg-preview" | "seg-nano" | "seg-small" | "seg-medium" | "seg-large" | "seg-xlarge" | "seg-2xlarge" | "custom" | undefined;
     /** The DINOv2 encoder: its size, or a name of the reference */
     encoder?: {
       /** Width of the vision transformer */

@@ -129,7 +129,7 @@ describe("a fault", () => {
 
   it("of a value names key, value and what is allowed", async () => {
     expect(await fault(`${DATA}model:\n  variant: nanoo\n`)).toBe(
-      'trees.yaml:3:3: model.variant is "nanoo", but must be one of nano, small, medium, large, base, large-deprecated, seg-preview, seg-nano, seg-small, seg-medium, seg-large, seg-xlarge, seg-2xlarge, custom.',
+      'trees.yaml:3:3: model.variant is "nanoo", but must be one of nano, small, medium, large, base, large-deprecated, mini, seg-mini, seg-preview, seg-nano, seg-small, seg-medium, seg-large, seg-xlarge, seg-2xlarge, custom.',
     );
     expect(await fault(`${DATA}train: { lr: fast }\n`)).toContain(
       'train.lr is "fast", but must be a number of at least 0.',

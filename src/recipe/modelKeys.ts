@@ -5,6 +5,7 @@ import { count, section } from "./fields.ts";
 
 const VARIANT_NAMES = [
   ...(["nano", "small", "medium", "large", "base", "large-deprecated"] as const),
+  ...(["mini", "seg-mini"] as const),
   ...(["seg-preview", "seg-nano", "seg-small", "seg-medium", "seg-large", "seg-xlarge", "seg-2xlarge"] as const),
   "custom",
 ] as const;
