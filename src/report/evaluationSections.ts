@@ -3,6 +3,7 @@
 import { type ClassMetrics, classMetrics, MASK_METRIC, measuredSummary } from "../instance/metrics.ts";
 import type { EvaluationRecord, RecordedPicture } from "../run/records/evaluation.ts";
 import type { Pictures, RunContents } from "../run/runFolder.ts";
+import { errorSection } from "./errors/errorSection.ts";
 import { mostConfused } from "./mostConfused.ts";
 import { type Html, html, raw } from "./page/html.ts";
 import { chart, type Section } from "./page/page.ts";
@@ -27,6 +28,7 @@ export function evaluationSections({
   return [
     { id: "classes", name: "Classes", content: classes(run, evaluation, perClass) },
     { id: "confusion", name: "Confusion and thresholds", content: confusion(evaluation) },
+    ...(evaluation.errors ? [{ id: "errors", name: "Errors", content: errorSection(evaluation.errors) }] : []),
     ...(shown.length > 0 ? [{ id: "pictures", name: "Pictures", content: gallery(evaluation, shown, pictures) }] : []),
   ];
 }

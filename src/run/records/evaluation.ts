@@ -7,6 +7,7 @@ import { readRegular } from "../../util/untrusted/regular.ts";
 import type { MetricsRow, ValRow } from "../events.ts";
 import { runFiles } from "../files.ts";
 import { readJsonObject } from "../json.ts";
+import { hasTideErrors, type TideErrors } from "./tideErrors.ts";
 
 /**
  * Objects by true class (rows) and by the class they were taken for (columns). The last row is background: detections
@@ -62,6 +63,8 @@ export type EvaluationRecord = {
   f1: F1;
   f1Sweep: F1[];
   pictures: RecordedPicture[];
+  /** Null where there is neither an object nor a detection; older records lack them. */
+  errors?: TideErrors | null;
 };
 
 /**
@@ -130,7 +133,7 @@ async function readRecordAt(path: string): Promise<EvaluationRecord | null> {
     perClass.every((one) => hasNumbers(one, ["annotations"]) && typeof one.name === "string") &&
     confusion.counts.every(isNumbers) &&
     pictures.every((one) => hasNumbers(one, ["found", "missed", "wrong", "width", "height"]));
-  return whole ? record : null;
+  return whole ? { ...record, errors: hasTideErrors(record.errors) ? record.errors : null } : null;
 }
 
 function hasNumbers(value: unknown, names: string[]): boolean {

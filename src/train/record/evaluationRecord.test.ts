@@ -55,6 +55,10 @@ test("an evaluation leaves its details, and pictures that can be opened", async 
   expect(written).toMatchObject({ format: 1, step: 4, epoch: 3, images: 3, threshold: 0.4 });
   expect(written.perClass.map(({ name }) => name)).toEqual(["red", "blue"]);
   expect(written.metrics.APl).toBeNull();
+  const counts = Object.fromEntries(written.errors!.kinds.map(({ kind, count }) => [kind, count]));
+  const objects = written.perClass.reduce((sum, { annotations }) => sum + annotations, 0);
+  expect(counts.background! + counts.localisation!).toBe(3); // what is in the corner of each image
+  expect(counts.missed! + counts.localisation!).toBeGreaterThanOrEqual(objects - 3 - counts.localisation!);
   expect(written.pictures.map(({ kind }) => kind)).toEqual(["worst", "worst", "best"]);
   for (const [i, { file, width, height, found, wrong, image }] of written.pictures.entries()) {
     const bytes = await readFile(join(dir, "whole", file));

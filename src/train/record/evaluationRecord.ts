@@ -9,6 +9,7 @@ import type { DrawnObject } from "../../data/image/draw.ts";
 import { pairPicture } from "../../data/image/pairPicture.ts";
 import type { Detection } from "../../eval/boxMatching.ts";
 import { evaluationDetails, worstAndBest } from "../../eval/details.ts";
+import { tideErrors } from "../../eval/errors/tide.ts";
 import type { Evaluation } from "../../eval/evaluate.ts";
 import { maskRuns, type PolygonRule } from "../../instance/masks/maskRuns.ts";
 import { bySummary, MASK_METRIC, measured } from "../../instance/metrics.ts";
@@ -59,6 +60,7 @@ export async function recordEvaluation(
       return { name, ...bySummary((metric) => measured(of[metric])), annotations };
     }),
     ...{ f1: evaluation.f1, f1Sweep: evaluation.f1Sweep, ...details },
+    errors: tideErrors({ ...evaluation, maxDets: recipe.eval.max_dets }),
     pictures: drawn.map(({ name, facts }) => ({ ...facts, file: `${RUN_FILES.pictures}/${row.step}/${name}.jpg` })),
   };
   const json = `${JSON.stringify(written)}\n`;
