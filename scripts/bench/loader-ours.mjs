@@ -1,5 +1,5 @@
 // Times epochs of our loader for loader.mjs: a line on standard input asks for one epoch, or with `pixels PATH` for the images of the validation split
-// in a file, float32 `[images, height, width, 3]`; the answer is one line of JSON.
+// in a file, float32 `[images, height, width, 3]`; the answer is one line of JSON. Its last argument is `data.augment` as JSON.
 
 import { openSync, writeSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -7,10 +7,10 @@ import { loadDataset } from "../../src/data/dataset/dataset.ts";
 import { evaluationLoader } from "../../src/loading/batch/evaluationLoader.ts";
 import { createLoader } from "../../src/loading/batch/loader.ts";
 
-const [dir, batch, workers, resolution] = process.argv.slice(2);
+const [dir, batch, workers, resolution, recipe] = process.argv.slice(2);
 const { splits } = await loadDataset({ dir });
 const common = { batchSize: Number(batch), workers: Number(workers), resolution: Number(resolution) };
-const augment = { horizontal_flip: 0.5, scale_jitter: true };
+const augment = recipe ? JSON.parse(recipe) : { horizontal_flip: 0.5, scale_jitter: true };
 const loader = createLoader({ ...common, split: splits.train, seed: 0, augment, training: true });
 
 async function pixels(path) {

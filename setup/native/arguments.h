@@ -7,9 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-static inline void* memoryOf(napi_env env, napi_value array, size_t* length) {
+// Memory of this kind of numbers alone; of another kind none.
+static inline void* memoryOf(napi_env env, napi_value array, napi_typedarray_type wanted, size_t* length) {
+  napi_typedarray_type type = napi_int8_array;
   void* data = NULL;
-  napi_get_typedarray_info(env, array, NULL, length, &data, NULL, NULL);
+  *length = 0;
+  if (napi_get_typedarray_info(env, array, &type, length, &data, NULL, NULL) != napi_ok || type != wanted) *length = 0;
   return data;
 }
 

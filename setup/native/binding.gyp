@@ -7,7 +7,8 @@
     },
     {
       "target_name": "image",
-      "sources": ["image.c", "colour.c"],
+      "sources": ["image.c", "colour.c", "warp.c"],
+      "cflags": ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"],
       "defines": ["NAPI_VERSION=8"]
     },
     {

@@ -23,39 +23,117 @@ typedef struct {
   const uint8_t *hue, *saturation, *value;
 } Tables;
 
-enum { SHIFT = 12, HALF = 1 << (SHIFT - 1) };
+enum { SHIFT = 12, HALF = 1 << (SHIFT - 1), BLOCK = 256 };
 
-static void throughHsv(const uint8_t* in, uint8_t* out, size_t pixels, Tables tables) {
-  int ofValue[256] = {0}, ofSpread[256] = {0};
-  for (int i = 1; i < 256; i++) {
-    ofValue[i] = (2 * (255 << SHIFT) + i) / (2 * i); // rounded; there are no halves
-    ofSpread[i] = (2 * (30 << SHIFT) + i) / (2 * i);
-  }
-  // which byte of high, between and low each channel has, in bits, for each sixth of the circle
-  enum { HIGH = 0, BETWEEN = 8, LOW = 16 };
-  static const uint8_t bytes[6][3] = {
-      {HIGH, BETWEEN, LOW}, {BETWEEN, HIGH, LOW}, {LOW, HIGH, BETWEEN}, {LOW, BETWEEN, HIGH}, {BETWEEN, LOW, HIGH}, {HIGH, LOW, BETWEEN}};
-  for (size_t i = 0; i < pixels; i++, in += 3, out += 3) {
-    const int r = in[0], g = in[1], b = in[2];
-    const int high = r > g ? r : g, most = high > b ? high : b;
-    const int deep = r < g ? r : g, spread = most - (deep < b ? deep : b);
-    const int v = tables.value[most];
-    const int before = (spread * ofValue[most] + HALF) >> SHIFT;
-    const int s = before == 0 ? 0 : tables.saturation[before];
-    const int turn = most == r ? g - b : most == g ? b - r + 2 * spread : r - g + 4 * spread;
-    const int place = (turn * ofSpread[spread] + HALF) >> SHIFT;
-    const unsigned h = tables.hue[place < 0 ? place + 180 : place], sixth = h / 30 % 6, into = h % 30;
-    const unsigned between = ((unsigned)v * (7650 - s * (sixth & 1 ? into : 30 - into)) + 3825) / 7650;
-    const unsigned low = ((unsigned)v * (255 - s) + 127) / 255;
-    const unsigned levels = v | between << BETWEEN | low << LOW;
-    for (int c = 0; c < 3; c++) out[c] = levels >> bytes[sixth][c];
+// Pixels of a block, a number each; what is behind the last one is 0.
+typedef struct {
+  int32_t r[BLOCK], g[BLOCK], b[BLOCK];
+} Block;
+
+// Hue in half degrees, saturation and value.
+typedef struct {
+  int32_t h[BLOCK], s[BLOCK], v[BLOCK];
+} HsvBlock;
+
+FOR_EACH_PROCESSOR
+static void split(const uint8_t* in, Block* to, int pixels) {
+  for (int k = 0; k < pixels; k++) {
+    to->r[k] = in[3 * k];
+    to->g[k] = in[3 * k + 1];
+    to->b[k] = in[3 * k + 2];
   }
 }
 
+FOR_EACH_PROCESSOR
+static void join(const Block* from, uint8_t* out, int pixels) {
+  for (int k = 0; k < pixels; k++) {
+    out[3 * k] = from->r[k];
+    out[3 * k + 1] = from->g[k];
+    out[3 * k + 2] = from->b[k];
+  }
+}
+
+// A whole number through a whole one that is not 0, rounded; of those below it is exact.
+static int quotient(float by, int n) { return (int)(by / n + 0.5f); }
+
+FOR_EACH_PROCESSOR
+static void toHsv(const Block* in, HsvBlock* out) {
+  for (int k = 0; k < BLOCK; k++) {
+    const int r = in->r[k], g = in->g[k], b = in->b[k];
+    const int high = r > g ? r : g, most = high > b ? high : b;
+    const int deep = r < g ? r : g, spread = most - (deep < b ? deep : b);
+    const int ofValue = quotient(255 << SHIFT, most > 0 ? most : 1), ofSpread = quotient(30 << SHIFT, spread > 0 ? spread : 1);
+    const int green = b - r + 2 * spread, blue = r - g + 4 * spread, other = most == g ? green : blue;
+    const int place = ((most == r ? g - b : other) * ofSpread + HALF) >> SHIFT;
+    out->v[k] = most;
+    out->s[k] = (spread * ofValue + HALF) >> SHIFT; // 0 where there is no spread, as is the place then
+    out->h[k] = place < 0 ? place + 180 : place;
+  }
+}
+
+static int within30(int n) { return n < 0 ? 0 : n > 30 ? 30 : n; }
+
+// A channel that is so many 30ths of the way from the highest one to the lowest. The quotient is exact: it has fewer bits than a float.
+static int level(int v, int s, int way) { return (int)((float)(v * (7650 - s * way) + 3825) / 7650); }
+
+FOR_EACH_PROCESSOR
+static void fromHsv(const HsvBlock* in, Block* out) {
+  for (int k = 0; k < BLOCK; k++) {
+    const int h = in->h[k], s = in->s[k], v = in->v[k];
+    out->r[k] = level(v, s, within30(h < 90 ? h - 30 : 150 - h));
+    out->g[k] = level(v, s, within30(h < 60 ? 30 - h : h - 90));
+    out->b[k] = level(v, s, within30(h < 120 ? 90 - h : h - 150));
+  }
+}
+
+FOR_EACH_PROCESSOR
+static void turnHue(HsvBlock* block, int by) {
+  for (int k = 0; k < BLOCK; k++) {
+    const int h = block->h[k] + by;
+    block->h[k] = h < 180 ? h : h - 180;
+  }
+}
+
+// By how much a table turns hues; -1 where it does something else to one.
+static int turnOf(const uint8_t* hue) {
+  for (int i = 0; i < 180; i++)
+    if (hue[i] != (hue[0] + i) % 180) return -1;
+  return hue[0];
+}
+
+static int changes(const uint8_t* table) {
+  for (int i = 0; i < 256; i++)
+    if (table[i] != i) return 1;
+  return 0;
+}
+
+static void throughHsv(const uint8_t* in, uint8_t* out, size_t pixels, Tables tables) {
+  Block block = {{0}, {0}, {0}};
+  HsvBlock hsv;
+  const int turn = turnOf(tables.hue), changed = changes(tables.saturation) || changes(tables.value);
+  for (size_t i = 0; i < pixels; i += BLOCK) {
+    const int length = pixels - i < BLOCK ? (int)(pixels - i) : BLOCK;
+    split(in + 3 * i, &block, length);
+    toHsv(&block, &hsv);
+    if (turn >= 0) turnHue(&hsv, turn);
+    else for (int k = 0; k < BLOCK; k++) hsv.h[k] = tables.hue[hsv.h[k]];
+    for (int k = 0; changed && k < BLOCK; k++) {
+      if (hsv.s[k] > 0) hsv.s[k] = tables.saturation[hsv.s[k]];
+      hsv.v[k] = tables.value[hsv.v[k]];
+    }
+    fromHsv(&hsv, &block);
+    join(&block, out + 3 * i, length);
+  }
+}
+
+FOR_EACH_PROCESSOR
 static void saturate(const uint8_t* in, uint8_t* out, size_t pixels, int factor) {
   for (size_t i = 0; i < pixels; i++, in += 3, out += 3) {
-    const int grey = greyOf(in[0], in[1], in[2]) * (0x10000 - factor) + 0x8000;
-    for (int c = 0; c < 3; c++) out[c] = clamp((in[c] * factor + grey) >> 16);
+    const int r = in[0], g = in[1], b = in[2];
+    const int grey = greyOf(r, g, b) * (0x10000 - factor) + 0x8000;
+    out[0] = clamp((r * factor + grey) >> 16);
+    out[1] = clamp((g * factor + grey) >> 16);
+    out[2] = clamp((b * factor + grey) >> 16);
   }
 }
 
@@ -120,16 +198,32 @@ static int blur(const uint8_t* in, uint8_t* out, int width, int height, Bell bel
   return 1;
 }
 
+FOR_EACH_PROCESSOR
+static int32_t sumOfGreys(const uint8_t* in, int pixels) {
+  int32_t sum = 0;
+  for (int i = 0; i < pixels; i++) sum += greyOf(in[3 * i], in[3 * i + 1], in[3 * i + 2]);
+  return sum;
+}
+
+static int areWithin(const int32_t* places, size_t length, int end) {
+  for (size_t i = 0; i < length; i++)
+    if (places[i] < 0 || places[i] >= end) return 0;
+  return 1;
+}
+
 static napi_value Blur(napi_env env, napi_callback_info info) {
   napi_value arguments[5], result;
   size_t given = 5, length = 0, same = 0, weights = 0, columns = 0, rows = 0;
   napi_get_cb_info(env, info, &given, arguments, NULL, NULL);
-  const uint8_t* in = memoryOf(env, arguments[0], &length);
-  uint8_t* out = memoryOf(env, arguments[1], &same);
-  Bell bell = {memoryOf(env, arguments[2], &weights), memoryOf(env, arguments[3], &columns), memoryOf(env, arguments[4], &rows), 0};
-  bell.radius = (int)weights - 1;
+  const uint8_t* in = memoryOf(env, arguments[0], napi_uint8_array, &length);
+  uint8_t* out = memoryOf(env, arguments[1], napi_uint8_array, &same);
+  Bell bell = {memoryOf(env, arguments[2], napi_int32_array, &weights), memoryOf(env, arguments[3], napi_int32_array, &columns),
+               memoryOf(env, arguments[4], napi_int32_array, &rows), 0};
+  const int isSmall = weights > 0 && weights <= MOST_MEMORY / 4 && columns <= MOST_MEMORY && rows <= MOST_MEMORY;
+  bell.radius = isSmall ? (int)weights - 1 : 0;
   const int width = (int)columns - 2 * bell.radius, height = (int)rows - 2 * bell.radius;
-  const int fits = width > 0 && height > 0 && same == length && length == 3 * (size_t)width * height;
+  const int fits = isSmall && width > 0 && height > 0 && same == length && length == 3 * (size_t)width * height &&
+                   areWithin(bell.columns, columns, width) && areWithin(bell.rows, rows, height);
   napi_get_boolean(env, fits && blur(in, out, width, height, bell), &result);
   return result;
 }
@@ -138,9 +232,9 @@ static napi_value ThroughTables(napi_env env, napi_callback_info info) {
   napi_value arguments[3];
   size_t given = 3, length = 0, same = 0, tables = 0;
   napi_get_cb_info(env, info, &given, arguments, NULL, NULL);
-  const uint8_t* in = memoryOf(env, arguments[0], &length);
-  uint8_t* out = memoryOf(env, arguments[1], &same);
-  const uint8_t* by = memoryOf(env, arguments[2], &tables);
+  const uint8_t* in = memoryOf(env, arguments[0], napi_uint8_array, &length);
+  uint8_t* out = memoryOf(env, arguments[1], napi_uint8_array, &same);
+  const uint8_t* by = memoryOf(env, arguments[2], napi_uint8_array, &tables);
   if (same == length && tables == 768) throughTables(in, out, length / 3, by);
   return NULL;
 }
@@ -149,9 +243,10 @@ static napi_value ThroughHsv(napi_env env, napi_callback_info info) {
   napi_value arguments[5];
   size_t given = 5, length = 0, same = 0, hue = 0, saturation = 0, value = 0;
   napi_get_cb_info(env, info, &given, arguments, NULL, NULL);
-  const uint8_t* in = memoryOf(env, arguments[0], &length);
-  uint8_t* out = memoryOf(env, arguments[1], &same);
-  const Tables tables = {memoryOf(env, arguments[2], &hue), memoryOf(env, arguments[3], &saturation), memoryOf(env, arguments[4], &value)};
+  const uint8_t* in = memoryOf(env, arguments[0], napi_uint8_array, &length);
+  uint8_t* out = memoryOf(env, arguments[1], napi_uint8_array, &same);
+  const Tables tables = {memoryOf(env, arguments[2], napi_uint8_array, &hue), memoryOf(env, arguments[3], napi_uint8_array, &saturation),
+                         memoryOf(env, arguments[4], napi_uint8_array, &value)};
   if (same == length && hue == 180 && saturation == 256 && value == 256) throughHsv(in, out, length / 3, tables);
   return NULL;
 }
@@ -160,8 +255,8 @@ static napi_value Saturate(napi_env env, napi_callback_info info) {
   napi_value arguments[3];
   size_t given = 3, length = 0, same = 0;
   napi_get_cb_info(env, info, &given, arguments, NULL, NULL);
-  const uint8_t* in = memoryOf(env, arguments[0], &length);
-  uint8_t* out = memoryOf(env, arguments[1], &same);
+  const uint8_t* in = memoryOf(env, arguments[0], napi_uint8_array, &length);
+  uint8_t* out = memoryOf(env, arguments[1], napi_uint8_array, &same);
   if (same == length) saturate(in, out, length / 3, numberOf(env, arguments[2]));
   return NULL;
 }
@@ -170,9 +265,10 @@ static napi_value GreySum(napi_env env, napi_callback_info info) {
   napi_value arguments[1], result;
   size_t given = 1, length = 0;
   napi_get_cb_info(env, info, &given, arguments, NULL, NULL);
-  const uint8_t* in = memoryOf(env, arguments[0], &length);
+  const uint8_t* in = memoryOf(env, arguments[0], napi_uint8_array, &length);
   int64_t sum = 0;
-  for (size_t i = 0; i + 2 < length; i += 3) sum += greyOf(in[i], in[i + 1], in[i + 2]);
+  const size_t pixels = length / 3, most = 1 << 20; // whose sum fits into 32 bits
+  for (size_t i = 0; i < pixels; i += most) sum += sumOfGreys(in + 3 * i, (int)(pixels - i < most ? pixels - i : most));
   napi_create_int64(env, sum, &result);
   return result;
 }

@@ -11,7 +11,7 @@
 #include "arguments.h"
 #include "colour.h"
 #include "processors.h"
-
+#include "warp.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -105,7 +105,23 @@ typedef struct {
   int mirror;
 } Target;
 
+// Whether pixels stay what they are: each is one of the input, next to the one before.
+static int isCopy(Kernel kernel) {
+  for (int i = 0; i < kernel.length; i++)
+    if (count(kernel, i) != 1 || weights(kernel, i)[0] != 1 << BITS || first(kernel, i) != first(kernel, 0) + i) return 0;
+  return 1;
+}
+
+static void put(const uint8_t* line, int pixels, int y, Target to) {
+  if (to.bytes) memcpy(to.bytes + y * to.step, line, 3 * (size_t)pixels);
+  else lookUp(line, pixels, to.table, to.mirror, to.values + y * to.step);
+}
+
 static int resize(const uint8_t* in, size_t inStep, Kernel xs, Kernel ys, Target to) {
+  if (isCopy(xs) && isCopy(ys)) {
+    for (int y = 0; y < ys.length; y++) put(in + first(ys, y) * inStep + 3 * (size_t)first(xs, 0), xs.length, y, to);
+    return 1;
+  }
   const int top = first(ys, 0), rows = end(ys) - top;
   const size_t step = roundUp(3 * (size_t)xs.length, BLOCK);
   const size_t read = roundUp(3 * (size_t)(end(xs) - first(xs, 0)), TILE) * TILE;
@@ -116,36 +132,54 @@ static int resize(const uint8_t* in, size_t inStep, Kernel xs, Kernel ys, Target
   horizontal(in + top * inStep, inStep, rows, xs, scratch, done, middle, step);
   for (int y = 0; y < ys.length; y++) {
     vertical(middle + step * (first(ys, y) - top), step, weights(ys, y), count(ys, y), line, 3 * (size_t)xs.length);
-    if (to.bytes) memcpy(to.bytes + y * to.step, line, 3 * (size_t)xs.length);
-    else lookUp(line, xs.length, to.table, to.mirror, to.values + y * to.step);
+    put(line, xs.length, y, to);
   }
   free(scratch);
   return 1;
 }
 
+// Of no length where it is none: what positions read begins and ends no earlier than for the one before.
 static Kernel kernelOf(napi_env env, napi_value rows, napi_value step) {
   size_t length = 0;
-  Kernel kernel = {memoryOf(env, rows, &length), numberOf(env, step), 0};
-  kernel.length = length / kernel.step;
+  const int64_t numbers = numberOf(env, step);
+  Kernel kernel = {memoryOf(env, rows, napi_int32_array, &length), 0, 0};
+  if (numbers < 3 || length < (size_t)numbers || length > MOST_MEMORY || length % numbers != 0) return kernel;
+  kernel.step = (int)numbers;
+  int from = 0, to = 0;
+  for (int i = 0; i < (int)(length / numbers); i++) {
+    const int next = first(kernel, i), taps = count(kernel, i);
+    if (next < from || next > MOST_MEMORY || taps < 1 || taps > kernel.step - 2 || next + taps < to) return kernel;
+    from = next;
+    to = next + taps;
+  }
+  kernel.length = (int)(length / numbers);
   return kernel;
 }
 
+// Whether so many rows of so many numbers, each of which begins `step` behind the one before, are there.
+static int holds(size_t length, int rows, int64_t step, int64_t numbers) {
+  return step >= numbers && step <= MOST_MEMORY && (uint64_t)(rows - 1) * step + numbers <= length;
+}
+
 // resize(in: Uint8Array, bytesOfARow, xs: Int32Array, xStep, ys: Int32Array, yStep, out: Uint8Array | Float32Array, valuesOfARow,
-//   table?: Float32Array, mirror?: 0 | 1): false where it takes too much memory. With a table `out` is of floats.
+//   table?: Float32Array, mirror?: 0 | 1): false where it takes too much memory or the sizes do not fit. With a table `out` is of floats.
 static napi_value Resize(napi_env env, napi_callback_info info) {
   napi_value arguments[10], result;
-  size_t given = 10, length = 0;
+  size_t given = 10, length = 0, room = 0, entries = 768;
   napi_get_cb_info(env, info, &given, arguments, NULL, NULL);
   const int normalised = given == 10;
-  void* out = memoryOf(env, arguments[6], &length);
-  Target to = {normalised ? NULL : out, normalised ? out : NULL, NULL, numberOf(env, arguments[7]), 0};
+  const uint8_t* in = memoryOf(env, arguments[0], napi_uint8_array, &length);
+  const int64_t inStep = numberOf(env, arguments[1]), outStep = numberOf(env, arguments[7]);
+  const Kernel xs = kernelOf(env, arguments[2], arguments[3]), ys = kernelOf(env, arguments[4], arguments[5]);
+  void* out = memoryOf(env, arguments[6], normalised ? napi_float32_array : napi_uint8_array, &room);
+  Target to = {normalised ? NULL : out, normalised ? out : NULL, NULL, outStep, 0};
   if (normalised) {
-    to.table = memoryOf(env, arguments[8], &length);
+    to.table = memoryOf(env, arguments[8], napi_float32_array, &entries);
     to.mirror = numberOf(env, arguments[9]) != 0;
   }
-  const int ok = resize(memoryOf(env, arguments[0], &length), numberOf(env, arguments[1]), kernelOf(env, arguments[2], arguments[3]),
-                        kernelOf(env, arguments[4], arguments[5]), to);
-  napi_get_boolean(env, ok, &result);
+  const int fits = xs.length > 0 && ys.length > 0 && entries == 768 && holds(length, end(ys), inStep, 3 * (int64_t)end(xs)) &&
+                   holds(room, ys.length, outStep, 3 * (int64_t)xs.length);
+  napi_get_boolean(env, fits && resize(in, inStep, xs, ys, to), &result);
   return result;
 }
 
@@ -154,5 +188,6 @@ NAPI_MODULE_INIT() {
   napi_create_function(env, "resize", NAPI_AUTO_LENGTH, Resize, NULL, &function);
   napi_set_named_property(env, exports, "resize", function);
   addColourLoops(env, exports);
+  addWarpLoops(env, exports);
   return exports;
 }

@@ -49,7 +49,17 @@ export function placeShape({ mask, keypoints }: Shape, placement: Placement): Sh
 /** Move points `[x, y, x, y, ...]`. */
 export function placePoints(points: readonly number[], placement: Placement): number[] {
   const out: number[] = [];
-  for (let i = 0; i + 1 < points.length; i += 2) out.push(...placedPoint(placement, points[i]!, points[i + 1]!));
+  if (isScaling(placement)) {
+    const [sx, sy, tx, ty] = placement;
+    for (let i = 0; i + 1 < points.length; i += 2) out.push(sx * points[i]! + tx, sy * points[i + 1]! + ty);
+    return out;
+  }
+  const [a, b, c, d, e, f, g, h, k] = placement;
+  for (let i = 0; i + 1 < points.length; i += 2) {
+    const [x, y] = [points[i]!, points[i + 1]!];
+    const w = g * x + h * y + k;
+    out.push((a * x + b * y + c) / w, (d * x + e * y + f) / w);
+  }
   return out;
 }
 

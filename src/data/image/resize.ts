@@ -1,5 +1,6 @@
 // The two resizes of the reference: Pillow's antialiased bilinear (training and evaluation) and plain bilinear (prediction).
 
+import { giveBytes, takeBytes } from "../../util/arrays/spareBytes.ts";
 import type { Rgb } from "./decode.ts";
 import { imageAddon } from "./pillow/addon.ts";
 import { type Kernel, triangle } from "./pillow/kernel.ts";
@@ -22,7 +23,7 @@ export function resizePillow(image: Rgb, width: number, height: number, { cut }:
   const part = cut ?? { left: 0, top: 0, width, height };
   const xs = triangle(image.width, width, { start: part.left, count: part.width });
   const ys = triangle(image.height, height, { start: part.top, count: part.height });
-  const data = new Uint8Array(3 * part.width * part.height);
+  const data = takeBytes(3 * part.width * part.height);
   const done = imageAddon()?.resize(
     image.data,
     3 * image.width,
@@ -33,7 +34,9 @@ export function resizePillow(image: Rgb, width: number, height: number, { cut }:
     data,
     3 * part.width,
   );
-  return { data: done ? data : resizeInPasses(image, xs, ys), width: part.width, height: part.height };
+  if (done) return { data, width: part.width, height: part.height };
+  giveBytes(data);
+  return { data: resizeInPasses(image, xs, ys), width: part.width, height: part.height };
 }
 
 /**

@@ -5,6 +5,7 @@ import type { Rgb } from "../../data/image/decode.ts";
 import { resizePillow } from "../../data/image/resize.ts";
 import type { Placement } from "../../instance/instance.ts";
 import { placedAgain, placePoints, placeShape, UNMOVED } from "../../instance/placement.ts";
+import { giveBytes } from "../../util/arrays/spareBytes.ts";
 import { fromMirrored, mirrorPixels, transposePixels, turnUpsideDown, warpPixels } from "./geometry/pixels.ts";
 import { boundsOf, clipOutline, type Outline, outlinesOf } from "./outlines.ts";
 import { placementsOf } from "./placements.ts";
@@ -12,22 +13,29 @@ import { type Area, type Change, type Size, sizeAfter } from "./step.ts";
 
 /**
  * Make the changes. Mirroring is left to the last resize (`resizeNormalised`), which passes over all pixels anyway: `mirrored` says whether it
- * is still to be done.
+ * is still to be done. The image itself stays as it is, and is what comes back where nothing is done to its pixels.
  */
 export function changeImage(image: Rgb, changes: readonly Change[]): { image: Rgb; mirrored: boolean } {
   let now = image;
   let mirrored = false;
+  const become = (next: Rgb) => {
+    if (next.data !== now.data && now.data !== image.data) giveBytes(now.data);
+    now = next;
+  };
   for (const { resize, cut, warp, transpose, upsideDown, recolour, oriented, mirror } of changes) {
     const { width, height } = resize ?? now;
-    now = resizePillow(now, width, height, { cut: cut && mirrored ? fromRight(cut, width) : cut });
+    become(resizePillow(now, width, height, { cut: cut && mirrored ? fromRight(cut, width) : cut }));
     if (warp) {
-      now = warpPixels(now, mirrored ? { ...warp, matrix: fromMirrored(warp.matrix, now.width) } : warp);
+      become(warpPixels(now, mirrored ? { ...warp, matrix: fromMirrored(warp.matrix, now.width) } : warp));
       mirrored = false;
     }
-    if ((transpose || oriented) && mirrored) [now, mirrored] = [mirrorPixels(now), false];
-    if (transpose) now = transposePixels(now);
-    if (upsideDown) now = turnUpsideDown(now);
-    if (recolour) now = recolour(now);
+    if ((transpose || oriented) && mirrored) {
+      become(mirrorPixels(now));
+      mirrored = false;
+    }
+    if (transpose) become(transposePixels(now));
+    if (upsideDown) become(turnUpsideDown(now));
+    if (recolour) become(recolour(now));
     if (mirror) mirrored = !mirrored;
   }
   return { image: now, mirrored };

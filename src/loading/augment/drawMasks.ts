@@ -7,6 +7,7 @@ import { regionOf } from "../../instance/masks/overlap.ts";
 import { changesOf, overColumns, type Runs } from "../../instance/masks/runs.ts";
 import { placedAgain, placePoints } from "../../instance/placement.ts";
 import { firstFrom } from "../../util/arrays/firstFrom.ts";
+import { takeBytes } from "../../util/arrays/spareBytes.ts";
 import { UserError } from "../../util/errors.ts";
 import { placementOf } from "./placements.ts";
 import { gridOf, keepsLines, linesOf } from "./places.ts";
@@ -15,38 +16,54 @@ import { type Change, type Size, sizeAfter } from "./step.ts";
 /** Bytes of the masks of one image: so many objects no model finds. */
 const MOST_BYTES = 2 ** 30;
 
-/** Writes the pixels of a mask, row-major, into `own`, which is all 0. */
+/** Writes 1 into `own`, row-major, for the pixels of a mask. */
 type Draw = (mask: Runs, own: Uint8Array) => void;
 
 type Changed = { size: Size; changes: readonly Change[]; side: number };
+
+type Drawing = Changed & { rule?: PolygonRule | undefined; file: string };
 
 /**
  * Masks [n, side, side] of annotations. `size` is the image's before the `changes`, `file` is named in what is thrown. Every change is made
  * to the places that pixels come from, so that nothing of the size of the image is made but a mask's own box. Throws a UserError for a mask
  * that cannot be used.
  */
-export function drawMasks(
-  annotations: readonly Annotation[],
-  { rule, file, ...changed }: Changed & { rule?: PolygonRule | undefined; file: string },
-): MaskPixels {
-  const { size, side } = changed;
+export function drawMasks(annotations: readonly Annotation[], about: Drawing): MaskPixels {
+  const { side, file } = about;
   if (annotations.length * side * side > MOST_BYTES)
     throw new UserError(
       `${file} has ${annotations.length} objects, whose masks of ${side} x ${side} pixels take more than ${MOST_BYTES / 2 ** 30} GB.`,
       { hint: "Cut the image into tiles, or take it out." },
     );
-  const draw = keepsLines(changed.changes) ? lineByLine(changed) : pointByPoint(changed);
   const pixels = new Uint8Array(annotations.length * side * side);
+  const present = drawEach(annotations, about, (n) => pixels.subarray(n * side * side, (n + 1) * side * side));
+  return { size: [side, side], pixels, present };
+}
+
+/** All of them in one [side, side], which may be given back. Throws as `drawMasks`. */
+export function drawTogether(annotations: readonly Annotation[], about: Drawing): Uint8Array {
+  const pixels = takeBytes(about.side ** 2).fill(0);
+  drawEach(annotations, about, () => pixels);
+  return pixels;
+}
+
+/** Draw each mask into what `own` has for it; which of the annotations have one. */
+function drawEach(
+  annotations: readonly Annotation[],
+  { rule, file, ...changed }: Drawing,
+  own: (n: number) => Uint8Array,
+): Uint8Array {
+  const { size, changes } = changed;
+  const draw = keepsLines(changes) ? lineByLine(changed) : pointByPoint(changed);
   const present = new Uint8Array(annotations.length);
   for (const [n, annotation] of annotations.entries()) {
     const mask = annotatedMask(annotation, rule);
     if (!mask) continue;
     present[n] = 1;
     const where = `${file}, annotation ${annotation.id}`;
-    const runs = maskRuns(mask, { size: [size.height, size.width], ...(rule && { rule }), where });
-    draw(runs, pixels.subarray(n * side * side, (n + 1) * side * side));
+    draw(maskRuns(mask, { size: [size.height, size.width], ...(rule && { rule }), where }), own(n));
   }
-  return { size: [side, side], pixels, present };
+  return present;
 }
 
 function lineByLine({ size, changes, side }: Changed): Draw {
@@ -81,7 +98,7 @@ function pointByPoint({ size, changes, side }: Changed): Draw {
     for (let row = down[0]; row < down[1]; row++)
       for (let column = across[0]; column < across[1]; column++) {
         const [x, y] = [xs[row * side + column]! - left, ys[row * side + column]! - top];
-        if (x >= 0 && y >= 0 && x < width && y < height) own[row * side + column] = pixels[y * width + x]!;
+        if (x >= 0 && y >= 0 && x < width && y < height && pixels[y * width + x] === 1) own[row * side + column] = 1;
       }
   };
 }

@@ -16,10 +16,7 @@ export function keepsLines(changes: readonly Change[]): boolean {
 
 /** Lines of an image of `side` x `side`, by changes that keep lines: the nearest at every change, as the reference has it. */
 export function linesOf({ width, height }: Size, changes: readonly Change[], side: number): Lines {
-  let [rows, columns] = [height, width].map((length) => Int32Array.from({ length }, (_, i) => i)) as [
-    Int32Array,
-    Int32Array,
-  ];
+  let [rows, columns] = [counted(height), counted(width)];
   let mirrored = false;
   for (const { resize, cut, mirror } of changes) {
     if (resize) [rows, columns] = [nearest(rows, resize.height), nearest(columns, resize.width)];
@@ -35,10 +32,15 @@ export function linesOf({ width, height }: Size, changes: readonly Change[], sid
 /** The nearest of some places for each of `length` ones, as torch has them: with a scale of float32. */
 function nearest(places: Int32Array, length: number): Int32Array {
   const scale = Math.fround(places.length / length);
-  return Int32Array.from(
-    { length },
-    (_, i) => places[Math.min(Math.floor(Math.fround(i * scale)), places.length - 1)]!,
-  );
+  const out = new Int32Array(length);
+  for (let i = 0; i < length; i++) out[i] = places[Math.min(Math.floor(Math.fround(i * scale)), places.length - 1)]!;
+  return out;
+}
+
+function counted(length: number): Int32Array {
+  const places = new Int32Array(length);
+  for (let i = 0; i < length; i++) places[i] = i;
+  return places;
 }
 
 /** A way back from points to those before, which have to be within a frame of this size. */

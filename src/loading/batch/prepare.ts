@@ -1,16 +1,17 @@
 // The images of one batch from their files to what the model and the loss take. A pure function of its task, so any thread may run it.
 
-import { type Annotation, type Sample, toTarget, trainingBoxes } from "../../data/dataset/sample.ts";
+import { type Sample, toTarget, trainingBoxes } from "../../data/dataset/sample.ts";
 import { decodeFile, type Reading, type Rgb } from "../../data/image/decode.ts";
 import { resizeNormalised } from "../../data/image/resize.ts";
 import type { MaskPixels, Target } from "../../instance/instance.ts";
 import type { PolygonRule } from "../../instance/masks/maskRuns.ts";
+import { giveBytes } from "../../util/arrays/spareBytes.ts";
 import { UserError } from "../../util/errors.ts";
 import { rngFromSeed } from "../../util/random/rng.ts";
 import { type Thrown, toThrown } from "../../util/threads/thread.ts";
 import { changeBoxes } from "../augment/apply.ts";
 import type { Augment } from "../augment/augment.ts";
-import { drawMasks } from "../augment/drawMasks.ts";
+import { drawMasks, drawTogether } from "../augment/drawMasks.ts";
 import { drawLayers, type Layer, partnersTaken, type Source, some } from "../augment/many/layers.ts";
 import { paint } from "../augment/many/paint.ts";
 import type { Change, Size } from "../augment/step.ts";
@@ -141,21 +142,23 @@ function fill(
   const { acts, layers } = augment
     ? drawLayers(rngFromSeed(...image.words), sources, { augment, side: image.side })
     : { acts: [], layers: [{ source: 0, changes: [] }] };
-  const draw = (source: number, annotations: readonly Annotation[], changes: readonly Change[]) => {
+  const drawing = (source: number, changes: readonly Change[]) => {
     at(source);
-    const about = { size: sources[source]!.frame, changes, side: image.side, rule: masks?.rule };
-    return drawMasks(annotations, { ...about, file: read[source]!.sample.path });
+    const { path: file } = read[source]!.sample;
+    return { size: sources[source]!.frame, changes, side: image.side, rule: masks?.rule, file };
   };
   const targets = layers.map(({ source, changes, only }: Layer) => {
     const { boxes, frame } = changeBoxes(some(sources[source]!.boxes, only), sources[source]!.frame, changes);
-    const pixels = masks && draw(source, boxes.annotations!, changes);
+    const pixels = masks && drawMasks(boxes.annotations!, drawing(source, changes));
     return { ...toTarget(boxes, frame.width, frame.height), ...(pixels && { masks: pixels }) };
   });
   const painted = paint(acts, {
     pixels: (source) => read[source]!.pixels,
-    masks: (source, only, resize) => draw(source, some(sources[source]!.boxes, only).annotations!, [resize]),
+    masks: (source, only, resize) =>
+      drawTogether(some(sources[source]!.boxes, only).annotations!, drawing(source, [resize])),
   });
   resizeNormalised(painted.image, image.side, { out, stride, mirror: painted.mirrored });
+  if (painted.image.data !== read[0]!.pixels.data) giveBytes(painted.image.data);
   return { target: together(targets), ...sources[0]!.frame };
 }
 

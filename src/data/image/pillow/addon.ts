@@ -13,6 +13,11 @@ type ImageAddon = {
       ...[out: Uint8Array | Float32Array, outStride: number, tables?: Float32Array, mirror?: number],
     ]
   ): boolean;
+  /**
+   * Warp RGB `data` of this width into `out`, of the same size: each pixel comes from where `back`, a matrix of 9, takes its middle. `fill` has
+   * three bytes. False where it takes more memory than there is for it.
+   */
+  warp(data: Uint8Array, out: Uint8Array, width: number, back: Float64Array, fill: Uint8Array): boolean;
 };
 
 /** Undefined where the engine is missing, or was set up by other means. It has nothing of libtensorflow, so that threads may load it. */

@@ -91,8 +91,29 @@ describe.skipIf(!native)("our addon", () => {
 
   test("leaves to JavaScript what would take very much memory", () => {
     const image = { data: new Uint8Array(3 * 3_000_000), width: 3_000_000, height: 1 };
-    const [xs, ys] = [triangle(3_000_000, 3_000_000, { start: 0, count: 3_000_000 }), whole(1, 1)];
-    expect(native!.resize(image.data, 9_000_000, xs.rows, xs.step, ys.rows, ys.step, new Uint8Array(0), 0)).toBe(false);
+    const [xs, ys] = [whole(3_000_000, 2_999_999), whole(1, 1)];
+    const [out, outStep] = [new Uint8Array(8_999_997), 8_999_997];
+    expect(native!.resize(image.data, 9_000_000, xs.rows, xs.step, ys.rows, ys.step, out, outStep)).toBe(false);
+  });
+
+  test("refuses memory that does not fit together", () => {
+    const { data } = noise(70, 41);
+    const [xs, ys] = [whole(70, 33), whole(41, 20)];
+    const out = new Uint8Array(20 * 99);
+    const resize = ({ from = data, stride = 210, columns = xs.rows, step = xs.step, rows = ys.rows, to = out, outStride = 99 }) =>
+      native!.resize(from, stride, columns, step, rows, ys.step, to, outStride); // biome-ignore format: one line
+    expect(resize({})).toBe(true);
+    const late = xs.rows.slice();
+    late[0] = 60; // behind the second one
+    const changes = [
+      { from: data.subarray(1) },
+      { to: out.subarray(1) },
+      { to: new Float32Array(out.length) as unknown as typeof out },
+      ...[{ stride: 209 }, { stride: -210 }, { outStride: 98 }, { step: 0 }, { step: 2 }, { step: xs.step + 1 }],
+      ...[{ columns: late }, { rows: new Int32Array(0) }, { rows: ys.rows.map((v) => -v) }],
+      { rows: whole(42, 20).rows },
+    ];
+    for (const change of changes) expect([change, resize(change)]).toEqual([change, false]);
   });
 });
 

@@ -1,6 +1,7 @@
 // Colours changed by brightness, contrast, saturation and hue, in OpenCV's arithmetic: hue in half degrees, 0 to 179.
 
 import type { Rgb } from "../../../data/image/decode.ts";
+import { takeBytes } from "../../../util/arrays/spareBytes.ts";
 import { colourLoops } from "./loops/loops.ts";
 import { scaledBytes } from "./tables.ts";
 
@@ -16,7 +17,7 @@ type Jitter = (typeof JITTERS)[number];
 export function colourJitter(image: Rgb, amounts: Record<Jitter, number>, order: readonly Jitter[]): Rgb {
   const changing = order.filter((jitter) => amounts[jitter] !== (jitter === "hue" ? 0 : 1));
   if (changing.length === 0) return image;
-  const out = new Uint8Array(image.data.length);
+  const out = takeBytes(image.data.length);
   let from = image.data;
   for (const jitter of changing) {
     CHANGES[jitter](from, out, amounts[jitter]);
@@ -43,17 +44,21 @@ export function shiftHsv(
   { data, width, height }: Rgb,
   { hue, saturation, value }: { hue: number; saturation: number; value: number },
 ): Rgb {
-  const out = new Uint8Array(data.length);
+  const out = takeBytes(data.length);
   colourLoops().throughHsv(data, out, turnedHue(hue), shiftedBytes(saturation), shiftedBytes(value));
   return { data: out, width, height };
 }
 
 /** Hues turned by some half degrees; what is left of them is cut off. */
 function turnedHue(by: number): Uint8Array {
-  return Uint8Array.from({ length: 180 }, (_, hue) => Math.floor((((hue + by) % 180) + 180) % 180));
+  const hues = new Uint8Array(180);
+  for (let hue = 0; hue < 180; hue++) hues[hue] = Math.floor((((hue + by) % 180) + 180) % 180);
+  return hues;
 }
 
 /** Bytes that something is added to. */
 function shiftedBytes(by: number): Uint8Array {
-  return Uint8Array.from({ length: 256 }, (_, v) => Math.min(Math.max(v + Math.trunc(by), 0), 255));
+  const bytes = new Uint8Array(256);
+  for (let v = 0; v < 256; v++) bytes[v] = Math.min(Math.max(v + Math.trunc(by), 0), 255);
+  return bytes;
 }

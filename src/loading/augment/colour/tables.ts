@@ -1,11 +1,12 @@
 // Colours that change byte by byte, whatever lies beside: brightness and contrast, gamma, histograms made even, grey.
 
 import type { Rgb } from "../../../data/image/decode.ts";
+import { takeBytes } from "../../../util/arrays/spareBytes.ts";
 import { colourLoops, greyOf } from "./loops/loops.ts";
 
 /** A new picture whose channels have gone through 256 bytes each: one table for all, or three. */
 function through({ data, width, height }: Rgb, ...tables: Uint8Array[]): Rgb {
-  const out = new Uint8Array(data.length);
+  const out = takeBytes(data.length);
   colourLoops().throughTables(data, out, ofChannels(tables));
   return { data: out, width, height };
 }
@@ -20,8 +21,10 @@ function ofChannels(tables: readonly Uint8Array[]): Uint8Array {
 /** For all channels: bytes times a factor and something added, in float32, and what is left of a whole number cut off. */
 export function scaledBytes({ factor, add }: { factor: number; add: number }): Uint8Array {
   const round = Math.fround;
-  const scaled = (v: number) => Math.min(Math.max(round(round(v * round(factor)) + round(add)), 0), 255);
-  return ofChannels([Uint8Array.from({ length: 256 }, (_, v) => scaled(v))]);
+  const [times, plus] = [round(factor), round(add)];
+  const bytes = new Uint8Array(256);
+  for (let v = 0; v < 256; v++) bytes[v] = Math.min(Math.max(round(round(v * times) + plus), 0), 255);
+  return ofChannels([bytes]);
 }
 
 /** Contrast times `1 + contrast`, and `brightness` of 255 (`byMax`) or of the picture's mean added. */
@@ -29,7 +32,7 @@ export function brightnessContrast(
   image: Rgb,
   { brightness, contrast, byMax }: { brightness: number; contrast: number; byMax: boolean },
 ): Rgb {
-  const out = new Uint8Array(image.data.length);
+  const out = takeBytes(image.data.length);
   const add = brightness * (byMax ? 255 : meanOf(image.data));
   colourLoops().throughTables(image.data, out, scaledBytes({ factor: 1 + contrast, add }));
   return { ...image, data: out };
@@ -64,7 +67,7 @@ function evenTable(data: Uint8Array, channel: number): Uint8Array {
 
 /** Three channels of one grey. */
 export function toGrey({ data, width, height }: Rgb): Rgb {
-  const out = new Uint8Array(data.length);
+  const out = takeBytes(data.length);
   for (let at = 0; at < data.length; at += 3)
     out[at] = out[at + 1] = out[at + 2] = greyOf(data[at]!, data[at + 1]!, data[at + 2]!);
   return { data: out, width, height };

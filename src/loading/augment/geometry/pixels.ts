@@ -1,7 +1,9 @@
 // Pixels moved: warped by a matrix, or mirrored and turned as they are.
 
 import type { Rgb } from "../../../data/image/decode.ts";
+import { imageAddon } from "../../../data/image/pillow/addon.ts";
 import { inverse, type Matrix } from "../../../instance/matrix.ts";
+import { giveBytes, takeBytes } from "../../../util/arrays/spareBytes.ts";
 import type { Colour, Warp } from "../step.ts";
 
 /** Bits of the weights of neighbours. */
@@ -13,9 +15,19 @@ const HALF = 1 << (2 * BITS - 1);
  * The image with each point where the matrix puts it: bilinear between the middles of pixels, with the colour of `fill` around the image. A
  * pixel whose row and column are i, j is the square from j, i to j + 1, i + 1.
  */
-export function warpPixels({ data, width, height }: Rgb, { matrix, fill }: Warp): Rgb {
+export function warpPixels(image: Rgb, { matrix, fill }: Warp): Rgb {
+  const back = inverse(matrix);
+  const out = takeBytes(image.data.length);
+  const done = imageAddon()?.warp?.(image.data, out, image.width, Float64Array.from(back), Uint8Array.from(fill));
+  if (done) return { ...image, data: out };
+  giveBytes(out);
+  return warpInScript(image, back, fill);
+}
+
+/** The same here, where our addon is missing. `back`: from pixels to where they come from. */
+export function warpInScript({ data, width, height }: Rgb, back: Matrix, fill: Colour): Rgb {
   const out = filled(width * height, fill);
-  const [a, b, c, d, e, f, g, h, i] = inverse(matrix);
+  const [a, b, c, d, e, f, g, h, i] = back;
   const stride = 3 * width;
   const isAffine = g === 0 && h === 0;
   for (let y = 0; y < height; y++) {
@@ -101,7 +113,7 @@ function filled(pixels: number, [red, green, blue]: Colour): Uint8Array {
 
 /** Left and right swapped. */
 export function mirrorPixels({ data, width, height }: Rgb): Rgb {
-  const out = new Uint8Array(data.length);
+  const out = takeBytes(data.length);
   for (let y = 0, to = 0; y < height; y++)
     for (let x = width - 1; x >= 0; x--, to += 3) {
       const at = 3 * (y * width + x);
@@ -114,7 +126,7 @@ export function mirrorPixels({ data, width, height }: Rgb): Rgb {
 
 /** Top and bottom swapped. */
 export function turnUpsideDown({ data, width, height }: Rgb): Rgb {
-  const out = new Uint8Array(data.length);
+  const out = takeBytes(data.length);
   const stride = 3 * width;
   for (let y = 0; y < height; y++) out.set(data.subarray(y * stride, (y + 1) * stride), (height - 1 - y) * stride);
   return { data: out, width, height };
@@ -122,7 +134,7 @@ export function turnUpsideDown({ data, width, height }: Rgb): Rgb {
 
 /** Rows and columns swapped. */
 export function transposePixels({ data, width, height }: Rgb): Rgb {
-  const out = new Uint8Array(data.length);
+  const out = takeBytes(data.length);
   for (let x = 0, to = 0; x < width; x++)
     for (let y = 0; y < height; y++, to += 3) {
       const at = 3 * (y * width + x);

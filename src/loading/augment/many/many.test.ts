@@ -3,7 +3,7 @@ import { toTarget, trainingBoxes } from "../../../data/dataset/sample.ts";
 import type { Rgb } from "../../../data/image/decode.ts";
 import { rngFromSeed } from "../../../util/random/rng.ts";
 import { changeBoxes } from "../apply.ts";
-import { drawMasks } from "../drawMasks.ts";
+import { drawMasks, drawTogether } from "../drawMasks.ts";
 import type { AugmentStep } from "../settings.ts";
 import { drawLayers, partnersTaken, type Source, some } from "./layers.ts";
 import { paint } from "./paint.ts";
@@ -38,7 +38,7 @@ function done(augment: readonly AugmentStep[], seed: number) {
     pixels: (i) => all[i]!.pixels,
     masks: (i, only, resize) => {
       const { annotations } = some(sources[i]!.boxes, only);
-      return drawMasks(annotations!, { ...about, size: sources[i]!.size, changes: [resize] });
+      return drawTogether(annotations!, { ...about, size: sources[i]!.size, changes: [resize] });
     },
   });
   const told = layers.flatMap(({ source, changes, only }) => {

@@ -1,29 +1,35 @@
 // The pixels of an image and its partners: what was drawn, done.
 
 import type { Rgb } from "../../../data/image/decode.ts";
-import type { MaskPixels } from "../../../instance/instance.ts";
+import { giveBytes, takeBytes } from "../../../util/arrays/spareBytes.ts";
 import { changeImage } from "../apply.ts";
 import { mirrorPixels } from "../geometry/pixels.ts";
 import type { Area, Change } from "../step.ts";
 import type { Act } from "./layers.ts";
 
-/** What acts take from the sources, by their place: pixels, and the masks of some objects in a square that was made of them. */
+/** What acts take from the sources, by their place: pixels, and the masks of some objects together in a square that was made of them. */
 export type Paints = {
   pixels(source: number): Rgb;
-  masks(source: number, only: readonly number[], resize: Change): MaskPixels;
+  masks(source: number, only: readonly number[], resize: Change): Uint8Array;
 };
 
 /** As `changeImage`: `mirrored` says whether the image is still to be mirrored. */
 export function paint(acts: readonly Act[], { pixels, masks }: Paints): { image: Rgb; mirrored: boolean } {
   let now = pixels(0);
   let mirrored = false;
+  const become = (next: Rgb) => {
+    if (next.data !== now.data) letGo(now, pixels(0));
+    now = next;
+  };
   const turned = (changes: readonly Change[]) => {
     const before: Change[] = mirrored ? [{ mirror: true }] : [];
     const changed = changeImage(now, [...before, ...changes]);
-    [now, mirrored] = [changed.image, changed.mirrored];
+    become(changed.image);
+    mirrored = changed.mirrored;
   };
   const straight = () => {
-    if (mirrored) [now, mirrored] = [mirrorPixels(now), false];
+    if (mirrored) become(mirrorPixels(now));
+    mirrored = false;
   };
   for (const act of acts) {
     if (act.kind === "change") {
@@ -33,19 +39,34 @@ export function paint(acts: readonly Act[], { pixels, masks }: Paints): { image:
     if (act.kind === "mosaic") {
       turned([act.cells[0]!.cut]);
       straight();
-      const canvas = act.cells[0]!.onto.onto!;
-      const data = new Uint8Array(3 * canvas.width * canvas.height);
-      for (const { source, cut, onto } of act.cells)
-        put(data, source === 0 ? now : changeImage(pixels(source), [cut]).image, onto.onto!);
-      now = { data, width: canvas.width, height: canvas.height };
+      const { width, height } = act.cells[0]!.onto.onto!;
+      const data = takeBytes(3 * width * height); // the cells leave nothing of it free
+      for (const { source, cut, onto } of act.cells) {
+        const cell = source === 0 ? now : changeImage(pixels(source), [cut]).image;
+        put(data, cell, onto.onto!);
+        if (source !== 0) letGo(cell, pixels(source));
+      }
+      become({ data, width, height });
       continue;
     }
     straight();
-    const other = changeImage(pixels(act.source), [act.resize]).image;
-    now =
-      act.kind === "mixup" ? mixed(now, other, act.share) : pasted(now, other, masks(act.source, act.only, act.resize));
+    if (now.data === pixels(0).data) now = { ...now, data: now.data.slice() }; // which others may take
+    if (act.kind === "mixup") {
+      const other = changeImage(pixels(act.source), [act.resize]).image;
+      mix(now.data, other.data, act.share);
+      letGo(other, pixels(act.source));
+    } else {
+      const mask = masks(act.source, act.only, act.resize);
+      paste(now, pixels(act.source), { mask, resize: act.resize });
+      giveBytes(mask);
+    }
   }
   return { image: now, mirrored };
+}
+
+/** Whoever needs memory may have that of an image, unless it is that of the file. */
+function letGo(image: Rgb, file: Rgb): void {
+  if (image.data !== file.data) giveBytes(image.data);
 }
 
 function put(canvas: Uint8Array, { data, width, height }: Rgb, { left, top, width: across }: Area): void {
@@ -54,22 +75,38 @@ function put(canvas: Uint8Array, { data, width, height }: Rgb, { left, top, widt
 }
 
 /** Whole numbers of 256 parts. */
-function mixed(own: Rgb, other: Rgb, share: number): Rgb {
+function mix(own: Uint8Array, other: Uint8Array, share: number): void {
   const [a, b] = [Math.round(256 * share), 256 - Math.round(256 * share)];
-  const data = new Uint8Array(own.data.length);
-  for (let i = 0; i < data.length; i++) data[i] = (a * own.data[i]! + b * other.data[i]! + 128) >> 8;
-  return { ...own, data };
+  for (let i = 0; i < own.length; i++) own[i] = (a * own[i]! + b * other[i]! + 128) >> 8;
 }
 
-/** The pixels of the other image wherever one of its masks is. */
-function pasted(own: Rgb, other: Rgb, { size: [height, width], pixels }: MaskPixels): Rgb {
-  const data = own.data.slice();
-  for (let i = 0; i < pixels.length; i++) {
-    if (pixels[i] === 0) continue;
-    const at = 3 * (i % (height * width));
-    data[at] = other.data[at]!;
-    data[at + 1] = other.data[at + 1]!;
-    data[at + 2] = other.data[at + 2]!;
+/** The pixels of the other image, as `resize` has it, wherever the mask is; no more of it is resized. */
+function paste(own: Rgb, other: Rgb, { mask, resize }: { mask: Uint8Array; resize: Change }): void {
+  const area = areaOf(mask, own.width);
+  if (!area) return;
+  const { left, top, width, height } = area;
+  const part = changeImage(other, [{ ...resize, cut: area }]).image;
+  for (let y = 0, from = 0; y < height; y++) {
+    const start = (top + y) * own.width + left;
+    for (let at = start; at < start + width; at++, from += 3) {
+      if (mask[at] === 0) continue;
+      own.data[3 * at] = part.data[from]!;
+      own.data[3 * at + 1] = part.data[from + 1]!;
+      own.data[3 * at + 2] = part.data[from + 2]!;
+    }
   }
-  return { ...own, data };
+  letGo(part, other);
+}
+
+/** The rectangle around all that is 1. */
+function areaOf(mask: Uint8Array, width: number): Area | undefined {
+  const [first, last] = [mask.indexOf(1), mask.lastIndexOf(1)];
+  if (first < 0) return undefined;
+  const [top, bottom] = [Math.floor(first / width), Math.floor(last / width)];
+  let [left, right] = [first % width, first % width];
+  for (let start = top * width; start <= bottom * width; start += width) {
+    for (let x = 0; x < left; x++) if (mask[start + x] === 1) left = x;
+    for (let x = width - 1; x > right; x--) if (mask[start + x] === 1) right = x;
+  }
+  return { left, top, width: right + 1 - left, height: bottom + 1 - top };
 }
