@@ -109,3 +109,23 @@ async function addImage(data: string, file_name: string): Promise<void> {
     join(data, "train", file_name),
   );
 }
+
+test("labels of a model in train are said and kept with the run; in val a run does not begin", async () => {
+  const data = join(dir, "by-model");
+  await tinyDataset(data);
+  await markAll(join(data, "train", "_annotations.coco.json"));
+  const run = join(dir, "by-model-run");
+  const { events } = await collect((options) => train(tinyRecipe(data), { run, ...options }), 1);
+  expect(saidBy(events)).toMatch(/Labels by a model: 7 images and \d+ boxes of train are labelled by a model .*: w\.pth, sha256 0a/); // biome-ignore format: one line
+  const { dataset } = JSON.parse(await readFile(join(run, "environment.json"), "utf8"));
+  expect(dataset.labels_by_model).toMatchObject({ images: 7, models: [{ model: "w.pth, sha256 0a" }] });
+  await markAll(join(data, "valid", "_annotations.coco.json"));
+  await expect(collect((options) => train(tinyRecipe(data), { run: `${run}-2`, ...options }), 1)).rejects.toThrow(/ of val are labelled by a model and not yet seen by a person/); // biome-ignore format: one line
+});
+
+/** Mark all that a COCO file has as made by a model. */
+async function markAll(path: string): Promise<void> {
+  const file = JSON.parse(await readFile(path, "utf8"));
+  for (const key of ["images", "annotations"]) for (const one of file[key]) one.made_by_model = "w.pth, sha256 0a";
+  await writeFile(path, JSON.stringify(file));
+}

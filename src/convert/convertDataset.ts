@@ -5,7 +5,7 @@ import { mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type DatasetSource, loadDataset } from "../data/dataset/dataset.ts";
 import type { LayoutName } from "../data/dataset/formats/layout.ts";
-import { SPLITS, type SplitName } from "../data/dataset/sample.ts";
+import { type LabelledData, SPLITS, type SplitName } from "../data/dataset/sample.ts";
 import { UserError } from "../util/errors.ts";
 import { fileError } from "../util/files.ts";
 import { isMissing, isWithin } from "../util/untrusted/regular.ts";
@@ -47,6 +47,21 @@ export async function convertDataset(
 ): Promise<DatasetConversion> {
   await refuseTaken(out, data.dir);
   const dataset = await loadDataset(data, { require: [] });
+  return {
+    ...{ layout: dataset.layout, description: dataset.description },
+    ...(await writeDataset(dataset, { to, out })),
+    warnings: dataset.problems.map(({ message }) => message),
+  };
+}
+
+/** What was written, and what could not be kept. */
+export type WrittenDataset = Omit<DatasetConversion, "layout" | "description" | "warnings">;
+
+/** Write splits in a layout, into a folder that is new or empty and appears whole or not at all. Throws a UserError where it cannot be written. */
+export async function writeDataset(
+  dataset: Pick<LabelledData, "classes" | "splits">,
+  { to, out }: ConvertDatasetOptions,
+): Promise<WrittenDataset> {
   const writer = WRITERS[to];
   const losses: Losses = new Map();
   const notes: string[] = [];
@@ -69,10 +84,10 @@ export async function convertDataset(
   });
   for (const [what, count] of losses) notes.push(`${what}: ${count}.`);
   return {
-    ...{ layout: dataset.layout, description: dataset.description, to, out },
+    ...{ to, out },
     classes: dataset.classes.map(({ name }) => name),
     splits: Object.fromEntries(Object.entries(splits).map(([name, placed]) => [name, countsOf(placed)])),
-    ...{ pictures, notes, warnings: dataset.problems.map(({ message }) => message) },
+    ...{ pictures, notes },
   };
 }
 
@@ -81,8 +96,8 @@ function countsOf({ pictures }: PlacedSplit): { images: number; boxes: number; m
   return { images: pictures.length, boxes: all.length, masks: all.filter(({ mask }) => mask).length };
 }
 
-/** Throws a UserError where a folder has anything in it, or where one of the two lies in the other. */
-async function refuseTaken(out: string, dir: string | null | undefined): Promise<void> {
+/** Throws a UserError where the folder `out` has anything in it, or where one of the two lies in the other. */
+export async function refuseTaken(out: string, dir: string | null | undefined): Promise<void> {
   const hint = "Choose a new folder with --out.";
   if (dir && (isWithin(resolve(out), resolve(dir)) || isWithin(resolve(dir), resolve(out))))
     throw new UserError(`${out} and ${dir} lie in each other: the one would be read as a part of the other.`, { hint });

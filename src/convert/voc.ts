@@ -1,10 +1,11 @@
 // A data set as Pascal VOC: the folders of the VOC devkit, with coordinates as edges from 0, as tools write them today.
 
 import { join } from "node:path";
+import { aboutEntry, MARK_KEY } from "../data/dataset/byModel/marks.ts";
 import { stemOf } from "../data/dataset/formats/named.ts";
-import { type Annotation, SPLITS } from "../data/dataset/sample.ts";
+import { type Annotation, type ModelMark, SPLITS } from "../data/dataset/sample.ts";
 import { UserError } from "../util/errors.ts";
-import { byFile, type Losses, lose, onePolygon, putFile, type Writer } from "./writer.ts";
+import { byFile, type Losses, lose, onePolygon, putFile, type Writer, type WrittenPicture } from "./writer.ts";
 
 export const VOC_WRITER: Writer = {
   imagesOf: () => "JPEGImages",
@@ -32,21 +33,27 @@ export const VOC_WRITER: Writer = {
   },
 };
 
-type Picture = ReturnType<typeof byFile>[number];
-
-function annotationOf({ file, width, height }: Picture, objects: readonly string[]): string {
+function annotationOf({ file, width, height, byModel }: WrittenPicture, objects: readonly string[]): string {
   return `<annotation>
   <folder>JPEGImages</folder>
   <filename>${writable(file, "the file")}</filename>
-  <source><database>Unknown</database></source>
+  <source><database>Unknown</database>${sourceOf(byModel)}</source>
   <size><width>${width}</width><height>${height}</height><depth>3</depth></size>
   <segmented>0</segmented>
 ${objects.join("")}</annotation>
 `;
 }
 
+/** How the labels of a file were made: each element in a line of its own, so that it can be removed with any tool. */
+function sourceOf(mark: ModelMark | undefined): string {
+  if (!mark) return "";
+  const { status, ...about } = aboutEntry(mark);
+  const all = Object.entries(about).map(([key, value]) => `<${key}>${asXml(String(value))}</${key}>`);
+  return `<annotation>${status}</annotation>\n    <${MARK_KEY}>${all.join("")}</${MARK_KEY}>\n  `;
+}
+
 function objectOf(annotation: Annotation, name: string, losses: Losses): string {
-  const { box, mask, crowd, keypoints } = annotation;
+  const { box, mask, crowd, keypoints, byModel, score } = annotation;
   const polygon = onePolygon(annotation);
   if (mask && !polygon) lose(losses, "Masks of several parts or of run lengths, which are left out");
   if (keypoints) lose(losses, "Objects with key points, which are left out");
@@ -63,7 +70,7 @@ function objectOf(annotation: Annotation, name: string, losses: Losses): string 
     <truncated>0</truncated>
     <difficult>${crowd ? 1 : 0}</difficult>
     <bndbox>${sides.join("")}</bndbox>
-${corners.length > 0 ? `    <polygon>${corners.join("")}</polygon>\n` : ""}  </object>
+${corners.length > 0 ? `    <polygon>${corners.join("")}</polygon>\n` : ""}${score === undefined ? "" : `    <score>${score}</score>\n`}${byModel ? `    <${MARK_KEY}>${asXml(byModel.model)}</${MARK_KEY}>\n` : ""}  </object>
 `;
 }
 
@@ -73,5 +80,9 @@ function writable(name: string, what: string): string {
     throw new UserError(`${what} ${JSON.stringify(name)} has a name that XML cannot hold.`, {
       hint: "Rename it, or convert to coco or yolo.",
     });
-  return name.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  return asXml(name);
+}
+
+function asXml(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cs}\ufffe\uffff]/gu, " ").replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;"); // biome-ignore format: one line
 }

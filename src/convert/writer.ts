@@ -2,7 +2,7 @@
 
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { Annotation, ClassEntry, SplitName } from "../data/dataset/sample.ts";
+import type { Annotation, ClassEntry, Sample, SplitName } from "../data/dataset/sample.ts";
 import { maskBox } from "../instance/maskBox.ts";
 import type { PlacedSplit } from "./pictures.ts";
 
@@ -51,14 +51,15 @@ export function hasBoxOf(polygon: number[], box: Annotation["box"]): boolean {
   return maskBox({ polygons: [polygon] })!.every((side, i) => Math.abs(side - box[i]!) <= 1e-6);
 }
 
+export type WrittenPicture = Pick<Sample, "byModel" | "annotations"> & { file: string; width: number; height: number };
+
 /** Pictures by their names, each with all that is annotated in it, whichever of its entries has it. */
-export function byFile({
-  pictures,
-}: PlacedSplit): { file: string; width: number; height: number; annotations: Annotation[] }[] {
-  const files = new Map<string, { file: string; width: number; height: number; annotations: Annotation[] }>();
+export function byFile({ pictures }: PlacedSplit): WrittenPicture[] {
+  const files = new Map<string, WrittenPicture>();
   for (const { file, width, height, sample } of pictures) {
-    const one = files.get(file) ?? { file, width, height, annotations: [] };
+    const one: WrittenPicture = files.get(file) ?? { file, width, height, annotations: [] };
     one.annotations.push(...sample.annotations);
+    if (sample.byModel) one.byModel = sample.byModel;
     files.set(file, one);
   }
   return [...files.values()];

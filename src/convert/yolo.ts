@@ -2,6 +2,7 @@
 
 import { extname, join } from "node:path";
 import { stringify } from "yaml";
+import { type MarkedFile, markFile } from "../data/dataset/byModel/markFiles.ts";
 import { stemOf } from "../data/dataset/formats/named.ts";
 import { type Annotation, SPLITS, type Split } from "../data/dataset/sample.ts";
 import { IMAGE_EXTENSIONS } from "../data/image/decode.ts";
@@ -13,22 +14,35 @@ import { byFile, hasBoxOf, type Losses, lose, onePolygon, putFile, SPLIT_FOLDER,
 export const YOLO_WRITER: Writer = {
   imagesOf: (split) => `${SPLIT_FOLDER[split]}/images`,
   ...{ shared: false, byStem: true, measured: true },
-  write: async ({ out, splits, classes, losses }) => {
+  write: async ({ out, splits, classes, losses, notes }) => {
     const places: Record<string, string> = {};
     for (const name of SPLITS) {
       const placed = splits[name];
       if (!placed) continue;
       places[name] = `${SPLIT_FOLDER[name]}/images`;
-      for (const { file, width, height, annotations } of byFile(placed)) {
+      const marked: MarkedFile[] = [];
+      for (const { file, width, height, annotations, byModel } of byFile(placed)) {
         const rows = annotations.flatMap((one) => rowOf(one, { width, height, file, split: placed.split, losses }));
         if (!IMAGE_EXTENSIONS.has(extname(file).toLowerCase())) throw noImage(file);
-        await putFile(join(out, SPLIT_FOLDER[name], "labels", `${stemOf(file)}.txt`), rows.join(""));
+        const text = `${stemOf(file)}.txt`;
+        await putFile(join(out, SPLIT_FOLDER[name], "labels", text), rows.join(""));
+        const written = annotations.filter(({ crowd }) => !crowd);
+        const mark = byModel ?? written.find((one) => one.byModel)?.byModel;
+        if (!mark) continue;
+        marked.push({ file: text, mark, scores: written.map(({ score }) => score) });
+        if (written.some((one) => !one.byModel)) lose(losses, SEVERAL_HANDS);
       }
+      if (marked.length === 0) continue;
+      const { name: beside, text } = markFile(marked);
+      await putFile(join(out, SPLIT_FOLDER[name], "labels", beside), text);
+      notes.push(`${beside} beside the label files says which of them a model made: take it along with them.`);
     }
     const names = classes.map(({ name }) => name);
     await putFile(join(out, "data.yaml"), stringify({ ...places, nc: names.length, names }));
   },
 };
+
+const SEVERAL_HANDS = "Pictures with boxes of a model and of a person, all of which are marked as a model's now";
 
 function noImage(file: string): UserError {
   return new UserError(`${file} has no extension of a picture, by which YOLO's readers find pictures.`, {

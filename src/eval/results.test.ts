@@ -32,6 +32,16 @@ async function failure(promise: Promise<unknown>): Promise<UserError> {
 }
 
 describe("readAnnotations", () => {
+  it("refuses labels that a model made and nobody has seen, and says how they become a person's", async () => {
+    for (const key of ["images", "annotations"] as const) {
+      const gt = truth();
+      const marked = { ...gt, [key]: gt[key].map((one: object) => ({ ...one, made_by_model: "w" })) };
+      const error = await failure(readAnnotations(file("marked.json", marked)));
+      expect(error.message).toMatch(/marked\.json: .* is labelled by a model and not yet seen by a person\.$/);
+      expect(error.hint).toContain('delete the key "made_by_model" from all images and annotations in it');
+    }
+  });
+
   it("gives a box its own area where the file has none, and takes it for no crowd", async () => {
     const { groundTruths, imageIds, categories } = await readAnnotations(file("gt.json", truth()));
     const bbox = [1, 2, 3, 4];

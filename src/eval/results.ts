@@ -1,6 +1,7 @@
 // COCO annotation and results files as people hand them in: read, checked entry by entry, what is wrong is reported with its place.
 
 import { open } from "node:fs/promises";
+import { MARK_KEY } from "../data/dataset/byModel/marks.ts";
 import { cocoFileName, cocoMask } from "../data/dataset/coco.ts";
 import { maskBox } from "../instance/maskBox.ts";
 import { maskRuns } from "../instance/masks/maskRuns.ts";
@@ -48,16 +49,17 @@ const ANNOTATIONS = {
     file_name: cocoFileName(image),
     width: image.width,
     height: image.height,
+    [MARK_KEY]: image[MARK_KEY],
   })),
   categories: keepOf(({ id, name }) => ({ id, name })),
-  annotations: keepOf(({ id, image_id, category_id, bbox, area, iscrowd }) => {
-    return { id, image_id, category_id, bbox, area, iscrowd };
+  annotations: keepOf(({ id, image_id, category_id, bbox, area, iscrowd, made_by_model }) => {
+    return { id, image_id, category_id, bbox, area, iscrowd, made_by_model };
   }),
 };
 const ANNOTATIONS_WITH_MASKS = {
   ...ANNOTATIONS,
-  annotations: keepOf(({ id, image_id, category_id, bbox, area, iscrowd, segmentation }) => {
-    return { id, image_id, category_id, bbox, area, iscrowd, segmentation };
+  annotations: keepOf(({ id, image_id, category_id, bbox, area, iscrowd, segmentation, made_by_model }) => {
+    return { id, image_id, category_id, bbox, area, iscrowd, segmentation, made_by_model };
   }),
 };
 const RESULTS = {
@@ -89,6 +91,8 @@ export async function readAnnotations(path: string, { masks = false }: { masks?:
     });
   }
   const list = (key: string) => entries(json[key], { path, place: key });
+  for (const key of ["images", "annotations"])
+    for (const [where, entry] of list(key)) if (entry[MARK_KEY]) throw measuresModels(where);
   const images = Array.from(list("images"), ([where, image]) => {
     return { id: integer(image, "id", where), file: image.file_name, size: sizeOf(image) };
   });
@@ -120,6 +124,13 @@ export async function readAnnotations(path: string, { masks = false }: { masks?:
     return mask ? { ...own, mask } : own;
   });
   return { imageIds, files: imageNames(images), sizes, categories, groundTruths };
+}
+
+/** Annotations that a model made would say how far two models agree. */
+function measuresModels({ path, place }: Where): UserError {
+  return new UserError(`${path}: ${place} is labelled by a model and not yet seen by a person.`, {
+    hint: `Once a person has corrected its labels, delete the key "${MARK_KEY}" from all images and annotations in it.`,
+  });
 }
 
 /**

@@ -36,7 +36,12 @@ export type Environment = {
 };
 
 /** Hashes of the data: `fingerprint` of boxes and files' sizes, `content` of the images' bytes, which older versions did not note. */
-type DatasetFacts = { fingerprint: string; content?: string };
+type DatasetFacts = {
+  fingerprint: string;
+  content?: string;
+  /** Labels of the training split that a model made, and what is known of how. */
+  labels_by_model?: { images: number; boxes: number; models: object[] };
+};
 
 /** Whether two runs saw the same data, as far as both have noted it. */
 export function isSameData(a: DatasetFacts, b: DatasetFacts): boolean {

@@ -5,6 +5,7 @@ import { toFields } from "../architecture/fields.ts";
 import type { Architecture } from "../architecture/variants.ts";
 import { leafShapes } from "../architecture/weights/table.ts";
 import { toText } from "../checkpoint/weightsFile.ts";
+import { type LabelsByModel, labelsByModel } from "../data/dataset/byModel/refuse.ts";
 import { headerProblems } from "../data/dataset/check/headers.ts";
 import { leakProblems, refuseLeaks } from "../data/dataset/check/leaks.ts";
 import { segmenterProblems } from "../data/dataset/check/masks.ts";
@@ -119,10 +120,20 @@ export async function assemble(
     ],
     environment: await describeEnvironment(
       { tfjs: tf.version_core, libtensorflow: device.tensorflow, device: device.kind === "gpu" ? device.name : "cpu" },
-      { fingerprint: await datasetFingerprint(dataset, { masks }), content: await contentFingerprint(read) },
+      {
+        fingerprint: await datasetFingerprint(dataset, { masks }),
+        content: await contentFingerprint(read),
+        ...labelsOf(read),
+      },
     ),
     metadata: metadataOf(recipe, architecture, classes),
   };
+}
+
+/** Labels that a model made, for who looks at the run later. */
+function labelsOf(dataset: Dataset): { labels_by_model?: LabelsByModel } {
+  const { train } = labelsByModel(dataset);
+  return train ? { labels_by_model: train } : {};
 }
 
 /** The data set, and what is wrong with it, none of which stops a run. Throws a UserError for what does. */

@@ -51,12 +51,13 @@ export const dataSplitCommand: CommandModule<object, Arguments> = {
 };
 
 function asText(division: Division): string {
-  const { description, files, data, splits, units, largest, copies, nearly, alone, listedTwice } = division;
+  const { description, files, data, splits, units, largest, copies, nearly, alone, listedTwice, byModel } = division;
   const images = Object.values(splits).reduce((total, one) => total + one.images, 0);
   const notes = [
     ...(largest > 1 ? [`${units} sets stay together, the largest of ${largest} images`] : []),
     ...(copies > 0 ? [`${copies} are copies of another image`] : []),
     ...(nearly > 0 ? [`${nearly} are nearly another image`] : []),
+    ...(byModel > 0 ? [`${byModel} stay in train: a model labelled them, or what belongs to them`] : []),
     ...(listedTwice > 0 ? [`${listedTwice} were in several splits`] : []),
     ...(alone > 0 ? [`--group finds no group in ${alone} file names`] : []),
   ];

@@ -3,7 +3,7 @@
 import type { CommandModule } from "yargs";
 import { FRAMES_HINT, isVideo } from "../../data/image/video.ts";
 import type { DeviceChoice } from "../../engine/device.ts";
-import type { PredictReport } from "../../eval/predict/predictToFolder.ts";
+import type { PredictReport, PredictToFolderOptions } from "../../eval/predict/predictToFolder.ts";
 import { describeSlices } from "../../instance/slices/layout.ts";
 import { UserError } from "../../util/errors.ts";
 import {
@@ -37,7 +37,7 @@ type Arguments = {
   precision: string;
   recipe?: string;
   pictures: boolean;
-  labels: boolean;
+  labels?: string | boolean;
   saveCrops: boolean;
   json: boolean;
 };
@@ -86,9 +86,9 @@ export const predictCommand: CommandModule<object, Arguments> = {
       .option("recipe", MODEL_RECIPE_OPTION)
       .option("pictures", { type: "boolean", default: true, describe: "Write pictures; --no-pictures leaves them out" })
       .option("labels", {
-        type: "boolean",
-        default: false,
-        describe: "Write label files of YOLO, one an image, to labels/; polygons of a segmenter",
+        type: "string",
+        describe:
+          "Write what was found to labels/: coco, yolo or voc, a data set with its pictures linked, marked as made by a model; without a value label files of YOLO alone",
       })
       .option("save-crops", {
         type: "boolean",
@@ -131,7 +131,7 @@ async function run({ pictures, labels, saveCrops: crops, ...args }: Arguments): 
         maxDets,
         batchSize,
         pictures,
-        labels,
+        labels: askedLabels(labels),
         crops,
         recipe,
         signal,
@@ -159,6 +159,14 @@ async function run({ pictures, labels, saveCrops: crops, ...args }: Arguments): 
   }
 }
 
+/** What --labels asks for. Throws a UserError for no layout that is written. */
+function askedLabels(given: string | boolean | undefined): NonNullable<PredictToFolderOptions["labels"]> {
+  if (given === undefined || given === false) return false;
+  if (given === true || given === "") return true;
+  if (given === "coco" || given === "yolo" || given === "voc") return given;
+  throw new UserError(`--labels is "${given}"; it must be coco, yolo or voc, or without a value.`);
+}
+
 function asText(report: PredictReport): string {
   const { images, failed, skipped, undone, predictions, threshold, below, seconds } = report;
   const shown = images.slice(0, MOST_SHOWN);
@@ -178,7 +186,7 @@ function asText(report: PredictReport): string {
   lines.push(`Results: ${predictions}`);
   const first = images[0]?.picture;
   if (first) lines.push(`Pictures: ${first}${images.length > 1 ? " and so on" : ""}`);
-  if (report.labels !== null) lines.push(`Labels: ${report.labels}, in the layout of YOLO`);
+  lines.push(...labelLines(report));
   if (report.crops !== null) lines.push(`Objects: ${report.crops}, a folder for each class`);
   if (failed.length > 0)
     lines.push(`${failed.length} could not be read: ${failed.map((one) => one.file_name).join(", ")}`);
@@ -188,6 +196,18 @@ function asText(report: PredictReport): string {
     lines.push(`${videos === 1 ? "One of them is a video" : `${videos} of them are videos`}. ${FRAMES_HINT}`);
   if (undone > 0) lines.push(`Stopped: ${undone} images were not looked at`);
   return lines.join("\n");
+}
+
+/** Where the labels are, what is to be known of them, and which pictures a person should look at first. */
+function labelLines({ labels, label_notes: notes, uncertain, images }: PredictReport): string[] {
+  if (labels === null) return [];
+  const first = [...images].sort((a, b) => b.uncertainty - a.uncertainty).slice(0, MOST_FILES);
+  const shown = first.map(({ file_name, uncertainty }) => `${file_name} (${uncertainty.toFixed(2)})`);
+  return [
+    `Labels: ${labels}, by a model: they may train, and are refused in val and test until a person has seen them (docs/data.md)`,
+    ...notes.map((note) => `  ${note}`),
+    ...(first.length > 0 ? [`Most uncertain: ${shown.join(", ")}; all in ${uncertain}`] : []),
+  ];
 }
 
 function listed(files: readonly string[]): string {

@@ -1,7 +1,8 @@
 // Divides the images of a data set again, and writes who is where: lists of files, never copies of them.
 
 import { resolve } from "node:path";
-import { loadDataset } from "../../data/dataset/dataset.ts";
+import { modelProblems } from "../../data/dataset/byModel/refuse.ts";
+import { loadDataset, refuseErrors } from "../../data/dataset/dataset.ts";
 import { boxesPerClass, type Sample, SPLITS, type Split, type SplitName } from "../../data/dataset/sample.ts";
 import { type Apportioned, apportion } from "../../data/splits/apportion.ts";
 import { UserError } from "../../util/errors.ts";
@@ -44,7 +45,7 @@ export async function divideDataset(options: DivideOptions): Promise<Division> {
     throw new UserError(
       `--val is ${val}${test ? ` and --test ${test}` : ""}: shares of the images, above 0 and below 1 in all.`,
     );
-  const dataset = await loadDataset({ dir: options.dir }, { require: [] });
+  const dataset = await loadDataset({ dir: options.dir }, { require: [], byModelAnywhere: true });
   const names = test > 0 ? SPLITS : (["train", "val"] as const);
   const { pool, listedTwice } = pooled(names.flatMap((name) => dataset.splits[name] ?? []));
   if (!pool) throw new UserError(`${options.dir} has no images in ${names.join(", ")}.`);
@@ -62,6 +63,7 @@ export async function divideDataset(options: DivideOptions): Promise<Division> {
   const splits: Partial<Record<SplitName, Split>> = { ...dataset.splits };
   for (const [side, name] of names.entries())
     splits[name] = { ...pool, name, samples: pool.samples.filter((_, i) => sides[i] === side) };
+  refuseErrors(modelProblems({ splits })); // a test split that stays as it is
   const write = dataset.layout === "yolo" ? writeYoloLists : writeCocoLists;
   const lists = await write({ classes: dataset.classes, splits }, { dir, out });
   const counts: Division["splits"] = {};

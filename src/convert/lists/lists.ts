@@ -3,6 +3,7 @@
 import { readdir, rename } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import { stringify } from "yaml";
+import { marksOf } from "../../data/dataset/byModel/marks.ts";
 import { exists } from "../../data/dataset/listing.ts";
 import { type LabelledData, type Sample, SPLITS, type Split } from "../../data/dataset/sample.ts";
 import { UserError } from "../../util/errors.ts";
@@ -10,7 +11,7 @@ import { writeFileAtomic } from "../../util/files.ts";
 import { isObject } from "../../util/untrusted/json.ts";
 import { isWithin, readRegularText } from "../../util/untrusted/regular.ts";
 import { MOST_YAML_BYTES, parseYaml } from "../../util/untrusted/yaml.ts";
-import { cocoPieces } from "../coco.ts";
+import { cocoPieces, markEntry } from "../coco.ts";
 
 /** What was written, and a recipe's `data` that reads it. */
 export type Lists = {
@@ -49,9 +50,11 @@ function cocoFile(
   const next = counter();
   const numbered = samples.map((sample) => ({ ...sample, imageId: number(sample) }));
   return cocoPieces({
-    images: numbered.map(({ imageId: id, path, width, height }) => {
+    marks: marksOf(samples),
+    images: numbered.map(({ imageId: id, path, width, height, byModel }) => {
       const file_name = relative(images, path).split(sep).join("/");
-      return { id, file_name, ...(width !== null && { width }), ...(height !== null && { height }) };
+      const size = { ...(width !== null && { width }), ...(height !== null && { height }) };
+      return { id, file_name, ...size, ...markEntry(byModel) };
     }),
     annotations: numbered.flatMap(({ imageId, annotations }) =>
       annotations.map((annotation) => ({ imageId, annotation: { ...annotation, id: next() } })),
@@ -61,7 +64,7 @@ function cocoFile(
 }
 
 /** The deepest folder that all files lie in. */
-function commonFolder(paths: readonly string[]): string {
+export function commonFolder(paths: readonly string[]): string {
   let folder = dirname(paths[0]!);
   for (const path of paths) while (!isWithin(path, folder)) folder = dirname(folder);
   return folder;

@@ -5,6 +5,7 @@ import { maskBox } from "../../instance/maskBox.ts";
 import { UserError } from "../../util/errors.ts";
 import { isNumbers, isObject } from "../../util/untrusted/json.ts";
 import { keepOf, readJsonLists } from "../../util/untrusted/jsonLists.ts";
+import { MARK_KEY, markReader, scoreIn } from "./byModel/marks.ts";
 import type { Located } from "./listing.ts";
 import {
   type Annotation,
@@ -20,7 +21,14 @@ type Json = Record<string, unknown>;
 type Category = { id: number; name: string; supercategory: unknown };
 
 /** A COCO file as parsed: what is used of its entries, of which only the categories are checked. */
-export type CocoFile = { path: string; images: Json[]; annotations: Json[]; categories: Category[] };
+export type CocoFile = {
+  path: string;
+  images: Json[];
+  annotations: Json[];
+  categories: Category[];
+  /** How labels were made that have the mark of a model, as far as the file says so. */
+  models?: unknown;
+};
 
 /** What is kept of an entry: a large file's others would fill the memory. */
 const KEEP = {
@@ -29,19 +37,29 @@ const KEEP = {
     file_name: cocoFileName(image),
     width: image.width,
     height: image.height,
+    ...ofModel(image),
   })),
-  annotations: keepOf(({ id, image_id, category_id, bbox, area, iscrowd, segmentation, keypoints }) => ({
-    id,
-    image_id,
-    category_id,
-    bbox,
-    area,
-    iscrowd,
-    segmentation,
-    keypoints,
-  })),
+  annotations: keepOf(
+    ({ id, image_id, category_id, bbox, area, iscrowd, segmentation, keypoints, made_by_model, score }) => ({
+      id,
+      image_id,
+      category_id,
+      bbox,
+      area,
+      iscrowd,
+      segmentation,
+      keypoints,
+      ...ofModel({ made_by_model, score }),
+    }),
+  ),
   categories: keepOf(({ id, name, supercategory }) => ({ id, name, supercategory })),
+  info: (info: unknown) => info,
 };
+
+/** The mark of a label that a model made, and its score. */
+function ofModel({ [MARK_KEY]: mark, score }: Readonly<Json>): Json {
+  return mark === undefined ? {} : { [MARK_KEY]: mark, score };
+}
 
 /**
  * Read a COCO annotation file, of which only what is used is held: it may be longer than a text can be. Bare NaN and Infinity, which Python writes, are read as null.
@@ -69,7 +87,8 @@ export async function readCoco(path: string): Promise<CocoFile> {
     if (seen.has(id)) throw notCoco(path, `categories "${seen.get(id)}" and "${name}" share the id ${id}`);
     seen.set(id, name);
   }
-  return { path, images: list("images", true), annotations: list("annotations", false), categories };
+  const models = isObject(json.info) ? json.info[MARK_KEY] : undefined;
+  return { path, images: list("images", true), annotations: list("annotations", false), categories, models };
 }
 
 /** The `file_name` of an image's entry; LVIS has a `coco_url` in its place, of which the path below the host is the name. */
@@ -112,8 +131,9 @@ export async function cocoSamples(
   const problems: Problem[] = [];
   const report: Report = (kind, severity, { file: name, id }, message) =>
     problems.push({ kind, severity, split, file: name, ...(id === undefined ? {} : { annotationId: id }), message });
-  const images = await cocoImages(file, { folder, locate, report });
-  addAnnotations(file, images, { classes, report });
+  const markIn = markReader(file.path, file.models);
+  const images = await cocoImages(file, { folder, locate, report, markIn });
+  addAnnotations(file, images, { classes, report, markIn });
   const samples = [...images.byId.values()].sort((a, b) => a.imageId - b.imageId);
   for (const { file: name, annotations } of samples)
     for (const message of doubles(annotations, classes))
@@ -123,10 +143,16 @@ export async function cocoSamples(
 
 /** Images by their id, without annotations yet; `refused`: ids of those that were reported. */
 type Images = { byId: Map<number, Sample>; refused: Set<number> };
+type MarkIn = ReturnType<typeof markReader>;
 
 async function cocoImages(
   file: CocoFile,
-  { folder, locate, report }: { folder: string; locate: (name: string) => Promise<Located | null>; report: Report },
+  {
+    folder,
+    locate,
+    report,
+    markIn,
+  }: { folder: string; locate: (name: string) => Promise<Located | null>; report: Report; markIn: MarkIn },
 ): Promise<Images> {
   const { path } = file;
   const images: Images = { byId: new Map(), refused: new Set() };
@@ -155,7 +181,9 @@ async function cocoImages(
       if (!place.there)
         report("missing-image", "error", { file: name }, `${path} lists ${name}, which is not in ${folder}.`);
       const [width, height] = [toSize(image.width), toSize(image.height)];
-      images.byId.set(imageId, { imageId, file: name, path: place.path, width, height, annotations: [] });
+      const byModel = markIn(image[MARK_KEY]);
+      const sample: Sample = { imageId, file: name, path: place.path, width, height, annotations: [] };
+      images.byId.set(imageId, { ...sample, ...(byModel && { byModel }) });
     }
   }
   return images;
@@ -164,7 +192,7 @@ async function cocoImages(
 function addAnnotations(
   file: CocoFile,
   { byId, refused }: Images,
-  { classes, report }: { classes: readonly ClassEntry[]; report: Report },
+  { classes, report, markIn }: { classes: readonly ClassEntry[]; report: Report; markIn: MarkIn },
 ): void {
   const labels = new Map(classes.map((c) => [c.categoryId, c.label]));
   const categoryNames = new Map(file.categories.map((c) => [c.id, c.name]));
@@ -207,7 +235,10 @@ function addAnnotations(
       report("mask-unusable", "warning", at, `${of} has a segmentation that is neither polygons nor run lengths.`);
     const area = typeof entry.area === "number" ? entry.area : (box[2] - box[0]) * (box[3] - box[1]);
     const crowd = entry.iscrowd === 1 || entry.iscrowd === true;
-    sample.annotations.push({ id, categoryId, label, box, area, crowd, ...shape });
+    const byModel = markIn(entry[MARK_KEY]);
+    const score = byModel && scoreIn(entry.score);
+    const mark = { ...(byModel && { byModel }), ...(score !== undefined && { score }) };
+    sample.annotations.push({ id, categoryId, label, box, area, crowd, ...shape, ...mark });
   }
 }
 

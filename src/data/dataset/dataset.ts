@@ -8,6 +8,7 @@ import { maybeMoved } from "../../util/text/moved.ts";
 import { type ClassRules, withClassRules } from "../classes/classRules.ts";
 import type { Exif } from "../image/decode.ts";
 import { type HeldBack, type HoldBackKeys, holdBack } from "../splits/holdBack.ts";
+import { describeByModel, modelProblems } from "./byModel/refuse.ts";
 import { orUnpacked } from "./formats/archive.ts";
 import { type CocoSource, loadCoco } from "./formats/cocoSplits.ts";
 import { detectLayout } from "./formats/detect.ts";
@@ -43,6 +44,8 @@ export type DatasetOptions = {
   kept?: HeldBack | null | undefined;
   /** Whether rules of classes that are not there are an error. Default true; false is for another data set than they were made for. */
   knownClasses?: boolean;
+  /** Whether labels that a model made may be in val and test, which are divided again. Default false: they are an error. */
+  byModelAnywhere?: boolean;
 };
 
 /**
@@ -50,12 +53,13 @@ export type DatasetOptions = {
  * is recognised, a required split is missing or empty, a file is damaged, or (strict) anything in it is in error.
  */
 export async function loadDataset(given: DatasetSource, options: DatasetOptions = {}): Promise<Dataset> {
-  const { require = ["train", "val"], strict = true, kept, knownClasses = true } = options;
+  const { require = ["train", "val"], strict = true, kept, knownClasses = true, byModelAnywhere = false } = options;
   const source = given.dir ? { ...given, dir: await orUnpacked(orPackaged(given.dir)) } : given;
   const { name: layout, description, load } = await find(source);
   const { note, ...loaded } = await load({ root: source.dir ? resolve(source.dir) : undefined, exif: source.exif });
   const read: Dataset = { layout, description: note ? `${description}, ${note}` : description, ...loaded };
-  const dataset = await holdBack(withClassRules(read, source.classes, { lenient: !knownClasses }), source, kept);
+  const held = await holdBack(withClassRules(read, source.classes, { lenient: !knownClasses }), source, kept);
+  const dataset = byModelAnywhere ? held : withModelLabels(held);
   const present = SPLITS.filter((name) => dataset.splits[name]);
   for (const name of require) {
     const split = dataset.splits[name];
@@ -67,6 +71,13 @@ export async function loadDataset(given: DatasetSource, options: DatasetOptions 
   }
   if (strict) refuseErrors(dataset.problems);
   return dataset;
+}
+
+/** What labels by a model mean for it. */
+function withModelLabels(dataset: Dataset): Dataset {
+  const [facts, problems] = [describeByModel(dataset), modelProblems(dataset)];
+  if (facts.length + problems.length === 0) return dataset;
+  return { ...dataset, notes: [...(dataset.notes ?? []), ...facts], problems: [...dataset.problems, ...problems] };
 }
 
 /** For people: of each kind of warning the first, and how many more there are. */

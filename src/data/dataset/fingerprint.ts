@@ -31,7 +31,9 @@ export async function datasetFingerprint(
         ),
       );
       some.forEach(({ imageId, file, annotations, area }, j) => {
-        const seen = annotations.map(({ mask, keypoints: _, ...box }) => (masks && mask ? { ...box, mask } : box));
+        const seen = annotations.map(({ mask, keypoints: _, byModel: _mark, score: _score, ...box }) =>
+          masks && mask ? { ...box, mask } : box,
+        );
         hash.update(JSON.stringify([imageId, file, sizes[j], seen, ...(area ? [area] : [])]));
       });
     }

@@ -15,6 +15,15 @@ export function nameKey(name: string): string {
   return name.normalize("NFC").trim().toLowerCase();
 }
 
+/**
+ * Who made a label that no person has seen yet. `model`: the weights, for people, by which labels of the same call are known; `from`: the
+ * file that says so; `about`: what else is known.
+ */
+export type ModelMark = { model: string; from: string; about?: ModelLabels };
+
+/** How labels were made: the weights and the SHA-256 of their file, the program and its version, when, and above which score. */
+export type ModelLabels = { weights: string; sha256: string; program: string; date: string; threshold: number };
+
 /** One labelled object, as annotated: its box is not clamped, its mask and keypoints are those of the file. */
 export type Annotation = Instance & {
   id: number;
@@ -23,6 +32,9 @@ export type Annotation = Instance & {
   area: number;
   /** A region of many objects: it counts in evaluation only and never reaches training. */
   crowd: boolean;
+  /** Of a label that a model made, and how sure it was. */
+  byModel?: ModelMark;
+  score?: number;
 };
 
 /**
@@ -37,6 +49,8 @@ export type Sample = {
   height: number | null;
   annotations: Annotation[];
   area?: PartArea;
+  /** A model looked at this picture, and nobody since: what has no box in it may be an object, too. */
+  byModel?: ModelMark;
 };
 
 export const SPLITS = ["train", "val", "test"] as const;
@@ -103,6 +117,7 @@ export type ProblemKind =
   | "animated-image"
   | "too-many-objects"
   | "leak"
+  | "by-model"
   | "mask-unusable"
   | "mask-empty"
   | "mask-off-box"

@@ -8,6 +8,7 @@ import { isObject } from "../../util/untrusted/json.ts";
 import { isMissing, readRegularText, refuseEscape } from "../../util/untrusted/regular.ts";
 import { MOST_YAML_BYTES, parseYaml } from "../../util/untrusted/yaml.ts";
 import { imageHeader, type Reading } from "../image/decode.ts";
+import { openMarkFiles } from "./byModel/markFiles.ts";
 import { exists } from "./listing.ts";
 import { boxFault, type ClassEntry, doubles, type Problem, type Sample, type SplitName } from "./sample.ts";
 import { findYoloSplit, type YoloSplit } from "./yoloSplit.ts";
@@ -60,6 +61,7 @@ export async function yoloSamples(
   const samples: Sample[] = [];
   const problems: Problem[] = [];
   const classes = yoloClasses(file);
+  const markOf = await openMarkFiles(reading.within ?? dirname(file.path));
   let annotationId = 1;
   for (const [i, { name, path, label: labelPath }] of files.entries()) {
     // A broken image is left to whoever decodes it; its boxes cannot be told without its size.
@@ -72,9 +74,12 @@ export async function yoloSamples(
     }
     [sample.width, sample.height] = [size.width, size.height];
     const lines = await labelLines(labelPath, reading);
+    const made = await markOf(labelPath);
+    if (made) sample.byModel = made.mark;
+    const scores = made && made.scores.length === lines?.length ? made.scores : [];
     const unread = lines ? null : await unreadLabels(labelPath, path);
     if (unread) problems.push({ kind: "unread-labels", split, file: name, ...unread });
-    for (const { line, number } of lines ?? []) {
+    for (const [row, { line, number }] of (lines ?? []).entries()) {
       const id = annotationId++;
       const where = `${labelPath}, line ${number}`;
       const parsed = parseLine(line, { ...size, keypoints: file.keypoints }, rows);
@@ -106,6 +111,7 @@ export async function yoloSamples(
         crowd: false,
         ...(mask && { mask }),
         ...(keypoints && { keypoints }),
+        ...(made && { byModel: made.mark, ...(scores[row] !== undefined && { score: scores[row] }) }),
       });
     }
     for (const phrase of doubles(sample.annotations, classes))

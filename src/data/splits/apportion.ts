@@ -5,6 +5,7 @@ import { nearPairs, type PictureHash } from "../../split/nearHashes.ts";
 import { stratify, type Unit } from "../../split/stratify.ts";
 import { linkedSets } from "../../split/together.ts";
 import { rngFromSeed } from "../../util/random/rng.ts";
+import { isByModel } from "../dataset/byModel/refuse.ts";
 import type { Sample, Split } from "../dataset/sample.ts";
 import { contentTwins, pictureHashes } from "./alike.ts";
 
@@ -21,7 +22,7 @@ export type ApportionOptions = {
 export type Apportioned = {
   /** The side of each sample, by its place in `shares`. */
   sides: number[];
-  /** Sets of images that stayed together, single ones included, and the images of the largest. */
+  /** Sets of images that stayed together and were shared out, single ones included, and the images of the largest. */
   units: number;
   largest: number;
   /** Images that are copies of another, byte for byte, and that are nearly another. */
@@ -29,9 +30,11 @@ export type Apportioned = {
   nearly: number;
   /** Files in which `group` finds none. */
   alone: number;
+  /** Images that stay on the first side, as a model labelled them or one that belongs to them. */
+  byModel: number;
 };
 
-/** Share out a split. Reads every image, as thumbnails, where `near` is true. Throws a UserError where `group` cannot be used. */
+/** Share out a split; what a model labelled stays on the first side, and shares are those of all other images. Reads every image, as thumbnails, where `near` is true. Throws a UserError where `group` cannot be used. */
 export async function apportion(split: Split, options: ApportionOptions): Promise<Apportioned> {
   const { samples, reading } = split;
   return shareOut(samples, {
@@ -70,9 +73,21 @@ export function shareOut(
   });
   const sets = links.sets();
   const units = unitsOf(samples, sets);
-  const chosen = stratify(units, { shares, rng: rngFromSeed(seed) });
+  const held = new Set(sets.filter((_, i) => isByModel(samples[i]!)));
+  const free = units.flatMap((_, set) => (held.has(set) ? [] : [set]));
+  const chosen = stratify(free.map((set) => units[set]!), { shares, rng: rngFromSeed(seed) }); // biome-ignore format: one line
+  const sideOf = new Map(free.map((set, i) => [set, chosen[i]!]));
   const largest = units.reduce((most, unit) => Math.max(most, unit.get("images")!), 0);
-  return { sides: sets.map((set) => chosen[set]!), units: units.length, largest, copies, nearly, alone };
+  const byModel = sets.filter((set) => held.has(set)).length;
+  return {
+    sides: sets.map((set) => sideOf.get(set) ?? 0),
+    units: free.length,
+    largest,
+    copies,
+    nearly,
+    alone,
+    byModel,
+  };
 }
 
 /** What each set holds: its images, those without boxes, and the boxes of each class. */

@@ -47,7 +47,7 @@ export async function holdBack<Data extends LabelledData>(
   if (kept) return asKept(dataset, train, kept);
   if (fraction === null || train.samples.length === 0) return dataset;
   const found = await apportion(train, { shares: [1 - fraction, fraction], seed, group, near: near === "together" });
-  if (found.units < 2) throw inseparable(train, group);
+  if (found.units < 2) throw inseparable(train, { group, byModel: found.byModel });
   const of = (side: number) => train.samples.filter((_, i) => found.sides[i] === side);
   const held = parted(dataset, train, { train: of(0), val: of(1) });
   const files = (samples: readonly Sample[]) => samples.map(({ file }) => file);
@@ -102,7 +102,7 @@ function parted<Data extends LabelledData>(
 
 function describe(
   { classes, splits: { train, val } }: LabelledData,
-  { units, largest, copies, nearly, alone }: Apportioned,
+  { units, largest, copies, nearly, alone, byModel }: Apportioned,
   { fraction, seed, group }: { fraction: number; seed: number; group: string | null },
 ): Fact[] {
   const all = train!.samples.length + val!.samples.length;
@@ -113,6 +113,7 @@ function describe(
   ];
   return [
     { name: "Validation", value: parts.join("; ") },
+    ...(byModel > 0 ? [note(`${byModel} images stay in train: a model labelled them or what belongs to them; the fraction is one of the others`)] : []), // biome-ignore format: one line
     ...(alone > 0 ? [note(`data.group (${group}) finds no group in ${alone} file names, each of which is one of its own`)] : []), // biome-ignore format: one line
     ...few(boxesPerClass(train!.samples, classes), boxesPerClass(val!.samples, classes)),
   ];
@@ -131,7 +132,12 @@ function note(value: string): Fact {
   return { name: "Note", value, under: "Validation" };
 }
 
-function inseparable({ samples }: Split, group: string | null): UserError {
+function inseparable({ samples }: Split, { group, byModel }: { group: string | null; byModel: number }): UserError {
+  if (byModel > 0)
+    return new UserError(
+      `data.val_fraction: ${byModel} of the ${samples.length} training images are labelled by a model or belong to one that is, and stay in train: too few others can be told apart.`,
+      { hint: "Have a person correct more of the labels, or name a val split that a person labelled." },
+    );
   const why = group === null ? "they are all alike (near-duplicates, copies)" : `data.group (${group}) or their likeness puts them into one group`; // biome-ignore format: one line
   return new UserError(`data.val_fraction: the ${samples.length} training images cannot be parted, because ${why}.`, {
     hint: "Set data.group so that it tells scenes apart, or data.near_duplicates: apart.",

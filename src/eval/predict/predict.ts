@@ -12,6 +12,7 @@ import type { DeviceChoice } from "../../engine/device.ts";
 import type { ImageDetections } from "../../instance/detections.ts";
 import type { Recipe } from "../../recipe/schema.ts";
 import { UserError } from "../../util/errors.ts";
+import { uncertaintyOf } from "./labels/uncertainty.ts";
 import { classesNamed, type ObjectOptions, type PredictedObject, requireMeaning, toObjects } from "./objects.ts";
 import { INPUT, loadPicture, loadStream, openPicture } from "./picture.ts";
 import { chooseThreshold, type Threshold } from "./threshold.ts";
@@ -46,7 +47,7 @@ export type PredictOptions = ObjectOptions & {
 
 /**
  * What was found in one image, in falling order of score; or why it could not be read. `imageId` counts from 1. `below`: how many
- * objects more score at least half of the threshold. `size`: of an image that is too large to be given; `image` is smaller then, and
+ * objects more score at least half of the threshold. `uncertainty`: from 0 to 1, how near the scores are to the threshold. `size`: of an image that is too large to be given; `image` is smaller then, and
  * objects are in pixels of the large one.
  */
 export type Prediction =
@@ -57,6 +58,7 @@ export type Prediction =
       size?: { width: number; height: number };
       objects: PredictedObject[];
       below: number;
+      uncertainty: number;
       error?: undefined;
     }
   | { imageId: number; file: string; error: UserError };
@@ -123,7 +125,8 @@ export async function* predict(options: PredictOptions): AsyncGenerator<Predicti
         else {
           const near = toObjects(found.shift()!, wanted, threshold.value / 2);
           const objects = near.filter(({ score }) => score > threshold.value);
-          const shown = { objects: objects.slice(0, maxDets), below: near.length - objects.length };
+          const uncertainty = uncertaintyOf(near.map(({ score }) => score), threshold.value); // biome-ignore format: one line
+          const shown = { objects: objects.slice(0, maxDets), below: near.length - objects.length, uncertainty };
           yield { imageId, file, ...imageOf(picture), ...shown };
         }
       }

@@ -1,28 +1,30 @@
-// Objects in pictures, written to a folder: a COCO results file, the pictures with boxes and masks drawn, label files of YOLO.
+// Objects in pictures, written to a folder: a COCO results file, the pictures with boxes and masks drawn, labels.
 
 import { mkdir, realpath, rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { ClassEntry } from "../../data/dataset/sample.ts";
+import type { ClassEntry, ModelLabels } from "../../data/dataset/sample.ts";
 import { drawObjects, encodePicture } from "../../data/image/draw.ts";
 import { findImages, pictureNames, placeInside } from "../../data/image/imagePaths.ts";
 import type { Mask } from "../../instance/instance.ts";
 import { maskRuns } from "../../instance/masks/maskRuns.ts";
+import { programVersion } from "../../run/environment.ts";
 import { UserError } from "../../util/errors.ts";
-import { fileError, writeFileAtomic } from "../../util/files.ts";
+import { fileError, sha256File, writeFileAtomic } from "../../util/files.ts";
 import { type Crops, openCrops } from "./crops.ts";
+import { type FoundObjects, type LabelFormat, openLabels } from "./labels/labelSet.ts";
+import { uncertainTable } from "./labels/uncertainty.ts";
 import type { PredictedObject } from "./objects.ts";
 import { earlierFolders, makeNextFolder } from "./outFolder.ts";
-import { type Prediction, type PredictOptions, predict } from "./predict.ts";
+import { type PredictOptions, predict } from "./predict.ts";
 import type { Threshold } from "./threshold.ts";
-import { openYoloLabels } from "./yoloLabels.ts";
 
 export type PredictToFolderOptions = PredictOptions & {
   /** The folder to write to. Default: a new one in the current folder, `predictions`, `predictions-2` and so on. */
   out?: string | undefined;
   /** Whether to write pictures. Default true. */
   pictures?: boolean | undefined;
-  /** Whether to write what was found as label files of YOLO, one an image. Default false. */
-  labels?: boolean | undefined;
+  /** Write what was found as labels: as a data set in one of the layouts, or (true) as YOLO's label files alone, one an image. Default false. */
+  labels?: LabelFormat | false | undefined;
   /** Whether to write a picture of each object, in a folder for each class. Default false. */
   crops?: boolean | undefined;
   /** Called for each image that cannot be read. */
@@ -40,8 +42,12 @@ export type PredictReport = {
   /** Objects more in all images that score above half of the threshold. */
   below: number;
   predictions: string;
-  /** The folder of the label files; null where none were asked for. */
+  /** The folder of the labels; null where none were asked for. */
   labels: string | null;
+  /** What the labels could not keep, and what else is to be known of them, a sentence each. */
+  label_notes: string[];
+  /** A table of all images, the most uncertain first; null where no labels were asked for. */
+  uncertain: string | null;
   /** The folder of the objects' pictures; null where none were asked for. */
   crops: string | null;
   images: {
@@ -50,6 +56,10 @@ export type PredictReport = {
     width: number;
     height: number;
     picture: string | null;
+    /** From 0 to 1: how near the scores are to the threshold. */
+    uncertainty: number;
+    /** Objects more that score above half of the threshold. */
+    below: number;
     detections: CocoResult[];
   }[];
   failed: { file_name: string; error: string }[];
@@ -72,8 +82,20 @@ type CocoResult = {
   segmentation?: Mask;
 };
 
-/** Name of the results file. */
+/** A report of nothing yet. */
+const EMPTY = {
+  threshold: 0,
+  threshold_from: "default",
+  below: 0,
+  label_notes: [],
+  uncertain: null,
+  crops: null,
+  seconds: 0,
+} satisfies Partial<PredictReport>;
+
+/** Names of the results file, and of the table of images by uncertainty. */
 const RESULTS = "predictions.json";
+const UNCERTAIN = "uncertain.csv";
 
 /** Detect objects in images and write what was found. Throws a UserError where there is no image, or no model. */
 export async function predictToFolder(options: PredictToFolderOptions): Promise<PredictReport> {
@@ -100,7 +122,7 @@ async function predictInto(
   const names = new Map(pictureNames(paths).map((name, i) => [paths[i]!, name]));
   if (pictures) await refuseOverwriting(out, names);
   const results = join(out, RESULTS);
-  const yolo = labels ? openYoloLabels(out, { results }) : undefined;
+  const labelled = labels ? await openLabels(out, { to: labels, results, images: paths }) : undefined;
   const cropsOf = crops ? openCrops(out, { results }) : undefined;
   await mkdir(out, { recursive: true }).catch((cause) => {
     throw fileError(out, "write", cause);
@@ -108,18 +130,9 @@ async function predictInto(
 
   const total = paths.length + missing.length;
   const report: PredictReport = {
-    weights,
-    threshold: 0,
-    threshold_from: "default",
-    below: 0,
-    predictions: results,
-    labels: yolo?.folder ?? null,
-    crops: null,
-    images: [],
-    failed: [],
-    skipped: others,
-    seconds: 0,
-    undone: total,
+    ...EMPTY,
+    ...{ weights, predictions: results, labels: labelled?.folder ?? null, skipped: others, undone: total },
+    ...{ images: [], failed: [] },
   };
   const fail = (file: string, { message }: UserError) => {
     onFailed?.(message);
@@ -129,6 +142,7 @@ async function predictInto(
   let began = performance.now();
   let classes: readonly ClassEntry[] = [];
   let cut: Crops | undefined;
+  let made: Promise<ModelLabels> | undefined;
   const found = predict({
     ...options,
     images: paths,
@@ -140,6 +154,7 @@ async function predictInto(
       report.weights = about.model.source;
       report.threshold = about.threshold.value;
       report.threshold_from = about.threshold.from;
+      if (labelled) made = howMade(about);
       onStart?.(about);
     },
   });
@@ -153,12 +168,13 @@ async function predictInto(
         writing = drawn(one, picture).then((bytes) => writeFileAtomic(picture, bytes));
         writing.catch(() => {}); // it is awaited below
       }
-      await yolo?.write(one, names.get(one.file)!);
+      await labelled?.write(one, names.get(one.file)!);
       await cut?.write({ image: one.image, objects: objectsInImage(one) }, names.get(one.file)!);
-      const { imageId: id, file: file_name, image, size = image, objects } = one;
-      report.below += one.below;
+      const { imageId: id, file: file_name, image, size = image, objects, uncertainty, below } = one;
+      report.below += below;
       const detections = objects.map((object) => toResult(object, id, file_name));
-      report.images.push({ id, file_name, width: size.width, height: size.height, picture, detections });
+      const { width, height } = size;
+      report.images.push({ id, file_name, width, height, picture, uncertainty, below, detections });
     }
     onImages?.(report.images.length + report.failed.length, total);
   }
@@ -166,15 +182,27 @@ async function predictInto(
   report.seconds = (performance.now() - began) / 1000;
   report.undone = total - report.images.length - report.failed.length;
   const rows = report.images.flatMap(({ detections }) => detections.map((row) => JSON.stringify(row)));
-  await yolo?.finish(classes);
   await writeFileAtomic(results, rows.length > 0 ? `[\n${rows.join(",\n")}\n]\n` : "[]\n");
+  if (labelled && made) {
+    report.label_notes = await labelled.finish(classes, await made);
+    report.uncertain = join(out, UNCERTAIN);
+    await writeFileAtomic(report.uncertain, uncertainTable(report.images));
+  }
   return report;
 }
 
-type Found = Extract<Prediction, { objects: unknown }>;
+/** What the labels of a model are known by afterwards; its file is read now, as a run that goes on may replace it. */
+function howMade({ model, threshold }: Parameters<NonNullable<PredictOptions["onStart"]>>[0]): Promise<ModelLabels> {
+  const made = sha256File(model.file).then((sha256) => ({
+    ...{ weights: model.source, sha256, program: `rfdetr-train ${programVersion()}` },
+    ...{ date: new Date().toISOString(), threshold: Number(threshold.value.toFixed(6)) },
+  }));
+  made.catch(() => {}); // it is awaited at the end
+  return made;
+}
 
 /** In pixels of the image that is there; without masks where that is not the whole one. */
-function objectsInImage({ image, size, objects }: Found): PredictedObject[] {
+function objectsInImage({ image, size, objects }: FoundObjects): PredictedObject[] {
   if (!size) return objects;
   const [across, down] = [image.width / size.width, image.height / size.height];
   return objects.map(({ mask: _, box: [x1, y1, x2, y2], ...rest }) => {
@@ -182,7 +210,7 @@ function objectsInImage({ image, size, objects }: Found): PredictedObject[] {
   });
 }
 
-async function drawn(found: Found, name: string): Promise<Uint8Array> {
+async function drawn(found: FoundObjects, name: string): Promise<Uint8Array> {
   const objects = objectsInImage(found).map(({ name: text, score, mask, box, label }) => ({
     ...{ box, label, text: `${text} ${score.toFixed(2)}` },
     mask: mask && maskRuns(mask, { size: [found.image.height, found.image.width], where: found.file }),

@@ -11,6 +11,7 @@ import {
   boxFault,
   type ClassEntry,
   doubles,
+  type ModelMark,
   type Problem,
   type Sample,
   SPLITS,
@@ -20,7 +21,10 @@ import {
 import type { Loaded, Place } from "./layout.ts";
 
 /** An object as its file has it; `place` says where that is: "object 2", "line 7". */
-export type NamedObject = { name: string; box: Annotation["box"]; mask?: Mask; crowd?: boolean; place: string };
+export type NamedObject = { name: string; box: Annotation["box"]; mask?: Mask; crowd?: boolean; place: string } & Pick<
+  Annotation,
+  "byModel" | "score"
+>;
 
 /**
  * An image as a file describes it. `from`: the file that its objects are from. `names`: what it may be called below the split's
@@ -33,6 +37,7 @@ export type NamedImage = {
   width: number | null;
   height: number | null;
   objects: NamedObject[];
+  byModel?: ModelMark | undefined;
 };
 
 /** What a reader makes of a split; `entries` may be in any order. */
@@ -160,8 +165,9 @@ async function samplesOf(
   let id = 1;
   return placed.map(({ entry, file, path }, i) => {
     const { width, height } = entry;
-    const sample: Sample = { imageId: i + 1, file, path, width, height, annotations: [] };
-    for (const { name, box, mask, crowd = false, place } of entry.objects) {
+    const { byModel } = entry;
+    const sample: Sample = { imageId: i + 1, file, path, width, height, annotations: [], ...(byModel && { byModel }) };
+    for (const { name, box, mask, crowd = false, place, ...made } of entry.objects) {
       const annotationId = id++;
       const add = (kind: Problem["kind"], severity: Problem["severity"], says: string) => {
         const message = `${entry.from}, ${place} (image ${file}) ${says}.`;
@@ -174,7 +180,16 @@ async function samplesOf(
       if (!entryOf || fault?.severity === "error") continue;
       const { label, categoryId } = entryOf;
       const area = (box[2] - box[0]) * (box[3] - box[1]);
-      sample.annotations.push({ id: annotationId, categoryId, label, box, area, crowd, ...(mask && { mask }) });
+      sample.annotations.push({
+        id: annotationId,
+        categoryId,
+        label,
+        box,
+        area,
+        crowd,
+        ...(mask && { mask }),
+        ...made,
+      });
     }
     for (const phrase of doubles(sample.annotations, classes))
       report("duplicate-box", "warning", file, `${entry.from}: ${file} ${phrase}.`);

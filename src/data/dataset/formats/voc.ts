@@ -6,6 +6,7 @@ import { maskBox } from "../../../instance/maskBox.ts";
 import { UserError } from "../../../util/errors.ts";
 import { readRegularText, refuseEscape } from "../../../util/untrusted/regular.ts";
 import { childOf, readXml, textIn, type XmlElement } from "../../../util/untrusted/xml/xml.ts";
+import { MARK_KEY, markReader, scoreIn } from "../byModel/marks.ts";
 import { listFiles } from "../listing.ts";
 import type { Annotation, SplitName } from "../sample.ts";
 import {
@@ -149,6 +150,9 @@ function entryOf(
   { path, name, counts, extras, report }: { path: string; name: string; counts: Counts; extras: Extras; report: Report }, // biome-ignore format: one line
 ): NamedImage {
   const source = childOf(annotation, "source");
+  const made = childOf(source, MARK_KEY);
+  const markIn = markReader(path, [aboutIn(made)]);
+  const byModel = made && markIn(textIn(made, "model") || true);
   const fromOne = /pascal\s*voc/i.test(textIn(source, "annotation")) || /\bvoc\s?\d{4}/i.test(textIn(source, "database")); // biome-ignore format: one line
   counts.files++;
   if (fromOne) counts.fromOne++;
@@ -166,7 +170,10 @@ function entryOf(
     const found = objectOf(object, { place, from: fromOne ? 1 : 0, wrong });
     if (!found) continue;
     if (found.crowd) counts.difficult++;
-    objects.push(found);
+    const own = childOf(object, MARK_KEY);
+    const mark = own && markIn(own.text || true);
+    const score = mark && scoreIn(numberIn(textIn(object, "score")));
+    objects.push({ ...found, ...(mark && { byModel: mark }), ...(score !== undefined && { score }) });
   }
   return {
     from: path,
@@ -175,7 +182,13 @@ function entryOf(
     width: sideIn(textIn(size, "width")),
     height: sideIn(textIn(size, "height")),
     objects,
+    byModel,
   };
+}
+
+/** How the labels of a file were made, as it says itself. */
+function aboutIn(mark: XmlElement | undefined): Record<string, unknown> {
+  return Object.fromEntries((mark?.children ?? []).map(({ name, text }) => [name, text]));
 }
 
 /**

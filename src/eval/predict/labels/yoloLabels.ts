@@ -1,36 +1,38 @@
 // What was found as label files of YOLO: a text file an image, a line an object, and the classes' names beside them.
 
 import { extname, join } from "node:path";
-import type { ClassEntry } from "../../data/dataset/sample.ts";
-import { placeInside } from "../../data/image/imagePaths.ts";
-import { outerContour } from "../../instance/masks/contour.ts";
-import { maskRuns } from "../../instance/masks/maskRuns.ts";
-import type { Runs } from "../../instance/masks/runs.ts";
-import { writeFileAtomic } from "../../util/files.ts";
-import type { PredictedObject } from "./objects.ts";
-import { refuseOthersFolder } from "./outFolder.ts";
-import type { Prediction } from "./predict.ts";
+import { markFile } from "../../../data/dataset/byModel/markFiles.ts";
+import { modelName } from "../../../data/dataset/byModel/marks.ts";
+import type { ClassEntry, ModelLabels } from "../../../data/dataset/sample.ts";
+import { placeInside } from "../../../data/image/imagePaths.ts";
+import { outerContour } from "../../../instance/masks/contour.ts";
+import { maskRuns } from "../../../instance/masks/maskRuns.ts";
+import type { Runs } from "../../../instance/masks/runs.ts";
+import { writeFileAtomic } from "../../../util/files.ts";
+import type { PredictedObject } from "../objects.ts";
+import { refuseOthersFolder } from "../outFolder.ts";
+import type { Prediction } from "../predict.ts";
 
 /** Folder of the label files, and the file in it that names their classes. */
-const LABELS = "labels";
+export const LABELS = "labels";
 const CLASSES = "classes.txt";
 
-export type YoloLabels = {
-  /** The folder that they go to. */
-  folder: string;
-  /** Write what was found in an image, whose picture has this name. */
-  write(found: Found, picture: string): Promise<void>;
-  /** Write the names of the classes. */
-  finish(classes: readonly ClassEntry[]): Promise<void>;
-};
-
-type Found = Extract<Prediction, { objects: unknown }>;
+type Found = Omit<Extract<Prediction, { objects: unknown }>, "uncertainty">;
 
 /**
  * Label files in the folder `out`, whose `results` an earlier call may have written. Throws a UserError where it has labels
  * that somebody else made.
  */
-export function openYoloLabels(out: string, { results }: { results: string }): YoloLabels {
+export function openYoloLabels(
+  out: string,
+  { results }: { results: string },
+): {
+  folder: string;
+  /** Write what was found in an image, whose picture has this name. */
+  write(found: Found, picture: string): Promise<void>;
+  /** Write the names of the classes, and how the labels were made. */
+  finish(classes: readonly ClassEntry[], made: ModelLabels): Promise<string[]>;
+} {
   const folder = join(out, LABELS);
   refuseOthersFolder(folder, { results, contents: "labels that were found" });
   const taken = new Set([CLASSES]);
@@ -41,10 +43,21 @@ export function openYoloLabels(out: string, { results }: { results: string }): Y
     return name;
   };
   const write = async (name: string, text: string) => writeFileAtomic(await placeInside(out, join(LABELS, name)), text);
+  const files: { file: string; scores: number[] }[] = [];
   return {
     folder,
-    write: (found, picture) => write(nameOf(picture), lines(found)),
-    finish: (classes) => write(CLASSES, names(classes)),
+    write: (found, picture) => {
+      const file = nameOf(picture);
+      files.push({ file, scores: found.objects.map(({ score }) => Number(score.toFixed(6))) });
+      return write(file, lines(found));
+    },
+    finish: async (classes, made) => {
+      await write(CLASSES, names(classes));
+      const mark = { model: modelName(made), from: folder, about: made };
+      const { name, text } = markFile(files.map((one) => ({ ...one, mark })));
+      await write(name, text);
+      return [`${name} beside the label files says that a model made them: take it along with them.`];
+    },
   };
 }
 

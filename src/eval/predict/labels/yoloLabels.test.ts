@@ -2,11 +2,11 @@ import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { writeTinyWeights } from "../../../tests/support/onnxFile.ts";
-import { loadBackend } from "../../engine/backend.ts";
-import { maskRuns } from "../../instance/masks/maskRuns.ts";
-import { encodeRuns, packRuns } from "../../instance/masks/runs.ts";
-import { predictToFolder } from "./predictToFolder.ts";
+import { writeTinyWeights } from "../../../../tests/support/onnxFile.ts";
+import { loadBackend } from "../../../engine/backend.ts";
+import { maskRuns } from "../../../instance/masks/maskRuns.ts";
+import { encodeRuns, packRuns } from "../../../instance/masks/runs.ts";
+import { predictToFolder } from "../predictToFolder.ts";
 import { openYoloLabels } from "./yoloLabels.ts";
 
 const NAMES = ["a", "b", "c", "d\nd", "e"];
@@ -33,7 +33,7 @@ test("each image has a file with a line for each object, by parts of the image, 
   const out = join(folder, "found");
   const report = await predict(out);
   expect(report.labels).toBe(join(out, "labels"));
-  expect((await readdir(report.labels!)).sort()).toEqual(["X.txt", "classes.txt", "x.jpg.txt"]);
+  expect((await readdir(report.labels!)).sort()).toEqual(["X.txt", "classes.txt", expect.stringMatching(/^made-by-model-/), "x.jpg.txt"]); // biome-ignore format: one line
   expect(await readFile(join(out, "labels", "classes.txt"), "utf8")).toBe("a\nb\nc\nd d\ne\n");
   const [image] = report.images;
   const rows = (await readFile(join(out, "labels", "X.txt"), "utf8")).trimEnd().split("\n");
