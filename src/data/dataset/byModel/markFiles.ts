@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { readdir } from "node:fs/promises";
-import { join, relative, sep } from "node:path";
+import { join } from "node:path";
 import { UserError } from "../../../util/errors.ts";
 import { isObject, parseJson } from "../../../util/untrusted/json.ts";
 import { isWithin, readRegularText, refuseEscape } from "../../../util/untrusted/regular.ts";
@@ -77,9 +77,4 @@ async function readFolder(folder: string, root: string): Promise<Map<string, Fil
       }
   }
   return marks;
-}
-
-/** The name of a label file in the mark file of a folder. */
-export function nameInMarkFile(path: string, folder: string): string {
-  return relative(folder, path).split(sep).join("/");
 }

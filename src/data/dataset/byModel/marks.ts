@@ -7,7 +7,7 @@ import type { ModelLabels, ModelMark, Sample } from "../sample.ts";
 export const MARK_KEY = "made_by_model";
 
 /** What is said of labels that have the mark, for those who find them in another program. */
-export const MARK_STATUS = "made by a model, not yet seen by a person";
+const MARK_STATUS = "made by a model, not yet seen by a person";
 
 /** Characters of a text in a mark: it is shown to people. */
 const MOST_TEXT = 300;
