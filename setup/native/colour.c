@@ -73,8 +73,9 @@ static void toHsv(const Block* in, HsvBlock* out) {
 
 static int within30(int n) { return n < 0 ? 0 : n > 30 ? 30 : n; }
 
-// A channel that is so many 30ths of the way from the highest one to the lowest. The quotient is exact: it has fewer bits than a float.
-static int level(int v, int s, int way) { return (int)((float)(v * (7650 - s * way) + 3825) / 7650); }
+// A channel that is so many 30ths of the way from the highest one to the lowest: a quotient by 7650, which this product is for all that there are,
+// as what is added is between its error and the least that a quotient is away from the next one.
+static int level(int v, int s, int way) { return (int)((float)(v * (7650 - s * way) + 3825) * (1 / 7650.0f) + 6e-5f); }
 
 FOR_EACH_PROCESSOR
 static void fromHsv(const HsvBlock* in, Block* out) {

@@ -221,16 +221,15 @@ export function clampBoxes(
   width: number,
   height: number,
 ): PixelBoxes {
-  const out: number[] = [];
+  const out = new Float64Array(boxes.length);
   const kept: number[] = [];
   for (let i = 0; i < labels.length; i++) {
-    const [x1, y1, x2, y2] = [0, 1, 2, 3].map((k) => Math.min(Math.max(boxes[4 * i + k]!, 0), k % 2 ? height : width));
-    if (!(x2! > x1! && y2! > y1!)) continue;
-    out.push(x1!, y1!, x2!, y2!);
-    kept.push(i);
+    const at = 4 * kept.length;
+    for (let k = 0; k < 4; k++) out[at + k] = Math.min(Math.max(boxes[4 * i + k]!, 0), k % 2 ? height : width);
+    if (out[at + 2]! > out[at]! && out[at + 3]! > out[at + 1]!) kept.push(i);
   }
   return {
-    boxes: Float64Array.from(out),
+    boxes: out.slice(0, 4 * kept.length),
     labels: Int32Array.from(kept, (i) => labels[i]!),
     ...(shapes && { shapes: kept.map((i) => shapes[i]!) }),
     ...(annotations && { annotations: kept.map((i) => annotations[i]!) }),

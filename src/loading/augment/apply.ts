@@ -62,7 +62,10 @@ export function changeBoxes(
   let outlines = changes.some(({ warp }) => warp) ? outlinesOf(boxes, size) : new Map<Annotation, Outline>();
   for (const change of changes) {
     const after = sizeAfter(change, frame);
-    for (const move of placementsOf(change, frame)) {
+    const moves = placementsOf(change, frame).filter(isMove);
+    frame = after;
+    if (moves.length === 0 && !change.cut) continue;
+    for (const move of moves) {
       now = { ...now, boxes: placeBoxes(now.boxes, move) };
       outlines = placeOutlines(outlines, move);
       placement = placedAgain(placement, move);
@@ -70,10 +73,14 @@ export function changeBoxes(
     outlines = new Map([...outlines].map(([of, outline]) => [of, clipOutline(outline, after)]));
     if (change.warp) now = boxesAround(now, outlines);
     if (change.cut || change.warp) now = clampBoxes(now, after.width, after.height);
-    frame = after;
   }
   const { shapes } = now;
   return { boxes: shapes ? { ...now, shapes: shapes.map((shape) => placeShape(shape, placement)) } : now, frame };
+}
+
+/** Whether any point comes to another place. */
+function isMove(move: Placement): boolean {
+  return move.length !== 4 || move.some((v, i) => v !== UNMOVED[i]);
 }
 
 function placeOutlines(outlines: ReadonlyMap<Annotation, Outline>, move: Placement): Map<Annotation, Outline> {
@@ -83,10 +90,21 @@ function placeOutlines(outlines: ReadonlyMap<Annotation, Outline>, move: Placeme
 /** Boxes around the corners of the moved ones. */
 function placeBoxes(boxes: Float64Array, move: Placement): Float64Array {
   const out = new Float64Array(boxes.length);
+  if (move.length === 4) {
+    const [sx, sy, tx, ty] = move;
+    for (let i = 0; i < boxes.length; i += 4) {
+      const [x1, x2] = [sx * boxes[i]! + tx, sx * boxes[i + 2]! + tx];
+      const [y1, y2] = [sy * boxes[i + 1]! + ty, sy * boxes[i + 3]! + ty];
+      out[i] = Math.min(x1, x2);
+      out[i + 1] = Math.min(y1, y2);
+      out[i + 2] = Math.max(x1, x2);
+      out[i + 3] = Math.max(y1, y2);
+    }
+    return out;
+  }
   for (let i = 0; i < boxes.length; i += 4) {
     const [x1, y1, x2, y2] = [boxes[i]!, boxes[i + 1]!, boxes[i + 2]!, boxes[i + 3]!];
-    const corners = move.length === 4 ? [x1, y1, x2, y2] : [x1, y1, x2, y1, x2, y2, x1, y2];
-    out.set(boundsOf([placePoints(corners, move)]), i);
+    out.set(boundsOf([placePoints([x1, y1, x2, y1, x2, y2, x1, y2], move)]), i);
   }
   return out;
 }

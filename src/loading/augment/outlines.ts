@@ -45,12 +45,16 @@ function outlineOf({ mask }: Annotation, { width, height }: Size): Outline | und
 
 /** What of an outline lies in [0, width] x [0, height]. */
 export function clipOutline(outline: Outline, { width, height }: Size): Outline {
+  if (outline.every((part) => part.length >= 6 && isInside(part, width, height))) return outline;
   return outline.map((part) => clipPart(part, width, height)).filter((part) => part.length >= 6);
 }
 
+function isInside(part: readonly number[], width: number, height: number): boolean {
+  return part.every((v, i) => v >= 0 && v <= (i % 2 === 0 ? width : height));
+}
+
 function clipPart(part: number[], width: number, height: number): number[] {
-  const isInside = part.every((v, i) => v >= 0 && v <= (i % 2 === 0 ? width : height));
-  if (isInside) return part;
+  if (isInside(part, width, height)) return part;
   const sides = [[0, 1, 0], [0, -1, width], [1, 1, 0], [1, -1, height]] as const; // biome-ignore format: one line
   return sides.reduce((left, [axis, sign, limit]) => clipSide(left, axis, sign, limit), part);
 }
@@ -59,9 +63,11 @@ function clipPart(part: number[], width: number, height: number): number[] {
 function clipSide(part: readonly number[], axis: 0 | 1, sign: 1 | -1, limit: number): number[] {
   const out: number[] = [];
   for (let i = 0; i < part.length; i += 2) {
-    const [x, y] = [part[i]!, part[i + 1]!];
     const next = (i + 2) % part.length;
-    const [nx, ny] = [part[next]!, part[next + 1]!];
+    const x = part[i]!;
+    const y = part[i + 1]!;
+    const nx = part[next]!;
+    const ny = part[next + 1]!;
     const here = sign * ((axis === 0 ? x : y) - limit);
     const there = sign * ((axis === 0 ? nx : ny) - limit);
     if (here >= 0) out.push(x, y);
@@ -78,8 +84,10 @@ export function boundsOf(outline: Outline): [number, number, number, number] {
   let [x1, y1, x2, y2] = [Infinity, Infinity, -Infinity, -Infinity];
   for (const part of outline)
     for (let i = 0; i < part.length; i += 2) {
-      [x1, x2] = [Math.min(x1, part[i]!), Math.max(x2, part[i]!)];
-      [y1, y2] = [Math.min(y1, part[i + 1]!), Math.max(y2, part[i + 1]!)];
+      x1 = Math.min(x1, part[i]!);
+      x2 = Math.max(x2, part[i]!);
+      y1 = Math.min(y1, part[i + 1]!);
+      y2 = Math.max(y2, part[i + 1]!);
     }
   return [x1, y1, x2, y2];
 }

@@ -134,11 +134,8 @@ function fill(
   { image, task, stride, at }: { image: ImageTask; task: PrepareTask; stride: number; at: (source: number) => void },
 ): Prepared {
   const { augment, shapes, masks } = task;
-  const sources = read.map(({ sample, pixels }): Source => {
-    const frame = sizeOf(sample.area ?? pixels); // a very large area comes smaller than it is
-    const boxes = trainingBoxes(sample.annotations, frame.width, frame.height, { shapes, masks: true });
-    return { size: sizeOf(pixels), frame, boxes };
-  });
+  const first = sourceOf(read[0]!, shapes);
+  const sources = read.map((one) => (one.sample === read[0]!.sample ? first : sourceOf(one, shapes)));
   const { acts, layers } = augment
     ? drawLayers(rngFromSeed(...image.words), sources, { augment, side: image.side })
     : { acts: [], layers: [{ source: 0, changes: [] }] };
@@ -160,6 +157,12 @@ function fill(
   resizeNormalised(painted.image, image.side, { out, stride, mirror: painted.mirrored });
   if (painted.image.data !== read[0]!.pixels.data) giveBytes(painted.image.data);
   return { target: together(targets), ...sources[0]!.frame };
+}
+
+function sourceOf({ sample, pixels }: Read, shapes: boolean): Source {
+  const frame = sizeOf(sample.area ?? pixels); // a very large area comes smaller than it is
+  const boxes = trainingBoxes(sample.annotations, frame.width, frame.height, { shapes, masks: true });
+  return { size: sizeOf(pixels), frame, boxes };
 }
 
 function sizeOf({ width, height }: Size): Size {
