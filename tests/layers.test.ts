@@ -23,7 +23,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   report: ["run", "recipe", "instance", "util"],
   onnx: ["data", "checkpoint", "instance", "util"],
   detector: ["onnx", "model", "ops", "engine", "architecture", "instance", "data", "checkpoint", "recipe", "util"],
-  eval: ["detector", "engine", "run", "convert", "instance", "loading", "data", "checkpoint", "recipe", "util"],
+  eval: ["detector", "onnx", "engine", "run", "convert", "instance", "loading", "data", "checkpoint", "recipe", "util"],
   export: [
     "eval",
     "detector",

@@ -4,7 +4,7 @@ import type { Dataset } from "../data/dataset/dataset.ts";
 import type { SplitName } from "../data/dataset/sample.ts";
 import { sliceForEvaluation } from "../data/slices/sliceSplit.ts";
 import type { Detector } from "../detector/detector.ts";
-import { alignClasses, evaluateModel } from "../eval/evaluate.ts";
+import { alignClasses, evaluateModel, usualMaxDets } from "../eval/evaluate.ts";
 import { metricsOf } from "../eval/metricsRow.ts";
 import { evaluationLoader } from "../loading/batch/evaluationLoader.ts";
 
@@ -19,11 +19,12 @@ export async function accuracyOf(
     resolution,
     source,
     slices,
-  }: Pick<Detector, "detect" | "classes" | "resolution" | "source"> & Partial<Pick<Detector, "slices">>,
+    numSelect,
+  }: Pick<Detector, "detect" | "classes" | "resolution" | "source"> & Partial<Pick<Detector, "slices" | "numSelect">>,
   dataset: Dataset,
   split: SplitName,
   {
-    maxDets = 500,
+    maxDets = usualMaxDets({ ...(numSelect && { numSelect }) }),
     signal,
     onImages,
   }: {

@@ -35,6 +35,8 @@ export type Detector<Outputs = unknown> = Detecting<Outputs> & {
   nativeResolution: number;
   /** The labels that mean something; a detection with any other label is of no class. */
   classes: ClassEntry[];
+  /** Detections that it gives of an image at most. */
+  numSelect: number;
   /** The score from which detections shall count, where the file itself says it. */
   threshold: number | undefined;
   /** The parts in which it looks at pictures: those asked for, else those that it was trained on; undefined: at whole ones only. */

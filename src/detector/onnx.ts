@@ -69,6 +69,7 @@ export async function openOnnxDetector(path: string, options: OpenOnnxOptions = 
     return {
       ...{ kind: "onnx", source: path, file: path, metadata, loadMs },
       ...{ resolution: about.resolution, nativeResolution: about.resolution, classes: about.classes },
+      numSelect: about.numSelect,
       ...{ batch: about.batch, decoded: about.decoded, threshold: about.threshold, slices },
       runtime: `onnxruntime ${onnxruntimeVersion()}`,
       device: { kind: "cpu", name, warning: undefined },
@@ -103,7 +104,7 @@ function shapesFor({ batch, resolution: side, decoded }: About, count: number): 
   return { input: [images, 3, side, side], ...(decoded && { sizes: [images, 2] }) };
 }
 
-type About = Pick<OnnxDetector, "resolution" | "batch" | "decoded" | "classes" | "threshold"> & { numSelect: number };
+type About = Pick<OnnxDetector, "resolution" | "batch" | "decoded" | "classes" | "threshold" | "numSelect">;
 
 function describe(session: OnnxPorts & { path: string }, metadata: Record<string, string>): About {
   const { path } = session;

@@ -51,6 +51,7 @@ export async function openWeights(weights: string, options: OpenDetectorOptions)
   return {
     ...{ kind: "weights", resolution, nativeResolution, threads, loadMs },
     ...{ classes: model.classes, source: model.source, file: model.path, threshold: undefined, slices },
+    numSelect: model.architecture.numSelect,
     runtime: `libtensorflow ${device.tensorflow}${precision === "bf16" ? " in bfloat16" : ""}`,
     device: { kind: device.kind, name: device.name, warning: device.warning },
     ...detecting,

@@ -1,7 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { Batch } from "../loading/batch/batch.ts";
-import { alignClasses, evaluateModel } from "./evaluate.ts";
+import { alignClasses, evaluateModel, usualMaxDets } from "./evaluate.ts";
 import { metricsOf } from "./metricsRow.ts";
+
+it("a model for crowds counts as many detections as it gives, any other 500", () => {
+  expect([undefined, 100, 500, 900].map((numSelect) => usualMaxDets(numSelect === undefined ? {} : { numSelect }))).toEqual([500, 500, 500, 900]); // biome-ignore format: one line
+});
 
 const classes = [
   { name: "cat", categoryId: 4, label: 0 },

@@ -28,6 +28,14 @@ export type Evaluation = CocoMetrics & {
   categories: Category[];
 };
 
+/** Detections that count, an image and class, unless a model for crowds gives more. */
+const USUAL_MAX_DETS = 500;
+
+/** Detections that count of a model, where nobody says how many: as in a run of it. */
+export function usualMaxDets({ numSelect = 0 }: { numSelect?: number }): number {
+  return Math.max(USUAL_MAX_DETS, numSelect);
+}
+
 /**
  * Evaluate a model.
  * `detect` gives the detections of a batch's images in pixels of their originals; `batches` are each image of the split
@@ -43,7 +51,7 @@ export async function evaluateModel<Images extends Evaluated>({
   samples,
   classes,
   categoryOf,
-  maxDets = 500,
+  maxDets = USUAL_MAX_DETS,
   polygons,
   slices,
   onBatch,

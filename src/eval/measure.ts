@@ -14,7 +14,7 @@ import type { F1 } from "../run/records/evaluation.ts";
 import { factLine } from "../util/text/fact.ts";
 import { type CocoMetrics, cocoAp, limits } from "./cocoAp.ts";
 import { loadAsTrained } from "./data/asTrained.ts";
-import { alignClasses, evaluateModel } from "./evaluate.ts";
+import { alignClasses, evaluateModel, usualMaxDets } from "./evaluate.ts";
 import { bestF1 } from "./f1.ts";
 import { compareMasks, withMaskAp } from "./maskAp.ts";
 import { readAnnotations, readResults, resultsHaveMasks } from "./results.ts";
@@ -34,7 +34,7 @@ export type EvaluateOptions = {
   split?: SplitName | undefined;
   /** Images a forward pass. Default 4. */
   batchSize?: number | undefined;
-  /** Detections that count, an image and class. Default 500. */
+  /** Detections that count, an image and class. Default 500, or as many as the model gives where these are more. */
   maxDets?: number | undefined;
   /** In which parts pictures are looked at. Default: those that the weights were trained on, if any. */
   slices?: OpenDetectorOptions["slices"];
@@ -50,7 +50,7 @@ export type EvaluateOptions = {
 
 /** Measure weights on a split of a data set. Throws a UserError where model or data cannot be read or do not fit. */
 export async function evaluate(options: EvaluateOptions): Promise<Measurement> {
-  const { data, split = "val", batchSize = 4, maxDets = 500, device = "auto", onImages } = options;
+  const { data, split = "val", batchSize = 4, device = "auto", onImages } = options;
   const dataset: Dataset = await loadAsTrained(data, options.weights, { require: [split] });
   const { samples } = dataset.splits[split]!;
   const { recipe, onDownload, precision = "none" } = options;
@@ -61,6 +61,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Measurement> {
   };
   const detector = await openDetector(options.weights, { device, precision, recipe, onDownload, ...opening });
   const { source, device: used, slices } = detector;
+  const { maxDets = usualMaxDets(detector) } = options;
   if (used.warning) options.onWarning?.(used.warning);
   const match = alignClasses(detector.classes, dataset.classes, source);
   if (match.warning) options.onWarning?.(match.warning);

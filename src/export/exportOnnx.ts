@@ -200,7 +200,7 @@ type About = { sha256: string; kind: string; decode: boolean; threshold: number 
 
 function describe(model: HostModel, { sha256, kind, decode, threshold }: About) {
   const { metadata, architecture, classes, source } = model;
-  const run = metadata.extra?.run;
+  const { run, data_classes: dataClasses } = metadata.extra ?? {};
   const version = programVersion();
   return {
     name: typeof run === "string" ? run : "rfdetr",
@@ -215,6 +215,7 @@ function describe(model: HostModel, { sha256, kind, decode, threshold }: About) 
       architecture: toFields(architecture),
       run: typeof run === "string" ? run : undefined,
       slices: model.slices,
+      dataClasses: typeof dataClasses === "string" ? dataClasses : undefined,
     }),
   };
 }

@@ -27,6 +27,8 @@ export type DetectorFacts = {
   threshold: number | undefined;
   /** The parts of pictures that it was trained on, where it was. */
   slices?: Slices | undefined;
+  /** What became of the classes of its data set, as weights files have it. */
+  dataClasses?: string | undefined;
 };
 
 const MASKS = {
@@ -36,7 +38,7 @@ const MASKS = {
 
 /** The entries of the file. `rfdetr_notes` is the one key that the reference's own export has. */
 export function toMetadata(facts: DetectorFacts): Record<string, string> {
-  const { classes, resolution, weights, run, epoch, outputs, masks, threshold, slices } = facts;
+  const { classes, resolution, weights, run, epoch, outputs, masks, threshold, slices, dataClasses } = facts;
   const entries: Record<string, unknown> = {
     rfdetr_notes: { trainer: "rfdetr-train", version: facts.version, ...(run !== undefined && { run }) },
     names: Object.fromEntries(classes.map(({ label, name }) => [label, name])),
@@ -62,6 +64,7 @@ export function toMetadata(facts: DetectorFacts): Record<string, string> {
     ...(epoch !== undefined && { epoch }),
     ...(threshold !== undefined && { threshold }),
     ...(slices && { slices }),
+    ...(dataClasses !== undefined && { data_classes: dataClasses }),
   };
   return Object.fromEntries(
     Object.entries(entries).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),

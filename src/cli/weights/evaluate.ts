@@ -52,7 +52,7 @@ export const evaluateCommand: CommandModule<object, Arguments> = {
       .option("max-dets", {
         type: "number",
         requiresArg: true,
-        describe: "Detections that count, an image and class [100; with --weights 500]",
+        describe: "Detections that count, an image and class [100; with --weights 500, or as many as the model gives]",
       })
       .option("batch-size", { type: "number", default: 4, requiresArg: true, describe: "Images at a time" })
       .option("slices", SLICES_OPTION)

@@ -5,6 +5,8 @@ import { readWeightsFile } from "../../checkpoint/weightsFile.ts";
 import { weightsAt } from "../../checkpoint/weightsFolder.ts";
 import { type ClassRules, classRulesFrom } from "../../data/classes/classRules.ts";
 import { type Dataset, type DatasetOptions, loadDataset } from "../../data/dataset/dataset.ts";
+import { readOnnxFacts } from "../../onnx/facts.ts";
+import { isOnnx } from "../../onnx/format.ts";
 import { readSplit } from "../../run/records/split.ts";
 import { openRunFolder, runFolderOf } from "../../run/runFolder.ts";
 import { UserError } from "../../util/errors.ts";
@@ -25,6 +27,7 @@ async function rulesIn(weights: string): Promise<ClassRules | null> {
   if (!existsSync(weights)) return null;
   try {
     const path = await weightsAt(weights);
+    if (isOnnx(path)) return classRulesFrom((await readOnnxFacts(path)).metadata.data_classes);
     return path.endsWith(".safetensors")
       ? classRulesFrom((await readWeightsFile(path)).metadata.extra?.data_classes)
       : null;
