@@ -87,7 +87,7 @@ async function inList(root: string, list: string): Promise<YoloImage[]> {
   const files: YoloImage[] = [];
   for (const [i, line] of lines.entries()) {
     if (line === "") continue;
-    const places = [resolve(list, "..", line), resolve(root, line), resolve(root, line.replaceAll("\\", "/"))];
+    const places = [resolve(list, "..", line), ...[line, line.replaceAll("\\", "/"), line.replace(/^data\//, "")].map((one) => resolve(root, one))]; // biome-ignore format: one line
     const inside = places.filter((place) => isWithin(place, root) && isImage(place));
     const there = await Promise.all(inside.map(isFile));
     const path = inside[there.indexOf(true)];

@@ -34,7 +34,7 @@ export async function detectLayout(path: string): Promise<Layout> {
 
 const KNOWN =
   "Known layouts: COCO (Roboflow's train/_annotations.coco.json, annotations/instances_train*.json, FiftyOne's labels.json and data/, " +
-  "Label Studio's result.json and images/), YOLO (data.yaml), Pascal VOC, LabelMe, CreateML, CSV: docs/data.md has the files of each. " +
+  "Label Studio's result.json and images/), YOLO (data.yaml, obj.data), Pascal VOC, LabelMe, CreateML, CSV: docs/data.md has the files of each. " +
   "Or name each split of COCO files: data: { train: { images, annotations }, val: ... }.";
 
 function cvatXml({ files }: DataFolder): string | undefined {

@@ -140,6 +140,32 @@ describe("YOLO", () => {
     await expect(load()).rejects.toThrow(/classes\.txt names no classes/);
   });
 
+  it("may be as CVAT exports YOLO 1.1 and Darknet has it: obj.data, its lists of images, labels beside these", async () => {
+    for (const [list, folder] of [
+      ["train", "obj_train_data"],
+      ["valid", "obj_valid_data"],
+    ] as const) {
+      await image(`${folder}/${list} 1.png`);
+      await text(`${folder}/${list} 1.txt`, "1 0.5 0.5 0.5 0.5\n");
+      await text(`${list}.txt`, `data/${folder}/${list} 1.png\n`);
+    }
+    await text("obj.names", "cat\na dog\n");
+    const data = "classes = 2\ntrain = data/train.txt\nvalid = data/valid.txt\nnames = data/obj.names\nbackup = backup/\n"; // biome-ignore format: one line
+    await text("obj.data", data);
+    const { splits, classes, layout, annotations } = await load();
+    expect({ layout, splits: Object.keys(splits) }).toEqual({ layout: "yolo", splits: ["train", "val"] });
+    expect(classes.map(({ name }) => name)).toEqual(["cat", "a dog"]);
+    expect(boxes(annotations)).toEqual([[5, 2.5, 15, 7.5]]);
+    await text("obj.data", data.replace("2", "3"));
+    await expect(load()).rejects.toThrow(/obj\.data: "classes" is 3, but obj\.names has 2 classes/); // biome-ignore format: one line
+    await text("obj.data", data.replace("valid.txt", "elsewhere.txt"));
+    await expect(load()).rejects.toThrow(
+      /obj\.data: the folder of "valid" \(data\/elsewhere\.txt\) with its labels was not found/,
+    );
+    await text("obj.data", data.replace("obj.names", "../../../../etc/hostname"));
+    await expect(load()).rejects.toThrow(/obj\.data names its classes in .*, which is not there/);
+  });
+
   it("with such a list may have a folder for each split", async () => {
     for (const split of ["train", "val"]) {
       await image(`${split}/images/a.png`);

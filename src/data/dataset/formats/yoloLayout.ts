@@ -2,20 +2,24 @@
 
 import { join, resolve } from "node:path";
 import { UserError } from "../../../util/errors.ts";
-import { readRegularText, refuseEscape } from "../../../util/untrusted/regular.ts";
+import { readRegularText } from "../../../util/untrusted/regular.ts";
 import { MOST_YAML_BYTES } from "../../../util/untrusted/yaml.ts";
 import { type Problem, SPLITS } from "../sample.ts";
 import { readYolo, type YoloFile, yoloClasses, yoloSamples } from "../yolo.ts";
 import { findYoloSplit } from "../yoloSplit.ts";
+import { readDarknet, readNames } from "./darknet.ts";
 import { type DataFolder, type Folder, fileNamed, openFolder, subfolder } from "./folder.ts";
 import type { Layout, Loaded, Place } from "./layout.ts";
 
 /** A YOLO data set in a folder; null where there is none. Throws a UserError where several files could describe it. */
 export async function detectYolo(dir: DataFolder): Promise<Layout | null> {
+  const root = resolve(dir.path);
+  const darknet =
+    dir.files.includes("obj.data") && !/\bdata\.ya?ml\b/.test(dir.files.join()) ? join(root, "obj.data") : null;
+  if (darknet) return { name: "yolo", description: `YOLO (${join(dir.path, "obj.data")}, as of Darknet and CVAT)`, load: async (place) => loadYolo(await readDarknet(root, darknet), place) }; // biome-ignore format: one line
   const yaml = dir.files.find((name) => name === "data.yaml" || name === "data.yml") ?? (await otherYaml(dir));
   const path = yaml === undefined ? await namesFile(dir) : join(dir.path, yaml);
   if (path === null) return null;
-  const root = resolve(dir.path);
   const read = () => (yaml === undefined ? readNamed(root, resolve(path)) : readYolo(root, join(root, yaml)));
   return { name: "yolo", description: `YOLO (${path})`, load: async (place) => loadYolo(await read(), place) };
 }
@@ -30,12 +34,7 @@ async function namesFile(dir: DataFolder): Promise<string | null> {
 
 /** A data set whose names are the lines of a file; all is `train` where no folder is that of a split. */
 async function readNamed(root: string, path: string): Promise<YoloFile> {
-  await refuseEscape(path, root);
-  const lines = (await readRegularText(path, { most: MOST_YAML_BYTES, kind: "list of classes" })).split(/\r?\n/);
-  const names = lines.map((line) => line.replace(/^\ufeff/, "").trim());
-  while (names.at(-1) === "") names.pop();
-  if (names.length === 0)
-    throw new UserError(`${path} names no classes.`, { hint: "It needs the name of a class a line." });
+  const names = await readNames(path, root);
   const splits: YoloFile["splits"] = {};
   for (const name of SPLITS) {
     const found = await findYoloSplit(root, { path, fields: {}, name });
