@@ -1,8 +1,10 @@
 // The parts of a run's page that show what lies behind an evaluation: classes, confusion, thresholds, pictures.
 
 import { type ClassMetrics, classMetrics, MASK_METRIC, measuredSummary } from "../instance/metrics.ts";
+import type { PictureBrowser } from "../run/records/browser.ts";
 import type { EvaluationRecord, RecordedPicture } from "../run/records/evaluation.ts";
 import type { Pictures, RunContents } from "../run/runFolder.ts";
+import { browserSection } from "./errors/browserSection.ts";
 import { errorSection } from "./errors/errorSection.ts";
 import { mostConfused } from "./mostConfused.ts";
 import { type Html, html, raw } from "./page/html.ts";
@@ -18,17 +20,22 @@ export function evaluationSections({
   evaluation,
   perClass,
   pictures,
+  browser,
 }: {
   run: RunContents;
   evaluation: EvaluationRecord;
   perClass: EvaluationRecord["perClass"];
   pictures: Pictures;
+  browser: PictureBrowser | null;
 }): Section[] {
   const shown = evaluation.pictures.filter(({ file }) => pictures.has(file));
   return [
     { id: "classes", name: "Classes", content: classes(run, evaluation, perClass) },
     { id: "confusion", name: "Confusion and thresholds", content: confusion(evaluation) },
     ...(evaluation.errors ? [{ id: "errors", name: "Errors", content: errorSection(evaluation.errors) }] : []),
+    ...(browser && browser.pictures.length > 0
+      ? [{ id: "browse", name: "Hits and misses", content: browserSection(browser, evaluation) }]
+      : []),
     ...(shown.length > 0 ? [{ id: "pictures", name: "Pictures", content: gallery(evaluation, shown, pictures) }] : []),
   ];
 }

@@ -2,9 +2,11 @@
 
 import { classMetrics, measuredSummary, type SummaryMetric } from "../instance/metrics.ts";
 import type { ValRow } from "../run/events.ts";
+import type { PictureBrowser } from "../run/records/browser.ts";
 import { type Pictures, type RunContents, runTitle } from "../run/runFolder.ts";
 import type { RunStatus } from "../run/runLog.ts";
 import { classOfMetric, selection } from "../run/selection.ts";
+import { browserData } from "./errors/browserSection.ts";
 import { evaluationSections } from "./evaluationSections.ts";
 import { exportSection } from "./exportSection.ts";
 import { firstBatchSection } from "./firstBatchSection.ts";
@@ -28,7 +30,7 @@ export const REPORT_EVERY = 60;
  */
 export async function runPage(
   run: RunContents,
-  { pictures, defaults, live = false }: { pictures: Pictures } & PageOptions,
+  { pictures, browser, defaults, live = false }: { pictures: Pictures; browser?: PictureBrowser | null } & PageOptions,
 ): Promise<string> {
   const { rows, log, evaluation, firstBatch, exported } = run;
   const summary = measuredSummary(rows.filter((row) => row.split === "val"));
@@ -42,7 +44,9 @@ export async function runPage(
     refresh: live ? REPORT_EVERY : undefined,
     sections: [
       ...trainingSections(run, { series, stages }),
-      ...(shown ? evaluationSections({ run, evaluation, perClass: shown.perClass, pictures }) : []),
+      ...(shown
+        ? evaluationSections({ run, evaluation, perClass: shown.perClass, pictures, browser: browser ?? null })
+        : []),
       ...(firstBatch ? [{ id: "batch", name: "First batch", content: firstBatchSection(firstBatch) }] : []),
       ...(exported.length > 0 ? [{ id: "export", name: "Export", content: exportSection(exported) }] : []),
       ...setupSections(run, { defaults }),
@@ -51,7 +55,10 @@ export async function runPage(
     data: {
       unit: series.unit,
       end: Math.max(1e-9, series.train.x.at(-1) ?? 0, series.val.x.at(-1) ?? 0),
-      run: { ...series, stages, evaluation: shown, best: bestPoint(run, { series, main }) },
+      run: {
+        ...{ ...series, stages, evaluation: shown, best: bestPoint(run, { series, main }) },
+        browser: shown && browser ? browserData(browser, { evaluation, shown: shown.confusion.classes }) : null,
+      },
     },
   });
 }

@@ -1,6 +1,7 @@
 // report.html of a run folder: made again from what is there, so that a run can be watched by reloading it.
 
 import { runFiles } from "../run/files.ts";
+import { readPictureBrowser } from "../run/records/browser.ts";
 import { readPicture } from "../run/records/evaluation.ts";
 import { readRunFolder } from "../run/runFolder.ts";
 import { writeFileAtomic } from "../util/files.ts";
@@ -22,7 +23,8 @@ export async function writeReport(dir: string, options: PageOptions = {}): Promi
     bytes += data.length;
     pictures.set(file, data);
   }
+  const browser = run.evaluation && (await readPictureBrowser(dir, run.evaluation.step));
   const path = runFiles(dir).report;
-  await writeFileAtomic(path, await runPage(run, { pictures, ...options }));
+  await writeFileAtomic(path, await runPage(run, { pictures, browser, ...options }));
   return path;
 }

@@ -13,6 +13,8 @@ const NAMES = {
   evaluation: "evaluation.json",
   bestEvaluation: "evaluation-best.json",
   pictures: "evaluation",
+  /** Small copies of validation pictures. */
+  thumbnails: "thumbnails.json",
   firstBatch: "first-batch.json",
   tensorboard: "tensorboard",
   wandbIdentity: "wandb.json",

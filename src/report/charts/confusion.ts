@@ -5,8 +5,12 @@ type Confusion = import("../page/pageData.ts").ShownEvaluation["confusion"];
 /** `i` and `j`: row and column, the background last. `truth` and `taken`: the keys of their labels. */
 type ConfusionCell = { i: number; j: number; truth: string; taken: string; count: number; share: number };
 
+/** What happens when a cell of the matrix is chosen. */
+const cellChosen: { act?: (cell: { truth: number; taken: number }, text: string) => void } = {};
+
 /** Rows are true classes, shaded by their share of the row. */
-function confusion({ confusion: matrix }: { confusion: Confusion }, width: number): Drawing[] {
+function confusion(evaluation: ShownEvaluation, width: number): Drawing[] {
+  const matrix = confusionNow(evaluation);
   const names = [...matrix.classes, "background"];
   const n = names.length;
   const letters = width < 500 ? 12 : 20;
@@ -29,6 +33,11 @@ function confusion({ confusion: matrix }: { confusion: Confusion }, width: numbe
     opacity: { type: "identity" },
     marks: confusionMarks(confusionCells(matrix), names, size),
   });
+  chart.addEventListener("click", () => {
+    const { value: cell } = chart as Element & { value?: ConfusionCell | null }; // where the pointer is
+    if (cell) cellChosen.act?.({ truth: cell.i, taken: cell.j }, confusionText(cell, names).split("\n")[0]!);
+  });
+  if (page.run?.browser) chart.classList.add("choice");
   const scroll = document.createElement("div");
   scroll.className = "scroll";
   scroll.tabIndex = 0;

@@ -1,4 +1,4 @@
-// Draws the page's charts, again when its width changes, and lets pictures grow. The last part of the script.
+// Draws the page's charts, again when its width changes, and lets pictures grow.
 
 type Draw<Data> = (data: Data, width: number) => Drawing[];
 
@@ -73,4 +73,3 @@ for (const button of document.querySelectorAll(".pictures button")) {
     button.setAttribute("aria-expanded", String(large));
   });
 }
-document.documentElement.dataset.ready = "true";

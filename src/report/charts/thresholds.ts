@@ -50,6 +50,7 @@ function f1({ f1Sweep: sweep, threshold }: ShownEvaluation, width: number): Draw
     ...{ height: TALL, x: shareAxis("confidence threshold"), y: { domain: [0, 1] }, tip: shareTip("confidence") },
     behind: [
       Plot.ruleX([threshold], { stroke: "var(--soft)", strokeDasharray: "3 3" }),
+      Plot.ruleX(confidence.moved ? [confidence.now] : [], { stroke: "var(--ink)" }),
       Plot.text([`best at ${threshold.toFixed(2)}`], {
         ...{ x: [threshold], frameAnchor: "top", dx: 6, textAnchor: threshold > 0.7 ? "end" : "start" },
         ...{ fill: "var(--soft)", fontSize: 11 },

@@ -5,7 +5,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Files of charts/ in the order in which they run: what is constant before what uses it. */
-const PARTS = ["values", "marks", "lines", "training", "classes", "confusion", "thresholds", "comparison", "main"];
+const PARTS = [
+  ...["values", "marks", "lines", "training", "classes", "judged", "confusion", "thresholds", "comparison", "main"],
+  "browser",
+];
 
 let script: Promise<string> | undefined;
 

@@ -1,6 +1,7 @@
 // What a page hands to its charts (charts/*.ts) as JSON: the names and types that both sides share.
 
 import type { ClassMetrics, SummaryMetric } from "../../instance/metrics.ts";
+import type { PictureBrowser } from "../../run/records/browser.ts";
 import type { RunContents } from "../../run/runFolder.ts";
 import type { Difference } from "../comparison.ts";
 import type { RunSeries, Series } from "../series.ts";
@@ -36,7 +37,16 @@ export type ShownEvaluation = Pick<
   "threshold" | "f1Sweep" | "confusion" | "precisionRecall" | "perClass"
 >;
 
+/** Pictures to look through, and where they stand in the confusion matrix. */
+export type BrowserData = PictureBrowser & {
+  /** Of each row of the matrix that is shown, but the background: the places of its classes in `classes`. */
+  rows: number[][];
+  /** Whether all images of the evaluation are here. */
+  complete: boolean;
+};
+
 export type RunData = RunSeries & {
+  browser: BrowserData | null;
   /** None where their place on the axis is not known. */
   stages: readonly StageSpan[];
   evaluation: ShownEvaluation | null;

@@ -9,6 +9,7 @@ import type { DrawnObject } from "../../data/image/draw.ts";
 import { pairPicture } from "../../data/image/pairPicture.ts";
 import type { Detection } from "../../eval/boxMatching.ts";
 import { evaluationDetails, worstAndBest } from "../../eval/details.ts";
+import { browsedObjects } from "../../eval/errors/browsed.ts";
 import { tideErrors } from "../../eval/errors/tide.ts";
 import type { Evaluation } from "../../eval/evaluate.ts";
 import { maskRuns, type PolygonRule } from "../../instance/masks/maskRuns.ts";
@@ -17,11 +18,13 @@ import type { ValRow } from "../../run/events.ts";
 import { RUN_FILES, runFiles } from "../../run/files.ts";
 import { readJsonObject } from "../../run/json.ts";
 import { isRealFolder } from "../../run/lock.ts";
+import { OBJECTS_FILE } from "../../run/records/browser.ts";
 import type { EvaluationRecord, ImageOutcome, RecordedPicture } from "../../run/records/evaluation.ts";
 import { isBetter, selection } from "../../run/selection.ts";
 import type { TrackedPicture } from "../../track/tracker.ts";
 import { writeFileAtomic } from "../../util/files.ts";
 import type { Run } from "../liveRun.ts";
+import { thumbnailsOf } from "./thumbnails.ts";
 
 /** Pictures of each kind. */
 const EACH = 6;
@@ -49,10 +52,12 @@ export async function recordEvaluation(
   await mkdir(pictures, { recursive: true });
   if (!(await isRealFolder(pictures))) throw new Error(`${pictures} is a link; what it leads to is left alone`);
   const folder = join(RUN_FILES.pictures, String(row.step));
-  await writeFolder(
-    join(dir, folder),
-    drawn.map(({ name, data }) => ({ name: `${name}.jpg`, data })),
-  );
+  const browsed = (await thumbnailsOf(dir, valSplit)).map(({ imageId }) => imageId);
+  const objects = Buffer.from(`${JSON.stringify(browsedObjects(evaluation, browsed))}\n`);
+  await writeFolder(join(dir, folder), [
+    ...drawn.map(({ name, data }) => ({ name: `${name}.jpg`, data })),
+    { name: OBJECTS_FILE, data: objects },
+  ]);
   const written: EvaluationRecord = {
     ...{ format: 1, step: row.step, epoch: row.epoch, images: evaluation.images },
     metrics: Object.fromEntries(Object.entries(evaluation.metrics).map(([name, value]) => [name, measured(value)])),
