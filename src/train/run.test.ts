@@ -59,6 +59,7 @@ test("a whole run leaves a run folder with every step and every epoch's evaluati
       "report.html",
       "results.csv",
       "tensorboard",
+      "thumbnails.json",
     ].sort(),
   );
   expect(await readFile(join(run, "report.html"), "utf8")).toMatch(/<section id="batch".*data:image\/jpeg/s);

@@ -2,6 +2,7 @@
 
 /** Pictures that are made at a time. */
 const AT_ONCE = 12;
+const JPEG = "image/jpeg";
 const SVG = "http://www.w3.org/2000/svg";
 
 type Filter = { kind: ItemKind | ""; place: number | undefined; cell: { truth: number; taken: number } | undefined };
@@ -80,7 +81,7 @@ function pictureOf(picture: BrowsedPicture, items: readonly Item[], data: Browse
     button.setAttribute("aria-expanded", String(figure.classList.toggle("large"))),
   );
   const photo = new Image(width, height);
-  photo.src = `data:image/jpeg;base64,${jpeg}`;
+  photo.src = `data:${JPEG};base64,${jpeg}`;
   photo.alt = "";
   const boxes = document.createElementNS(SVG, "svg");
   boxes.setAttribute("class", "browse-boxes");

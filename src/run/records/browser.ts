@@ -6,7 +6,7 @@ import { RUN_FILES, runFiles } from "../files.ts";
 import { readJsonObject } from "../json.ts";
 
 /** A validation picture; `width` and `height` are those of its file in pixels, `jpeg` a small copy's bytes in base64. */
-export type Thumbnail = { image: string; width: number; height: number; jpeg: string };
+type Thumbnail = { image: string; width: number; height: number; jpeg: string };
 
 /** thumbnails.json: the pictures that evaluations of a run show; always the same ones. */
 export type Thumbnails = { format: 1; pictures: ({ imageId: number } & Thumbnail)[] };

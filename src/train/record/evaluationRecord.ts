@@ -24,7 +24,7 @@ import { isBetter, selection } from "../../run/selection.ts";
 import type { TrackedPicture } from "../../track/tracker.ts";
 import { writeFileAtomic } from "../../util/files.ts";
 import type { Run } from "../liveRun.ts";
-import { thumbnailsOf } from "./thumbnails.ts";
+import { thumbnailsOf } from "../seen/thumbnails.ts";
 
 /** Pictures of each kind. */
 const EACH = 6;
