@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { copyFile, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -84,6 +85,30 @@ describe("batches", () => {
       const loader = loaderOf({ augment, batchSize, workers: 2 });
       expect(await collect(loader.epoch(1))).toEqual(expected);
       expect(await collect(loader.epoch(1, { fromBatch: 1 }))).toEqual(expected.slice(1));
+    }
+  }, 30_000);
+
+  it("of pictures with objects pasted into them are the same whatever the number of threads, and from any batch on", async () => {
+    const dir = new URL("../../../datasets/nuclei", import.meta.url).pathname;
+    const { val } = (await loadDataset({ dir })).splits;
+    const nuclei = { ...val!, samples: val!.samples.slice(0, 6) };
+    const bytes = (batches: Omit<Batch, "wait">[]) =>
+      batches.map(({ images, ...rest }) => [createHash("sha256").update(images).digest("hex"), rest]);
+    const augment = [
+      { name: "horizontal_flip", p: 0.5 },
+      { name: "mosaic", center_range: [0.3, 0.7], p: 0.3 },
+      { name: "copy_paste", share: 0.5, p: 0.7 },
+      { name: "rotate", limit: 10, fill: 0, p: 0.5 },
+    ] as const;
+    const without = augment.filter(({ name }) => name !== "copy_paste");
+    const about = { split: nuclei, batchSize: 3 };
+    const expected = bytes(await collect(loaderOf({ ...about, augment }).epoch(1)));
+    const otherwise = bytes(await collect(loaderOf({ ...about, augment: without }).epoch(1)));
+    expect(expected.map(([images]) => images)).not.toEqual(otherwise.map(([images]) => images));
+    for (const workers of [1, 3]) {
+      const loader = loaderOf({ ...about, augment, workers });
+      expect(bytes(await collect(loader.epoch(1)))).toEqual(expected);
+      expect(bytes(await collect(loader.epoch(1, { fromBatch: 1 })))).toEqual(expected.slice(1));
     }
   }, 30_000);
 
