@@ -46,15 +46,15 @@ test("a run with pictures put together, pasted into and turned in all but its la
   const annotations = coco.annotations.filter((one: { image_id: number }) => ![0, 2, 4].includes(one.image_id));
   await writeFile(file, JSON.stringify({ ...coco, annotations }));
   const tiny = tinyRecipe(data, { train: { epochs: 2 } });
-  const augment = [
+  const augment: typeof tiny.data.augment = [
     { name: "horizontal_flip", p: 0.5 },
     { name: "mosaic", center_range: [0.3, 0.7], p: 0.6 },
     { name: "copy_paste", share: 0.5, p: 0.6 },
     { name: "rotate", limit: 20, fill: 0, p: 0.5 },
-  ] as const;
+  ];
   const recipe = {
     ...tiny,
-    data: { ...tiny.data, augment: [...augment], close_augment_epochs: 1, negatives: 0.2, batch_size: 2 },
+    data: { ...tiny.data, augment, close_augment_epochs: 1, negatives: 0.2, batch_size: 2 },
   };
   const [whole, stopped] = ["augmented-whole", "augmented-stopped"].map((name) => join(dir, name)) as [string, string];
   const { end } = await collect((options) => train(recipe, { run: whole, ...options }));
