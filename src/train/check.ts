@@ -9,6 +9,7 @@ import type { LoadReport } from "../checkpoint/adapt.ts";
 import { findPublished, publishedWeights } from "../checkpoint/published/published.ts";
 import type { Transplant } from "../checkpoint/transplant.ts";
 import { weightsAt } from "../checkpoint/weightsFolder.ts";
+import { nearProblems } from "../data/dataset/check/nearDuplicates.ts";
 import { type ScanReport, scanDataset } from "../data/dataset/check/scan.ts";
 import { type Dataset, loadDataset } from "../data/dataset/dataset.ts";
 import type { Problem, Split } from "../data/dataset/sample.ts";
@@ -96,8 +97,10 @@ export async function checkRecipe(
     allowLeaks: recipe.data.allow_leaks,
     inParts: parts !== null,
   });
-  const data = withProblems(scan, [
+  const near = await nearIn(read, { scan, recipe, signal });
+  const data = withProblems({ ...scan, notes: [...scan.notes, ...near.notes] }, [
     ...problems,
+    ...near.problems,
     ...(parts === null ? [] : crowdedParts(dataset.splits.train!, queries)),
   ]);
   const { train } = read.splits;
@@ -147,6 +150,18 @@ function crowdedParts({ name, samples }: Split, queries: number): Problem[] {
     const message = `${file} has a part with ${objects} objects, the model has ${queries} queries: the rest can never be found.`;
     return { kind: "too-many-objects", severity: "warning", split: name, file, message };
   });
+}
+
+type Near = Awaited<ReturnType<typeof nearProblems>>;
+
+/** Near-duplicates in several splits, unless the recipe says that they may be; copies are told as such already. */
+async function nearIn(
+  read: Dataset,
+  { scan, recipe, signal }: { scan: ScanReport; recipe: Recipe; signal: AbortSignal | undefined },
+): Promise<Near> {
+  if (recipe.data.near_duplicates === "apart") return { problems: [], notes: [] };
+  const copies = scan.problems.filter(({ kind }) => kind === "leak").map(({ split, file }) => `${split} ${file}`);
+  return nearProblems(read, { but: new Set(copies), signal });
 }
 
 function withProblems(scan: ScanReport, more: readonly Problem[]): ScanReport {

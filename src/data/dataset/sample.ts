@@ -118,6 +118,7 @@ export type ProblemKind =
   | "too-many-objects"
   | "leak"
   | "by-model"
+  | "near-duplicate"
   | "mask-unusable"
   | "mask-empty"
   | "mask-off-box"
