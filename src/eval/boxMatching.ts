@@ -41,15 +41,18 @@ export const AREAS = [
 ] as const;
 
 /**
- * The detections of a class, best first. `rank`: place among those of its image. Bit t of `matched[a]` and `ignored[a]`:
- * whether it matched, or counts neither way, at IoU threshold t and area range a. `positives[a]`: how many there are to find.
+ * The detections of a class, best first. `rank`: place among those of its image, which is the `image`-th. Bit t of `matched[a]` and `ignored[a]`:
+ * whether it matched, or counts neither way, at IoU threshold t and area range a. `positives[a]`: how many there are to find, and `inImage`
+ * how many of any size in each image.
  */
 export type RankedMatches = {
   scores: Float64Array;
   rank: Int32Array;
+  image: Int32Array;
   matched: Uint16Array[];
   ignored: Uint16Array[];
   positives: Int32Array;
+  inImage: Int32Array;
 };
 
 export type Category = { id: number; name: string };
@@ -120,6 +123,8 @@ function matchClass(
   const total = best.reduce((sum, { length }) => sum + length, 0);
   const scores = new Float64Array(total);
   const rank = new Int32Array(total);
+  const imageOf = new Int32Array(total);
+  const inImage = new Int32Array(images);
   const matched = AREAS.map(() => new Uint16Array(total));
   const ignored = AREAS.map(() => new Uint16Array(total));
   const positives = new Int32Array(AREAS.length);
@@ -133,6 +138,7 @@ function matchClass(
         ({ isCrowd, bbox, area = bbox[2] * bbox[3] }, g) => isCrowd === true || left?.[g] === true || outside(area),
       );
       for (const skip of ignore) if (!skip) positives[a]!++;
+      if (a === 0) inImage[image] = ignore.filter((skip) => !skip).length;
       const ofArea = { matched: matched[a]!.subarray(start), ignored: ignored[a]!.subarray(start) };
       if (truths.length > 0) matchImage(similarity, truths, ignore, detections.length, ofArea);
       for (let d = 0; d < detections.length; d++) {
@@ -143,14 +149,15 @@ function matchClass(
       scores[start + d] = score;
       rank[start + d] = d;
     }
+    imageOf.fill(image, start, start + detections.length);
     start += detections.length;
   }
   const order = new Int32Array(total).map((_, i) => i).sort((a, b) => scores[b]! - scores[a]! || a - b);
   const sorted = <Numbers extends Float64Array | Int32Array | Uint16Array>(numbers: Numbers): Numbers =>
     numbers.map((_, i) => numbers[order[i]!]!) as Numbers;
   return {
-    ...{ scores: sorted(scores), rank: sorted(rank), matched: matched.map(sorted), ignored: ignored.map(sorted) },
-    positives,
+    ...{ scores: sorted(scores), rank: sorted(rank), image: sorted(imageOf), positives, inImage },
+    ...{ matched: matched.map(sorted), ignored: ignored.map(sorted) },
   };
 }
 

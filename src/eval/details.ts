@@ -22,7 +22,7 @@ export type EvaluationDetails = {
 };
 
 /** The details of an evaluation. `images` has those in which there is an object or a detection, in the order of their ids. */
-export function evaluationDetails(evaluation: Evaluation): EvaluationDetails {
+export function evaluationDetails(evaluation: Omit<Evaluation, "counts">): EvaluationDetails {
   const { groundTruths, detections, categories, f1 } = evaluation;
   const shown = shownClasses(categories, groundTruths);
   const confusion = emptyConfusion(shown, categories.length);
@@ -154,7 +154,7 @@ function emptyConfusion(shown: readonly Category[], all: number) {
   };
 }
 
-function precisionRecall({ curves, perClass }: Evaluation, shown: readonly Category[]): PrecisionRecall {
+function precisionRecall({ curves, perClass }: Pick<Evaluation, "curves" | "perClass">, shown: readonly Category[]): PrecisionRecall {
   const [T, K, R] = [IOU_THRESHOLDS.length, perClass.length, RECALLS.length];
   const curve = (t: number, k: number) => curves.precision.subarray((t * K + k) * R, (t * K + k + 1) * R);
   const measured = perClass.flatMap(({ annotations }, k) => (annotations > 0 ? [k] : []));

@@ -10,8 +10,9 @@ import type { F1 } from "../run/records/evaluation.ts";
 import { UserError } from "../util/errors.ts";
 import type { Category, Detection, GroundTruth } from "./boxMatching.ts";
 import { type CocoMetrics, cocoAp, limits } from "./cocoAp.ts";
-import { bestOf, f1Sweep } from "./f1.ts";
+import { bestOf, sweepOf } from "./f1.ts";
 import { compareMasks, withMaskAp } from "./maskAp.ts";
+import { countScores, type ScoreCounts } from "./operating/counts.ts";
 import { type Evaluated, lookAtBatches, lookAtPictures } from "./slices/lookAt.ts";
 
 export type Evaluation = CocoMetrics & {
@@ -19,6 +20,8 @@ export type Evaluation = CocoMetrics & {
   f1: F1;
   /** F1 at each threshold; `f1` is the best of them. */
   f1Sweep: F1[];
+  /** What `f1Sweep` is made of, image by image. */
+  counts: ScoreCounts;
   images: number;
   /** Images that could not be read: they count neither for nor against the model. */
   broken: BrokenImage[];
@@ -91,11 +94,12 @@ export async function evaluateModel<Images extends Evaluated>({
   const groundTruths = masks ? withMasks(read, { sizes, polygons }) : toGroundTruths(read);
   const categories = classes.map(({ categoryId, name }) => ({ id: categoryId, name }));
   const all = { groundTruths, detections, categories };
-  const sweep = f1Sweep({ ...all, compare: masks ? compareMasks : undefined });
+  const counts = countScores({ ...all, compare: masks ? compareMasks : undefined });
+  const sweep = sweepOf(counts);
   const measured = { ...all, maxDets: limits(maxDets) };
   const boxes = cocoAp(measured);
   const metrics = masks ? withMaskAp(boxes, measured) : boxes;
-  return { ...metrics, f1: bestOf(sweep), f1Sweep: sweep, images, broken, ...all };
+  return { ...metrics, f1: bestOf(sweep), f1Sweep: sweep, counts, images, broken, ...all };
 }
 
 /** Of an image's file, in pixels. */
