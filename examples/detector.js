@@ -8,6 +8,8 @@
  * @property {number[]} std
  * @property {{ label: number, name: string }[]} classes A label that is not among them means nothing.
  * @property {number} limit The most detections an image.
+ * @property {number} threshold The score above which detections count, as its training chose it.
+ * @property {Record<number, number>} thresholds The same by label, of classes that have one of their own.
  */
 
 /**
@@ -38,6 +40,8 @@ export function describeModel(file) {
     std: json("std"),
     classes: json("classes"),
     limit: json("num_select"),
+    threshold: JSON.parse(metadata.threshold ?? "0.5"),
+    thresholds: JSON.parse(metadata.thresholds ?? "{}"),
   };
 }
 
@@ -129,17 +133,20 @@ function neighbours(from, to) {
  * @param {ArrayLike<number>} dets [queries, 4]: centre, width and height as shares of the picture's.
  * @param {Float32Array} labels [queries, classes + 1]: logits.
  * @param {About} about
- * @param {{ width: number, height: number, threshold?: number }} picture Its size; scores above `threshold` are kept.
+ * @param {{ width: number, height: number, threshold?: number }} picture Its size; scores above `threshold` are kept, by default
+ * above what the file says.
  * @returns {Detection[]}
  */
-export function toDetections(dets, labels, { classes, limit }, { width, height, threshold = 0.5 }) {
+export function toDetections(dets, labels, { classes, limit, ...about }, { width, height, threshold }) {
   const queries = dets.length / 4;
   const slots = labels.length / queries;
   const names = new Map(classes.map(({ label, name }) => [label, name]));
   const found = [];
   for (const [i, logit] of labels.entries()) {
     const score = 1 / (1 + Math.exp(-logit));
-    if (score > threshold) found.push({ query: Math.floor(i / slots), score, name: names.get(i % slots) });
+    const label = i % slots;
+    const least = threshold ?? about.thresholds[label] ?? about.threshold;
+    if (score > least) found.push({ query: Math.floor(i / slots), score, name: names.get(label) });
   }
   const best = found.sort((a, b) => b.score - a.score).slice(0, limit);
   const known = best.filter(({ name }) => name !== undefined); // one slot of each query is the background

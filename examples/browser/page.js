@@ -13,6 +13,9 @@ const say = (text) => {
   status.textContent = text;
 };
 
+/** Whether the slider was moved: until then the model's own thresholds count. */
+let moved = false;
+
 /** What the model gave for the picture on show, so that another threshold needs no other run. */
 let last;
 
@@ -30,7 +33,10 @@ try {
     "change",
     ({ target }) => target.files[0] && run(session, about, target.files[0]).catch(fail),
   );
+  threshold.value = about.threshold;
+  element("shown").textContent = about.threshold.toFixed(2);
   threshold.addEventListener("input", () => {
+    moved = true;
     element("shown").textContent = Number(threshold.value).toFixed(2);
     if (last) show(last);
   });
@@ -70,7 +76,10 @@ async function run(session, about, file) {
 /** Draw the picture and what was found in it, and list it. */
 function show({ bitmap, about, dets, labels, masks, milliseconds }) {
   const { width, height } = bitmap;
-  const detections = toDetections(dets, labels, about, { width, height, threshold: Number(threshold.value) });
+  const detections = toDetections(dets, labels, about, {
+    ...{ width, height },
+    ...(moved && { threshold: Number(threshold.value) }),
+  });
   canvas.width = width;
   canvas.height = height;
   const context = canvas.getContext("2d");

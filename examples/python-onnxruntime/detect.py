@@ -40,8 +40,9 @@ def to_mask(logits, size):
     return stretch(logits[:, :, None], height, width)[:, :, 0] > 0
 
 
-def to_detections(dets, labels, classes, limit, size, masks=None, threshold=0.5):
-    """dets [queries, 4], labels [queries, classes + 1] of one picture, and masks of a segmenter; the best detections first."""
+def to_detections(dets, labels, classes, limit, size, masks=None, threshold=0.5, thresholds={}):
+    """dets [queries, 4], labels [queries, classes + 1] of one picture, and masks of a segmenter; the best detections first. Scores above
+    `threshold` count, or above that of their label in `thresholds`."""
     width, height = size
     names = {one["label"]: one["name"] for one in classes}
     scores = 1 / (1 + np.exp(-labels))
@@ -49,7 +50,7 @@ def to_detections(dets, labels, classes, limit, size, masks=None, threshold=0.5)
     detections = []
     for query, label in zip(*np.unravel_index(best, scores.shape)):
         score, name = float(scores[query, label]), names.get(int(label))
-        if score <= threshold or name is None:  # one slot of each query is the background
+        if score <= thresholds.get(str(label), threshold) or name is None:  # one slot of each query is the background
             continue
         x, y, w, h = dets[query].tolist()
         box = np.array([x - w / 2, y - h / 2, x + w / 2, y + h / 2]) * [width, height, width, height]
@@ -60,13 +61,13 @@ def to_detections(dets, labels, classes, limit, size, masks=None, threshold=0.5)
 
 def main(model, picture, out=None):
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    about = {key: json.loads(value) for key, value in session.get_modelmeta().custom_metadata_map.items() if key in ("resolution", "mean", "std", "classes", "num_select")}
+    about = {key: json.loads(value) for key, value in session.get_modelmeta().custom_metadata_map.items() if key in ("resolution", "mean", "std", "classes", "num_select", "threshold", "thresholds")}
     image = Image.open(picture).convert("RGB")
     image_input = to_input(np.asarray(image), about["resolution"], about["mean"], about["std"])
     names = [output.name for output in session.get_outputs()]
     found = dict(zip(names, session.run(names, {"input": image_input})))
     masks = found["masks"][0] if "masks" in found else None
-    detections = to_detections(found["dets"][0], found["labels"][0], about["classes"], about["num_select"], image.size, masks)
+    detections = to_detections(found["dets"][0], found["labels"][0], about["classes"], about["num_select"], image.size, masks, about.get("threshold", 0.5), about.get("thresholds", {}))
     for detection in detections:
         pixels = {} if masks is None else {"pixels": int(detection["mask"].sum())}
         print(json.dumps({key: detection[key] for key in ("name", "score", "box")} | pixels))

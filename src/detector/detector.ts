@@ -3,6 +3,7 @@
 import type { ClassEntry } from "../data/dataset/sample.ts";
 import type { DeviceChoice } from "../engine/device.ts";
 import type { ImageDetections, Sizes } from "../instance/detections.ts";
+import type { OperatingPoint } from "../instance/operating/point.ts";
 import type { Slices } from "../instance/slices/layout.ts";
 import type { Precision } from "../ops/bf16/precision.ts";
 import { UserError } from "../util/errors.ts";
@@ -39,6 +40,8 @@ export type Detector<Outputs = unknown> = Detecting<Outputs> & {
   numSelect: number;
   /** The score from which detections shall count, where the file itself says it. */
   threshold: number | undefined;
+  /** The same for each class, with the precision and recall to expect, where the file says it. */
+  operatingPoint: OperatingPoint | undefined;
   /** The parts in which it looks at pictures: those asked for, else those that it was trained on; undefined: at whole ones only. */
   slices: Slices | undefined;
   /** Where the weights are from, for people. */

@@ -10,6 +10,7 @@ import { readWeightsFile, type WeightsMetadata } from "../checkpoint/weightsFile
 import { weightsAt } from "../checkpoint/weightsFolder.ts";
 import { classTable } from "../data/dataset/cocoNames.ts";
 import type { ClassEntry } from "../data/dataset/sample.ts";
+import { type OperatingPoint, operatingPointFrom } from "../instance/operating/point.ts";
 import { type Slices, slicesFrom } from "../instance/slices/layout.ts";
 import type { RfdetrWeights } from "../model/rfdetr.ts";
 import { uploadWeights } from "../model/weights.ts";
@@ -32,12 +33,14 @@ export type Model = {
   path: string;
   /** The parts of pictures that it was trained on, where it was. */
   slices?: Slices | undefined;
+  /** From which scores its detections count, where the file says it. */
+  operatingPoint?: OperatingPoint | undefined;
   /** Free the weights. */
   dispose: () => void;
 };
 
 /** A model in host memory. */
-export type HostModel = Pick<Model, "architecture" | "classes" | "source" | "path" | "slices"> & {
+export type HostModel = Pick<Model, "architecture" | "classes" | "source" | "path" | "slices" | "operatingPoint"> & {
   /** The weight tree's leaves by path. */
   leaves: Map<string, Leaf>;
   /** What the file says of itself. */
@@ -88,12 +91,13 @@ export async function readModel(weights: string, { recipe, onDownload }: LoadMod
     source: place.source,
     path: place.path,
     slices: slicesFrom(file.metadata.extra?.slices),
+    operatingPoint: operatingPointFrom(file.metadata.extra?.operating_point),
     metadata: file.metadata,
   };
 }
 
 /** A model that has been read onto the device. */
-export function placeModel({ leaves, architecture, classes, source, path, slices }: HostModel): Model {
+export function placeModel({ leaves, architecture, classes, source, path, slices, operatingPoint }: HostModel): Model {
   const tree = uploadWeights(leaves, () => false);
   return {
     weights: tree,
@@ -102,6 +106,7 @@ export function placeModel({ leaves, architecture, classes, source, path, slices
     source,
     path,
     slices,
+    operatingPoint,
     dispose: () => {
       for (const [, leaf] of flatten<{ dispose(): void }>(tree)) leaf.dispose();
     },

@@ -70,7 +70,8 @@ export async function openOnnxDetector(path: string, options: OpenOnnxOptions = 
       ...{ kind: "onnx", source: path, file: path, metadata, loadMs },
       ...{ resolution: about.resolution, nativeResolution: about.resolution, classes: about.classes },
       numSelect: about.numSelect,
-      ...{ batch: about.batch, decoded: about.decoded, threshold: about.threshold, slices },
+      ...{ batch: about.batch, decoded: about.decoded, slices },
+      ...{ threshold: about.threshold, operatingPoint: about.operatingPoint },
       runtime: `onnxruntime ${onnxruntimeVersion()}`,
       device: { kind: "cpu", name, warning: undefined },
       threads: session.threads,
@@ -104,7 +105,10 @@ function shapesFor({ batch, resolution: side, decoded }: About, count: number): 
   return { input: [images, 3, side, side], ...(decoded && { sizes: [images, 2] }) };
 }
 
-type About = Pick<OnnxDetector, "resolution" | "batch" | "decoded" | "classes" | "threshold" | "numSelect">;
+type About = Pick<
+  OnnxDetector,
+  "resolution" | "batch" | "decoded" | "classes" | "threshold" | "operatingPoint" | "numSelect"
+>;
 
 function describe(session: OnnxPorts & { path: string }, metadata: Record<string, string>): About {
   const { path } = session;
@@ -140,11 +144,11 @@ function describe(session: OnnxPorts & { path: string }, metadata: Record<string
   if (typeof logits === "number" && logits > MOST_LOGITS)
     throw new UserError(`${path} tells ${logits} classes apart: that is more than ${MOST_LOGITS}.`);
   const said = fromMetadata(metadata, typeof logits === "number" ? logits : undefined);
-  const { classes, threshold } = said;
+  const { classes, threshold, operatingPoint } = said;
   const queries = outputs.get("dets")?.[1];
   const ofReference = masks !== undefined && metadata.num_select === undefined && typeof queries === "number";
   const numSelect = ofReference ? queries : said.numSelect; // the reference's segmenters give as many as they have queries
-  return { resolution: height, batch, decoded, classes, numSelect, threshold };
+  return { resolution: height, batch, decoded, classes, numSelect, threshold, operatingPoint };
 }
 
 function detectingIn(

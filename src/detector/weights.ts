@@ -50,7 +50,8 @@ export async function openWeights(weights: string, options: OpenDetectorOptions)
   };
   return {
     ...{ kind: "weights", resolution, nativeResolution, threads, loadMs },
-    ...{ classes: model.classes, source: model.source, file: model.path, threshold: undefined, slices },
+    ...{ classes: model.classes, source: model.source, file: model.path, slices },
+    ...{ threshold: model.operatingPoint?.threshold, operatingPoint: model.operatingPoint },
     numSelect: model.architecture.numSelect,
     runtime: `libtensorflow ${device.tensorflow}${precision === "bf16" ? " in bfloat16" : ""}`,
     device: { kind: device.kind, name: device.name, warning: device.warning },

@@ -154,7 +154,10 @@ function emptyConfusion(shown: readonly Category[], all: number) {
   };
 }
 
-function precisionRecall({ curves, perClass }: Pick<Evaluation, "curves" | "perClass">, shown: readonly Category[]): PrecisionRecall {
+function precisionRecall(
+  { curves, perClass }: Pick<Evaluation, "curves" | "perClass">,
+  shown: readonly Category[],
+): PrecisionRecall {
   const [T, K, R] = [IOU_THRESHOLDS.length, perClass.length, RECALLS.length];
   const curve = (t: number, k: number) => curves.precision.subarray((t * K + k) * R, (t * K + k + 1) * R);
   const measured = perClass.flatMap(({ annotations }, k) => (annotations > 0 ? [k] : []));

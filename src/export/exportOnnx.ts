@@ -216,6 +216,7 @@ function describe(model: HostModel, { sha256, kind, decode, threshold }: About) 
       run: typeof run === "string" ? run : undefined,
       slices: model.slices,
       dataClasses: typeof dataClasses === "string" ? dataClasses : undefined,
+      operatingPoint: model.operatingPoint,
     }),
   };
 }

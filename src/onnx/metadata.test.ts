@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { COCO_CLASSES } from "../data/dataset/cocoNames.ts";
+import type { OperatingPoint } from "../instance/operating/point.ts";
 import { type DetectorFacts, fromMetadata, toMetadata } from "./metadata.ts";
 
 const FACTS: DetectorFacts = {
@@ -33,6 +34,24 @@ test("classes and the number of detections survive the way into a file and out o
     rfdetr_train: "1.2.3",
   });
   expect(metadata.mean).toBe("[0.485,0.456,0.406]");
+});
+
+test("thresholds by label survive as well, and stand for themselves for whoever reads nothing else", () => {
+  const operatingPoint: OperatingPoint = {
+    rule: { by: "precision", at: 0.9 },
+    ...{ reached: true, threshold: 0.4, images: 60 },
+    classes: [
+      { label: 0, name: 'ä, "b"', boxes: 50, threshold: 0.3 },
+      { label: 2, name: "__proto__", boxes: 5, threshold: null },
+    ],
+    precision: { low: 0.82, expected: 0.87, high: 0.91 },
+    recall: null,
+  };
+  const metadata = toMetadata({ ...FACTS, operatingPoint });
+  expect(metadata).toMatchObject({ threshold: "0.4", thresholds: '{"0":0.3}' });
+  expect(fromMetadata(metadata, 4)).toMatchObject({ threshold: 0.4, operatingPoint });
+  const damaged = { ...metadata, operating_point: metadata.operating_point!.replace("0.3", "3") };
+  expect(fromMetadata(damaged, 4)).toMatchObject({ threshold: 0.4, operatingPoint: undefined });
 });
 
 test("a segmenter says what its masks are, in a decoded file as well", () => {

@@ -3,6 +3,7 @@
 import { classTable } from "../data/dataset/cocoNames.ts";
 import type { ClassEntry } from "../data/dataset/sample.ts";
 import { IMAGENET } from "../data/image/resize.ts";
+import { type OperatingPoint, operatingPointFrom } from "../instance/operating/point.ts";
 import type { Slices } from "../instance/slices/layout.ts";
 import { parseJson } from "../util/untrusted/json.ts";
 
@@ -25,6 +26,8 @@ export type DetectorFacts = {
   epoch: number | undefined;
   /** The score from which detections shall count: that of the best F1 of the run's evaluation. */
   threshold: number | undefined;
+  /** The same for each class, with what to expect; its thresholds count, not `threshold`. */
+  operatingPoint?: OperatingPoint | undefined;
   /** The parts of pictures that it was trained on, where it was. */
   slices?: Slices | undefined;
   /** What became of the classes of its data set, as weights files have it. */
@@ -38,7 +41,8 @@ const MASKS = {
 
 /** The entries of the file. `rfdetr_notes` is the one key that the reference's own export has. */
 export function toMetadata(facts: DetectorFacts): Record<string, string> {
-  const { classes, resolution, weights, run, epoch, outputs, masks, threshold, slices, dataClasses } = facts;
+  const { classes, resolution, weights, run, epoch, outputs, masks, operatingPoint, slices, dataClasses } = facts;
+  const threshold = operatingPoint?.threshold ?? facts.threshold;
   const entries: Record<string, unknown> = {
     rfdetr_notes: { trainer: "rfdetr-train", version: facts.version, ...(run !== undefined && { run }) },
     names: Object.fromEntries(classes.map(({ label, name }) => [label, name])),
@@ -63,11 +67,19 @@ export function toMetadata(facts: DetectorFacts): Record<string, string> {
     ...(run !== undefined && { run }),
     ...(epoch !== undefined && { epoch }),
     ...(threshold !== undefined && { threshold }),
+    ...(operatingPoint && { thresholds: ownThresholds(operatingPoint), operating_point: operatingPoint }),
     ...(slices && { slices }),
     ...(dataClasses !== undefined && { data_classes: dataClasses }),
   };
   return Object.fromEntries(
     Object.entries(entries).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
+  );
+}
+
+/** By label, of the classes that have one of their own: all others have `threshold`. */
+function ownThresholds({ classes }: OperatingPoint): Record<number, number> {
+  return Object.fromEntries(
+    classes.flatMap(({ label, threshold }) => (threshold === null ? [] : [[label, threshold]])),
   );
 }
 
@@ -78,11 +90,17 @@ export function toMetadata(facts: DetectorFacts): Record<string, string> {
 export function fromMetadata(
   metadata: Record<string, string>,
   logits: number | undefined,
-): { classes: ClassEntry[]; numSelect: number; threshold: number | undefined } {
+): {
+  classes: ClassEntry[];
+  numSelect: number;
+  threshold: number | undefined;
+  operatingPoint: OperatingPoint | undefined;
+} {
   const select = parse(metadata.num_select);
   const numSelect = typeof select === "number" && Number.isInteger(select) && select > 0 ? select : 300;
   const score = parse(metadata.threshold);
   const threshold = typeof score === "number" && score >= 0 && score <= 1 ? score : undefined;
+  const operatingPoint = operatingPointFrom(metadata.operating_point);
   const entries = parse(metadata.classes);
   const isEntry = (one: unknown): one is { label: number; name: string; category_id: number } => {
     const { label, name, category_id: id } = (one ?? {}) as Record<string, unknown>;
@@ -90,9 +108,14 @@ export function fromMetadata(
   };
   if (Array.isArray(entries) && entries.length > 0 && entries.every(isEntry)) {
     const classes = entries.map(({ label, name, category_id: categoryId }) => ({ label, name, categoryId }));
-    return { classes, numSelect, threshold };
+    return { classes, numSelect, threshold, operatingPoint };
   }
-  return { classes: logits === undefined ? [] : classTable({}, Math.max(1, logits - 1)), numSelect, threshold };
+  return {
+    classes: logits === undefined ? [] : classTable({}, Math.max(1, logits - 1)),
+    numSelect,
+    threshold,
+    operatingPoint,
+  };
 }
 
 function parse(text: string | undefined): unknown {

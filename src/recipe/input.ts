@@ -224,12 +224,19 @@ export interface RecipeInput {
     /** Measure the loss on val, too: val_loss and its terms in the evaluation's row @default true */
     loss?: boolean | undefined;
   } | undefined;
-  /** Which checkpoint is the best */
+  /** Which checkpoint is the best, and which detections count */
   selection?: {
     /** Metric of val by which a checkpoint is the best: AP50:95, AP50, AP75, AR, segm AP50:95, segm AP50, segm AP75, segm AR, or AP:class; null: that of early_stopping, else AP50:95, of a segmenter segm AP50:95 @default null */
     metric?: string | null | undefined;
     /** The first so many epochs give no best checkpoint, and early stopping does not count them @default 0 */
     skip_best_epochs?: number | undefined;
+    /** The score from which detections count, chosen on val for all classes and for each; it goes into checkpoints and exported files */
+    thresholds?: {
+      /** best-f1: where precision and recall are balanced best. precision: the lowest score from which so large a share of the detections is right. recall: the highest from which so large a share of the objects is found @default "best-f1" */
+      by?: "best-f1" | "precision" | "recall" | undefined;
+      /** The precision or recall that is asked for @default 0.9 */
+      at?: number | undefined;
+    } | undefined;
   } | undefined;
   /** Stop when a metric of the evaluated weights no longer improves @default "none" */
   early_stopping?: {

@@ -51,7 +51,12 @@ describe("a recipe", () => {
   });
 
   it("chooses the best checkpoint by selection.metric, which early stopping follows and may not contradict", async () => {
-    expect((await load(DATA)).selection).toEqual({ metric: null, skip_best_epochs: 0 });
+    expect((await load(DATA)).selection).toEqual({
+      ...{ metric: null, skip_best_epochs: 0 },
+      thresholds: { by: "best-f1", at: 0.9 },
+    });
+    const rule = await load(`${DATA}selection: { thresholds: { by: precision, at: 0.8 } }\n`);
+    expect(rule.selection.thresholds).toEqual({ by: "precision", at: 0.8 });
     const chosen = await load(`${DATA}selection: { metric: AP50 }\nearly_stopping: { patience: 3 }\n`);
     expect(chosen).toMatchObject({ selection: { metric: "AP50" }, early_stopping: { metric: "AP50", patience: 3 } });
     expect(resolveRecipe(parse(formatRecipe(chosen)))).toEqual(chosen);

@@ -173,8 +173,20 @@ const choice = section(
     skip_best_epochs: count(0)
       .default(0)
       .describe("The first so many epochs give no best checkpoint, and early stopping does not count them"),
+    thresholds: section(
+      {
+        by: z
+          .enum(["best-f1", "precision", "recall"])
+          .default("best-f1")
+          .describe(
+            "best-f1: where precision and recall are balanced best. precision: the lowest score from which so large a share of the detections is right. recall: the highest from which so large a share of the objects is found",
+          ),
+        at: z.number().gt(0).max(1).default(0.9).describe("The precision or recall that is asked for"),
+      },
+      "The score from which detections count, chosen on val for all classes and for each; it goes into checkpoints and exported files",
+    ),
   },
-  "Which checkpoint is the best",
+  "Which checkpoint is the best, and which detections count",
 );
 
 /** A recipe as a person writes it. `name` and `weights` have defaults that depend on the rest; see load.ts. */

@@ -1,6 +1,7 @@
 // The parts of a run's page that show what lies behind an evaluation: classes, confusion, thresholds, pictures.
 
 import { type ClassMetrics, classMetrics, MASK_METRIC, measuredSummary } from "../instance/metrics.ts";
+import { describeExpected, describeRule } from "../instance/operating/point.ts";
 import type { PictureBrowser } from "../run/records/browser.ts";
 import type { EvaluationRecord, RecordedPicture } from "../run/records/evaluation.ts";
 import type { Pictures, RunContents } from "../run/runFolder.ts";
@@ -97,7 +98,19 @@ function confusion(evaluation: EvaluationRecord): Html {
   const outcome = `${found.toLocaleString("en")} of ${plural(objects, "object")} found (IoU ${masks ? "of masks " : ""}0.5)`;
   return html`<p class="soft">Detections with a confidence of at least ${threshold.toFixed(2)}${why}:
 ${outcome}, ${plural(wrong, "detection")} where there is nothing.</p>
+${promise(evaluation)}
 ${confusionCharts(matrix.classes.length, mostConfused(matrix).classes.length, { curves: precisionRecall.mean !== null, masks })}`;
+}
+
+/** From which scores detections count where the weights are used, and what to expect. */
+function promise({ operatingPoint: point }: EvaluationRecord): Html | null {
+  if (!point) return null;
+  const own = point.classes.flatMap(({ name, threshold }) => (threshold === null || threshold === point.threshold ? [] : [`${name} ${threshold.toFixed(2)}`])); // biome-ignore format: one line
+  const some = own.length > 12 ? [...own.slice(0, 12), `${own.length - 12} more`] : own;
+  const few = point.classes.filter(({ threshold }) => threshold === null).length;
+  const shared = own.length > 0 && few > 0 ? ` ${plural(few, "class", "classes")} with too few boxes share it.` : "";
+  return html`<p class="soft">Where these weights are used, detections count from a confidence of ${point.threshold.toFixed(2)}, ${describeRule(point)}${some.length > 0 && `; of their own: ${some.join(", ")}`}.${shared}
+Expected of as many other images: ${describeExpected(point)} (95 % intervals).</p>`;
 }
 
 function confusionCharts(classes: number, shown: number, { curves, masks }: { curves: boolean; masks: boolean }): Html {

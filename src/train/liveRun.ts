@@ -2,6 +2,7 @@
 
 import type { DiskReserve } from "../checkpoint/store/reserve.ts";
 import type { ClassEntry, Split } from "../data/dataset/sample.ts";
+import type { OperatingPoint } from "../instance/operating/point.ts";
 import type { Loader } from "../loading/batch/loader.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import type { Environment } from "../run/environment.ts";
@@ -36,7 +37,7 @@ export type Parts = {
   facts: Fact[];
   environment: Environment;
   /** Text metadata of the weights files of a checkpoint. */
-  metadata(at: { epoch: number; step: number }): Record<string, string>;
+  metadata(at: { epoch: number; step: number; operatingPoint?: OperatingPoint | undefined }): Record<string, string>;
 };
 
 /** All that the loop works with; `progress` and what `learner` holds change as it goes. */

@@ -1,5 +1,6 @@
 // The training loop. Everything that happens in a run happens here, in this order.
 
+import type { OperatingPoint } from "../instance/operating/point.ts";
 import type { Loader } from "../loading/batch/loader.ts";
 import type { TrainEvent } from "../run/events.ts";
 import { isBetter, selection } from "../run/selection.ts";
@@ -84,12 +85,12 @@ export async function* loop(run: Run, options: LoopOptions): AsyncGenerator<Trai
 
     const epochEnd = progress.batch >= run.trainLoader.batches;
     const last = progress.step >= size.totalSteps || epoch === train.epochs - 1;
-    let score: number | null = null;
+    let [score, operatingPoint]: [number | null, OperatingPoint?] = [null];
     if (last || isDue(evaluation.every_epochs, epoch + 1)) {
       yield { type: "evaluating", epoch, images: run.valSplit.samples.length };
       if (last) progress.unevaluated = true;
       const { row, result } = await validate({ ...run, valLoader: until(giveUp, run.valLoader) }, epoch);
-      score = chosenBy.of(row);
+      [score, operatingPoint] = [chosenBy.of(row), result.operatingPoint];
       if (result.broken.length > 0) yield partly(run, result);
       yield await record(run, row);
       delete progress.unevaluated;
@@ -102,7 +103,7 @@ export async function* loop(run: Run, options: LoopOptions): AsyncGenerator<Trai
     if (better) progress.best = { score: score!, step: progress.step };
     if (epochEnd) Object.assign(progress, { epoch: epoch + 1, batch: 0, epochSums: NO_STEPS });
     if (last || better || stops || isDue(checkpoint.every_epochs, epoch + 1)) {
-      yield await saveProgress(run, { epoch, epochEnd, score });
+      yield await saveProgress(run, { epoch, epochEnd, score, operatingPoint });
     }
     await recordResults(run);
     if (stops) yield stoppedEarly(run);

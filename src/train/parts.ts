@@ -192,13 +192,16 @@ function sizeOf(recipe: Recipe, { batches }: Loader): Parts["size"] {
 
 /** What a file of weights says about itself. */
 function metadataOf(recipe: Recipe, architecture: Architecture, classes: readonly ClassEntry[]): Parts["metadata"] {
-  return ({ epoch, step }) =>
+  return ({ epoch, step, operatingPoint }) =>
     toText({
       modelConfig: toFields(architecture) as Record<string, string>,
       classNames: classes.map(({ name }) => name),
       categoryIds: classes.map(({ categoryId }) => categoryId),
       epoch,
-      extra: { step: String(step), run: recipe.name, ...slicesOf(recipe), ...classRulesOf(recipe) },
+      extra: {
+        ...{ step: String(step), run: recipe.name, ...slicesOf(recipe), ...classRulesOf(recipe) },
+        ...(operatingPoint && { operating_point: JSON.stringify(operatingPoint) }),
+      },
     });
 }
 

@@ -4,6 +4,7 @@ import type { CommandModule } from "yargs";
 import { FRAMES_HINT, isVideo } from "../../data/image/video.ts";
 import type { DeviceChoice } from "../../engine/device.ts";
 import type { PredictReport, PredictToFolderOptions } from "../../eval/predict/predictToFolder.ts";
+import { describeExpected, describeRule } from "../../instance/operating/point.ts";
 import { describeSlices } from "../../instance/slices/layout.ts";
 import { UserError } from "../../util/errors.ts";
 import {
@@ -106,7 +107,10 @@ export const predictCommand: CommandModule<object, Arguments> = {
 };
 
 async function run({ pictures, labels, saveCrops: crops, ...args }: Arguments): Promise<PredictReport> {
-  const { predictToFolder } = await import("../../eval/predict/predictToFolder.ts");
+  const [{ predictToFolder }, { thresholdsByName }] = await Promise.all([
+    import("../../eval/predict/predictToFolder.ts"),
+    import("../../eval/predict/threshold.ts"),
+  ]);
   const { weights, images, out, classes, maxDets, batchSize } = args;
   const threshold = args.threshold === "auto" ? "auto" : Number(args.threshold);
   if (Number.isNaN(threshold))
@@ -142,7 +146,15 @@ async function run({ pictures, labels, saveCrops: crops, ...args }: Arguments): 
       precision: args.precision as "none" | "bf16",
       onStart: ({ model, device, threshold }) => {
         printNote(`Weights: ${model.source}`);
-        printNote(`Threshold: ${short(threshold.value)}, ${CHOSEN[threshold.from]}`);
+        const { operatingPoint: point } = model;
+        const chosen = threshold.from === "run" && point ? describeRule(point) : CHOSEN[threshold.from];
+        printNote(`Threshold: ${short(threshold.value)}, ${chosen}`);
+        const own = Object.entries(thresholdsByName(threshold, model.classes)).map(
+          ([name, value]) => `${name} ${short(value)}`,
+        );
+        if (own.length > 0) printNote(`Of their own: ${listed(own)}`);
+        const expected = threshold.from === "run" && point ? describeExpected(point) : "";
+        if (expected !== "") printNote(`To expect: ${expected}, of pictures like those of validation`);
         if (model.slices) printNote(`Slices: ${describeSlices(model.slices)}, and whole pictures`);
         printNote(`Device: ${device.kind === "gpu" ? "GPU" : "CPU"} (${device.name})`);
         if (device.warning) printNote(`Warning: ${device.warning}`);

@@ -64,7 +64,7 @@ function reaching(tally: Tally, { by, at }: OperatingRule): number | undefined {
 }
 
 /** All classes as one. */
-export function pooled(tallies: readonly Tally[]): Tally {
+function pooled(tallies: readonly Tally[]): Tally {
   const all = emptyTally();
   for (const { boxes, hits, misses } of tallies) {
     all.boxes += boxes;

@@ -24,7 +24,7 @@ export type Objects = {
  * One class. `objects`: how many there are to find, and in which image. `cells`: an entry for each image and each threshold that is
  * the highest one some of its detections reach: of these, how many find an object at IoU 0.5 and how many do not.
  */
-export type ClassCounts = {
+type ClassCounts = {
   category: Category;
   boxes: number;
   objects: { image: Int32Array; count: Int32Array };

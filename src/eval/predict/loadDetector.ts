@@ -9,7 +9,7 @@ import type { ImageDetections } from "../../instance/detections.ts";
 import type { Slices } from "../../instance/slices/layout.ts";
 import { classesNamed, type ObjectOptions, type PredictedObject, requireMeaning, toObjects } from "./objects.ts";
 import { loadPicture, openPicture, type Picture } from "./picture.ts";
-import { chooseThreshold } from "./threshold.ts";
+import { chooseThreshold, lowestScore, scoreFor, thresholdsByName } from "./threshold.ts";
 
 /** How to load it, and what its `detect` looks for where a call does not say. */
 export type LoadDetectorOptions = ObjectOptions &
@@ -23,6 +23,8 @@ export type LoadedDetector = {
   readonly classes: readonly ClassEntry[];
   /** The score from which objects count where a call does not say. */
   readonly threshold: number;
+  /** The same by the names of the classes that have another one. */
+  readonly thresholds: Readonly<Record<string, number>>;
   /** Side of the squares that pictures are resized to, in pixels. */
   readonly resolution: number;
   /** The parts in which pictures are looked at; undefined: whole ones only. */
@@ -64,7 +66,7 @@ export async function loadDetector(weights: string, options: LoadDetectorOptions
   };
   try {
     classesNamed(classes, model); // a wrong name is said now
-    const { value: usual } = await chooseThreshold(asked, model);
+    const usual = await chooseThreshold(asked, model);
 
     const nameOf = (place: number) => ({ name: `Picture ${place + 1}` });
 
@@ -87,12 +89,15 @@ export async function loadDetector(weights: string, options: LoadDetectorOptions
       const wanted = classesNamed(own.classes ?? classes, model);
       const most = own.maxDets ?? maxDets;
       requireMeaning({ threshold: own.threshold, maxDets: most });
-      const threshold = own.threshold === undefined ? usual : (await chooseThreshold(own.threshold, model)).value;
+      const threshold = own.threshold === undefined ? usual : await chooseThreshold(own.threshold, model);
+      const least = lowestScore(threshold);
       const results: PredictedObject[][] = [];
       for (let from = 0; from < pictures.length; from += batchSize) {
         const some = pictures.slice(from, from + batchSize);
-        const found = slices ? await partByPart(some, from, threshold) : await together(some, from, threshold);
-        results.push(...found.map((one) => toObjects(one, wanted, threshold).slice(0, most)));
+        const found = slices ? await partByPart(some, from, least) : await together(some, from, least);
+        results.push(
+          ...found.map((one) => toObjects(one, wanted, (label) => scoreFor(threshold, label)).slice(0, most)),
+        );
       }
       return results;
     }
@@ -105,7 +110,8 @@ export async function loadDetector(weights: string, options: LoadDetectorOptions
     }
 
     return {
-      ...{ classes: model.classes, threshold: usual, resolution: model.resolution, slices },
+      ...{ classes: model.classes, resolution: model.resolution, slices },
+      ...{ threshold: usual.value, thresholds: thresholdsByName(usual, model.classes) },
       ...{ source: model.source, runtime: model.runtime, detect },
       dispose: () => {
         closed ??= lastPass.then(() => model.close());

@@ -10,8 +10,8 @@ import { UserError } from "../../util/errors.ts";
 /** Which objects of a picture are wanted. */
 export type ObjectOptions = {
   /**
-   * Detections of a higher score than this are kept. `auto` (default): the threshold of the best F1 that the run itself
-   * found with these weights, or that an exported file has; 0.5 where there is none.
+   * Detections of a higher score than this are kept. `auto` (default): what the run itself chose with these weights, by class, or an
+   * exported file has; 0.5 where there is none.
    */
   threshold?: number | "auto" | undefined;
   /** Names of the classes that are looked for; "a,b" means two where no class is called so. Default: all. */
@@ -66,17 +66,18 @@ export function classesNamed(
   return classes.filter(({ name }) => wanted.includes(name));
 }
 
-/** The objects of these classes that score more than the threshold, in the order of the detections. */
+/** The objects of these classes that score more than the threshold, or than that of their label, in the order of the detections. */
 export function toObjects(
   { boxes, scores, labels, shapes }: ImageDetections,
   classes: readonly ClassEntry[],
-  threshold: number,
+  threshold: number | ((label: number) => number),
 ): PredictedObject[] {
   const byLabel = new Map(classes.map((entry) => [entry.label, entry]));
+  const least = typeof threshold === "number" ? () => threshold : threshold;
   return Array.from(labels).flatMap((label, i) => {
     const known = byLabel.get(label);
     const score = scores[i]!;
-    if (!known || !(score > threshold)) return [];
+    if (!known || !(score > least(label))) return [];
     const box = [...boxes.subarray(4 * i, 4 * i + 4)] as PredictedObject["box"];
     const mask = shapes?.[i]?.mask;
     return [{ box, score, label, categoryId: known.categoryId, name: known.name, ...(mask && { mask }) }];

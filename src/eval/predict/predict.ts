@@ -15,7 +15,7 @@ import { UserError } from "../../util/errors.ts";
 import { uncertaintyOf } from "./labels/uncertainty.ts";
 import { classesNamed, type ObjectOptions, type PredictedObject, requireMeaning, toObjects } from "./objects.ts";
 import { INPUT, loadPicture, loadStream, openPicture } from "./picture.ts";
-import { chooseThreshold, type Threshold } from "./threshold.ts";
+import { chooseThreshold, lowestScore, scoreFor, type Threshold } from "./threshold.ts";
 
 export type PredictOptions = ObjectOptions & {
   /** A run folder, a checkpoint folder, a .safetensors, .pth or .onnx file, or a published name. */
@@ -116,16 +116,16 @@ export async function* predict(options: PredictOptions): AsyncGenerator<Predicti
       const found: ImageDetections[] = [];
       if (slices)
         for (const one of pictures)
-          found.push(await detectInParts(model, one, { slices, batchSize, threshold: threshold.value }));
+          found.push(await detectInParts(model, one, { slices, batchSize, threshold: lowestScore(threshold) }));
       else if (ready && pictures.length > 0)
-        found.push(...(await model.detect({ images: ready.pixels, originalSizes: ready.sizes, maskFrom: threshold.value }))); // biome-ignore format: one line
+        found.push(...(await model.detect({ images: ready.pixels, originalSizes: ready.sizes, maskFrom: lowestScore(threshold) }))); // biome-ignore format: one line
       for (const { file, picture, error } of batch) {
         imageId++;
         if (!picture) yield { imageId, file, error };
         else {
-          const near = toObjects(found.shift()!, wanted, threshold.value / 2);
-          const objects = near.filter(({ score }) => score > threshold.value);
-          const uncertainty = uncertaintyOf(near.map(({ score }) => score), threshold.value); // biome-ignore format: one line
+          const near = toObjects(found.shift()!, wanted, (label) => scoreFor(threshold, label) / 2);
+          const objects = near.filter(({ score, label }) => score > scoreFor(threshold, label));
+          const uncertainty = uncertaintyOf(near.map(({ score }) => score), (i) => scoreFor(threshold, near[i]!.label)); // biome-ignore format: one line
           const shown = { objects: objects.slice(0, maxDets), below: near.length - objects.length, uncertainty };
           yield { imageId, file, ...imageOf(picture), ...shown };
         }

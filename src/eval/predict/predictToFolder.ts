@@ -16,7 +16,7 @@ import { uncertainTable } from "./labels/uncertainty.ts";
 import type { PredictedObject } from "./objects.ts";
 import { earlierFolders, makeNextFolder } from "./outFolder.ts";
 import { type PredictOptions, predict } from "./predict.ts";
-import type { Threshold } from "./threshold.ts";
+import { type Threshold, thresholdsByName } from "./threshold.ts";
 
 export type PredictToFolderOptions = PredictOptions & {
   /** The folder to write to. Default: a new one in the current folder, `predictions`, `predictions-2` and so on. */
@@ -37,6 +37,8 @@ export type PredictToFolderOptions = PredictOptions & {
 export type PredictReport = {
   weights: string;
   threshold: number;
+  /** Of the classes that have another one, by name. */
+  thresholds: Record<string, number>;
   /** Who chose the threshold: the caller, the run that the weights are of, or nobody (0.5). */
   threshold_from: Threshold["from"];
   /** Objects more in all images that score above half of the threshold. */
@@ -85,6 +87,7 @@ type CocoResult = {
 /** A report of nothing yet. */
 const EMPTY = {
   threshold: 0,
+  thresholds: {},
   threshold_from: "default",
   below: 0,
   label_notes: [],
@@ -152,8 +155,8 @@ async function predictInto(
       cut = cropsOf?.(classes);
       report.crops = cut?.folder ?? null;
       report.weights = about.model.source;
-      report.threshold = about.threshold.value;
-      report.threshold_from = about.threshold.from;
+      const { value: threshold, from: threshold_from } = about.threshold;
+      Object.assign(report, { threshold, threshold_from, thresholds: thresholdsByName(about.threshold, classes) });
       if (labelled) made = howMade(about);
       onStart?.(about);
     },

@@ -83,6 +83,14 @@ export function expectedOf(
   };
 }
 
+/** What the common threshold is, for people. */
+export function describeRule({ rule, reached }: Pick<OperatingPoint, "rule" | "reached">): string {
+  const evaluation = "of the run's own evaluation";
+  if (rule.by === "best-f1") return `the best F1 ${evaluation}`;
+  if (!reached) return `the best F1 ${evaluation}: a ${rule.by} of ${rule.at} is not reached at any`;
+  return `for a ${rule.by} of ${rule.at} in the run's own evaluation`;
+}
+
 /** For people, such as "precision 0.82 to 0.91, recall 0.70 to 0.81". */
 export function describeExpected({ precision, recall }: Pick<OperatingPoint, "precision" | "recall">): string {
   const text = (name: string, one: Expected | null) => one ? [`${name} ${one.low.toFixed(2)} to ${one.high.toFixed(2)}`] : []; // biome-ignore format: one line

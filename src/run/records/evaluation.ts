@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import type { MetricSummary } from "../../instance/metrics.ts";
+import { type OperatingPoint, operatingPointFrom } from "../../instance/operating/point.ts";
 import { isNumbers, isObject } from "../../util/untrusted/json.ts";
 import { readRegular } from "../../util/untrusted/regular.ts";
 import type { MetricsRow, ValRow } from "../events.ts";
@@ -62,6 +63,8 @@ export type EvaluationRecord = {
   perClass: ({ name: string; annotations: number } & MetricSummary<number | null>)[];
   f1: F1;
   f1Sweep: F1[];
+  /** Null where nothing was found; records of older versions lack it. */
+  operatingPoint?: OperatingPoint | null;
   pictures: RecordedPicture[];
   /** Null where there is neither an object nor a detection; older records lack them. */
   errors?: TideErrors | null;
@@ -133,7 +136,9 @@ async function readRecordAt(path: string): Promise<EvaluationRecord | null> {
     perClass.every((one) => hasNumbers(one, ["annotations"]) && typeof one.name === "string") &&
     confusion.counts.every(isNumbers) &&
     pictures.every((one) => hasNumbers(one, ["found", "missed", "wrong", "width", "height"]));
-  return whole ? { ...record, errors: hasTideErrors(record.errors) ? record.errors : null } : null;
+  if (!whole) return null;
+  const errors = hasTideErrors(record.errors) ? record.errors : null;
+  return { ...record, errors, operatingPoint: operatingPointFrom(record.operatingPoint) ?? null };
 }
 
 function hasNumbers(value: unknown, names: string[]): boolean {

@@ -14,6 +14,7 @@ import { tideErrors } from "../../eval/errors/tide.ts";
 import type { Evaluation } from "../../eval/evaluate.ts";
 import { maskRuns, type PolygonRule } from "../../instance/masks/maskRuns.ts";
 import { bySummary, MASK_METRIC, measured } from "../../instance/metrics.ts";
+import type { OperatingPoint } from "../../instance/operating/point.ts";
 import type { ValRow } from "../../run/events.ts";
 import { RUN_FILES, runFiles } from "../../run/files.ts";
 import { readJsonObject } from "../../run/json.ts";
@@ -25,6 +26,9 @@ import type { TrackedPicture } from "../../track/tracker.ts";
 import { writeFileAtomic } from "../../util/files.ts";
 import type { Run } from "../liveRun.ts";
 import { thumbnailsOf } from "../seen/thumbnails.ts";
+
+/** What a record is made of. */
+export type ValEvaluation = Omit<Evaluation, "counts"> & { operatingPoint?: OperatingPoint | undefined };
 
 /** Pictures of each kind. */
 const EACH = 6;
@@ -38,7 +42,7 @@ const MOST_OBJECTS = 100;
 export async function recordEvaluation(
   { dir, valSplit, classes, recipe, progress }: Pick<Run, "dir" | "valSplit" | "classes" | "recipe" | "progress">,
   row: ValRow,
-  evaluation: Evaluation,
+  evaluation: ValEvaluation,
 ): Promise<TrackedPicture[]> {
   const { images, ...details } = evaluationDetails(evaluation);
   const samples = new Map(valSplit.samples.map((sample) => [sample.imageId, sample]));
@@ -65,6 +69,7 @@ export async function recordEvaluation(
       return { name, ...bySummary((metric) => measured(of[metric])), annotations };
     }),
     ...{ f1: evaluation.f1, f1Sweep: evaluation.f1Sweep, ...details },
+    operatingPoint: evaluation.operatingPoint ?? null,
     errors: tideErrors({ ...evaluation, maxDets: recipe.eval.max_dets }),
     pictures: drawn.map(({ name, facts }) => ({ ...facts, file: `${RUN_FILES.pictures}/${row.step}/${name}.jpg` })),
   };

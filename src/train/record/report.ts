@@ -1,6 +1,5 @@
 // What a run shows of itself besides its rows: details of evaluations, report.html. Trouble with it never stops the training.
 
-import type { Evaluation } from "../../eval/evaluate.ts";
 import { resolveRecipe } from "../../recipe/load.ts";
 import { REPORT_EVERY } from "../../report/runPage.ts";
 import { writeReport } from "../../report/writeReport.ts";
@@ -9,7 +8,7 @@ import { openRunFolder } from "../../run/runFolder.ts";
 import { factLine } from "../../util/text/fact.ts";
 import type { Run } from "../liveRun.ts";
 import { leaveStage } from "../stages/stageChange.ts";
-import { recordEvaluation } from "./evaluationRecord.ts";
+import { recordEvaluation, type ValEvaluation } from "./evaluationRecord.ts";
 import { notice, warning, warnOnce } from "./record.ts";
 import { exportRun } from "./runExport.ts";
 
@@ -20,7 +19,7 @@ type Reported = Pick<Run, "dir" | "log">;
 export async function* keepEvaluation(
   run: Reported & Pick<Run, "tracker"> & Parameters<typeof recordEvaluation>[0],
   row: ValRow,
-  evaluation: Evaluation,
+  evaluation: ValEvaluation,
 ): AsyncGenerator<TrainEvent, void, undefined> {
   try {
     run.tracker.pictures(row, await recordEvaluation(run, row, evaluation));

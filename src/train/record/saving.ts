@@ -12,6 +12,7 @@ import {
   saveCheckpoint,
 } from "../../checkpoint/store/store.ts";
 import { MAIN_METRIC } from "../../instance/metrics.ts";
+import type { OperatingPoint } from "../../instance/operating/point.ts";
 import type { Recipe } from "../../recipe/schema.ts";
 import type { TrainEvent } from "../../run/events.ts";
 import { runFiles } from "../../run/files.ts";
@@ -55,7 +56,8 @@ type Saved = Pick<
   "dir" | "recipe" | "learner" | "progress" | "metrics" | "overfit" | "seconds" | "metadata" | "log" | "reserve"
 >;
 
-type At = { epoch: number; epochEnd: boolean; score: number | null };
+/** `operatingPoint`: what the evaluation of these weights, where there was one, has chosen. */
+type At = { epoch: number; epochEnd: boolean; score: number | null; operatingPoint?: OperatingPoint | undefined };
 
 /**
  * Save the run as it stands, point the links to it, and delete what is not to be kept. Where the disk is full, that takes the room
@@ -77,7 +79,7 @@ export async function saveProgress(run: Saved, at: At): Promise<TrainEvent> {
   );
 }
 
-async function save(run: Saved, { epoch, epochEnd, score }: At): Promise<TrainEvent> {
+async function save(run: Saved, { epoch, epochEnd, score, operatingPoint }: At): Promise<TrainEvent> {
   const { recipe, learner, progress, metrics } = run;
   await metrics.sync();
   const state: RunState = {
@@ -92,7 +94,7 @@ async function save(run: Saved, { epoch, epochEnd, score }: At): Promise<TrainEv
   const { step, best } = progress;
   const tensors = await learnerTensors(learner);
   await refuseNotFinite(run, tensors);
-  const metadata = run.metadata({ epoch, step });
+  const metadata = run.metadata({ epoch, step, operatingPoint });
   const dir = runFiles(run.dir).checkpoints;
   const name = await saveCheckpoint(dir, { epoch, step, epochEnd, score, tensors, state, metadata });
   const isBest = score !== null && best?.step === step;

@@ -3,6 +3,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { type Evaluation, evaluateModel } from "../../eval/evaluate.ts";
 import { metricsOf } from "../../eval/metricsRow.ts";
+import { operatingPoint } from "../../eval/operating/operatingPoint.ts";
 import { bySummary, MAIN_METRIC, measured, PREFIXES } from "../../instance/metrics.ts";
 import type { Batch } from "../../loading/batch/batch.ts";
 import { forwardLayers } from "../../model/detect.ts";
@@ -13,6 +14,7 @@ import type { Run } from "../liveRun.ts";
 import { validationLoss } from "../losses/validationLoss.ts";
 import { evaluatedParts } from "../runData.ts";
 import { maskLosses } from "../settings.ts";
+import type { ValEvaluation } from "./evaluationRecord.ts";
 import { warning } from "./record.ts";
 
 /** What a row has beside the summary. */
@@ -31,7 +33,7 @@ export async function validate(
     overfit,
   }: Pick<Run, "learner" | "valLoader" | "valSplit" | "classes" | "recipe" | "progress" | "stepSettings" | "overfit">,
   epoch: number,
-): Promise<{ row: ValRow; result: Evaluation }> {
+): Promise<{ row: ValRow; result: Evaluation & ValEvaluation }> {
   const averaged = averagedWeights(learner);
   const { architecture } = learner;
   const masks = architecture.segmentationHead ? { settings: maskLosses(recipe.train), seed: recipe.seed } : undefined;
@@ -66,7 +68,12 @@ export async function validate(
     ...loss?.means(),
     ...byClass(per_class as Record<string, Record<string, number>>),
   };
-  return { row, result };
+  const { by, at } = recipe.selection.thresholds;
+  const operating = operatingPoint(result.counts, {
+    ...{ rule: by === "best-f1" ? { by, at: null } : { by, at }, seed: recipe.seed },
+    ...{ classes, images: result.images },
+  });
+  return { row, result: { ...result, operatingPoint: operating } };
 }
 
 /** The main metric of each kind by the name of the class. */

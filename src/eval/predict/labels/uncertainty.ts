@@ -3,13 +3,15 @@
 /**
  * Of the scores in a picture from half of the threshold on, the mean of how near each is to the threshold: 1 at the threshold, 0 at 0 and
  * at 1; 0 where there are none. That is the 1-vs-2 margin, averaged over the detections, of Brust, Käding and Denzler, "Active Learning
- * for Deep Object Detection" (2019), with the threshold in the place of 0.5.
+ * for Deep Object Detection" (2019), with the threshold in the place of 0.5. `threshold` may be another for each of the scores.
  */
-export function uncertaintyOf(scores: readonly number[], threshold: number): number {
-  const near = scores.filter((score) => score >= threshold / 2);
-  if (near.length === 0) return 0;
-  const doubt = (score: number) => (score < threshold ? score / threshold : (1 - score) / (1 - threshold || 1));
-  return near.reduce((sum, score) => sum + doubt(score), 0) / near.length;
+export function uncertaintyOf(scores: readonly number[], threshold: number | ((place: number) => number)): number {
+  const doubts = scores.flatMap((score, i) => {
+    const least = typeof threshold === "number" ? threshold : threshold(i);
+    if (!(score >= least / 2)) return [];
+    return score < least ? score / least : (1 - score) / (1 - least || 1);
+  });
+  return doubts.length === 0 ? 0 : doubts.reduce((sum, doubt) => sum + doubt, 0) / doubts.length;
 }
 
 export type Uncertain = { file_name: string; uncertainty: number; detections: readonly object[]; below: number };
