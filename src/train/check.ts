@@ -2,11 +2,10 @@
 // measured in a process of its own, where that is asked for.
 
 import { existsSync } from "node:fs";
-import { join } from "node:path";
 import type { Architecture } from "../architecture/variants.ts";
 import { leafShapes, parameterCount } from "../architecture/weights/table.ts";
 import type { LoadReport } from "../checkpoint/adapt.ts";
-import { findPublished, publishedWeights } from "../checkpoint/published/published.ts";
+import { findPublished, publishedPath, publishedWeights } from "../checkpoint/published/published.ts";
 import type { Transplant } from "../checkpoint/transplant.ts";
 import { weightsAt } from "../checkpoint/weightsFolder.ts";
 import { nearProblems } from "../data/dataset/check/nearDuplicates.ts";
@@ -20,7 +19,6 @@ import type { Recipe } from "../recipe/schema.ts";
 import { scheduleFrom } from "../step/optimiser/schedule.ts";
 import { closest } from "../util/closest.ts";
 import { UserError } from "../util/errors.ts";
-import { cacheDir } from "../util/files.ts";
 import { factLine } from "../util/text/fact.ts";
 import { proposeSlices, type SlicesProposal } from "./auto/proposeSlices.ts";
 import { type CostReport, estimateCost, type NoCost, plannedLength } from "./cost.ts";
@@ -175,7 +173,7 @@ function withProblems(scan: ScanReport, more: readonly Problem[]): ScanReport {
 async function checkWeights(weights: string, architecture: Architecture, options: FitOptions): Promise<WeightsCheck> {
   if (weights === "none") return { weights, state: "none" };
   const published = existsSync(weights) ? undefined : findPublished(weights);
-  const path = published ? join(cacheDir(), "weights", published.file) : await weightsAt(weights);
+  const path = published ? publishedPath(published) : await weightsAt(weights);
   if (!existsSync(path)) {
     if (published) return { weights, state: "to be downloaded" };
     const names = publishedWeights().map(({ name }) => name);
@@ -185,5 +183,5 @@ async function checkWeights(weights: string, architecture: Architecture, options
     });
   }
   const { report, transplant } = await fitWeights(path, architecture, options);
-  return { weights, state: published ? "cached" : "file", ...report, ...(transplant && { transplant }) };
+  return { weights, state: published?.url ? "cached" : "file", ...report, ...(transplant && { transplant }) };
 }

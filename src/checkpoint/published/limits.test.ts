@@ -58,14 +58,15 @@ describe("a download ends", () => {
       const timer = setInterval(() => response.write(CONTENT.subarray(at, ++at)), 50);
       response.on("close", () => clearInterval(timer));
     };
-    expect((await failure()).message).toMatch(/only \d bytes came for 0.3 seconds/);
+    const { message } = await failure({ stallTimeout: 1500 }); // longer than a busy machine makes the server wait
+    expect(message).toMatch(/only \d+ bytes came for 1.5 seconds/);
     handler = ({ headers }, response) => {
       const start = Number(/\d+/.exec(headers.range ?? "")?.[0] ?? 0);
       response.writeHead(206, { etag: ETAG, "content-range": `bytes ${start}-299999/300000` });
       response.end(CONTENT.subarray(start));
     };
     await get();
-    expect(ranges).toEqual([undefined, expect.stringMatching(/^bytes=[1-9]-$/)]);
+    expect(ranges).toEqual([undefined, expect.stringMatching(/^bytes=[1-9]\d?-$/)]);
     expect(CONTENT.equals(await readFile(path()))).toBe(true);
   });
 

@@ -1,6 +1,9 @@
-// The published weights of RF-DETR (rfdetr/assets/model_weights.py) by name, from the user's cache or from the network.
+// Weights by name: those that the makers of RF-DETR publish (rfdetr/assets/model_weights.py), from the user's cache or from the network, and
+// our own, which come with this package.
 
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { closest } from "../../util/closest.ts";
 import { UserError } from "../../util/errors.ts";
@@ -8,8 +11,11 @@ import { cacheDir } from "../../util/files.ts";
 import { packagePath } from "../../util/package.ts";
 import { type DownloadOptions, download } from "./download.ts";
 
-/** A published file. `variant` names the architecture; `file` is how the reference calls it on disk; `bytes` where it is known. */
-export type Published = { name: string; variant: string; file: string; url: string; md5: string; bytes?: number };
+/**
+ * A published file. `variant` names the architecture; `file` is how the reference calls it on disk; `bytes` where it is known. Without
+ * `url` it lies in the package's folder `checkpoints`.
+ */
+export type Published = { name: string; variant: string; file: string; url?: string; md5: string; bytes?: number };
 
 let list: Published[] | undefined;
 
@@ -22,6 +28,11 @@ export function publishedWeights(): Published[] {
 /** The entry of a name such as "rf-detr-nano" (or of its file name), if there is one. */
 export function findPublished(name: string): Published | undefined {
   return publishedWeights().find((entry) => entry.name === name || entry.file === name);
+}
+
+/** Where the file of an entry lies, or will once it is downloaded. */
+export function publishedPath({ url, file }: Published, cacheFolder = join(cacheDir(), "weights")): string {
+  return url === undefined ? packagePath(`checkpoints/${file}`) : join(cacheFolder, file);
 }
 
 export type FetchOptions = DownloadOptions & {
@@ -38,7 +49,7 @@ export type FetchOptions = DownloadOptions & {
  * @throws UserError for an unknown name, and where the download fails, with the address and where to put the file by hand
  */
 export async function fetchPublished(name: string, options: FetchOptions = {}): Promise<string> {
-  const { cacheFolder = join(cacheDir(), "weights"), baseUrl, weights = publishedWeights(), ...rest } = options;
+  const { cacheFolder, baseUrl, weights = publishedWeights(), ...rest } = options;
   const entry = weights.find((known) => known.name === name || known.file === name);
   if (!entry) {
     const names = weights.map((known) => known.name);
@@ -47,9 +58,19 @@ export async function fetchPublished(name: string, options: FetchOptions = {}): 
       hint: `Known: ${names.join(", ")}.`,
     });
   }
-  const path = join(cacheFolder, entry.file);
+  const path = publishedPath(entry, cacheFolder);
+  if (entry.url === undefined) return requirePackaged(path, entry);
   const { pathname } = new URL(entry.url);
   const url = baseUrl ? `${baseUrl.replace(/\/$/, "")}${pathname}` : entry.url;
   await download(url, path, entry.md5, { ...(entry.bytes !== undefined && { bytes: entry.bytes }), ...rest });
   return path;
+}
+
+/** The path, where the file has its checksum. */
+async function requirePackaged(path: string, { name, md5 }: Published): Promise<string> {
+  const bytes = await readFile(path).catch(() => null);
+  if (bytes !== null && createHash("md5").update(bytes).digest("hex") === md5) return path;
+  throw new UserError(`The weights ${name} of this package are ${bytes === null ? "missing" : "damaged"}: ${path}`, {
+    hint: "Install the package again.",
+  });
 }
