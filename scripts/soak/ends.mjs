@@ -177,6 +177,7 @@ function wrongEnd(way, { code, signal, output }, newest) {
   const silent =
     output
       .replace(/^pid \d+\n/, "")
+      .replace(/^(Hangup|Terminated|Killed)$/m, "") // what a shell says of a program that the system ended
       .replaceAll("^C", "")
       .trim() === "";
   const right = way?.code === null ? signal === "SIGKILL" : code === (way?.code ?? 0);
