@@ -3,12 +3,18 @@
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ObjectsRecord, Thumbnails } from "../src/run/records/browser.ts";
 import type { EvaluationRecord } from "../src/run/records/evaluation.ts";
 import { reportRun } from "../src/train/record/report.ts";
-import { type Browser, type BrowserPage, findChromium, launchBrowser, NO_CHROMIUM } from "./support/browser.ts";
+import {
+  type Browser,
+  type BrowserPage,
+  findChromium,
+  launchBrowser,
+  NO_CHROMIUM,
+  openAlone,
+} from "./support/browser.ts";
 import { writeLongRun } from "./support/longRun.ts";
 
 let dir: string;
@@ -108,12 +114,7 @@ describe.skipIf(!executable)(`in a browser${executable ? "" : ` (${NO_CHROMIUM})
   afterAll(() => browser?.close());
 
   async function openSilently(name: string): Promise<void> {
-    page.complaints.length = 0;
-    page.requests.length = 0;
-    const url = pathToFileURL(await reportRun(run(name))).href;
-    await page.open(url);
-    expect(page.complaints).toEqual([]);
-    expect(page.requests).toEqual([url]);
+    await openAlone(page, await reportRun(run(name)));
     const ready = "document.getElementById('browse').dataset.ready ? done(true) : setTimeout(look, 5)";
     expect(await page.evaluate(`new Promise((done) => (function look() { ${ready}; })())`)).toBe(true);
     expect(page.complaints).toEqual([]);

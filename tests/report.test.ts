@@ -9,7 +9,14 @@ import { comparePage } from "../src/report/comparePage.ts";
 import { readRunFolder } from "../src/run/runFolder.ts";
 import { reportRun } from "../src/train/record/report.ts";
 import { UserError } from "../src/util/errors.ts";
-import { type Browser, type BrowserPage, findChromium, launchBrowser, NO_CHROMIUM } from "./support/browser.ts";
+import {
+  type Browser,
+  type BrowserPage,
+  findChromium,
+  launchBrowser,
+  NO_CHROMIUM,
+  openAlone,
+} from "./support/browser.ts";
 import { writeLongRun } from "./support/longRun.ts";
 
 let dir: string;
@@ -105,12 +112,7 @@ describe.skipIf(!executable)(`in a browser${executable ? "" : ` (${NO_CHROMIUM})
 
   /** Open a page; it has to be silent, to ask for nothing, and to have drawn every chart. */
   async function openSilently(path: string): Promise<void> {
-    page.complaints.length = 0;
-    page.requests.length = 0;
-    const url = pathToFileURL(path).href;
-    await page.open(url);
-    expect(page.complaints).toEqual([]);
-    expect(page.requests).toEqual([url]);
+    await openAlone(page, path);
     expect(await page.evaluate("document.documentElement.dataset.ready")).toBe("true");
     const empty =
       "[...document.querySelectorAll('figure[data-chart]')].filter((f) => !f.querySelector('svg, .plot p'))";

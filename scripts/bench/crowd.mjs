@@ -2,13 +2,13 @@
 // from the 64 of its weights. Prints the recall at IoU 0.5, at the threshold of the best F1.
 // Usage: npm run bench:crowd -- [--objects 1000] [--epochs 40] [--weights mini-shapes]
 
-import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import sharp from "sharp";
-import { here, machine } from "./stepper.mjs";
+import { machine } from "./stepper.mjs";
+import { trainedRows } from "./trainedRows.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -58,12 +58,8 @@ try {
     ...{ eval: { every_epochs: 10 }, checkpoint: { every_epochs: 100 }, export: { onnx: false } },
   };
   writeFileSync(join(folder, "crowd.yaml"), JSON.stringify(recipe));
-  const args = ["--import", "tsx", here("../../src/cli/main.ts"), "--recipe", join(folder, "crowd.yaml")];
-  const run = join(folder, "run");
   const began = performance.now();
-  const { status } = spawnSync(process.execPath, [...args, "--run", run], { stdio: "inherit" });
-  if (status !== 0) throw new Error(`exit code ${status}`);
-  const rows = readFileSync(join(run, "metrics.jsonl"), "utf8").trim().split("\n").map(JSON.parse);
+  const rows = trainedRows(join(folder, "crowd.yaml"), {}, { shown: true });
   const { step, recall, precision, AP50 } = rows.findLast(({ split }) => split === "val");
   console.log(
     `${count} objects in ${side} x ${side} pixels, ${step} steps: recall ${recall.toFixed(3)}, precision ${precision.toFixed(3)}, ` +

@@ -3,12 +3,9 @@
 // float32's mean as float32's own seeds do.
 // Usage: npm run bench:learning -- [--steps 300] [--seeds 7,8,9] [--precisions none,bf16] [--compile graph]
 
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { here, machine } from "./stepper.mjs";
+import { trainedRows } from "./trainedRows.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -22,21 +19,14 @@ const [seeds, precisions] = [values.seeds, values.precisions].map((list) => list
 const LAST = 50;
 
 function learn(seed, precision) {
-  const folder = mkdtempSync(join(tmpdir(), "rfdetr-learning-"));
   const set = {
     "train.max_steps": values.steps,
     "train.amp_dtype": precision,
     "train.compile": values.compile,
     ...{ seed, "eval.every_epochs": 100, "checkpoint.every_epochs": 100, "track.every_steps": 1, "export.onnx": false },
   };
-  const run = join(folder, "run");
-  const given = Object.entries(set).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
-  const args = ["--import", "tsx", here("../../src/cli/main.ts"), "--recipe", here("../../recipes/quickstart.yaml")];
   const began = performance.now();
-  const { status, stderr } = spawnSync(process.execPath, [...args, "--run", run, ...given], { encoding: "utf8" });
-  if (status !== 0) throw new Error(`precision ${precision}, seed ${seed}: exit code ${status}\n${stderr}`);
-  const rows = readFileSync(join(run, "metrics.jsonl"), "utf8").trim().split("\n").map(JSON.parse);
-  rmSync(folder, { recursive: true });
+  const rows = trainedRows(here("../../recipes/quickstart.yaml"), set);
   const losses = rows.filter(({ split }) => split === "train").map(({ loss }) => loss);
   const loss = mean(losses.slice(-LAST));
   const { AP50 } = rows.findLast(({ split }) => split === "val");

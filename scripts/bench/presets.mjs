@@ -1,13 +1,12 @@
 // AP with each preset of augmentation and without any: fine-tuning from weights (or from scratch) on datasets/trees and datasets/nuclei, some
 // seeds each. Runs that are in the file of results are not done again, so that it may be stopped and started at any time.
-// Usage: npm run bench:presets -- [--weights mini-shapes] [--seeds 1,2,3] [--epochs 16] [--results .cache/presets.jsonl]
+// Usage: npm run bench:presets -- [--weights none] [--seeds 1,2,3] [--epochs 16] [--results .cache/presets.jsonl]
 
-import { spawnSync } from "node:child_process";
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { here, machine } from "./stepper.mjs";
+import { trainedRows } from "./trainedRows.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -28,18 +27,11 @@ const done = existsSync(values.results)
 
 /** The best evaluation of a run. */
 function learn(dataset, preset, seed) {
-  const folder = mkdtempSync(join(tmpdir(), "rfdetr-presets-"));
   const set = {
     ...{ seed, weights, "train.epochs": epochs, "eval.every_epochs": 2, "checkpoint.every_epochs": 100 },
     ...{ "data.dir": here(`../../datasets/${dataset}`), "data.augment": preset, "export.onnx": false },
   };
-  const run = join(folder, "run");
-  const given = Object.entries(set).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
-  const args = ["--import", "tsx", here("../../src/cli/main.ts"), "--recipe", here("../../recipes/quickstart.yaml")];
-  const { status, stderr } = spawnSync(process.execPath, [...args, "--run", run, ...given], { encoding: "utf8" });
-  if (status !== 0) throw new Error(`${dataset}, ${preset}, seed ${seed}: exit code ${status}\n${stderr}`);
-  const rows = readFileSync(join(run, "metrics.jsonl"), "utf8").trim().split("\n").map(JSON.parse);
-  rmSync(folder, { recursive: true });
+  const rows = trainedRows(here("../../recipes/quickstart.yaml"), set);
   const evaluations = rows.filter(({ split }) => split === "val");
   const best = evaluations.reduce((a, b) => (b["AP50:95"] > a["AP50:95"] ? b : a));
   return { AP: best["AP50:95"], AP50: best.AP50 };

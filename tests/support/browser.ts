@@ -6,6 +6,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
+import { pathToFileURL } from "node:url";
+import { expect } from "vitest";
 
 /** The browser's executable: RFDETR_TRAIN_CHROMIUM, else Debian's; undefined where there is none. */
 export function findChromium(): string | undefined {
@@ -191,4 +193,14 @@ function watch(method: string, params: never, { complaints, requests, loaded }: 
     const { level, text } = (params as { entry: { level: string; text: string } }).entry;
     if (level === "error" || level === "warning") complaints.push(text);
   }
+}
+
+/** Open a file in a page: it has to be silent, and to ask for nothing but itself. */
+export async function openAlone(page: BrowserPage, path: string): Promise<void> {
+  page.complaints.length = 0;
+  page.requests.length = 0;
+  const url = pathToFileURL(path).href;
+  await page.open(url);
+  expect(page.complaints).toEqual([]);
+  expect(page.requests).toEqual([url]);
 }
