@@ -258,7 +258,7 @@ function networkError(cause: unknown): unknown {
   return new Retryable(reason, { cause, offline });
 }
 
-async function md5Of(path: string): Promise<string | undefined> {
+export async function md5Of(path: string): Promise<string | undefined> {
   const hash = createHash("md5");
   try {
     for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);

@@ -1,15 +1,13 @@
 // Weights by name: those that the makers of RF-DETR publish (rfdetr/assets/model_weights.py), from the user's cache or from the network, and
 // our own, which come with this package.
 
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { closest } from "../../util/closest.ts";
 import { UserError } from "../../util/errors.ts";
 import { cacheDir } from "../../util/files.ts";
 import { packagePath } from "../../util/package.ts";
-import { type DownloadOptions, download } from "./download.ts";
+import { type DownloadOptions, download, md5Of } from "./download.ts";
 
 /**
  * A published file. `variant` names the architecture; `file` is how the reference calls it on disk; `bytes` where it is known. Without
@@ -68,9 +66,12 @@ export async function fetchPublished(name: string, options: FetchOptions = {}): 
 
 /** The path, where the file has its checksum. */
 async function requirePackaged(path: string, { name, md5 }: Published): Promise<string> {
-  const bytes = await readFile(path).catch(() => null);
-  if (bytes !== null && createHash("md5").update(bytes).digest("hex") === md5) return path;
-  throw new UserError(`The weights ${name} of this package are ${bytes === null ? "missing" : "damaged"}: ${path}`, {
-    hint: "Install the package again.",
-  });
+  const found = await md5Of(path);
+  if (found === md5) return path;
+  throw new UserError(
+    `The weights ${name} of this package are ${found === undefined ? "missing" : "damaged"}: ${path}`,
+    {
+      hint: "Install the package again.",
+    },
+  );
 }
