@@ -21,10 +21,13 @@ const JPEG = { quality: 80, mozjpeg: true, progressive: false };
 // Regions are [left, top, right, bottom] in pixels of the photograph; no pixel is in two splits.
 const A = "2019_YELL_2_528000_4978000_image_crop2";
 const B = "2019_YELL_2_541000_4977000_image_crop";
+const SPLITS = ["train", "valid", "test"];
 const REGIONS = [
-  { image: A, name: "yell-a", split: "train", region: [0, 0, 2299, 2072] },
+  { image: A, name: "yell-a", split: "train", region: [0, 0, 2299, 1672] },
+  { image: A, name: "yell-a", split: "test", region: [0, 1672, 2299, 2072] },
   { image: A, name: "yell-a", split: "valid", region: [0, 2072, 2299, 2472] },
-  { image: B, name: "yell-b", split: "train", region: [0, 0, 849, 1035] },
+  { image: B, name: "yell-b", split: "train", region: [0, 0, 849, 635] },
+  { image: B, name: "yell-b", split: "test", region: [0, 635, 849, 1035] },
   { image: B, name: "yell-b", split: "valid", region: [849, 0, 1249, 1035] },
   { image: "OSBS_029", name: "osbs", split: "train", region: [0, 0, 400, 400] },
   { image: "SOAP_061", name: "soap", split: "train", region: [0, 0, 400, 400] },
@@ -33,8 +36,8 @@ const REGIONS = [
 const work = mkdtempSync(join(tmpdir(), "trees-"));
 try {
   const data = unpack(process.argv[2] ?? download());
-  for (const split of ["train", "valid"]) rmSync(join(OUT, split), { recursive: true, force: true });
-  for (const split of ["train", "valid"]) await makeSplit(split, data);
+  for (const split of SPLITS) rmSync(join(OUT, split), { recursive: true, force: true });
+  for (const split of SPLITS) await makeSplit(split, data);
 } finally {
   rmSync(work, { recursive: true, force: true });
 }

@@ -11,7 +11,7 @@ it("data convert writes a set anew and says what it wrote; a second time the fol
   const shown = await launch(words("voc"));
   expect(shown).toMatchObject({ code: 0, err: "" });
   expect(shown.out).toMatch(/^read {6}COCO annotations beside the images.*\nwrote {5}.*voc \(voc\)\n/);
-  expect(shown.out).toMatch(/\ntrain {6}86 {3}1739 {6}0\nval {9}9 {4}192 {6}0/);
+  expect(shown.out).toMatch(/\ntrain {6}71 {3}1370 {6}0\nval {9}9 {4}192 {6}0\ntest {8}9 {4}216 {6}0/);
   expect((await readdir(join(home, "voc"))).sort()).toEqual(["Annotations", "ImageSets", "JPEGImages"]);
   const json = JSON.parse((await launch([...words("again"), "--json"])).out);
   expect(json).toMatchObject({
