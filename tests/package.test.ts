@@ -31,7 +31,9 @@ describe("the package", () => {
     const documents = ["README.md", "docs/commands.md", "docs/recipe.md", "datasets/README.md", "ARCHITECTURE.md"];
     const others = ["recipes/quickstart.yaml", "datasets/trees/LICENSE", "examples/node-onnxruntime/detect.js"];
     expect([...wanted, ...documents, ...others].filter((path) => !files.includes(path))).toEqual([]);
-    expect(files.filter((path) => /(^|\/)(tests|(?<!trees\/)test|fixtures)\/|\.test\.|testZip|\.map$/i.test(path))).toEqual([]);
+    expect(
+      files.filter((path) => /(^|\/)(tests|(?<!trees\/)test|fixtures)\/|\.test\.|testZip|\.map$/i.test(path)),
+    ).toEqual([]);
   });
 
   test("points to no file that it lacks: source maps, and links of its documents", async () => {
