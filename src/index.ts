@@ -35,7 +35,7 @@ export type { RecipeInput } from "./recipe/input.ts";
 export { recipeJsonSchema } from "./recipe/jsonSchema.ts";
 export { formatRecipe, loadRecipe, resolveRecipe, writeRecipe } from "./recipe/load.ts";
 export type { Recipe } from "./recipe/schema.ts";
-export type { MetricsRow, RunSize, TrainEvent, TrainRow, ValRow } from "./run/events.ts";
+export type { MetricsRow, RunSize, TestRow, TrainEvent, TrainRow, ValRow } from "./run/events.ts";
 export type { FileRecord } from "./run/records/exported.ts";
 export { readMetrics } from "./run/records/metricsFile.ts";
 export type { SyncOptions, SyncResult } from "./track/wandb/sync.ts";

@@ -1,8 +1,8 @@
 // The operating point on its way: from a run's evaluation into its checkpoint, and from there to all that detect.
 
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { convertWeights } from "../src/checkpoint/convert.ts";
 import { readSafetensors } from "../src/checkpoint/safetensors.ts";
@@ -13,7 +13,7 @@ import { predictToFolder } from "../src/eval/predict/predictToFolder.ts";
 import { exportOnnx } from "../src/export/exportOnnx.ts";
 import { type OperatingPoint, operatingPointFrom } from "../src/instance/operating/point.ts";
 import { train } from "../src/train/run.ts";
-import { collect, tinyDataset, tinyRecipe } from "./support/tinyRun.ts";
+import { collect, labelAsFound, tinyDataset, tinyRecipe } from "./support/tinyRun.ts";
 
 let [dir, data, run] = ["", "", ""];
 beforeAll(async () => {
@@ -23,27 +23,11 @@ beforeAll(async () => {
   await tinyDataset(data);
   const first = join(dir, "first");
   await collect((options) => train(tinyRecipe(data, { train: { epochs: 1 } }), { run: first, ...options }));
-  await labelAsFound(first);
+  await labelAsFound(first, { images: join(data, "valid"), out: join(dir, "labels") });
   const recipe = { ...tinyRecipe(data, { train: { max_steps: 1, lr: 1e-9, lr_encoder: 1e-9 } }), weights: first };
   await collect((options) => train(recipe, { run, ...options }));
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
-
-/** Make the labels of the validation images what weights find there, so that the next run finds them, too. */
-async function labelAsFound(weights: string): Promise<void> {
-  const images = join(data, "valid");
-  const found = await predictToFolder({ weights, images: [images], out: join(dir, "labels"), threshold: 0, maxDets: 2, device: "cpu" }); // biome-ignore format: one line
-  const file = join(images, "_annotations.coco.json");
-  const labels = JSON.parse(await readFile(file, "utf8"));
-  const idOf = new Map(labels.images.map((image: { file_name: string; id: number }) => [image.file_name, image.id]));
-  labels.annotations = found.images
-    .flatMap(
-      ({ file_name: name, detections }) =>
-    detections.map(({ bbox, category_id }) => ({ image_id: idOf.get(basename(name)), bbox, category_id, area: bbox[2] * bbox[3], iscrowd: 0 })), // biome-ignore format: one line
-    )
-    .map((one, id) => ({ id: id + 1, ...one }));
-  await writeFile(file, JSON.stringify(labels));
-}
 
 test("a run's best checkpoint says what its evaluation has chosen", async () => {
   const { metadata } = await readSafetensors(join(run, "checkpoints", "best", "ema.safetensors"));

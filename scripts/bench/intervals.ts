@@ -2,9 +2,10 @@
 // a run's own: `-- PREDICTIONS.json ANNOTATIONS.json`, whose images are then parted at random into halves, one to choose on.
 
 import { countScores, type Objects } from "../../src/eval/operating/counts.ts";
-import { confirm, measureAt } from "../../src/eval/operating/measureAt.ts";
+import { measureAt } from "../../src/eval/operating/measureAt.ts";
 import { operatingPoint } from "../../src/eval/operating/operatingPoint.ts";
 import { readAnnotations, readResults } from "../../src/eval/results.ts";
+import { confirm } from "../../src/instance/operating/confirm.ts";
 import type { OperatingRule } from "../../src/instance/operating/point.ts";
 import { rngFromSeed } from "../../src/util/random/rng.ts";
 import { syntheticScores } from "../../tests/support/syntheticScores.ts";

@@ -2,29 +2,36 @@
 
 import type { Dataset } from "../data/dataset/dataset.ts";
 import type { SplitName } from "../data/dataset/sample.ts";
-import { sliceForEvaluation } from "../data/slices/sliceSplit.ts";
-import type { OpenDetectorOptions } from "../detector/detector.ts";
+import type { Detector, OpenDetectorOptions } from "../detector/detector.ts";
 import type { DownloadWatch } from "../detector/loadModel.ts";
 import { openDetector } from "../detector/open.ts";
 import type { DeviceChoice } from "../engine/device.ts";
+import { type Confirmation, confirm, type Measured } from "../instance/operating/confirm.ts";
+import type { OperatingPoint } from "../instance/operating/point.ts";
 import { describeSlices } from "../instance/slices/layout.ts";
-import { evaluationLoader } from "../loading/batch/evaluationLoader.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import type { F1 } from "../run/records/evaluation.ts";
 import { factLine } from "../util/text/fact.ts";
 import { type CocoMetrics, cocoAp, limits } from "./cocoAp.ts";
 import { loadAsTrained } from "./data/asTrained.ts";
-import { alignClasses, evaluateModel, usualMaxDets } from "./evaluate.ts";
+import { comingBatches, evaluateSplit } from "./data/evaluateSplit.ts";
+import { alignClasses, type ClassMatch, type Evaluation } from "./evaluate.ts";
 import { bestF1 } from "./f1.ts";
 import { compareMasks, withMaskAp } from "./maskAp.ts";
+import { measureAt } from "./operating/measureAt.ts";
 import { readAnnotations, readResults, resultsHaveMasks } from "./results.ts";
 
 /** Metrics with what they are of: `facts` as lines for people, `about` the same by name. -1: nothing to measure. */
 export type Measurement = Pick<CocoMetrics, "metrics" | "perClass"> & {
   f1: F1;
+  /** At the thresholds that the weights themselves say, where they do. */
+  atPoint?: AtPoint;
   facts: string[];
   about: Record<string, string | number>;
 };
+
+/** Precision and recall of all boxes together; on a test split, whether they are what was promised. */
+export type AtPoint = Measured & { point: OperatingPoint; confirmation: Confirmation | null };
 
 export type EvaluateOptions = {
   /** A run folder, a checkpoint folder, a .safetensors, .pth or .onnx file, or a published name. */
@@ -50,63 +57,56 @@ export type EvaluateOptions = {
 
 /** Measure weights on a split of a data set. Throws a UserError where model or data cannot be read or do not fit. */
 export async function evaluate(options: EvaluateOptions): Promise<Measurement> {
-  const { data, split = "val", batchSize = 4, device = "auto", onImages } = options;
-  const dataset: Dataset = await loadAsTrained(data, options.weights, { require: [split] });
-  const { samples } = dataset.splits[split]!;
-  const { recipe, onDownload, precision = "none" } = options;
-  const opening = {
-    batches: Math.floor(samples.length / batchSize),
-    batchSizes: [Math.min(batchSize, samples.length)],
-    ...{ slices: options.slices, partsAtOnce: batchSize },
-  };
+  const { data, split: name = "val", batchSize = 4, device = "auto", onImages } = options;
+  const dataset: Dataset = await loadAsTrained(data, options.weights, { require: [name] });
+  const split = dataset.splits[name]!;
+  const { recipe, onDownload, precision = "none", maxDets } = options;
+  const opening = { ...comingBatches(split, batchSize), slices: options.slices };
   const detector = await openDetector(options.weights, { device, precision, recipe, onDownload, ...opening });
-  const { source, device: used, slices } = detector;
-  const { maxDets = usualMaxDets(detector) } = options;
-  if (used.warning) options.onWarning?.(used.warning);
-  const match = alignClasses(detector.classes, dataset.classes, source);
-  if (match.warning) options.onWarning?.(match.warning);
-  const images = slices ? await sliceForEvaluation(dataset.splits[split]!, slices) : dataset.splits[split]!;
-  const loader = evaluationLoader(images, { batchSize, resolution: detector.resolution });
   try {
-    const {
-      metrics,
-      perClass,
-      f1,
-      images: measured,
-    } = await evaluateModel({
-      detect: detector.detect,
-      batches: loader.epoch(0),
-      samples,
-      polygons: dataset.splits[split]!.polygons,
-      classes: dataset.classes,
-      categoryOf: match.categoryOf,
-      maxDets,
-      slices,
-      onBatch: (done) => onImages?.(done, samples.length),
+    const { source, device: used, slices, operatingPoint } = detector;
+    if (used.warning) options.onWarning?.(used.warning);
+    const { warning } = alignClasses(detector.classes, dataset.classes, source);
+    if (warning) options.onWarning?.(warning);
+    const { evaluation, match } = await evaluateSplit(detector, split, {
+      ...{ classes: dataset.classes, batchSize, maxDets },
+      onImages: (done) => onImages?.(done, split.samples.length),
     });
+    const { metrics, perClass, f1, images } = evaluation;
     const facts = [
       `weights  ${source}`,
-      `data     ${dataset.description}, ${split}: ${measured} images`,
+      `data     ${dataset.description}, ${name}: ${images} images`,
       `device   ${used.name}${precision === "bf16" ? ", in bfloat16" : ""}`,
       ...(slices ? [`slices   ${describeSlices(slices)}, and whole pictures`] : []),
       ...(dataset.notes ?? []).map((fact) => `note     ${factLine(fact).trim()}`),
-      ...(match.warning ? [`note     ${match.warning}`] : []),
+      ...(warning ? [`note     ${warning}`] : []),
     ];
     return {
-      metrics,
-      perClass,
-      f1,
-      facts,
+      ...{ metrics, perClass, f1, facts },
+      ...(operatingPoint && { atPoint: atPoint(operatingPoint, evaluation, { match, detector, split: name }) }),
       about: {
-        ...{ weights: source, data, split, images: measured },
+        ...{ weights: source, data, split: name, images },
         ...(precision === "bf16" && { precision }),
         ...(slices && { slices: `${slices.size},${slices.overlap}` }),
       },
     };
   } finally {
-    await loader.close();
     await detector.close();
   }
+}
+
+/** What came of the weights' own thresholds. Only a test split says whether they keep their promise: they were chosen on val. */
+function atPoint(
+  point: OperatingPoint,
+  { counts, images }: Evaluation,
+  { match, detector, split }: { match: ClassMatch; detector: Detector; split: SplitName },
+): AtPoint {
+  const labels = detector.classes.flatMap(({ label }) => {
+    const categoryId = match.categoryOf(label);
+    return categoryId === undefined ? [] : [{ label, categoryId }];
+  });
+  const measured = measureAt(point, counts, labels);
+  return { point, ...measured, confirmation: split === "test" ? confirm(point, measured, images) : null };
 }
 
 /** Measure a COCO results file against a COCO annotation file; no engine is needed. `maxDets` is 100 by default, as COCO's. */

@@ -223,6 +223,8 @@ export interface RecipeInput {
     max_dets?: number | undefined;
     /** Measure the loss on val, too: val_loss and its terms in the evaluation's row @default true */
     loss?: boolean | undefined;
+    /** Where the data set has a test split with labels: evaluate the best weights on it once, at the end of the run, and say whether precision and recall are what val promised @default true */
+    run_test?: boolean | undefined;
   } | undefined;
   /** Which checkpoint is the best, and which detections count */
   selection?: {

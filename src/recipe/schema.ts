@@ -121,6 +121,12 @@ const evaluation = section(
       .boolean()
       .default(true)
       .describe("Measure the loss on val, too: val_loss and its terms in the evaluation's row"),
+    run_test: z
+      .boolean()
+      .default(true)
+      .describe(
+        "Where the data set has a test split with labels: evaluate the best weights on it once, at the end of the run, and say whether precision and recall are what val promised",
+      ),
   },
   "COCO evaluation",
 );

@@ -16,6 +16,7 @@ import { page } from "./page/page.ts";
 import type { RunData, ShownEvaluation } from "./page/pageData.ts";
 import { type RunSeries, runSeries } from "./series.ts";
 import { setupSections } from "./setupSections.ts";
+import { testSection } from "./testSplit/testSection.ts";
 import { duration, moment, plural, score } from "./text.ts";
 import { recipeStages, trainingSections } from "./trainingSections.ts";
 
@@ -47,6 +48,7 @@ export async function runPage(
       ...(shown
         ? evaluationSections({ run, evaluation, perClass: shown.perClass, pictures, browser: browser ?? null })
         : []),
+      ...(run.test ? [{ id: "test", name: "Test split", content: testSection(run.test, run) }] : []),
       ...(firstBatch ? [{ id: "batch", name: "First batch", content: firstBatchSection(firstBatch) }] : []),
       ...(exported.length > 0 ? [{ id: "export", name: "Export", content: exportSection(exported) }] : []),
       ...setupSections(run, { defaults }),

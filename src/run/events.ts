@@ -33,14 +33,10 @@ export type TrainRow = {
 /** Means over `steps` steps of an epoch, those that were skipped left out, of all but what measures time. */
 export type EpochMean = { steps: number; loss: number; [name: string]: number };
 
-/**
- * COCO metrics on the validation images after `step` updates; null where nothing could be measured. `per_class`: the
- * main metric by the name of the class.
- */
-export type ValRow = {
+/** COCO metrics of a split; null where nothing could be measured. `per_class`: the main metric by the name of the class. */
+type EvaluatedRow = {
   step: number;
   epoch: number;
-  split: "val";
   time?: RowTime;
   /** Images that could not be read, where there were any: the metrics are of the others. */
   unread?: number;
@@ -52,14 +48,22 @@ export type ValRow = {
   precision?: number | null;
   recall?: number | null;
   per_class: Record<string, number | null>;
-} & MetricSummary<number | null> &
-  Partial<ValidationLosses>;
+} & MetricSummary<number | null>;
+
+/** Of the validation images after `step` updates. */
+export type ValRow = { split: "val" } & EvaluatedRow & Partial<ValidationLosses>;
 
 /** The loss on the validation images and its terms, named as those of training; absent where eval.loss is off, and in older rows. */
 export type ValidationLosses = { val_loss: number | null; [term: `val_loss_${string}`]: number | null };
 
+/**
+ * Of the test images, with the best weights, once the run is done. `step` and `epoch` are those of its end, `best_step` the updates that
+ * these weights had. `precision`, `recall` and `F1` are of all boxes together, at the thresholds stored with the weights.
+ */
+export type TestRow = { split: "test"; best_step: number } & EvaluatedRow;
+
 /** A line of metrics.jsonl. */
-export type MetricsRow = TrainRow | ValRow;
+export type MetricsRow = TrainRow | ValRow | TestRow;
 
 /** How long a run is, in optimizer steps, and where it stood when it (re)started. */
 export type RunSize = {
@@ -91,8 +95,8 @@ export type TrainEvent =
   | { type: "notice"; message: string /** The ONNX file that was exported. */; exported?: string }
   /** For those who look for a fault. */
   | { type: "debug"; message: string }
-  /** Validation begins; it takes a while. */
-  | { type: "evaluating"; epoch: number; images: number }
+  /** Validation begins, or, of `split` "test", the evaluation of the best weights at the end; it takes a while. */
+  | { type: "evaluating"; epoch: number; images: number; split?: "test" }
   | { type: "checkpoint"; name: string; best: boolean }
   /** The last event. `best`: the best score so far, of `metric`. */
   | { type: "end"; status: EndStatus; run: string; step: number; best: number | null; metric: string };

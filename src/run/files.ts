@@ -12,6 +12,7 @@ const NAMES = {
   report: "report.html",
   evaluation: "evaluation.json",
   bestEvaluation: "evaluation-best.json",
+  testEvaluation: "evaluation-test.json",
   pictures: "evaluation",
   /** Small copies of validation pictures. */
   thumbnails: "thumbnails.json",

@@ -16,6 +16,7 @@ import { type EvaluationRecord, readEvaluation } from "./records/evaluation.ts";
 import { type FileRecord, readExported } from "./records/exported.ts";
 import { type FirstBatch, readFirstBatch } from "./records/firstBatch.ts";
 import { missingRows, readMetrics } from "./records/metricsFile.ts";
+import { readTestRecord, type TestRecord } from "./records/testRecord.ts";
 import { type RunLog, readLog } from "./runLog.ts";
 import { type Selection, selection } from "./selection.ts";
 
@@ -53,6 +54,8 @@ export type RunContents = Pick<RunFolder, "dir" | "name" | "recipeText" | "recip
   metric: string;
   /** The details of the best evaluation, or of the last one where those are not there. */
   evaluation: EvaluationRecord | null;
+  /** What came of the test split; null where the run was not tested. */
+  test: TestRecord | null;
   /** The first batch that it trained on, as pictures; null where it has not come so far. */
   firstBatch: FirstBatch | null;
   exported: FileRecord[];
@@ -96,6 +99,7 @@ export async function readRunFolder(dir: string): Promise<RunContents> {
     environment: await folder.environment(),
     log: await folder.log(),
     evaluation: await readEvaluation(dir, { rows, best }),
+    test: await readTestRecord(dir),
     firstBatch: await readFirstBatch(dir),
     exported: await folder.exported(),
   };

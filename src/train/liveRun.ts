@@ -18,12 +18,17 @@ import type { Fact } from "../util/text/fact.ts";
 import type { Progress } from "./progress.ts";
 import type { Staging } from "./stages/stages.ts";
 
+/** What a run is tested on at its end, with the classes of the data set. */
+export type TestImages = { split: Split; classes: readonly ClassEntry[] };
+
 /** What a recipe comes to on this machine. */
 export type Parts = {
   learner: Learner;
   trainLoader: Loader;
   valLoader: Loader;
   valSplit: Split;
+  /** Null where the run is not tested. */
+  testImages: TestImages | null;
   /** Which images are held back for validation, where the data set has no val split; as split.json has it. */
   heldBack: SplitRecord | null;
   classes: ClassEntry[];

@@ -30,6 +30,7 @@ import type { StateDict } from "../util/hostTensor.ts";
 import { factLine, sentence } from "../util/text/fact.ts";
 import { describePrecision } from "./auto/precision.ts";
 import { describeDevice, describeMissingMasks, describeModel, describeQueries } from "./describeRun.ts";
+import { describeTest, testImages } from "./ending/testSplit.ts";
 import type { Parts } from "./liveRun.ts";
 import { recipeArchitecture } from "./recipeArchitecture.ts";
 import { batchSize, chooseSplits, evaluatedImages, inParts, loaders, orderingOf } from "./runData.ts";
@@ -88,6 +89,7 @@ export async function assemble(
     trainLoader,
     valLoader,
     valSplit: splits.val,
+    testImages: overfit === null && !dryRun ? testImages(recipe, dataset) : null,
     heldBack: read.heldBack ?? null,
     shown: (images) => describeAllShown(splits.train.samples, classes, { ordering, seed: recipe.seed, images }),
     classes,
@@ -103,6 +105,7 @@ export async function assemble(
       ...datasetSummary(read),
       ...describeWarnings(problems),
       ...ofParts,
+      ...(overfit === null ? describeTest(recipe, dataset) : []),
       ...(overfit === null
         ? []
         : [sentence(`Only the first ${overfit} training images are used, for training and evaluation`)]),

@@ -22,6 +22,7 @@ import type { Fact } from "../util/text/fact.ts";
 import { withBatchSize } from "./auto/batchSize.ts";
 import { withQuickest } from "./auto/quickest.ts";
 import { follow, type TrainOptions } from "./ending/follow.ts";
+import { testMissing } from "./ending/testMissing.ts";
 import type { Parts, Run } from "./liveRun.ts";
 import { assemble, closeParts } from "./parts.ts";
 import { BEGINNING, type Progress, progressOf } from "./progress.ts";
@@ -92,8 +93,8 @@ async function holdsRun(dir: string): Promise<boolean> {
 }
 
 /**
- * Continue an interrupted run exactly where its last checkpoint was made. Yields the rows that it adds: none where the run
- * is finished.
+ * Continue an interrupted run exactly where its last checkpoint was made. Yields the rows that it adds: where the run
+ * is finished none, but that of its test split where that is missing.
  */
 export async function* resume(
   dir: string,
@@ -114,6 +115,10 @@ async function* resumeLocked(
     const missing = await folder.missing(await folder.rows());
     if (missing) options.onEvent?.({ type: "warning", message: missing });
     else await recordResults({ dir });
+    for await (const event of testMissing(dir, recipe, saved.state, options)) {
+      options.onEvent?.(event);
+      if (event.type === "row") yield event.row;
+    }
     for await (const event of exportMissing(dir, recipe, options)) options.onEvent?.(event);
     const hint = `To train it longer: rfdetr-train extend ${dir} --epochs N`;
     options.onEvent?.({ type: "notice", message: `This run is finished: ${reason}. ${hint}` });

@@ -1,22 +1,42 @@
 // A data set and runs small enough to train whole in a test.
 
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import sharp from "sharp";
 import { expect } from "vitest";
+import { predictToFolder } from "../../src/eval/predict/predictToFolder.ts";
 import type { RecipeInput } from "../../src/recipe/input.ts";
 import { resolveRecipe } from "../../src/recipe/load.ts";
 import type { MetricsRow, TrainEvent } from "../../src/run/events.ts";
 import { TIMING_FIELDS } from "../../src/run/records/metricsFile.ts";
 import { rngFromSeed } from "../../src/util/random/rng.ts";
 
-/** A data set of 7 training and 3 validation images in a folder. `masks`: a triangle in every box but each fourth. */
-export async function tinyDataset(folder: string, { masks = false }: { masks?: boolean } = {}): Promise<void> {
-  for (const [split, images] of [
-    ["train", 7],
-    ["valid", 3],
-  ] as const)
+/**
+ * A data set of 7 training and 3 validation images in a folder, and with `test` 5 of a test split. `masks`: a triangle in every box but
+ * each fourth.
+ */
+export async function tinyDataset(
+  folder: string,
+  { masks = false, test = false }: { masks?: boolean; test?: boolean } = {},
+): Promise<void> {
+  for (const [split, images] of [["train", 7], ["valid", 3], ...(test ? [["test", 5] as const] : [])] as const)
     await pictures(join(folder, split), images, masks);
+}
+
+/** Make the labels of a split's images what weights find there, so that a run that begins from them finds them, too. */
+export async function labelAsFound(weights: string, { images, out }: { images: string; out: string }): Promise<void> {
+  const found = await predictToFolder({ weights, images: [images], out, threshold: 0, maxDets: 2, device: "cpu" });
+  const file = join(images, "_annotations.coco.json");
+  const labels = JSON.parse(await readFile(file, "utf8"));
+  const idOf = new Map(labels.images.map((image: { file_name: string; id: number }) => [image.file_name, image.id]));
+  labels.annotations = found.images
+    .flatMap(({ file_name: name, detections }) =>
+      detections.map(({ bbox, category_id }) => {
+        return { image_id: idOf.get(basename(name)), bbox, category_id, area: bbox[2] * bbox[3], iscrowd: 0 };
+      }),
+    )
+    .map((one, id) => ({ id: id + 1, ...one }));
+  await writeFile(file, JSON.stringify(labels));
 }
 
 /** Dark images with one or two bright rectangles of two classes. */

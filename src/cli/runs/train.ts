@@ -106,21 +106,22 @@ export async function showProgress(
   await answerAtOnce();
   const show = shower({ view, log, clock: newClock(), downloadOf: (name) => downloadView(stream, name) });
   let end: Extract<TrainEvent, { type: "end" }> | undefined;
-  let evaluated: MetricsRow | undefined;
+  const evaluated: Partial<Record<MetricsRow["split"], MetricsRow>> = {};
   const onEvent = (event: TrainEvent) => {
     if (event.type === "start") hasBegun = true;
     if (event.type === "end") end = event;
     show(event);
   };
   try {
-    for await (const row of start({ signal, giveUp, save, onEvent })) if (row.split === "val") evaluated = row;
+    for await (const row of start({ signal, giveUp, save, onEvent })) evaluated[row.split] = row;
   } catch (error) {
     if (error !== signal.reason) throw error;
     process.exitCode = STOPPED; // stopped before there was anything to save, such as in a download
   } finally {
     view.stop();
   }
-  if (json) process.stdout.write(`${JSON.stringify({ ...end, type: undefined, metrics: evaluated ?? null })}\n`);
+  const { val: metrics = null, test = null } = evaluated;
+  if (json) process.stdout.write(`${JSON.stringify({ ...end, type: undefined, metrics, ...(test && { test }) })}\n`);
   if (end && end.status !== "done") process.exitCode = STOPPED;
 }
 
@@ -160,7 +161,7 @@ function shower({
         break;
       case "row":
         if (event.row.split === "train") break;
-        ap = event.row[MAIN_METRIC];
+        if (event.row.split === "val") ap = event.row[MAIN_METRIC];
         log.info(evaluationLine(event.row));
         clock.pause();
         break;
@@ -174,7 +175,9 @@ function shower({
         log.debug(event.message);
         break;
       case "evaluating":
-        log.info(`Evaluating ${event.images} images after epoch ${event.epoch + 1} ...`);
+        log.info(
+          `Evaluating ${event.images} ${event.split === "test" ? "images of the test split" : `images after epoch ${event.epoch + 1}`} ...`,
+        );
         break;
       case "checkpoint":
         log.info(`Saved checkpoint ${event.name}${event.best ? ", the best so far" : ""}`, "the best so far");
@@ -206,7 +209,8 @@ function progressOf(row: TrainRow, size: RunSize, ap: number | null, secondsLeft
 
 function evaluationLine(row: Exclude<MetricsRow, TrainRow>): string {
   const metrics = measuredSummary([row]).map((name) => `${name} ${row[name]?.toFixed(3) ?? "-"}`);
-  return `Epoch ${row.epoch + 1}, step ${row.step}: ${metrics.join("  ")}`;
+  const what = row.split === "test" ? "Test split, best weights" : `Epoch ${row.epoch + 1}, step ${row.step}`;
+  return `${what}: ${metrics.join("  ")}`;
 }
 
 type End = Extract<TrainEvent, { type: "end" }>;

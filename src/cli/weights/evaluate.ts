@@ -3,8 +3,11 @@
 import type { CommandModule } from "yargs";
 import type { SplitName } from "../../data/dataset/sample.ts";
 import type { DeviceChoice } from "../../engine/device.ts";
-import type { Measurement } from "../../eval/measure.ts";
+import type { AtPoint, Measurement } from "../../eval/measure.ts";
 import { measuredSummary } from "../../instance/metrics.ts";
+import { describeConfirmation, f1Of } from "../../instance/operating/confirm.ts";
+import { describeExpected } from "../../instance/operating/point.ts";
+import { describeScores } from "../../instance/operating/words.ts";
 import { UserError } from "../../util/errors.ts";
 import {
   askedSlices,
@@ -62,7 +65,8 @@ export const evaluateCommand: CommandModule<object, Arguments> = {
   handler: async (args) => {
     const report = await measure(args);
     const { metricsOf } = await import("../../eval/metricsRow.ts");
-    const result = { ...report.about, ...metricsOf(report) };
+    const operating_point = report.atPoint && pointOf(report.atPoint);
+    const result = { ...report.about, ...metricsOf(report), ...(operating_point && { operating_point }) };
     if (args.json) process.stdout.write(`${JSON.stringify(result)}\n`);
     else printResult(asText(report));
   },
@@ -115,7 +119,18 @@ function missing(option: string): UserError {
   });
 }
 
-function asText({ metrics, perClass, f1, facts }: Measurement): string {
+/** What came of the stored operating point, for programs. */
+function pointOf({ point, confirmation, precision, recall }: AtPoint) {
+  const own = point.classes.filter(({ threshold }) => threshold !== null);
+  return {
+    ...{ threshold: point.threshold, thresholds: Object.fromEntries(own.map((one) => [one.name, one.threshold])) },
+    ...{ precision, recall, images: point.images },
+    promised: { precision: point.precision, recall: point.recall },
+    ...(confirmation && { confirmation }),
+  };
+}
+
+function asText({ metrics, perClass, f1, atPoint, facts }: Measurement): string {
   const { threshold, precision, recall } = f1;
   const summary = measuredSummary(perClass);
   const at = `(score >= ${threshold.toFixed(2)}: precision ${precision.toFixed(4)}, recall ${recall.toFixed(4)})`;
@@ -123,16 +138,36 @@ function asText({ metrics, perClass, f1, facts }: Measurement): string {
     ...facts,
     "",
     ...table(
-      [...Object.entries(metrics).map(([name, value]) => [name, scoreText(value)]), ["F1", scoreText(f1.f1), at]],
+      [
+        ...Object.entries(metrics).map(([name, value]) => [name, scoreText(value)]),
+        ["F1", scoreText(f1.f1), at],
+        ...(atPoint ? [["stored point", scoreText(f1Of(atPoint) ?? undefined), storedPoint(atPoint)]] : []),
+      ],
       {
         align: ["left", "right", "left"],
         least: [7, 7],
       },
     ),
+    ...(atPoint ? ["", ...promise(atPoint)] : []),
     "",
     ...table([
       ["class", ...summary, "boxes"],
       ...perClass.map((one) => [one.name, ...summary.map((name) => scoreText(one[name])), one.annotations]),
     ]),
   ].join("\n");
+}
+
+/** F1 there is of all boxes together, that above is the mean of the classes. */
+function storedPoint({ point, precision, recall }: AtPoint): string {
+  const share = (value: number | null) => scoreText(value ?? undefined);
+  return `(${describeScores(point)}: precision ${share(precision)}, recall ${share(recall)} of all boxes)`;
+}
+
+/** On test whether it was kept, else what it is. */
+function promise({ point, confirmation }: AtPoint): string[] {
+  if (confirmation) return describeConfirmation(confirmation).map((text) => `${text}.`);
+  const expected = describeExpected(point);
+  return expected === ""
+    ? []
+    : [`Promised by validation of ${point.images} other images: ${expected} (95 % intervals).`];
 }

@@ -3,12 +3,6 @@
 import type { OperatingRule } from "../../instance/operating/point.ts";
 import { emptyTally, type Tally, THRESHOLDS } from "./counts.ts";
 
-/**
- * Boxes that a class needs for a threshold of its own. Of 30, a recall of 0.7 has a standard error of 0.08: with fewer, thresholds
- * differ by less than chance does.
- */
-export const LEAST_BOXES = 30;
-
 /** A place among THRESHOLDS, and whether the precision or recall that was asked for is reached there. */
 export type Choice = { bin: number; reached: boolean };
 

@@ -1,9 +1,10 @@
 import { describe, expect, it, test } from "vitest";
 import { syntheticScores } from "../../../tests/support/syntheticScores.ts";
+import { confirm } from "../../instance/operating/confirm.ts";
 import { expectedOf } from "../../instance/operating/point.ts";
 import { bestF1 } from "../f1.ts";
 import { countScores } from "./counts.ts";
-import { confirm, measureAt } from "./measureAt.ts";
+import { measureAt } from "./measureAt.ts";
 import { operatingPoint } from "./operatingPoint.ts";
 
 const CLASSES = [

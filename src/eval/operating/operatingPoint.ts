@@ -1,9 +1,9 @@
 // The operating point on a split: thresholds, and the precision and recall that they promise on other images.
 
 import type { ClassEntry } from "../../data/dataset/sample.ts";
-import type { Expected, OperatingPoint, OperatingRule } from "../../instance/operating/point.ts";
+import { type Expected, LEAST_BOXES, type OperatingPoint, type OperatingRule } from "../../instance/operating/point.ts";
 import { type Rng, rngFromSeed } from "../../util/random/rng.ts";
-import { chooseCommon, chooseOwn, LEAST_BOXES, type Outcome, outcomeAt } from "./choose.ts";
+import { chooseCommon, chooseOwn, type Outcome, outcomeAt } from "./choose.ts";
 import { type ScoreCounts, type Tally, THRESHOLDS, tallyAll, tallySample } from "./counts.ts";
 
 /** Samples that intervals are made of; fewer where there is very much to count. */

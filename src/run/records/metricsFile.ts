@@ -145,7 +145,7 @@ export function parseRow(line: string): MetricsRow | undefined {
     const row = parseJson(line, "a row") as Partial<MetricsRow> | null;
     const whole = isCount(row?.step) && isCount(row.epoch) && typeof row.split === "string";
     if (!whole) return undefined;
-    if (row.split !== "val") return row as MetricsRow;
+    if (row.split !== "val" && row.split !== "test") return row as MetricsRow;
     const { per_class: classes } = row;
     return { ...row, per_class: typeof classes === "object" && classes !== null ? classes : {} } as MetricsRow;
   } catch {

@@ -64,10 +64,7 @@ export async function recordEvaluation(
   ]);
   const written: EvaluationRecord = {
     ...{ format: 1, step: row.step, epoch: row.epoch, images: evaluation.images },
-    metrics: Object.fromEntries(Object.entries(evaluation.metrics).map(([name, value]) => [name, measured(value)])),
-    perClass: evaluation.perClass.map(({ name, annotations, ...of }) => {
-      return { name, ...bySummary((metric) => measured(of[metric])), annotations };
-    }),
+    ...recordedMetrics(evaluation),
     ...{ f1: evaluation.f1, f1Sweep: evaluation.f1Sweep, ...details },
     operatingPoint: evaluation.operatingPoint ?? null,
     errors: tideErrors({ ...evaluation, maxDets: recipe.eval.max_dets }),
@@ -80,6 +77,19 @@ export async function recordEvaluation(
   }
   await removeStale(dir);
   return drawn.map(({ facts: _, ...picture }) => picture);
+}
+
+/** The metrics of an evaluation, as records have them. */
+export function recordedMetrics({
+  metrics,
+  perClass,
+}: Pick<Evaluation, "metrics" | "perClass">): Pick<EvaluationRecord, "metrics" | "perClass"> {
+  return {
+    metrics: Object.fromEntries(Object.entries(metrics).map(([name, value]) => [name, measured(value)])),
+    perClass: perClass.map(({ name, annotations, ...of }) => {
+      return { name, ...bySummary((metric) => measured(of[metric])), annotations };
+    }),
+  };
 }
 
 type Drawn = TrackedPicture & { facts: Omit<RecordedPicture, "file"> };

@@ -1,11 +1,13 @@
 // What a run shows of itself besides its rows: details of evaluations, report.html. Trouble with it never stops the training.
 
+import { describePoint } from "../../instance/operating/words.ts";
 import { resolveRecipe } from "../../recipe/load.ts";
 import { REPORT_EVERY } from "../../report/runPage.ts";
 import { writeReport } from "../../report/writeReport.ts";
 import type { EndStatus, TrainEvent, ValRow } from "../../run/events.ts";
-import { openRunFolder } from "../../run/runFolder.ts";
+import { openRunFolder, readRunFolder } from "../../run/runFolder.ts";
 import { factLine } from "../../util/text/fact.ts";
+import { testRun } from "../ending/testSplit.ts";
 import type { Run } from "../liveRun.ts";
 import { leaveStage } from "../stages/stageChange.ts";
 import { recordEvaluation, type ValEvaluation } from "./evaluationRecord.ts";
@@ -38,7 +40,7 @@ export async function* followRun(run: Reported): AsyncGenerator<TrainEvent, void
   if (last === undefined || performance.now() - last >= 1000 * REPORT_EVERY) yield* keepReport(run, { live: true });
 }
 
-/** The end of a run: the cost of its last stage, the ONNX file, the report, then the last event. */
+/** The end of a run: the cost of its last stage, the operating point and the test of its best weights, the ONNX file, the report, then the last event. */
 export async function* conclude(
   run: Run,
   status: EndStatus,
@@ -47,6 +49,8 @@ export async function* conclude(
   yield* leaveStage(run);
   for (const fact of run.shown(run.progress.step * run.size.imagesPerStep)) yield notice(run, factLine(fact));
   if (status === "done") {
+    yield* sayPoint(run);
+    if (run.testImages) yield* testRun(run, run.testImages, { signal });
     const pictures = { split: run.valSplit, classes: run.classes, source: "the run's validation images" };
     for await (const event of exportRun(run.dir, run.recipe, { signal, pictures })) {
       const log = event.type === "notice" ? notice : warning;
@@ -56,6 +60,17 @@ export async function* conclude(
   const end = run.end(status); // the log says how it ended, and the report reads the log
   yield* keepReport(run, { live: false });
   yield end;
+}
+
+/** From which scores the detections of the best weights count, and what to expect of other images. */
+async function* sayPoint(run: Reported): AsyncGenerator<TrainEvent, void, undefined> {
+  try {
+    const { best, evaluation } = await readRunFolder(run.dir);
+    if (evaluation?.operatingPoint && evaluation.step === best?.step)
+      yield notice(run, `${describePoint(evaluation.operatingPoint)}.`);
+  } catch (error) {
+    yield* failed(run, "The operating point could not be read", error);
+  }
 }
 
 async function* keepReport(run: Reported, { live }: { live: boolean }): AsyncGenerator<TrainEvent, void, undefined> {

@@ -9,7 +9,7 @@ import type { Run } from "../liveRun.ts";
 
 /** Open what the recipe asks for. Their trouble becomes warnings of the run, and goes to its log. */
 export function openTrackers(
-  { dir, recipe, environment, progress, log }: Omit<Run, "tracker">,
+  { dir, recipe, environment, progress, log }: Pick<Run, "dir" | "recipe" | "environment" | "progress" | "log">,
   onEvent?: (event: TrainEvent) => void,
 ): Tracker {
   const options = {

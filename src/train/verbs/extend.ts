@@ -12,6 +12,7 @@ import { UserError } from "../../util/errors.ts";
 import { writeFileAtomic } from "../../util/files.ts";
 import { type Fact, sentence } from "../../util/text/fact.ts";
 import { follow, type TrainOptions } from "../ending/follow.ts";
+import { describeTested } from "../ending/testSplit.ts";
 import type { Run } from "../liveRun.ts";
 import { isExhausted } from "../record/earlyStopping.ts";
 import { finished, saveProgress } from "../record/saving.ts";
@@ -67,6 +68,7 @@ async function* extendLocked(dir: string, options: ExtendOptions): AsyncGenerato
         ]
       : []),
     relaid(run, before),
+    ...(run.testImages ? await describeTested(dir) : []),
     ...(kept ? [sentence(`The recipe before is kept as ${kept}`)] : []),
   );
   // from here on `resume` goes on with this, too

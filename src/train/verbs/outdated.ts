@@ -6,6 +6,7 @@ import { weightsAt } from "../../checkpoint/weightsFolder.ts";
 import { RUN_FILES, runFiles } from "../../run/files.ts";
 import { readJsonObject } from "../../run/json.ts";
 import { readExported } from "../../run/records/exported.ts";
+import { readTestRecord } from "../../run/records/testRecord.ts";
 import { sha256File } from "../../util/files.ts";
 import { isMissing } from "../../util/untrusted/regular.ts";
 
@@ -19,9 +20,11 @@ export async function outdatedFiles(dir: string, step: number): Promise<string[]
   const best = await weightsAt(dir).then(sha256File, () => undefined);
   const exported = await readExported(dir);
   const old = exported.filter(({ weights }) => weights?.sha256 !== best);
+  const tested = await readTestRecord(dir);
   return [
     ...((await later(files.evaluation)) ? [RUN_FILES.evaluation] : []),
     ...((await later(files.bestEvaluation)) ? [RUN_FILES.bestEvaluation] : []),
+    ...(tested && tested.weights.sha256 !== best ? [RUN_FILES.testEvaluation] : []),
     ...old.map(({ file }) => file).filter((file) => file === basename(file)),
     ...(old.length > 0 && old.length === exported.length ? [RUN_FILES.exported] : []),
   ];
