@@ -14,7 +14,7 @@ import type { F1 } from "../run/records/evaluation.ts";
 import { factLine } from "../util/text/fact.ts";
 import { type CocoMetrics, cocoAp, limits } from "./cocoAp.ts";
 import { loadAsTrained } from "./data/asTrained.ts";
-import { comingBatches, evaluateSplit } from "./data/evaluateSplit.ts";
+import { comingBatches, evaluateSplit, matchedClasses } from "./data/evaluateSplit.ts";
 import { alignClasses, type ClassMatch, type Evaluation } from "./evaluate.ts";
 import { bestF1 } from "./f1.ts";
 import { compareMasks, withMaskAp } from "./maskAp.ts";
@@ -101,11 +101,7 @@ function atPoint(
   { counts, images }: Evaluation,
   { match, detector, split }: { match: ClassMatch; detector: Detector; split: SplitName },
 ): AtPoint {
-  const labels = detector.classes.flatMap(({ label }) => {
-    const categoryId = match.categoryOf(label);
-    return categoryId === undefined ? [] : [{ label, categoryId }];
-  });
-  const measured = measureAt(point, counts, labels);
+  const measured = measureAt(point, counts, matchedClasses(detector, match));
   return { point, ...measured, confirmation: split === "test" ? confirm(point, measured, images) : null };
 }
 

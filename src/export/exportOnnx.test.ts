@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { tinyDataset } from "../../tests/support/tinyRun.ts";
+import { labelAsFound, tinyDataset } from "../../tests/support/tinyRun.ts";
 import { TINY, tinyWeights } from "../../tests/tinyModel.ts";
 import { toFields } from "../architecture/fields.ts";
 import { referenceKeys } from "../architecture/weights/table.ts";
@@ -11,8 +11,10 @@ import { openOnnxDetector } from "../detector/onnx.ts";
 import { openDetector } from "../detector/open.ts";
 import { loadBackend } from "../engine/backend.ts";
 import { evaluate } from "../eval/measure.ts";
+import type { OperatingPoint } from "../instance/operating/point.ts";
 import { openOnnx } from "../onnx/session.ts";
 import { UserError } from "../util/errors.ts";
+import { sha256File } from "../util/files.ts";
 import { fromFloat32, type StateDict, toFloat32 } from "../util/hostTensor.ts";
 import { rngFromSeed } from "../util/random/rng.ts";
 import { exportOnnx } from "./exportOnnx.ts";
@@ -42,12 +44,12 @@ function shaken(): StateDict {
   return tensors;
 }
 
-const writeTiny = (path: string, tensors: StateDict) =>
+const writeTiny = (path: string, tensors: StateDict, extra: Record<string, string> = {}) =>
   writeWeightsFile(path, tensors, {
     modelConfig: toFields(TINY) as Record<string, string>,
     classNames: ["red", "blue"],
     categoryIds: [1, 2],
-    extra: { run: "trial" },
+    extra: { run: "trial", ...extra },
   });
 
 const options = () => ({ weights, out: join(dir, "out", "model.onnx"), data: join(dir, "data") });
@@ -141,6 +143,39 @@ test("files for onnxruntime and of fewer bits stand beside the plain one, each m
   const fp16 = await openOnnxDetector(join(dir, "out", "model.fp16.onnx"));
   expect(fp16.metadata.precision).toBe("fp16");
   await fp16.close();
+});
+
+test("a file that rounds has thresholds of its own, by the rule of its weights, chosen on validation images only", async () => {
+  const [data, chosen] = [join(dir, "found"), join(dir, "chosen.safetensors")];
+  await tinyDataset(data, { test: true });
+  await labelAsFound(weights, { images: join(data, "valid"), out: join(dir, "labels") });
+  const point: OperatingPoint = {
+    ...{ rule: { by: "best-f1", at: null }, reached: true, threshold: 0.77, images: 41, precision: null, recall: null },
+    classes: ["red", "blue"].map((name, label) => ({ label, name, boxes: 4, threshold: null })),
+  };
+  await writeTiny(chosen, shaken(), { operating_point: JSON.stringify(point) });
+  const given = { ...options(), weights: chosen, data };
+  const pointOf = async (file: string) => {
+    const { metadata, operatingPoint, ...detector } = await openOnnxDetector(join(dir, "out", file));
+    await detector.close();
+    return { ...operatingPoint!, said: metadata.threshold };
+  };
+  for (const precision of ["fp16", "int8"] as const) {
+    const { files, warnings } = await exportOnnx({ ...given, precision });
+    expect(warnings.filter((text) => text.includes("thresholds"))).toEqual([]);
+    expect(await pointOf("model.onnx")).toEqual({ ...point, said: "0.77" });
+    const own = await pointOf(`model.${precision}.onnx`);
+    const { f1, atPoint } = await evaluate({ weights: join(dir, "out", `model.${precision}.onnx`), data });
+    expect(own.threshold).toBeCloseTo(f1.threshold, 9);
+    expect(own).toMatchObject({ rule: point.rule, images: 3, said: String(own.threshold) });
+    expect(atPoint!.recall).toBeGreaterThan(0);
+    expect(files[1]!.thresholds).toEqual({ on: `${data}, val`, images: 3, threshold: own.threshold, weights: 0.77 });
+    expect(files[1]!.sha256).toBe(await sha256File(join(dir, "out", files[1]!.file)));
+  }
+  const { files, warnings } = await exportOnnx({ ...given, precision: "fp16", split: "test" });
+  expect(files[1]).not.toHaveProperty("thresholds");
+  expect(warnings.join("\n")).toMatch(/model\.fp16\.onnx has the thresholds of its weights: .* there are no labels of them/); // biome-ignore format: one line
+  expect((await pointOf("model.fp16.onnx")).threshold).toBe(0.77);
 });
 
 test("int8 without training images finds its ranges as it runs, and says so", async () => {

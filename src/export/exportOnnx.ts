@@ -6,6 +6,7 @@ import { toFields, withFields } from "../architecture/fields.ts";
 import { type HostModel, readModel } from "../detector/loadModel.ts";
 import { recordedThreshold } from "../eval/predict/threshold.ts";
 import { MAIN_METRIC, MASK_METRIC } from "../instance/metrics.ts";
+import type { OperatingPoint } from "../instance/operating/point.ts";
 import { isOnnx } from "../onnx/format.ts";
 import { toMetadata } from "../onnx/metadata.ts";
 import { onnxruntimeVersion } from "../onnx/session.ts";
@@ -13,6 +14,7 @@ import { programVersion } from "../run/environment.ts";
 import type { FileRecord } from "../run/records/exported.ts";
 import { UserError } from "../util/errors.ts";
 import { sha256File } from "../util/files.ts";
+import type { Encoded } from "../util/protobuf.ts";
 import { calibrate } from "./calibrate.ts";
 import { type Draft, writeDraft } from "./file.ts";
 import { labelRange } from "./graph/decode.ts";
@@ -23,6 +25,7 @@ import { type ExportPictures, findPictures, findTrainingPictures } from "./pictu
 import { type Planned, plannedFiles } from "./plan.ts";
 import type { Ranges } from "./quantise.ts";
 import { recordExport } from "./record.ts";
+import { canChoose, ownPoint } from "./verify/ownPoint.ts";
 import { TOLERANCE } from "./verify/verify.ts";
 import { place, type Trainer, verifyFile } from "./verify/verifyFile.ts";
 
@@ -66,7 +69,10 @@ export async function exportOnnx(options: ExportOptions): Promise<ExportResult> 
       warnings,
     };
     for (const planned of plannedFiles(options, calibrated?.ranges)) files.push(await write(planned, job));
-    for (const file of files) await verifyWritten(file, job);
+    for (const file of files) {
+      await verifyWritten(file, job);
+      if (!file.planned.exact) await giveOwnPoint(file, job);
+    }
     if (onnxruntime !== null) {
       onProgress?.("measuring", 0, 1);
       const { batch, outputs, resolution: side } = files[0]!.record;
@@ -106,7 +112,13 @@ async function calibration(model: HostModel, options: ExportOptions): Promise<Ca
   return pictures && { on: pictures.source, ...(await calibrate(model, pictures, options)) };
 }
 
-type Written = { planned: Planned; draft: Draft; record: FileRecord };
+/** `encode`: the file again, with another operating point in its metadata. */
+type Written = {
+  planned: Planned;
+  draft: Draft;
+  record: FileRecord;
+  encode(operatingPoint: OperatingPoint | undefined): Encoded;
+};
 
 async function write(
   planned: Planned,
@@ -119,7 +131,9 @@ async function write(
   onProgress?.(`writing ${file}`, 0, 1);
   const common = { opset, batch, ...(decode && { decode: labelRange(model.classes) }) };
   const graph = buildGraph(model.leaves, model.architecture, { ...common, ...settings });
-  const draft = await writeDraft(path, graph.encode(describe(model, { sha256, kind, decode, threshold })));
+  const encode: Written["encode"] = (operatingPoint) =>
+    graph.encode(describe({ ...model, operatingPoint }, { sha256, kind, decode, threshold }));
+  const draft = await writeDraft(path, encode(model.operatingPoint));
   const record: FileRecord = {
     ...{ file, kind, opset, batch },
     outputs: decode ? "decoded" : "raw",
@@ -134,7 +148,31 @@ async function write(
     exported: new Date().toISOString(),
     environment: environment(onnxruntime),
   };
-  return { planned, draft, record };
+  return { planned, draft, record, encode };
+}
+
+/** A file that rounds has thresholds of its own, where its weights say some and there are images to choose by. */
+async function giveOwnPoint(
+  written: Written,
+  { options, model: { operatingPoint: point }, pictures, warnings }: Job,
+): Promise<void> {
+  const { planned, draft, record, encode } = written;
+  if (!point || !pictures) return;
+  const name = record.file;
+  const { signal, onProgress } = options;
+  const own = canChoose(pictures)
+    ? await ownPoint(draft.path, point, { pictures, name, signal, onProgress })
+    : undefined;
+  if (!own) {
+    const why = canChoose(pictures) ? "it finds nothing there" : "there are no labels of them";
+    warnings.push(`${name} has the thresholds of its weights: none of its own could be chosen on validation images, as ${why}.`); // biome-ignore format: one line
+    return;
+  }
+  written.draft = await writeDraft(planned.path, encode(own));
+  record.bytes = written.draft.bytes;
+  record.sha256 = await sha256File(written.draft.path);
+  const [threshold, ofWeights] = [own.threshold, point.threshold];
+  record.thresholds = { on: pictures.source, images: own.images, threshold, weights: ofWeights };
 }
 
 async function verifyWritten(

@@ -147,7 +147,7 @@ function asText(
   return [...lines, `Written down in ${record} (${seconds.toFixed(1)} s)`].join("\n");
 }
 
-function factsOf({ outputs, calibration, verified, latency_ms: latency }: ExportResult["files"][number]) {
+function factsOf({ outputs, calibration, thresholds, verified, latency_ms: latency }: ExportResult["files"][number]) {
   const rows: [string, string][] = [];
   if (calibration) rows.push(["calibrated", `on ${calibration.images} images of ${calibration.on}`]);
   if (calibration === null) rows.push(["calibrated", "not: no training images; ranges are found as the model runs"]);
@@ -166,6 +166,11 @@ function factsOf({ outputs, calibration, verified, latency_ms: latency }: Export
       const ap = verified[metric];
       if (ap) rows.push([metric, `${ap.file.toFixed(4)}, the trainer's ${ap.trainer.toFixed(4)}`]);
     }
+  }
+  if (thresholds) {
+    const { on, images, threshold, weights } = thresholds;
+    const own = `${threshold.toFixed(2)} for all classes (its weights' ${weights.toFixed(2)})`;
+    rows.push(["thresholds", `of its own, ${own}, chosen on ${images} images of ${on}`]);
   }
   if (latency) {
     const threads = `${latency.threads} thread${latency.threads === 1 ? "" : "s"}`;

@@ -29,6 +29,17 @@ export function comingBatches({ samples }: Pick<Split, "samples">, batchSize: nu
   };
 }
 
+/** The labels of a detector with the categories of the data set that they mean. */
+export function matchedClasses(
+  { classes }: Pick<Detector, "classes">,
+  { categoryOf }: Pick<ClassMatch, "categoryOf">,
+): Pick<ClassEntry, "label" | "categoryId">[] {
+  return classes.flatMap(({ label }) => {
+    const categoryId = categoryOf(label);
+    return categoryId === undefined ? [] : [{ label, categoryId }];
+  });
+}
+
 /**
  * Every picture of a split through a detector, in parts where it looks at pictures so. The detector stays the caller's. Throws a
  * UserError where the classes do not fit, or images cannot be read.

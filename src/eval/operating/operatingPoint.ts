@@ -16,7 +16,7 @@ const Z = 1.96;
 
 export type OperatingOptions = {
   rule: OperatingRule;
-  classes: readonly ClassEntry[];
+  classes: readonly Pick<ClassEntry, "label" | "categoryId">[];
   /** Images of the split, those with nothing in them, too. */
   images: number;
   seed: number;

@@ -24,6 +24,8 @@ export type FileRecord = {
   weights: { source: string; sha256: string };
   /** int8: what the ranges of its activations were measured on; null where they are found as the model runs. */
   calibration?: { on: string; images: number } | null;
+  /** fp16, int8: the score from which its detections count, chosen on what it finds itself, and that of its weights. */
+  thresholds?: { on: string; images: number; threshold: number; weights: number };
   /** Null where there is no onnxruntime to verify with. */
   verified:
     | (VerifiedAp & {
