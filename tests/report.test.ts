@@ -128,6 +128,8 @@ describe.skipIf(!executable)(`in a browser${executable ? "" : ` (${NO_CHROMIUM})
     const drawn = await page.evaluate<string[]>("[...document.querySelectorAll('figure svg')].map((s) => s.ariaLabel)");
     for (const title of [
       "Average precision",
+      "F1, precision and recall",
+      "Average precision by size",
       "Loss by epoch",
       "Learning rates",
       "Confusion matrix",

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { loadBackend } from "../src/engine/backend.ts";
+import { FURTHER_METRICS } from "../src/instance/metrics.ts";
 import { readMetrics } from "../src/run/records/metricsFile.ts";
 import { readRecords } from "../src/track/tensorboard/tfrecord.ts";
 import { writeWandbFile } from "../src/track/wandb/file/file.ts";
@@ -52,6 +53,20 @@ async function eventsOf(folder: string): Promise<Map<string, Map<number, number 
   }
   return series;
 }
+
+test("evaluations have precision, recall, F1, AP by size and the loss, in rows, results.csv, TensorBoard, W&B and the report", async () => {
+  const row = (await readMetrics(join(run, "metrics.jsonl"))).findLast(({ split }) => split === "val")!;
+  const names = [...FURTHER_METRICS, "val_loss", "val_loss_ce", "val_loss_bbox", "val_loss_giou"];
+  expect(Object.keys(row)).toEqual(expect.arrayContaining(names));
+  // in pictures of 40 pixels no object is medium or large: null in the row, and nowhere else
+  const shown = names.filter((name) => !["APm", "APl"].includes(name)).map((name) => `val/${name}`);
+  const events = await eventsOf(join(run, "tensorboard"));
+  const columns = (await readFile(join(run, "results.csv"), "utf8")).split("\n")[0]!.split(",");
+  for (const all of [columns, [...events.keys()], Object.keys(flatRow(row))])
+    expect(all).toEqual(expect.arrayContaining(shown));
+  const page = await readFile(join(run, "report.html"), "utf8");
+  for (const chart of ["found", "ap-sizes", "epoch-loss"]) expect(page).toContain(`data-chart="${chart}"`);
+});
 
 test("TensorBoard has every number of metrics.jsonl once, and pictures and histograms of the steps that counted", async () => {
   const rows = await readMetrics(join(run, "metrics.jsonl"));

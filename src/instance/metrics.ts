@@ -19,6 +19,9 @@ export const SUMMARY = Object.values(KINDS).flatMap(({ prefix, summary }) =>
   summary.map((name) => `${prefix}${name}` as SummaryMetric),
 );
 
+/** Of boxes by size, and at the threshold of the best F1: what rows of evaluations have beside the summary. */
+export const FURTHER_METRICS = ["APs", "APm", "APl", "F1", "precision", "recall"] as const;
+
 /** The one number for an evaluation, and the default by which the best is chosen; and its most lenient form. */
 export const MAIN_METRIC = KINDS.box.summary[0];
 const LENIENT_METRIC = KINDS.box.summary[1];

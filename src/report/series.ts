@@ -1,6 +1,6 @@
 // Rows of metrics.jsonl as the columns that charts draw: few enough points, however long the run was.
 
-import { measuredSummary } from "../instance/metrics.ts";
+import { FURTHER_METRICS, measuredSummary } from "../instance/metrics.ts";
 import type { MetricsRow, TrainRow } from "../run/events.ts";
 import { isObject } from "../util/untrusted/json.ts";
 
@@ -38,6 +38,8 @@ export function runSeries(
   const toX = (step: number) => (stepsPerEpoch === undefined ? step : step / stepsPerEpoch);
   const train = rows.filter((row) => row.split === "train");
   const val = thinned(rows.filter((row) => row.split === "val"));
+  const further = FURTHER_METRICS.filter((name) => val.some((row) => isNumber(row[name])));
+  const columns = [...measuredSummary(val), ...further];
   const byClass = val.map((row) => classValues(row, perClass));
   const classes = new Set(byClass.flatMap(Object.keys));
   return {
@@ -46,7 +48,7 @@ export function runSeries(
     val: {
       ...{ x: val.map(({ step }) => precise(toX(step))!), step: val.map(({ step }) => step) },
       epoch: val.map(({ epoch }) => epoch),
-      values: Object.fromEntries(measuredSummary(val).map((name) => [name, val.map((row) => precise(row[name]))])),
+      values: Object.fromEntries(columns.map((name) => [name, val.map((row) => precise(row[name]))])),
     },
     losses: lossSeries(rows, toX),
     perClass: Object.fromEntries([...classes].map((name) => [name, byClass.map((values) => precise(values[name]))])),

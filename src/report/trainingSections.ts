@@ -1,7 +1,7 @@
 // The parts of a run's page that show its training: metrics over the run, losses, learning rates and speed.
 
 import { type LossTerm, lossTerms } from "../instance/lossTerms.ts";
-import { MAIN_METRIC, MASK_METRIC } from "../instance/metrics.ts";
+import { type FURTHER_METRICS, MAIN_METRIC, MASK_METRIC } from "../instance/metrics.ts";
 import type { RunContents } from "../run/runFolder.ts";
 import { type Html, html } from "./page/html.ts";
 import { chart, type Section } from "./page/page.ts";
@@ -40,13 +40,26 @@ function progress(run: RunContents, { series, staged }: { series: RunSeries; sta
     title: "Loss by epoch",
     note: "Means over the steps of an epoch, and over the validation images. Where validation rises while training falls, the run learns its images by heart.",
   };
+  const has = (...names: (typeof FURTHER_METRICS)[number][]) => names.some((name) => name in series.val.values);
+  const found = {
+    title: "F1, precision and recall",
+    note: `At each evaluation's best F1, means over the classes at IoU ${masks ? "of masks " : ""}0.5.`,
+  };
+  const sizes = {
+    title: "Average precision by size",
+    note: `AP50:95 of boxes: small below 32² pixels of the image's file, large above 96².`,
+  };
   const loss = { title: "Training loss", note: "Faint: as recorded. Bold: smoothed." };
   return html`<p class="soft">Metrics ${of} on the validation images${choice}.${shading}</p>
 <div class="grid">
 ${masks && chart("ap-masks", { title: "Average precision of masks", note: ring })}
 ${rows.some(({ split }) => split === "val") ? chart("ap", ap) : html`<p class="soft">Not evaluated yet.</p>`}
-${series.losses.x.length > 0 && chart("epoch-loss", epochs)}
 ${hasTrained(run) ? chart("loss", loss) : html`<p class="soft">No step has been recorded yet.</p>`}
+</div>
+<div class="grid three" style="margin-top: 2rem">
+${series.losses.x.length > 0 && chart("epoch-loss", epochs)}
+${has("F1", "precision", "recall") && chart("found", found)}
+${has("APs", "APm", "APl") && chart("ap-sizes", sizes)}
 </div>`;
 }
 

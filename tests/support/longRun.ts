@@ -122,7 +122,9 @@ function rowsOf({
     const mean = Object.values(per_class).reduce((a, b) => a + b, 0) / classes.length;
     const metrics = { "AP50:95": mean, AP50: Math.min(1, 1.4 * mean), AP75: 0.9 * mean, AR: Math.min(1, 1.2 * mean) };
     const val_loss = (4 + 6 * Math.exp(-4 * done)) * noise(0.1);
-    rows.push({ step, epoch, split: "val", ...metrics, val_loss, per_class });
+    const sizes = { APs: 0.6 * mean, APm: mean, APl: Math.min(1, 1.1 * mean) };
+    const found = { F1: Math.min(1, 1.2 * mean), precision: Math.min(1, 1.3 * mean), recall: Math.min(1, 1.1 * mean) };
+    rows.push({ step, epoch, split: "val", ...metrics, ...sizes, ...found, val_loss, per_class });
   }
   return rows;
 }

@@ -7,6 +7,8 @@ type LossChart = import("../page/pageData.ts").LossChart;
 const RUN_CHARTS: Record<Exclude<import("../page/pageData.ts").RunChart, LossChart>, Draw<RunData>> = {
   ap: apCurves({ masks: false }),
   "ap-masks": apCurves({ masks: true }),
+  "ap-sizes": valCurves({ small: "APs", medium: "APm", large: "APl" }),
+  found: valCurves({ F1: "F1", precision: "precision", recall: "recall" }),
   loss,
   "epoch-loss": epochLoss,
   "learning-rate": learningRate,

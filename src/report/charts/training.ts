@@ -43,6 +43,19 @@ function apChart(
   return [legend(lines), chart];
 }
 
+/** Columns of the evaluations over the run, by what they are called; those that were not measured are left out. */
+function valCurves(columns: Record<string, string>): (run: RunData, width: number) => Drawing[] {
+  return ({ val }, width) => {
+    const lines = Object.entries(columns)
+      .map(([label, name], i) => ({
+        ...{ label, stroke: colour(AP_COLOURS[i]!), strokeWidth: 1.8, dots: true },
+        values: val.values[name] ?? [],
+      }))
+      .filter(({ values }) => values.some(isNumber));
+    return apChart(width, { lines, val, best: null });
+  };
+}
+
 /** A column as it was recorded, faint, and its moving average. */
 function faintAndCalm(values: Values, label: string): { calm: Values; lines: Line[] } {
   const calm = smooth(values);

@@ -13,6 +13,8 @@ export type LossChart = `loss-${string}`;
 export type RunChart =
   | "ap"
   | "ap-masks"
+  | "ap-sizes"
+  | "found"
   | "loss"
   | "epoch-loss"
   | LossChart

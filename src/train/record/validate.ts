@@ -4,7 +4,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { type Evaluation, evaluateModel } from "../../eval/evaluate.ts";
 import { metricsOf } from "../../eval/metricsRow.ts";
 import { operatingPoint } from "../../eval/operating/operatingPoint.ts";
-import { bySummary, MAIN_METRIC, measured, PREFIXES } from "../../instance/metrics.ts";
+import { bySummary, FURTHER_METRICS, MAIN_METRIC, measured, PREFIXES } from "../../instance/metrics.ts";
 import type { Batch } from "../../loading/batch/batch.ts";
 import { forwardLayers } from "../../model/detect.ts";
 import { postprocess } from "../../model/postprocess.ts";
@@ -16,9 +16,6 @@ import { evaluatedParts } from "../runData.ts";
 import { maskLosses } from "../settings.ts";
 import type { ValEvaluation } from "./evaluationRecord.ts";
 import { warning } from "./record.ts";
-
-/** What a row has beside the summary. */
-const FURTHER = ["APs", "APm", "APl", "F1", "precision", "recall"] as const satisfies readonly (keyof ValRow)[];
 
 /** Evaluate on the run's validation images: the row for metrics.jsonl, and all that it was made of. */
 export async function validate(
@@ -64,7 +61,7 @@ export async function validate(
     time: new Date().toISOString(),
     ...(result.broken.length > 0 && { unread: result.broken.length }),
     ...bySummary((name) => measured(metrics[name])),
-    ...Object.fromEntries(FURTHER.map((name) => [name, measured(metrics[name])])),
+    ...Object.fromEntries(FURTHER_METRICS.map((name) => [name, measured(metrics[name])])),
     ...loss?.means(),
     ...byClass(per_class as Record<string, Record<string, number>>),
   };
