@@ -1,12 +1,13 @@
-// From a clean clone to a trained detector: set-up, build, then the quickstart recipe.
+// From a clean clone to a trained detector: set-up, build, the quickstart recipe, and what came of it.
 // Usage: node scripts/quickstart.mjs [options of `rfdetr-train`, e.g. --set train.epochs=2]
 
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { join, relative } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { runScript, setUp } from "../setup/main.mjs";
 import { root } from "../setup/npm.mjs";
 import { ensureBuilt } from "./build.mjs";
+import { summarise } from "./quickstart/summary.mjs";
 
 /** `checkpoints/quickstart`, or the first of `-2`, `-3`, ... that is free: an earlier run is never written over. */
 function freeFolder() {
@@ -37,18 +38,18 @@ await runScript(async () => {
   const given = args.includes("--run")
     ? args[args.indexOf("--run") + 1]
     : args.find((a) => a.startsWith("--run="))?.slice(6);
-  const folder = given ?? freeFolder();
+  const folder = given ? resolve(root, given) : freeFolder();
   const code = await commandLine([
     "--recipe",
     join("recipes", "quickstart.yaml"),
     ...(given ? [] : ["--run", folder]),
     ...args,
   ]);
-  const report = ["report.html", "metrics.jsonl"]
-    .map((name) => join(folder, name))
-    .find((path) => existsSync(join(root, path)) || existsSync(path));
-  if (code === 0 && report)
-    console.log(`\nThe result is in ${relative(process.cwd(), folder)}; see ${relative(process.cwd(), report)}`);
+  if (code === 0 && existsSync(join(folder, "report.html"))) {
+    if (args.some((arg) => /^(--set=)?data\./.test(arg)))
+      console.log(`\nThe result is in ${relative(process.cwd(), folder)}; see report.html there`);
+    else await summarise(folder);
+  }
   if (code === 3) console.log(`\nStopped. Go on with: npx rfdetr-train resume ${relative(process.cwd(), folder)}`);
   return code;
 });
