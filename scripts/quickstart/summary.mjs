@@ -17,19 +17,19 @@ const PUBLISHED = "rf-detr-nano";
 export async function summarise(folder) {
   const { benchmark, evaluate, predictToFolder, readMetrics } = await import("../../dist/index.js");
   const shown = (path) => relative(process.cwd(), path) || ".";
-  const rows = (await readMetrics(join(folder, "metrics.jsonl"))).filter(({ split }) => split === "val");
+  const rows = await readMetrics(join(folder, "metrics.jsonl"));
   const start = join(folder, "checkpoints", "0000-00000000");
   const before = existsSync(start) && (await evaluate({ weights: start, data: DATA, split: "test" })).metrics;
-  const after = (await evaluate({ weights: folder, data: DATA, split: "test" })).metrics;
+  const after = rows.findLast(({ split }) => split === "test");
   const pictures = join(folder, "pictures");
   await predictToFolder({ weights: folder, images: [join(DATA, "test")], out: pictures });
 
   print("\nAP50 on the validation tiles");
-  for (const { epoch, AP50 } of rows)
+  for (const { epoch, AP50 } of rows.filter(({ split }) => split === "val"))
     print(`  epoch ${String(epoch + 1).padStart(2)}  ${"█".repeat(Math.round(AP50 * BAR)).padEnd(1)} ${AP50.toFixed(3)}`);
   print("\nOn the test tiles, on which nothing was chosen");
   if (before) print(`  before  ${line(before)}`);
-  print(`  after   ${line(after)}`);
+  if (after) print(`  after   ${line(after)}`);
   print(`\nPictures  ${shown(pictures)}`);
   const onnx = join(folder, "model.onnx");
   if (existsSync(onnx)) {

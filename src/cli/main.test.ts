@@ -117,7 +117,7 @@ it("a name in a message never reaches the terminal as a command to it", async ()
 
 it("recipes are listed, printed and described by a schema", async () => {
   expect((await run("recipes")).out).toContain("quickstart");
-  expect((await run("recipes", "quickstart")).out).toContain("variant: custom");
+  expect((await run("recipes", "quickstart")).out).toContain("variant: mini");
   const schema = JSON.parse((await run("recipes", "--schema")).out);
   expect(schema.properties.train.properties.lr.default).toBe(1e-4);
 });
@@ -129,7 +129,7 @@ it("check says what is in a data set, for people and as JSON alone", async () =>
   expect(table.out).toContain("Ready to train.");
   expect(table.out).toMatch(/ {2}1\.00 ┤ *•/); // the learning rates
   const json = JSON.parse((await run("check", "--recipe", "recipes/quickstart.yaml", "--json")).out);
-  expect(json).toMatchObject({ ok: true, weights: { weights: "none", state: "none" } });
+  expect(json).toMatchObject({ ok: true, weights: { weights: "mini-shapes", state: "file" } });
   expect(json.schedule.points[0]).toEqual({ epoch: 0, factor: 0 });
 });
 
