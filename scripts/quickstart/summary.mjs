@@ -26,7 +26,9 @@ export async function summarise(folder) {
 
   print("\nAP50 on the validation tiles");
   for (const { epoch, AP50 } of rows.filter(({ split }) => split === "val"))
-    print(`  epoch ${String(epoch + 1).padStart(2)}  ${"█".repeat(Math.round(AP50 * BAR)).padEnd(1)} ${AP50.toFixed(3)}`);
+    print(
+      `  epoch ${String(epoch + 1).padStart(2)}  ${"█".repeat(Math.round(AP50 * BAR)).padEnd(1)} ${AP50.toFixed(3)}`,
+    );
   print("\nOn the test tiles, on which nothing was chosen");
   if (before) print(`  before  ${line(before)}`);
   if (after) print(`  after   ${line(after)}`);
@@ -35,7 +37,9 @@ export async function summarise(folder) {
   if (existsSync(onnx)) {
     const { timings } = await benchmark({ weights: onnx, data: DATA, split: "test", prefetch: [false], rounds: 50 });
     const { p50, p95 } = timings[0].total;
-    print(`ONNX      ${shown(onnx)}: ${p50.toFixed(1)} ms from image file to detections, 95 % within ${p95.toFixed(1)} ms`);
+    print(
+      `ONNX      ${shown(onnx)}: ${p50.toFixed(1)} ms from image file to detections, 95 % within ${p95.toFixed(1)} ms`,
+    );
   }
   print(`Report    ${shown(join(folder, "report.html"))}`);
   print(await next());
