@@ -16,6 +16,8 @@ export type { ScanOptions, ScanReport } from "./data/dataset/check/scan.ts";
 export { scanDataset } from "./data/dataset/check/scan.ts";
 export type { Dataset, DatasetOptions, DatasetSource } from "./data/dataset/dataset.ts";
 export { loadDataset } from "./data/dataset/dataset.ts";
+export type { Advice } from "./doctor/advice/advice.ts";
+export { adviseRun } from "./doctor/advice/advice.ts";
 export type { Diagnosis } from "./doctor/diagnose.ts";
 export { diagnose } from "./doctor/diagnose.ts";
 export type { EvaluateOptions, Measurement } from "./eval/measure.ts";

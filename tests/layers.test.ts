@@ -40,7 +40,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     "recipe",
     "util",
   ],
-  doctor: ["onnx", "engine", "util"],
+  doctor: ["onnx", "engine", "architecture", "run", "instance", "util"],
   step: [
     "loss",
     "model",

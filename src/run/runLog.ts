@@ -22,6 +22,8 @@ export type RunLog = {
   /** What the run said about weights, data, model and device when it (re)started last. */
   facts: Fact[];
   size: { epochs: number; stepsPerEpoch: number; totalSteps: number } | null;
+  /** What the steps of each stage cost, once for each time that it was left: median seconds, most resident memory. */
+  costs: { steps: number; seconds: number; peakBytes: number }[];
   /** Starts, stops, warnings and notices, oldest first. */
   events: { time: string; level: "info" | "warning" | "error"; message: string }[];
 };
@@ -39,7 +41,7 @@ export async function readLog(path: string): Promise<RunLog> {
   const timed = [...parse(first), ...lines].map(({ time }) => time).filter((time) => !Number.isNaN(Date.parse(time)));
   const log: RunLog = {
     ...{ status: "running", seconds: null, first: timed[0] ?? null, last: timed.at(-1) ?? null },
-    ...{ facts: [], size: null, events: [] },
+    ...{ facts: [], size: null, costs: [], events: [] },
   };
   let [began, until] = [Number.NaN, Number.NaN];
   const close = () => {
@@ -56,6 +58,8 @@ export async function readLog(path: string): Promise<RunLog> {
     }
     if (time !== "") until = Date.parse(time);
     if (ENDS.includes(msg)) log.status = msg as RunStatus;
+    const cost = msg === "stage cost" ? costOf(fields) : null;
+    if (cost) log.costs.push(cost);
     const isShown = level >= 40 || STARTS.includes(msg) || ENDS.includes(msg) || Object.keys(fields).length === 0;
     if (isShown && time !== "") {
       log.events.push({
@@ -95,6 +99,11 @@ function sizeOf(value: unknown): RunLog["size"] {
   return isCount(epochs) && isCount(stepsPerEpoch) && isCount(totalSteps)
     ? { epochs, stepsPerEpoch, totalSteps }
     : null;
+}
+
+function costOf({ steps, seconds, peakBytes }: Record<string, unknown>): RunLog["costs"][number] | null {
+  const isAmount = (value: unknown): value is number => typeof value === "number" && value > 0;
+  return isAmount(steps) && isAmount(seconds) && isAmount(peakBytes) ? { steps, seconds, peakBytes } : null;
 }
 
 function parse(text: string): Line[] {

@@ -1,6 +1,7 @@
-// `rfdetr-train doctor`: shows what engine, device, Node and tools there are, and how to fix what is missing.
+// `rfdetr-train doctor`: shows what engine, device, Node and tools there are, and how to fix what is missing; or what limits a run.
 
 import type { CommandModule } from "yargs";
+import type { Advice } from "../../doctor/advice/advice.ts";
 import type { Diagnosis } from "../../doctor/diagnose.ts";
 import { JSON_OPTION } from "../options.ts";
 import { printResult } from "../terminal/print.ts";
@@ -42,14 +43,34 @@ function flavourText({ flavour, cuda }: Diagnosis["libtensorflow"]): string {
   return [flavour === "cpu" || flavour === "gpu" ? "" : flavour, built].filter(Boolean).join(", ") || flavour;
 }
 
-export const doctorCommand: CommandModule = {
-  command: "doctor",
-  describe: "Show engine, device, Node and tools, and how to fix what is missing",
-  builder: (yargs) => yargs.option("json", JSON_OPTION),
-  handler: async (argv) => {
+/** Advice on a run as a list for people. */
+function formatAdvice(run: string, advice: readonly Advice[]): string {
+  if (advice.length === 0) return `The files of ${run} say nothing that limits it.`;
+  const lines = advice.flatMap(({ text, todo }, i) => ["", `${String(i + 1).padStart(2)}. ${text}`, `    ${todo}`]);
+  return [`What the files of ${run} say`, ...lines].join("\n");
+}
+
+type Arguments = { run?: string; json: boolean };
+
+export const doctorCommand: CommandModule<object, Arguments> = {
+  command: "doctor [run]",
+  describe:
+    "Show engine, device, Node and tools, and how to fix what is missing; or what limits a run, and what would help",
+  builder: (yargs) =>
+    yargs
+      .positional("run", { type: "string", describe: "Folder of a run to give advice on" })
+      .option("json", JSON_OPTION) as never,
+  handler: async ({ run, json }) => {
+    if (run !== undefined) {
+      const { adviseRun } = await import("../../doctor/advice/advice.ts");
+      const advice = await adviseRun(run);
+      if (json) console.log(JSON.stringify({ run, advice }, null, 2));
+      else printResult(formatAdvice(run, advice));
+      return;
+    }
     const { diagnose } = await import("../../doctor/diagnose.ts");
     const found = await diagnose();
-    if (argv.json) console.log(JSON.stringify(found, null, 2));
+    if (json) console.log(JSON.stringify(found, null, 2));
     else printResult(formatDiagnosis(found));
     process.exitCode = found.ok ? 0 : 2;
   },
