@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import sharp from "sharp";
 import { machine } from "./stepper.mjs";
-import { trainedRows } from "./trainedRows.mjs";
+import { trained } from "./trained.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -59,7 +59,7 @@ try {
   };
   writeFileSync(join(folder, "crowd.yaml"), JSON.stringify(recipe));
   const began = performance.now();
-  const rows = trainedRows(join(folder, "crowd.yaml"), {}, { shown: true });
+  const { rows } = trained(join(folder, "crowd.yaml"), {}, { shown: true });
   const { step, recall, precision, AP50 } = rows.findLast(({ split }) => split === "val");
   console.log(
     `${count} objects in ${side} x ${side} pixels, ${step} steps: recall ${recall.toFixed(3)}, precision ${precision.toFixed(3)}, ` +

@@ -1,52 +1,74 @@
-// Whether the network learns in bfloat16 as in float32: recipes/quickstart.yaml, a small network on datasets/trees, for some steps in both
-// precisions from several seeds; the mean loss of the last 50 steps and AP50 of each, and whether those of bfloat16 lie as near to
-// float32's mean as float32's own seeds do.
-// Usage: npm run bench:learning -- [--steps 300] [--seeds 7,8,9] [--precisions none,bf16] [--compile graph]
+// What a choice does to learning: recipes/quickstart.yaml for some steps from several seeds, in each of several ways; the mean loss of the last 50
+// steps, AP50 of the averaged and of the raw weights on the validation tiles, and how far each way's means lie from those of the first one, beside
+// how far its own seeds are apart.
+// Usage: npm run bench:learning -- [--ways float32,bf16] [--steps 300] [--seeds 7,8,9] [--compile graph] [--resolution 128]
+// Ways: float32, as it is but for the stages; bf16, products in bfloat16; staged, the recipe's stages; scratch, without weights to start from, at the
+// recipe's rate; scratch-fast, at twice that.
 
 import { parseArgs } from "node:util";
 import { here, machine } from "./stepper.mjs";
-import { trainedRows } from "./trainedRows.mjs";
+import { trained } from "./trained.mjs";
 
 const { values } = parseArgs({
   options: {
     steps: { type: "string", default: "300" },
     seeds: { type: "string", default: "7,8,9" },
-    precisions: { type: "string", default: "none,bf16" },
+    ways: { type: "string", default: "float32,bf16" },
     compile: { type: "string", default: "graph" },
+    resolution: { type: "string", default: "128" },
   },
 });
-const [seeds, precisions] = [values.seeds, values.precisions].map((list) => list.split(","));
+const [seeds, ways] = [values.seeds, values.ways].map((list) => list.split(","));
 const LAST = 50;
+const WAYS = {
+  float32: {},
+  bf16: { "train.amp_dtype": "bf16" },
+  staged: { "train.stages": "[{from_epoch: 0, train: [heads, decoder]}, {from_epoch: 2, train: [all]}]" },
+  scratch: { weights: "none" },
+  "scratch-fast": { weights: "none", "train.lr": 1e-3, "train.lr_encoder": 1e-3 },
+};
+const unknown = ways.filter((way) => !WAYS[way]);
+if (unknown.length > 0)
+  throw new Error(`There is no way ${unknown.join(", ")}. Known: ${Object.keys(WAYS).join(", ")}.`);
 
-function learn(seed, precision) {
+function learn(seed, way) {
   const set = {
-    "train.max_steps": values.steps,
-    "train.amp_dtype": precision,
-    "train.compile": values.compile,
-    ...{ seed, "eval.every_epochs": 100, "checkpoint.every_epochs": 100, "track.every_steps": 1, "export.onnx": false },
+    ...{ "train.max_steps": values.steps, "train.epochs": 1000, "train.compile": values.compile, "train.stages": null },
+    ...{
+      seed,
+      "model.resolution": values.resolution,
+      "data.dir": here("../../datasets/trees"),
+      "eval.run_test": false,
+    },
+    ...{ "eval.every_epochs": 1000, "checkpoint.every_epochs": 1000, "track.every_steps": 1, "export.onnx": false },
+    ...WAYS[way],
   };
   const began = performance.now();
-  const rows = trainedRows(here("../../recipes/quickstart.yaml"), set);
+  const { rows, evaluate } = trained(here("../../recipes/quickstart.yaml"), set, {
+    weights: ["last/model.safetensors"],
+  });
   const losses = rows.filter(({ split }) => split === "train").map(({ loss }) => loss);
   const loss = mean(losses.slice(-LAST));
   const { AP50 } = rows.findLast(({ split }) => split === "val");
+  const [raw] = evaluate;
   const seconds = (performance.now() - began) / 1000;
   console.log(
-    `${precision.padEnd(5)} seed ${seed}  loss ${loss.toFixed(4)}  AP50 ${AP50.toFixed(4)}  ${seconds.toFixed(0)} s`,
+    `${way.padEnd(12)} seed ${seed}  loss ${loss.toFixed(4)}  AP50 ${AP50.toFixed(4)}, raw ${raw.AP50.toFixed(4)}  ${seconds.toFixed(0)} s`,
   );
-  return { loss, AP50 };
+  return { loss, AP50, raw: raw.AP50 };
 }
 
 const mean = (list) => list.reduce((a, b) => a + b, 0) / list.length;
+const spread = (list) => Math.max(...list) - Math.min(...list);
 
-console.log(`quickstart, ${values.steps} steps, compile: ${values.compile}; ${machine()}`);
-const results = Object.fromEntries(precisions.map((precision) => [precision, []]));
-for (const seed of seeds) for (const precision of precisions) results[precision].push(learn(seed, precision));
-const float32 = results.none;
-for (const name of float32 ? ["loss", "AP50"] : []) {
-  const of = (list) => list.map((one) => one[name]);
-  const middle = mean(of(float32));
-  const spread = Math.max(...of(float32)) - Math.min(...of(float32));
-  for (const [precision, list] of Object.entries(results))
-    console.log(`${name}: ${precision} mean ${mean(of(list)).toFixed(4)}, ${(mean(of(list)) - middle).toFixed(4)} from float32's, whose seeds are ${spread.toFixed(4)} apart`); // biome-ignore format: one line
+console.log(`quickstart at ${values.resolution}, ${values.steps} steps, compile: ${values.compile}; ${machine()}`);
+const results = Object.fromEntries(ways.map((way) => [way, []]));
+for (const seed of seeds) for (const way of ways) results[way].push(learn(seed, way));
+console.log("\n| way | mean loss of the last 50 steps | AP50 averaged | AP50 raw |\n|---|---|---|---|");
+for (const [way, list] of Object.entries(results)) {
+  const cells = ["loss", "AP50", "raw"].map((name) => {
+    const of = list.map((one) => one[name]);
+    return `${mean(of).toFixed(3)} (seeds ${spread(of).toFixed(3)} apart)`;
+  });
+  console.log(`| ${way} | ${cells.join(" | ")} |`);
 }

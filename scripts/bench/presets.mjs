@@ -6,7 +6,7 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { here, machine } from "./stepper.mjs";
-import { trainedRows } from "./trainedRows.mjs";
+import { trained } from "./trained.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -31,7 +31,7 @@ function learn(dataset, preset, seed) {
     ...{ seed, weights, "train.epochs": epochs, "eval.every_epochs": 2, "checkpoint.every_epochs": 100 },
     ...{ "data.dir": here(`../../datasets/${dataset}`), "data.augment": preset, "export.onnx": false },
   };
-  const rows = trainedRows(here("../../recipes/quickstart.yaml"), set);
+  const { rows } = trained(here("../../recipes/quickstart.yaml"), set);
   const evaluations = rows.filter(({ split }) => split === "val");
   const best = evaluations.reduce((a, b) => (b["AP50:95"] > a["AP50:95"] ? b : a));
   return { AP: best["AP50:95"], AP50: best.AP50 };

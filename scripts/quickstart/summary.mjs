@@ -58,8 +58,8 @@ async function next() {
   const start = reached
     ? `RF-DETR's published weights can be downloaded here${size}. They were trained on photographs: their makers give AP50:95 0.484
 on COCO for nano, where the drawn shapes that this run began with taught it little. Start from them:`
-    : `RF-DETR's published weights, which were trained on photographs and are a much better start, could not be reached from here. With
-a network, or with the file by hand (npx rfdetr-train recipes nano says where it goes):`;
+    : `RF-DETR's published weights, which were trained on photographs and are a much better start, could not be reached from here.
+Where they can be, start from them:`;
   return `
 ${start}
   npx rfdetr-train recipes nano > mine.yaml
