@@ -69,7 +69,11 @@ export function cocoAp({
         const hits = hitsWithin(ranked, { a, t, limits });
         for (let m = 0; m < M; m++) recall[((a * M + m) * T + t) * K + k] = hits[m]! / ranked.positives[a]!;
         const curve = at(a, t, k);
-        interpolate(ranked, { a, t }, precision.subarray(curve, curve + R), scores.subarray(curve, curve + R));
+        const of = { matched: ranked.matched[a]!, ignored: ranked.ignored[a]!, positives: ranked.positives[a]!, t };
+        scores.fill(0, curve, curve + R);
+        interpolate(of, precision.subarray(curve, curve + R), (r, i) => {
+          scores[curve + r] = ranked.scores[i]!;
+        });
       }
     }
   }
@@ -121,33 +125,40 @@ function hitsWithin(
   return hits;
 }
 
+/** A curve at IoU threshold t: the detections of a class, best first, and how many objects there are. */
+export type CurveOf = {
+  matched: Uint16Array;
+  ignored: Uint16Array;
+  positives: number;
+  t: number;
+  times?: ArrayLike<number>;
+};
+
 /**
- * Fills `precision` [R] with the best precision at each recall or above, and `scores` [R] with the score of the detection
- * that reaches this recall; both are 0 where none does.
+ * Fills `precision` [R] with the best precision at each recall or above, 0 where none is. `times`: how often each detection counts, once by
+ * default. `reach` is told which detection is the first to reach each recall.
  */
-function interpolate(
-  ranked: RankedMatches,
-  { a, t }: { a: number; t: number },
+export function interpolate(
+  { matched, ignored, positives, t, times }: CurveOf,
   precision: Float64Array,
-  scores: Float64Array,
+  reach?: (recall: number, detection: number) => void,
 ): void {
-  const [matched, ignored] = [ranked.matched[a]!, ranked.ignored[a]!];
   let [hits, misses, r] = [0, 0, 0];
   for (let i = 0; i < matched.length; i++) {
+    const n = times ? times[i]! : 1;
     if ((ignored[i]! >> t) & 1) {
       // counts neither way
-    } else if ((matched[i]! >> t) & 1) hits++;
-    else misses++;
+    } else if ((matched[i]! >> t) & 1) hits += n;
+    else misses += n;
     const reached = hits / (hits + misses + Number.EPSILON);
-    for (; r < R && RECALLS[r]! <= hits / ranked.positives[a]!; r++) {
+    for (; r < R && RECALLS[r]! <= hits / positives; r++) {
       precision[r] = 0;
-      scores[r] = ranked.scores[i]!;
+      reach?.(r, i);
     }
     // the precision of a later detection counts for all recalls up to its own
     if (r > 0) precision[r - 1] = Math.max(precision[r - 1]!, reached);
   }
   precision.fill(0, r);
-  scores.fill(0, r);
   for (let i = r - 2; i >= 0; i--) precision[i] = Math.max(precision[i]!, precision[i + 1]!);
 }
 

@@ -1,7 +1,14 @@
 // The page of a comparison of two runs, in the style of a run's own.
 
 import type { RunContents } from "../run/runFolder.ts";
-import { compareRuns, type Difference, type RunComparison } from "./comparison.ts";
+import {
+  changeVerdict,
+  compareRuns,
+  type Difference,
+  describeIntervals,
+  type RunComparison,
+  type Uncertainty,
+} from "./comparison.ts";
 import { type Html, html } from "./page/html.ts";
 import { chart, page, type Section } from "./page/page.ts";
 import { cell, code, heading, htmlTable, numberCell } from "./page/table.ts";
@@ -12,8 +19,8 @@ import { change, score, trainingTexts } from "./text.ts";
 const MOST_ROWS = 400;
 
 /** The page's text. */
-export async function comparePage(a: RunContents, b: RunContents): Promise<string> {
-  const comparison = compareRuns(a, b);
+export async function comparePage(a: RunContents, b: RunContents, uncertainty?: Uncertainty): Promise<string> {
+  const comparison = compareRuns(a, b, uncertainty);
   const names = distinctNames(comparison);
   const all = [a, b].map((run) => runSeries(run.rows, { stepsPerEpoch: run.log.size?.stepsPerEpoch }));
   const series = all[0]!.unit === all[1]!.unit ? all : [a, b].map(({ rows }) => runSeries(rows, { stepsPerEpoch: 1 }));
@@ -60,10 +67,11 @@ function distinctNames({ a, b }: RunComparison): Names {
   return a.name === b.name ? [a.dir, b.dir] : [a.name, b.name];
 }
 
-function metrics({ a, b, metrics, training }: RunComparison, names: Names): Html {
+function metrics({ a, b, metrics, training, intervals }: RunComparison, names: Names): Html {
   const at = ({ best }: RunComparison["a"]) => (best ? `epoch ${best.epoch + 1}, by ${best.metric}` : "none");
   return html`<p class="soft">Of the best evaluation of each run (${at(a)}; ${at(b)}).</p>
 ${scores(metrics, names)}
+${intervals && html`<p class="soft">${describeIntervals(intervals)}</p>`}
 <h3 style="margin-top: 1.8rem">Training</h3>
 ${pairs(
   training.map(trainingTexts).map(({ name, texts }) => [heading(name), ...texts.map(numberCell)]),
@@ -73,9 +81,12 @@ ${pairs(
 
 /** Scores of both runs and their change; more is better. */
 function scores(rows: readonly Difference[], names: Names): Html {
-  const cells = rows.slice(0, MOST_ROWS).map(({ name, a, b, change: by }) => {
-    const text = by === null ? "–" : change(by);
-    const word = by === null || text === "0.000" ? "" : by > 0 ? "better" : "worse";
+  const cells = rows.slice(0, MOST_ROWS).map((row) => {
+    const { name, a, b, change: by, half } = row;
+    const alone = by === null ? "–" : change(by);
+    const none = alone === "0.000" || (half !== undefined && Math.abs(by!) <= half);
+    const word = by === null || none ? "" : by > 0 ? "better" : "worse";
+    const text = half === undefined ? alone : `${alone} ± ${half.toFixed(3)}${none ? `: ${changeVerdict(row)}` : ""}`;
     return [heading(name), numberCell(score(a)), numberCell(score(b)), cell(text, `number ${word}`)];
   });
   return pairs(cells, names);

@@ -14,13 +14,19 @@ type ComparedRun = {
   best: { epoch: number; step: number; metric: string } | null;
 };
 
-export type Difference = { name: string; a: number | null; b: number | null; change: number | null };
+/** `half`: the change plus and minus it is a 95 % interval; only where it is known. */
+export type Difference = { name: string; a: number | null; b: number | null; change: number | null; half?: number };
+
+/** How sure changes are, by the metrics' names, from so many images that both were evaluated on; or why that is not known. */
+export type Uncertainty = { images: number; half: Record<string, number> } | { why: string };
 
 export type RunComparison = {
   a: ComparedRun;
   b: ComparedRun;
   /** Of the best evaluation of each run. */
   metrics: Difference[];
+  /** Of how many images the intervals are, or why there are none; null where nobody asked. */
+  intervals: { images: number } | { why: string } | null;
   /** What was measured in both runs. */
   summary: SummaryMetric[];
   /** `class_metric` by class, largest change first: of masks where both runs have them, else of boxes. */
@@ -35,15 +41,19 @@ export type RunComparison = {
   caveats: string[];
 };
 
-export function compareRuns(a: RunContents, b: RunContents): RunComparison {
+export function compareRuns(a: RunContents, b: RunContents, uncertainty?: Uncertainty): RunComparison {
   const [one, two] = [metricsOf(a), metricsOf(b)];
+  const half = uncertainty && "half" in uncertainty ? uncertainty.half : {};
   const summary = measuredIn(a).filter((name) => measuredIn(b).includes(name));
   const { main, perClass } = classMetrics(summary);
   const [classesOfA, classesOfB] = [classValues(a.best, perClass), classValues(b.best, perClass)];
   return {
     a: comparedRun(a),
     b: comparedRun(b),
-    metrics: differences(one, two),
+    metrics: differences(one, two).map((row) => {
+      return Object.hasOwn(half, row.name) && row.change !== null ? { ...row, half: half[row.name]! } : row;
+    }),
+    intervals: !uncertainty ? null : "why" in uncertainty ? uncertainty : { images: uncertainty.images },
     ...{ summary, class_metric: main },
     classes: differences(classesOfA, classesOfB).sort((x, y) => size(y) - size(x)),
     training: differences(trainingOf(a), trainingOf(b)),
@@ -51,6 +61,19 @@ export function compareRuns(a: RunContents, b: RunContents): RunComparison {
     environment: recipeDifference(environmentOf(a), environmentOf(b)),
     caveats: caveats(a, b),
   };
+}
+
+/** What a change says, for people: "no difference shown" where its interval holds none; empty without an interval. */
+export function changeVerdict({ change, half }: Difference): string {
+  if (change === null || half === undefined) return "";
+  return Math.abs(change) <= half ? "no difference shown" : change > 0 ? "B is better" : "A is better";
+}
+
+/** For people, what the intervals are, or why there are none. */
+export function describeIntervals(intervals: RunComparison["intervals"]): string {
+  if (!intervals) return "";
+  if ("why" in intervals) return `How sure the changes are is not known: ${intervals.why}.`;
+  return `±: 95 % intervals, from the ${intervals.images} validation images of both (paired bootstrap). They are of these weights on other such images; another seed of the same recipe may change as much.`;
 }
 
 function comparedRun({ dir, name, log, best, metric }: RunContents): ComparedRun {

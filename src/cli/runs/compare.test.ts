@@ -15,7 +15,7 @@ function cli(...words: string[]) {
 }
 
 beforeAll(async () => {
-  await writeLongRun(a, { epochs: 10, classes: ["heron", "stork"], images: 2 });
+  await writeLongRun(a, { epochs: 10, classes: ["heron", "stork"], images: 9 });
   await writeLongRun(b, { epochs: 12, classes: ["heron", "stork"], images: 2, seed: 8, recipe: { name: "second" } });
 });
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -29,6 +29,25 @@ test("compare prints metrics, classes and recipe, and writes a page where it is 
   expect(out).toMatch(/^train\.epochs +10 +12$/m);
   expect(out).toContain(`Wrote ${page}`);
   expect(readFileSync(page, "utf8")).toMatch(/^<!doctype html>/);
+});
+
+test("compare says how sure a change is where both have results by image, and else why not", () => {
+  const { a: one, b: two } = JSON.parse(cli("compare", a, b, "--json").out);
+  for (const [run, { best }, last] of [
+    [a, one, 1200],
+    [b, two, 1440],
+  ] as const) // what was kept is of the last evaluation
+    cpSync(join(run, "evaluation", String(last)), join(run, "evaluation", String(best.step)), { recursive: true });
+  const copy = join(folder, "copy");
+  cpSync(a, copy, { recursive: true });
+  const same = cli("compare", a, copy).out;
+  expect(same).toMatch(/^AP50:95 +0\.\d{4} +0\.\d{4} +\+0\.0000 ± 0\.0000 +no difference shown$/m);
+  expect(same).toMatch(/^±: 95 % intervals, from the 9 validation images of both/m);
+  expect(cli("compare", a, b).out).toMatch(/^How sure the changes are is not known: they were not evaluated on the same images\.$/m); // biome-ignore format: one line
+  rmSync(join(copy, "evaluation"), { recursive: true });
+  const { intervals, metrics } = JSON.parse(cli("compare", a, copy, "--json").out);
+  expect(intervals.why).toContain("has no results by image of its best evaluation");
+  expect(metrics[0]).not.toHaveProperty("half");
 });
 
 test("compare --json prints one object and nothing else", () => {

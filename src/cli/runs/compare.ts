@@ -18,17 +18,19 @@ export const compareCommand: CommandModule<object, Arguments> = {
       .option("out", { ...OUT_OPTION, describe: "Write a page, such as compare.html" })
       .option("json", JSON_OPTION) as never,
   handler: async ({ runA, runB, out, json }) => {
-    const [{ readRunFolder }, { compareRuns }] = await Promise.all([
+    const [{ readRunFolder }, { compareRuns }, { pairRuns }] = await Promise.all([
       import("../../run/runFolder.ts"),
       import("../../report/comparison.ts"),
+      import("../../eval/paired/pairRuns.ts"),
     ]);
     const [a, b] = [await readRunFolder(runA), await readRunFolder(runB)];
+    const uncertainty = await pairRuns(a, b);
     if (out) {
       const { comparePage } = await import("../../report/comparePage.ts");
       const { writeFileAtomic } = await import("../../util/files.ts");
-      await writeFileAtomic(out, await comparePage(a, b));
+      await writeFileAtomic(out, await comparePage(a, b, uncertainty));
     }
-    const comparison = compareRuns(a, b);
+    const comparison = compareRuns(a, b, uncertainty);
     if (json) {
       console.log(JSON.stringify({ ...comparison, ...(out && { page: out }) }));
       return;
@@ -40,12 +42,14 @@ export const compareCommand: CommandModule<object, Arguments> = {
 
 const MOST_CLASSES = 30;
 const LONGEST = 60;
+const SCORES = ["left", "right", "right", "right", "left"] as const;
 const TEXTS = { align: ["left"], gap: 3 } as const;
 
 async function asText({
   a,
   b,
   metrics,
+  intervals,
   classes,
   class_metric,
   training,
@@ -53,15 +57,17 @@ async function asText({
   environment,
   caveats,
 }: RunComparison): Promise<string> {
-  const [{ shownValue }, { trainingTexts }] = await Promise.all([
+  const [{ shownValue }, { trainingTexts }, { describeIntervals, changeVerdict }] = await Promise.all([
     import("../../report/recipeDifference.ts"),
     import("../../report/text.ts"),
+    import("../../report/comparison.ts"),
   ]);
   const at = ({ best }: RunComparison["a"]) =>
     best ? `best at epoch ${best.epoch + 1} by ${best.metric}` : "not evaluated";
   const keys = (rows: RunComparison["recipe"]) =>
     rows.map(({ key, a, b }) => [key, clip(shownValue(a)), clip(shownValue(b))]);
-  const scores = (rows: Difference[]) => rows.map((row) => cells(row, (value) => value.toFixed(4)));
+  const scores = (rows: Difference[]) =>
+    rows.map((row) => [...cells(row, (value) => value.toFixed(4)), changeVerdict(row)]);
   const numbers = training.map(trainingTexts).map(({ name, texts }) => [name, ...texts]);
   const head = ["", "A", "B", "change"];
   const left = classes.length - MOST_CLASSES;
@@ -70,7 +76,9 @@ async function asText({
     `B  ${b.dir} (${b.name}): ${b.status}, ${at(b)}`,
     ...caveats.map((text) => `Note: ${text}`),
     "",
-    ...table([head, ...scores(metrics), [], ...numbers], { gap: 3 }),
+    ...table([head, ...scores(metrics), [], ...numbers], { gap: 3, align: SCORES }),
+    "",
+    describeIntervals(intervals),
     ...(classes.length > 0
       ? [
           "",
@@ -87,8 +95,9 @@ async function asText({
   ].join("\n");
 }
 
-function cells({ name, a, b, change }: Difference, format: (value: number) => string): string[] {
-  const by = change === null ? "-" : `${change >= 0 ? "+" : ""}${format(change)}`;
+function cells({ name, a, b, change, half }: Difference, format: (value: number) => string): string[] {
+  const alone = change === null ? "-" : `${change >= 0 ? "+" : ""}${format(change)}`;
+  const by = half === undefined ? alone : `${alone} ± ${format(half)}`;
   return [name, ...[a, b].map((value) => (value === null ? "-" : format(value))), by];
 }
 

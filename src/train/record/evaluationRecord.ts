@@ -12,6 +12,7 @@ import { evaluationDetails, worstAndBest } from "../../eval/details.ts";
 import { browsedObjects } from "../../eval/errors/browsed.ts";
 import { tideErrors } from "../../eval/errors/tide.ts";
 import type { Evaluation } from "../../eval/evaluate.ts";
+import { imageMatches } from "../../eval/paired/imageMatches.ts";
 import { maskRuns, type PolygonRule } from "../../instance/masks/maskRuns.ts";
 import { bySummary, MASK_METRIC, measured } from "../../instance/metrics.ts";
 import type { OperatingPoint } from "../../instance/operating/point.ts";
@@ -21,6 +22,7 @@ import { readJsonObject } from "../../run/json.ts";
 import { isRealFolder } from "../../run/lock.ts";
 import { OBJECTS_FILE } from "../../run/records/browser.ts";
 import type { EvaluationRecord, ImageOutcome, RecordedPicture } from "../../run/records/evaluation.ts";
+import { MATCHES_FILE, packMatches } from "../../run/records/matches.ts";
 import { isBetter, selection } from "../../run/selection.ts";
 import type { TrackedPicture } from "../../track/tracker.ts";
 import { writeFileAtomic } from "../../util/files.ts";
@@ -58,9 +60,11 @@ export async function recordEvaluation(
   const folder = join(RUN_FILES.pictures, String(row.step));
   const browsed = (await thumbnailsOf(dir, valSplit)).map(({ imageId }) => imageId);
   const objects = Buffer.from(`${JSON.stringify(browsedObjects(evaluation, browsed))}\n`);
+  const matches = imageMatches(evaluation, { samples: valSplit.samples, maxDets: recipe.eval.max_dets });
   await writeFolder(join(dir, folder), [
     ...drawn.map(({ name, data }) => ({ name: `${name}.jpg`, data })),
     { name: OBJECTS_FILE, data: objects },
+    ...(matches ? [{ name: MATCHES_FILE, data: Buffer.from(packMatches(matches)) }] : []),
   ]);
   const written: EvaluationRecord = {
     ...{ format: 1, step: row.step, epoch: row.epoch, images: evaluation.images },
