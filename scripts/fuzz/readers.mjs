@@ -13,7 +13,9 @@ import { loadDataset } from "../../src/data/dataset/dataset.ts";
 import { decodeFile, imageHeader } from "../../src/data/image/decode.ts";
 import { architectureIn } from "../../src/detector/fileArchitecture.ts";
 import { openOnnxDetector } from "../../src/detector/onnx.ts";
+import { adviseRun } from "../../src/doctor/advice/advice.ts";
 import { evaluateResults } from "../../src/eval/measure.ts";
+import { pairRuns } from "../../src/eval/paired/pairRuns.ts";
 import { refuseUnbounded } from "../../src/onnx/endless.ts";
 import { readOnnxFacts } from "../../src/onnx/facts.ts";
 import { fromMetadata } from "../../src/onnx/metadata.ts";
@@ -107,9 +109,11 @@ function runReaders(path, deep) {
     async () => {
       const run = await readRunFolder(path);
       resultsCsv(run.rows);
-      compareRuns(run, run);
-      if (deep) await comparePage(run, run);
+      const uncertainty = await pairRuns(run, run);
+      compareRuns(run, run, uncertainty);
+      if (deep) await comparePage(run, run, uncertainty);
     },
+    () => adviseRun(path),
     () => writeReport(path),
     () => writeWandbFile({ dir: path, project: "p" }),
     () => weightsAt(path),
