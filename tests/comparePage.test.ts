@@ -30,11 +30,15 @@ test.skipIf(!executable)(
     await writeLongRun(join(dir, "b"), { epochs: 12, classes: ["heron", "owl"], seed: 4, images: 2, recipe: other });
     const [a, b] = await Promise.all(["a", "b"].map((name) => readRunFolder(join(dir, name))));
     const path = join(dir, "compare.html");
-    await writeFile(path, await comparePage(a!, b!));
+    await writeFile(path, await comparePage(a!, b!, { images: 30, half: { "AP50:95": 0.9, AP50: 0 } }));
     const page = await browser!.page();
     await page.resize(390, 800);
     await page.open(pathToFileURL(path).href);
     expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(390);
+    const rows = "[...document.querySelectorAll('#metrics .pairs tr')].map((row) => row.textContent)";
+    const shown = (await page.evaluate<string[]>(rows)).join("\n");
+    expect(shown).toMatch(/^AP50:95.*[+−]0\.\d{3} ± 0\.900: no difference shown$/m);
+    expect(shown).toMatch(/^AP500\.\d{3}0\.\d{3}[+−]0\.\d{3} ± 0\.000$/m);
     // What is in a cell stays in it, and a short word stays on one line.
     const spilt = `[...document.querySelectorAll(".pairs th, .pairs td, .keys td")].filter((cell) => {
       const range = document.createRange();

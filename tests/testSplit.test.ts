@@ -6,12 +6,15 @@ import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { weightsAt } from "../src/checkpoint/weightsFolder.ts";
+import { convertDataset } from "../src/convert/convertDataset.ts";
+import { loadDataset } from "../src/data/dataset/dataset.ts";
 import { loadBackend } from "../src/engine/backend.ts";
 import { evaluate } from "../src/eval/measure.ts";
 import type { RecipeInput } from "../src/recipe/input.ts";
 import type { TestRow, TrainEvent } from "../src/run/events.ts";
 import { readMetrics } from "../src/run/records/metricsFile.ts";
 import type { TestRecord } from "../src/run/records/testRecord.ts";
+import { testImages } from "../src/train/ending/testSplit.ts";
 import { resume, train } from "../src/train/run.ts";
 import { extend } from "../src/train/verbs/extend.ts";
 import { rollback } from "../src/train/verbs/rollback.ts";
@@ -159,6 +162,16 @@ test("nothing is chosen by it: with other test labels a run ends in the same byt
     await writeFile(join(of, "metrics.jsonl"), kept.join(""));
   }
   await expectSameRun(...runs);
+});
+
+test("the test images of a YOLO data set are those that its data.yaml names", async () => {
+  const yolo = join(dir, "yolo");
+  await convertDataset({ dir: data }, { to: "yolo", out: yolo });
+  const dataset = await loadDataset({ dir: yolo });
+  expect(dataset.layout).toBe("yolo");
+  const found = testImages(tinyRecipe(yolo), dataset);
+  expect(found!.split.samples.map(({ file }) => file.split("/").at(-1))).toEqual(["0", "1", "2", "3", "4"].map((name) => `${name}.png`)); // biome-ignore format: one line
+  expect(testImages(tinyRecipe(yolo, { eval: { run_test: false } }), dataset)).toBeNull();
 });
 
 test("a test split without a labelled object, and --overfit, are not evaluated", async () => {

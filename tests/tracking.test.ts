@@ -21,7 +21,7 @@ let run: string;
 beforeAll(async () => {
   loadBackend();
   dir = await mkdtemp(join(tmpdir(), "tracking-"));
-  await tinyDataset(join(dir, "data"));
+  await tinyDataset(join(dir, "data"), { test: true });
   run = join(dir, "run");
   const wandb = { project: "trees", mode: "offline" as const };
   const recipe = tinyRecipe(join(dir, "data"), { track: { tensorboard: true, gradient_histograms: true, wandb } });
@@ -77,6 +77,7 @@ test("TensorBoard has every number of metrics.jsonl once, and pictures and histo
   }
   expect([...events.get("train/loss")!.keys()]).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
   expect([...events.get("val/AP50")!.keys()]).toEqual([5, 10]);
+  expect([...events.get("test/AP50")!.keys()]).toEqual([10]); // of the best weights, once
   expect([...events.get("val/worst-1")!]).toEqual([
     [5, "picture"],
     [10, "picture"],
@@ -90,6 +91,7 @@ test("the folder for wandb sync has every row of metrics.jsonl, the pictures, an
   const rows = readWandbValues(await readFile(file)).filter(([kind]) => kind === "history");
   const shown = historyRows(await readMetrics(join(run, "metrics.jsonl")));
   expect(rows.map(([, row]) => row)).toEqual(shown.map((row) => expect.objectContaining(row)));
+  expect(rows.find(([, { _step }]) => _step === 10)![1]).toHaveProperty("test/AP50");
   expect(rows.find(([, { _step }]) => _step === 10)![1]).toMatchObject({ "val/worst-1": { _type: "image-file" } });
   expect(pictures).toBe((await readdir(join(folder, "files", "media", "images"))).length);
   expect(await readdir(join(folder, "checkpoint", checkpoint!))).toContain("model.safetensors");

@@ -86,7 +86,7 @@ function scores(rows: readonly Difference[], names: Names): Html {
     const alone = by === null ? "–" : change(by);
     const none = alone === "0.000" || (half !== undefined && Math.abs(by!) <= half);
     const word = by === null || none ? "" : by > 0 ? "better" : "worse";
-    const text = half === undefined ? alone : `${alone} ± ${half.toFixed(3)}${none ? `: ${changeVerdict(row)}` : ""}`;
+    const text = half === undefined ? alone : html`${alone} <small>± ${half.toFixed(3)}${none && `: ${changeVerdict(row)}`}</small>`; // biome-ignore format: one line
     return [heading(name), numberCell(score(a)), numberCell(score(b)), cell(text, `number ${word}`)];
   });
   return pairs(cells, names);
