@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ObjectsRecord, Thumbnails } from "../src/run/records/browser.ts";
 import type { EvaluationRecord } from "../src/run/records/evaluation.ts";
+import { type FixedPictures, withinBounds } from "../src/run/records/fixedPictures.ts";
 import { reportRun } from "../src/train/record/report.ts";
 import {
   type Browser,
@@ -64,6 +65,11 @@ async function enlarge(name: string): Promise<void> {
   };
   await writeFile(small, JSON.stringify({ format: 1, pictures: many }));
   await writeFile(objects, JSON.stringify({ ...record, pictures: many.map(() => filled) }));
+  const fixed = join(run(name), "fixed-pictures.json");
+  const { evaluations, pictures: six, ...rest } = await json<FixedPictures>(fixed);
+  const full = { ...evaluations[0]!, pictures: six.map(({ truths }) => ({ detections: filled.detections.map((one) => [...one.slice(0, 6), truths.length - 1, -1, 0]) })) }; // biome-ignore format: one line
+  const more = Array.from({ length: 300 }, () => full as FixedPictures["evaluations"][number]);
+  await writeFile(fixed, JSON.stringify({ ...rest, pictures: six, evaluations: withinBounds(more) }));
 }
 
 test("a report of 500 pictures and 80 classes is smaller than 5 MB", async () => {
@@ -149,7 +155,7 @@ describe.skipIf(!executable)(`in a browser${executable ? "" : ` (${NO_CHROMIUM})
 
   test("kind and class choose pictures, and a cell of the matrix shows its own", async () => {
     await openSilently("long");
-    const shown = "document.querySelectorAll('.browse figure').length";
+    const shown = "document.querySelectorAll('#browse .browse figure').length";
     const all = await page.evaluate<number>(shown);
     expect(all).toBe(12);
     await page.evaluate("document.querySelector('#browse input[value=miss]').click()");
@@ -157,7 +163,7 @@ describe.skipIf(!executable)(`in a browser${executable ? "" : ` (${NO_CHROMIUM})
     expect(missed).toBeGreaterThan(0);
     expect(missed).toBeLessThanOrEqual(all);
     const clear =
-      "[...document.querySelectorAll('.browse figure')].every((f) => f.querySelector('rect.miss:not(.faint)'))";
+      "[...document.querySelectorAll('#browse .browse figure')].every((f) => f.querySelector('rect.miss:not(.faint)'))";
     expect(await page.evaluate(clear)).toBe(true);
     await page.evaluate("document.querySelector('#browse input[value=\"\"]').click()");
     const text = await page.evaluate<string>(`new Promise((done) => {
@@ -172,7 +178,7 @@ describe.skipIf(!executable)(`in a browser${executable ? "" : ` (${NO_CHROMIUM})
       }, 200);
     })`);
     expect(text).toMatch(/^\d+ × .+ ×$/);
-    const of = "[...document.querySelectorAll('.browse rect:not(.faint):not(.meant)')].length";
+    const of = "[...document.querySelectorAll('#browse rect:not(.faint):not(.meant)')].length";
     expect(await page.evaluate<number>(of)).toBe(Number(text.split(" ")[0]));
     await page.evaluate("document.querySelector('#browse button[name=cell]').click()");
     expect(await page.evaluate<number>(shown)).toBe(all);
@@ -187,7 +193,7 @@ describe.skipIf(!executable)(`in a browser${executable ? "" : ` (${NO_CHROMIUM})
     await page.resize(400, 900);
     await openSilently("hostile");
     expect(await page.evaluate("String(window.hacked)")).toBe("undefined");
-    expect(await page.evaluate("document.querySelectorAll('.browse figure').length")).toBe(3);
+    expect(await page.evaluate("document.querySelectorAll('#browse .browse figure').length")).toBe(3);
     expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(400);
     await page.resize(1200, 900);
   });

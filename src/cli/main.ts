@@ -15,6 +15,7 @@ import { resumeCommand } from "./runs/resume.ts";
 import { rollbackCommand } from "./runs/rollback.ts";
 import { syncCommand } from "./runs/sync.ts";
 import { trainCommand } from "./runs/train.ts";
+import { watchCommand } from "./runs/watch.ts";
 import { checkCommand } from "./setup/check.ts";
 import { doctorCommand } from "./setup/doctor.ts";
 import { recipesCommand } from "./setup/recipes.ts";
@@ -46,6 +47,7 @@ const commands = [
   dataCommand,
   compareCommand,
   reportCommand,
+  watchCommand,
   benchmarkCommand,
   syncCommand,
   recipesCommand,

@@ -91,7 +91,7 @@ export async function evaluateModel<Images extends Evaluated>({
   }
   const unread = new Set(broken.map(({ imageId }) => imageId));
   const read = samples.filter(({ imageId }) => !unread.has(imageId));
-  const groundTruths = masks ? withMasks(read, { sizes, polygons }) : toGroundTruths(read);
+  const groundTruths = masks ? withMasks(read, { sizes, polygons }) : groundTruthsOf(read);
   const categories = classes.map(({ categoryId, name }) => ({ id: categoryId, name }));
   const all = { groundTruths, detections, categories };
   const counts = countScores({ ...all, compare: masks ? compareMasks : undefined });
@@ -120,7 +120,7 @@ function withMasks(
       const runs = maskRuns(mask, { size, rule: polygons ?? "coco", where: `${file}, annotation ${annotation.id}` });
       return { ...rest, mask: packMask(runs) };
     });
-    return toGroundTruths([{ ...sample, annotations: drawn }]);
+    return groundTruthsOf([{ ...sample, annotations: drawn }]);
   });
 }
 
@@ -169,7 +169,7 @@ export function alignClasses(model: readonly ClassEntry[], dataset: readonly Cla
 }
 
 /** What there is to find: boxes as annotated, those without area left out as in training. Sizes are judged by `area`. */
-function toGroundTruths(samples: readonly Sample[]): GroundTruth[] {
+export function groundTruthsOf(samples: readonly Sample[]): GroundTruth[] {
   return samples.flatMap(({ imageId, annotations }) =>
     annotations.flatMap(({ categoryId, box: [x1, y1, x2, y2], area, crowd, mask, keypoints }): GroundTruth[] => {
       if (!(x2 > x1 && y2 > y1)) return [];

@@ -2,18 +2,21 @@
 
 import { classMetrics, measuredSummary, type SummaryMetric } from "../instance/metrics.ts";
 import type { ValRow } from "../run/events.ts";
+import type { SeenBatch } from "../run/records/batches.ts";
 import type { PictureBrowser } from "../run/records/browser.ts";
+import { type FixedPictures, withRows } from "../run/records/fixedPictures.ts";
 import { type Pictures, type RunContents, runTitle } from "../run/runFolder.ts";
 import type { RunStatus } from "../run/runLog.ts";
 import { classOfMetric, selection } from "../run/selection.ts";
 import { browserData } from "./errors/browserSection.ts";
 import { evaluationSections } from "./evaluationSections.ts";
 import { exportSection } from "./exportSection.ts";
-import { firstBatchSection } from "./firstBatchSection.ts";
 import { mostConfused } from "./mostConfused.ts";
 import { type Html, html } from "./page/html.ts";
-import { page } from "./page/page.ts";
+import { page, type Section } from "./page/page.ts";
 import type { RunData, ShownEvaluation } from "./page/pageData.ts";
+import { batchSection } from "./pictures/batchSection.ts";
+import { fixedData, fixedSection } from "./pictures/fixedSection.ts";
 import { type RunSeries, runSeries } from "./series.ts";
 import { setupSections } from "./setupSections.ts";
 import { testSection } from "./testSplit/testSection.ts";
@@ -21,6 +24,15 @@ import { duration, moment, plural, score } from "./text.ts";
 import { recipeStages, trainingSections } from "./trainingSections.ts";
 
 export type PageOptions = { defaults?: Record<string, unknown> | undefined; live?: boolean };
+
+/** What a page shows beside the contents of a run: files' bytes, and the pictures to look through. */
+export type RunPictures = { pictures: Pictures; browser?: PictureBrowser | null; fixed?: FixedPictures | null };
+
+/** All that is on a run's page, in the parts that a page which follows its run is given again where they change. */
+export type RunParts = Omit<Parameters<typeof page>[0], "refresh" | "live">;
+
+/** What is made of some values; what was made of the same ones before may come again. */
+export type Once = <Made>(name: string, of: readonly unknown[], make: () => Made) => Made;
 
 /** Seconds from one report of a run that goes on to the next. */
 export const REPORT_EVERY = 60;
@@ -31,25 +43,45 @@ export const REPORT_EVERY = 60;
  */
 export async function runPage(
   run: RunContents,
-  { pictures, browser, defaults, live = false }: { pictures: Pictures; browser?: PictureBrowser | null } & PageOptions,
+  { defaults, live = false, ...pictures }: RunPictures & PageOptions,
 ): Promise<string> {
-  const { rows, log, evaluation, firstBatch, exported } = run;
-  const summary = measuredSummary(rows.filter((row) => row.split === "val"));
+  return page({ ...runParts(run, pictures, { defaults }), refresh: live ? REPORT_EVERY : undefined });
+}
+
+/** The parts of a run's page. `follows`: whether the page is given what changes, so that nobody has to read it again. */
+export function runParts(
+  run: RunContents,
+  { pictures, browser = null, fixed: recorded = null }: RunPictures,
+  {
+    defaults,
+    follows = false,
+    once = (_name, _of, make) => make(),
+  }: Pick<PageOptions, "defaults"> & { follows?: boolean; once?: Once } = {},
+): RunParts {
+  const { rows, log, evaluation, firstBatch, lastBatch, exported, best } = run;
+  const val = rows.filter((row) => row.split === "val");
+  const summary = measuredSummary(val);
   const { main, perClass } = classMetrics(summary);
   const series = runSeries(rows, { stepsPerEpoch: log.size?.stepsPerEpoch, perClass });
   const stages = series.unit === "epoch" ? recipeStages(run.recipe) : []; // else their place on the axis is not known
-  const shown = evaluation && shownEvaluation(evaluation, main);
-  return page({
+  const shown = once("evaluation", [evaluation, main], () => evaluation && shownEvaluation(evaluation, main));
+  const found = once("browser", [evaluation, browser], () =>
+    shown && evaluation && browser ? browserData(browser, { evaluation, shown: shown.confusion.classes }) : null,
+  );
+  const fixed = once("fixed", [recorded, val.length, val.at(-1)?.step], () => recorded && withRows(recorded, rows));
+  const [progress, ...training] = trainingSections(run, { series, stages });
+  const ofEvaluation = () =>
+    shown && evaluation ? evaluationSections({ run, evaluation, perClass: shown.perClass, pictures, browser }) : [];
+  return {
     title: `${runTitle(run)} · rfdetr-train`,
-    header: header(run),
-    refresh: live ? REPORT_EVERY : undefined,
+    header: header(run, { follows }),
     sections: [
-      ...trainingSections(run, { series, stages }),
-      ...(shown
-        ? evaluationSections({ run, evaluation, perClass: shown.perClass, pictures, browser: browser ?? null })
-        : []),
+      progress!,
+      ...once("fixed pictures", [fixed], () => (fixed && fixed.pictures.length > 0 ? [fixedPart(fixed)] : [])),
+      ...training,
+      ...once("evaluation's parts", [evaluation, pictures, browser, val.length, best?.step], ofEvaluation),
       ...(run.test ? [{ id: "test", name: "Test split", content: testSection(run.test, run) }] : []),
-      ...(firstBatch ? [{ id: "batch", name: "First batch", content: firstBatchSection(firstBatch) }] : []),
+      ...once("batches", [firstBatch, lastBatch], () => batchPart(firstBatch, lastBatch)),
       ...(exported.length > 0 ? [{ id: "export", name: "Export", content: exportSection(exported) }] : []),
       ...setupSections(run, { defaults }),
     ],
@@ -59,10 +91,18 @@ export async function runPage(
       end: Math.max(1e-9, series.train.x.at(-1) ?? 0, series.val.x.at(-1) ?? 0),
       run: {
         ...{ ...series, stages, evaluation: shown, best: bestPoint(run, { series, main }) },
-        browser: shown && browser ? browserData(browser, { evaluation, shown: shown.confusion.classes }) : null,
+        ...{ browser: found, fixed: once("fixed data", [fixed], () => fixed && fixedData(fixed)) },
       },
     },
-  });
+  };
+}
+
+function fixedPart(fixed: FixedPictures): Section {
+  return { id: "fixed", name: "Pictures over the run", content: fixedSection(fixed) };
+}
+
+function batchPart(first: SeenBatch | null, last: SeenBatch | null): Section[] {
+  return first || last ? [{ id: "batch", name: "Batches", content: batchSection(first, last) }] : [];
 }
 
 /** What charts show of an evaluation, the best classes first. */
@@ -83,11 +123,11 @@ function bestPoint(
   return x === undefined || y === null ? null : { x, y };
 }
 
-function header(run: RunContents): Html {
+function header(run: RunContents, { follows }: { follows: boolean }): Html {
   const reload = "This page is made again after every evaluation; reload it to see more.";
   return html`<p class="eyebrow">Training run</p>
 <h1>${runTitle(run)}</h1>
-<p class="lead">${lead(run)}${run.log.status === "running" && html`<br>${reload}`}</p>
+<p class="lead">${lead(run)}${run.log.status === "running" && !follows && html`<br>${reload}`}</p>
 ${run.missing && html`<p class="warning">${run.missing}</p>`}
 ${keyFigures(run)}`;
 }

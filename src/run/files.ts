@@ -16,7 +16,10 @@ const NAMES = {
   pictures: "evaluation",
   /** Small copies of validation pictures. */
   thumbnails: "thumbnails.json",
+  /** A few of them, and what every evaluation found there. */
+  fixedPictures: "fixed-pictures.json",
   firstBatch: "first-batch.json",
+  lastBatch: "last-batch.json",
   tensorboard: "tensorboard",
   wandbIdentity: "wandb.json",
   /** What is kept for W&B until it is there, and runs as files for `wandb sync`. */

@@ -12,9 +12,9 @@ import type { Environment } from "./environment.ts";
 import type { MetricsRow, ValRow } from "./events.ts";
 import { type RunFiles, runFiles } from "./files.ts";
 import { readJsonObject, readRunText } from "./json.ts";
+import { readSeenBatch, type SeenBatch } from "./records/batches.ts";
 import { type EvaluationRecord, readEvaluation } from "./records/evaluation.ts";
 import { type FileRecord, readExported } from "./records/exported.ts";
-import { type FirstBatch, readFirstBatch } from "./records/firstBatch.ts";
 import { missingRows, readMetrics } from "./records/metricsFile.ts";
 import { readTestRecord, type TestRecord } from "./records/testRecord.ts";
 import { type RunLog, readLog } from "./runLog.ts";
@@ -56,8 +56,9 @@ export type RunContents = Pick<RunFolder, "dir" | "name" | "recipeText" | "recip
   evaluation: EvaluationRecord | null;
   /** What came of the test split; null where the run was not tested. */
   test: TestRecord | null;
-  /** The first batch that it trained on, as pictures; null where it has not come so far. */
-  firstBatch: FirstBatch | null;
+  /** The first batch that it trained on, and one of the last minutes, as pictures; null where it has not come so far. */
+  firstBatch: SeenBatch | null;
+  lastBatch: SeenBatch | null;
   exported: FileRecord[];
 };
 
@@ -89,7 +90,7 @@ export async function openRunFolder(dir: string): Promise<RunFolder> {
 
 /** Read all that a run's folder says. Throws a UserError where it is none. */
 export async function readRunFolder(dir: string): Promise<RunContents> {
-  const { name, recipeText, recipe, selection, ...folder } = await openRunFolder(dir);
+  const { name, files, recipeText, recipe, selection, ...folder } = await openRunFolder(dir);
   const rows = await folder.rows();
   const best = selection.best(rows);
   return {
@@ -100,7 +101,8 @@ export async function readRunFolder(dir: string): Promise<RunContents> {
     log: await folder.log(),
     evaluation: await readEvaluation(dir, { rows, best }),
     test: await readTestRecord(dir),
-    firstBatch: await readFirstBatch(dir),
+    firstBatch: await readSeenBatch(files.firstBatch),
+    lastBatch: await readSeenBatch(files.lastBatch),
     exported: await folder.exported(),
   };
 }

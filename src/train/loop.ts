@@ -17,7 +17,7 @@ import { followRecorder, notice, record, recordResults, reportBroken, trainRow, 
 import { conclude, followRun, keepEvaluation } from "./record/report.ts";
 import { finished, saveProgress } from "./record/saving.ts";
 import { partly, validate } from "./record/validate.ts";
-import { keepFirstBatch } from "./seen/firstBatch.ts";
+import { keepSeen } from "./seen/keepSeen.ts";
 import { enterStage } from "./stages/stageChange.ts";
 
 type LoopOptions = {
@@ -45,7 +45,7 @@ export async function* loop(run: Run, options: LoopOptions): AsyncGenerator<Trai
     for await (const window of windows(batches, train.grad_accum_steps)) {
       const factor = scheduleFactor(run.schedule, progress.step, size) * staging.current.lrFactor;
       for (const { broken } of window.batches) yield* reportBroken(run, broken, "Another image takes its place.");
-      yield* keepFirstBatch(run, window.batches[0]!);
+      yield* keepSeen(run, window.batches[0]!);
       staging.meter.begin();
       const input = { batches: window.batches, step: progress.step, giveUp };
       const result = await computeStep(learner, run.stepSettings, input);

@@ -1,9 +1,7 @@
-// Pictures to look through, by kind of error, class and confidence, with each box in the colour of what it is. The last part of the script.
+// Pictures to look through, by kind of error, class and confidence, with each box in the colour of what it is.
 
 /** Pictures that are made at a time. */
 const AT_ONCE = 12;
-const JPEG = "image/jpeg";
-const SVG = "http://www.w3.org/2000/svg";
 
 type Filter = { kind: ItemKind | ""; place: number | undefined; cell: { truth: number; taken: number } | undefined };
 
@@ -18,7 +16,7 @@ function browse(data: BrowserData, section: HTMLElement): void {
   let rest: { picture: BrowsedPicture; items: Item[] }[] = [];
 
   const show = () => {
-    for (const { picture, items } of rest.splice(0, AT_ONCE)) grid.append(pictureOf(picture, items, data, filter));
+    for (const { picture, items } of rest.splice(0, AT_ONCE)) grid.append(browsedFigure(picture, items, data, filter));
     more.hidden = rest.length === 0;
   };
   const update = () => {
@@ -58,6 +56,7 @@ function browse(data: BrowserData, section: HTMLElement): void {
     section.scrollIntoView();
   };
   form.reset(); // a browser that reloads a page would keep what was chosen
+  Object.assign(confidence, { now: Number(slider.value), moved: false });
   update();
   section.dataset.ready = "true";
 }
@@ -69,71 +68,9 @@ function fits(data: BrowserData, { kind, truth, taken }: Item, { kind: only, pla
 }
 
 /** A picture with its boxes; those that were not asked for are faint. */
-function pictureOf(picture: BrowsedPicture, items: readonly Item[], data: BrowserData, filter: Filter): Element {
-  const { image, width, height, jpeg } = picture;
-  const figure = document.createElement("figure");
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "browse-picture";
-  button.setAttribute("aria-expanded", "false");
-  button.setAttribute("aria-label", `Enlarge ${image}`);
-  button.addEventListener("click", () =>
-    button.setAttribute("aria-expanded", String(figure.classList.toggle("large"))),
-  );
-  const photo = new Image(width, height);
-  photo.src = `data:${JPEG};base64,${jpeg}`;
-  photo.alt = "";
-  const boxes = document.createElementNS(SVG, "svg");
-  boxes.setAttribute("class", "browse-boxes");
-  boxes.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  for (const item of items) boxes.append(...boxesOf(item, data, fits(data, item, filter)));
-  button.append(photo, boxes);
-  const caption = document.createElement("figcaption");
-  const count = (kind: ItemKind) => items.filter((item) => item.kind === kind).length;
-  const wrong = count("alarm") + count("class") + count("place");
-  caption.textContent = `${image}: ${count("hit")} of ${picture.truths.length} found, ${wrong} wrong`;
-  figure.append(button, caption);
+function browsedFigure(picture: BrowsedPicture, items: readonly Item[], data: BrowserData, filter: Filter): Element {
+  const { figure, boxes, caption } = pictureFigure(picture);
+  for (const item of items) boxes.append(...boxesOf(item, data.classes, { faint: !fits(data, item, filter) }));
+  caption.textContent = outcomeOf(picture, items);
   return figure;
 }
-
-function boxesOf(
-  { kind, truth, taken, score: of, box, meant }: Item,
-  { classes }: BrowserData,
-  asked: boolean,
-): Element[] {
-  const name = (place: number | undefined) => (place === undefined ? "" : classes[place]!);
-  const text = {
-    hit: () => `${name(taken)}, found`,
-    miss: () => `${name(truth)}, missed`,
-    alarm: () => `${name(taken)}, where there is none`,
-    class: () => `${name(truth)}, taken for ${name(taken)}`,
-    place: () => `${name(taken)}, badly placed`,
-  }[kind]();
-  const rectangle = ([x, y, width, height]: Box, className: string) => {
-    const rect = document.createElementNS(SVG, "rect");
-    for (const [key, value] of Object.entries({ x, y, width, height })) rect.setAttribute(key, String(value));
-    rect.setAttribute("class", `${className}${asked ? "" : " faint"}`);
-    const title = document.createElementNS(SVG, "title");
-    title.textContent = of === undefined ? text : `${text} (${of.toFixed(2)})`;
-    rect.append(title);
-    return rect;
-  };
-  return [...(meant ? [rectangle(meant, `${kind} meant`)] : []), rectangle(box, kind)];
-}
-
-/** Draw some charts again. */
-function redraw(names: readonly string[]): void {
-  for (const figure of figures.filter(({ dataset }) => names.includes(dataset.chart!))) {
-    delete figure.querySelector<HTMLElement>(".plot")!.dataset.width;
-    draw(figure);
-  }
-}
-
-// The page is there before its pictures.
-const section = document.getElementById("browse");
-addEventListener("load", () =>
-  setTimeout(() => {
-    if (page.run?.browser && section) browse(page.run.browser, section);
-  }),
-);
-document.documentElement.dataset.ready = "true";

@@ -75,7 +75,7 @@ function classField({ val, perClass: values, evaluation }: RunData, names: strin
   const most = d3.max(cells, ({ value }) => value) || 1;
   const place = { x1: "from", x2: "to", y: "name" };
   return rowChart(width, {
-    ...{ names: shown, rowHeight: 26, x: RUN_AXIS, y: { padding: 0.12 }, opacity: { type: "identity" } },
+    ...{ names: shown, rowHeight: 26, x: runAxis(), y: { padding: 0.12 }, opacity: { type: "identity" } },
     marks: [
       Plot.barX(cells, { ...place, fill: "var(--fainter)" }),
       Plot.barX(

@@ -26,7 +26,7 @@ function both(
     const title = (point: (typeof points)[number]) => `${point.label}\n${where(point)}\n${format(point.y)}`;
     const faint = { strokeOpacity: 0.22, strokeWidth: 1.1, curve: "linear" } as const;
     const chart = plot(width, {
-      x: RUN_AXIS,
+      x: runAxis(),
       y: { ...NO_LABEL, ticks: 5, domain: [0, most], clamp: true },
       marks: [
         gridY(5),

@@ -2,6 +2,8 @@
 
 type BrowserData = import("../page/pageData.ts").BrowserData;
 type BrowsedPicture = BrowserData["pictures"][number];
+/** What there is in a picture, and what was found. */
+type Judged = Pick<BrowsedPicture, "truths" | "detections">;
 type Box = readonly [x: number, y: number, width: number, height: number];
 
 type ItemKind = "hit" | "miss" | "alarm" | "class" | "place";
@@ -13,6 +15,9 @@ type Item = {
   taken: number | undefined;
   score: number | undefined;
   box: Box;
+  /** Places among the objects and the detections of the picture. */
+  object: number | undefined;
+  detection: number | undefined;
   /** Where the object is that a detection of a wrong class or place was meant for. */
   meant: Box | undefined;
 };
@@ -24,7 +29,7 @@ const confidence = {
 };
 
 /** Hits first, then detections of one class taken for objects of another, largest overlap first, as the trainer counts them. */
-function judge({ truths, detections: all }: BrowsedPicture, least: number): Item[] {
+function judge({ truths, detections: all }: Judged, least: number): Item[] {
   const detections = all.filter(([, score]) => score >= least);
   const open = new Set(truths.keys());
   const items: Item[] = [];
@@ -34,7 +39,16 @@ function judge({ truths, detections: all }: BrowsedPicture, least: number): Item
     const box = detection ? boxOf(detection, 2) : boxOf(truth!, 1);
     const other = truths[meant ?? -1];
     const taken = detection?.[0];
-    items.push({ kind, truth: truth?.[0], taken, score: detection?.[1], box, meant: other && boxOf(other, 1) });
+    const places = { object: g ?? meant, detection: d };
+    items.push({
+      kind,
+      truth: truth?.[0],
+      taken,
+      score: detection?.[1],
+      box,
+      ...places,
+      meant: other && boxOf(other, 1),
+    });
   };
   const left = new Set<number>();
   for (const [d, detection] of detections.entries()) {

@@ -40,7 +40,7 @@ const placesOf = ({ x, step }: { x: number[]; step: number[] }): Place[] =>
 function lineChart(width: number, { lines, at, behind = [], front = [], tip, ticks = 5, ...options }: LineChart) {
   return plot(width, {
     ...options,
-    x: options.x ?? RUN_AXIS,
+    x: options.x ?? runAxis(),
     y: { ...NO_LABEL, ticks, ...options.y },
     marks: [
       gridY(ticks),

@@ -60,18 +60,26 @@ function draw(figure: HTMLElement): void {
   if (title) svg?.setAttribute("aria-label", title);
 }
 
-const figures = [...document.querySelectorAll<HTMLElement>("figure[data-chart]")];
-for (const figure of figures) draw(figure);
+const figures = () => [...document.querySelectorAll<HTMLElement>("figure[data-chart]")];
+for (const figure of figures()) draw(figure);
 let due = 0;
 new ResizeObserver(() => {
   cancelAnimationFrame(due);
-  due = requestAnimationFrame(() => figures.forEach(draw));
+  due = requestAnimationFrame(() => figures().forEach(draw));
 }).observe(document.querySelector(".page")!);
 
-// Pictures grow to the page's width and back.
-for (const button of document.querySelectorAll(".pictures button")) {
-  button.addEventListener("click", () => {
-    const large = button.closest("figure")!.classList.toggle("large");
-    button.setAttribute("aria-expanded", String(large));
-  });
+/** Draw some charts again. */
+function redraw(names: readonly string[]): void {
+  for (const figure of figures().filter(({ dataset }) => names.includes(dataset.chart!))) {
+    delete figure.querySelector<HTMLElement>(".plot")!.dataset.width;
+    draw(figure);
+  }
 }
+
+// Pictures grow to the page's width and back.
+document.addEventListener("click", ({ target }) => {
+  const button = target instanceof Element && target.closest(".pictures button");
+  if (!button) return;
+  const large = button.closest("figure")!.classList.toggle("large");
+  button.setAttribute("aria-expanded", String(large));
+});

@@ -14,11 +14,11 @@ const colour = (i: number): string => COLOURS[i % COLOURS.length]!;
 const NO_LABEL = { label: null, tickSize: 0 };
 const TIP = { fill: "var(--panel)", stroke: "var(--faint)" };
 
-/** The length of a run, as the options of a horizontal axis. */
-const RUN_AXIS: Scale = {
+/** The length of a run, as the options of a horizontal axis; a run that goes on grows longer. */
+const runAxis = (): Scale => ({
   ...{ label: page.unit, labelAnchor: "right", labelArrow: "none" },
   ...{ tickSize: 0, ticks: 6, nice: false, domain: [0, page.end] },
-};
+});
 
 /** A share from 0 to 1, as the options of a horizontal axis. */
 const shareAxis = (label: string): Scale => ({ label, labelArrow: "none", domain: [0, 1], tickSize: 0, ticks: 5 });

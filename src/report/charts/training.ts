@@ -9,8 +9,8 @@ const AP_COLOURS = [0, 1, 2, 7, 3, 4, 5, 6];
 
 /** AP of boxes or of masks over the run: a line for each number of the summary, and the evaluation that was the best. */
 function apCurves({ masks }: { masks: boolean }): (run: RunData, width: number) => Drawing[] {
-  const names = page.metrics.summary.filter((label) => label.startsWith("segm ") === masks);
   return ({ val, best }, width) => {
+    const names = page.metrics.summary.filter((label) => label.startsWith("segm ") === masks);
     const lines = names
       .map((label, i) => ({
         ...{ label, stroke: colour(AP_COLOURS[i % AP_COLOURS.length]!), dots: true },
@@ -124,7 +124,7 @@ function lossTerm(term: string): (run: RunData, width: number) => Drawing[] {
     return [
       lineChart(width, {
         ...{ lines, at: placesOf(train), tip: { format: compact }, behind: stageMarks(SMALL) },
-        ...{ height: SMALL, marginLeft: 40, ticks: 4, x: { ...RUN_AXIS, ticks: 4 } },
+        ...{ height: SMALL, marginLeft: 40, ticks: 4, x: { ...runAxis(), ticks: 4 } },
         y: { domain: [0, (most ?? 1) * 1.05], clamp: true },
       }),
     ];
@@ -169,7 +169,7 @@ function single(
     return [
       lineChart(width, {
         ...{ lines, at: placesOf(train), behind: stageMarks(SMALL), y },
-        ...{ height: SMALL, ticks: 4, x: { ...RUN_AXIS, ticks: 4 } },
+        ...{ height: SMALL, ticks: 4, x: { ...runAxis(), ticks: 4 } },
         tip: { lines: lines.slice(0, 1), format: share ? percent : compact },
       }),
     ];

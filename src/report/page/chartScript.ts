@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 /** Files of charts/ in the order in which they run: what is constant before what uses it. */
 const PARTS = [
   ...["values", "marks", "lines", "training", "classes", "judged", "confusion", "thresholds", "comparison", "main"],
-  "browser",
+  ...["boxes", "browser", "fixed", "begin", "live"],
 ];
 
 let script: Promise<string> | undefined;

@@ -8,11 +8,17 @@ import { classMetrics, type SummaryMetric } from "../../instance/metrics.ts";
 import { programVersion } from "../../run/environment.ts";
 import { chartScript } from "./chartScript.ts";
 import { type Html, html, json, raw } from "./html.ts";
-import type { ComparisonChart, PageData, RunChart } from "./pageData.ts";
+import type { ComparisonChart, PageData, RunChart, ShownMetrics } from "./pageData.ts";
 
 const require = createRequire(import.meta.url);
 
 export type Section = { id: string; name: string; content: Html };
+
+/**
+ * A page that is served, and given what changes. `panel`: how things stand, on top of all else; `base`: where its events are, from which
+ * revision on; `control`: whether the run can be stopped by it. charts/live.ts does the rest.
+ */
+export type LivePage = { panel: Html; base: string; from: number; control: boolean };
 
 /** The text of a page: a header, links to its sections, the sections. `data` is what charts/*.ts draw, `summary` the metrics that were measured. */
 export async function page({
@@ -22,6 +28,7 @@ export async function page({
   data,
   summary,
   refresh,
+  live,
 }: {
   title: string;
   header: Html;
@@ -30,16 +37,21 @@ export async function page({
   summary: readonly SummaryMetric[];
   /** Seconds after which a browser reads the file again; undefined where it will not change. */
   refresh?: number | undefined;
+  live?: LivePage;
 }): Promise<string> {
   const [style, scripts] = await Promise.all([
-    readFile(new URL("page.css", import.meta.url), "utf8"),
+    styles(live ? ["page.css", "live.css"] : ["page.css"]),
     Promise.all([library("d3", "d3.min.js"), library("@observablehq/plot", "plot.umd.min.js"), chartScript()]),
   ]);
+  const all: PageData = {
+    ...{ ...data, metrics: shownMetrics(summary) },
+    ...(live && { live: { base: live.base, from: live.from } }),
+  };
   const document = html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy(scripts)}">
+<meta http-equiv="Content-Security-Policy" content="${contentPolicy(scripts, { live: live !== undefined })}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 ${refresh !== undefined && html`<meta http-equiv="refresh" content="${refresh}">`}
 <meta name="generator" content="rfdetr-train ${programVersion()}">
@@ -49,9 +61,9 @@ ${refresh !== undefined && html`<meta http-equiv="refresh" content="${refresh}">
 </head>
 <body>
 <a class="skip" href="#content">To the content</a>
-<div class="page">
+${live && livePanel(live)}<div class="page">
 <header>
-${header}
+<div data-part="header">${header}</div>
 <nav aria-label="Sections"><ul>${sections.map(({ id, name }) => html`<li><a href="#${id}">${name}</a></li>`)}</ul></nav>
 </header>
 <main id="content">
@@ -59,12 +71,26 @@ ${sections.map(section)}
 </main>
 <footer>Made by rfdetr-train ${programVersion()}. Charts by Observable Plot and D3 (ISC licence).</footer>
 </div>
-<script type="application/json" id="data">${json({ ...data, metrics: { ...classMetrics(summary), summary } } satisfies PageData)}</script>
+<script type="application/json" id="data">${json(all)}</script>
 ${scripts.map((script) => html`<script>${raw(script)}</script>\n`)}
 </body>
 </html>
 `;
   return document.text;
+}
+
+/** Names of metrics for the charts of a page. */
+export function shownMetrics(summary: readonly SummaryMetric[]): ShownMetrics {
+  return { ...classMetrics(summary), summary };
+}
+
+function livePanel({ panel, control }: LivePage): Html {
+  return html`<aside class="live" aria-label="Now"><div>
+<div class="now" data-part="now">${panel}</div>
+${control && html`<button type="button" class="plain stop" hidden>Stop with checkpoint</button>`}
+<p role="status" hidden></p>
+</div></aside>
+`;
 }
 
 function section({ id, name, content }: Section): Html {
@@ -73,17 +99,25 @@ ${content}</section>
 `;
 }
 
-/** The page can run its own scripts and show its own pictures; it can reach nothing else, whatever text got into it. */
-function policy(scripts: readonly string[]): string {
+/**
+ * The page can run its own scripts and show its own pictures; it can reach nothing else, whatever text got into it. A page that is served
+ * can ask the one that serves it.
+ */
+function contentPolicy(scripts: readonly string[], { live }: { live: boolean }): string {
   const hashes = scripts.map((script) => `'sha256-${createHash("sha256").update(script).digest("base64")}'`);
   return [
     "default-src 'none'",
     `script-src ${hashes.join(" ")}`,
     "style-src 'unsafe-inline'",
     "img-src data:",
+    ...(live ? ["connect-src 'self'"] : []),
     "base-uri 'none'",
     "form-action 'none'",
   ].join("; ");
+}
+
+async function styles(names: readonly string[]): Promise<string> {
+  return (await Promise.all(names.map((name) => readFile(new URL(name, import.meta.url), "utf8")))).join("\n");
 }
 
 /** The browser's build of a package. */

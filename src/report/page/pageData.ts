@@ -2,6 +2,7 @@
 
 import type { ClassMetrics, SummaryMetric } from "../../instance/metrics.ts";
 import type { PictureBrowser } from "../../run/records/browser.ts";
+import type { FixedPictures } from "../../run/records/fixedPictures.ts";
 import type { RunContents } from "../../run/runFolder.ts";
 import type { Difference } from "../comparison.ts";
 import type { RunSeries, Series } from "../series.ts";
@@ -47,8 +48,14 @@ export type BrowserData = PictureBrowser & {
   complete: boolean;
 };
 
+/** The same few pictures at every evaluation. */
+export type FixedData = Pick<FixedPictures, "classes" | "evaluations"> & {
+  pictures: Omit<FixedPictures["pictures"][number], "imageId">[];
+};
+
 export type RunData = RunSeries & {
   browser: BrowserData | null;
+  fixed: FixedData | null;
   /** None where their place on the axis is not known. */
   stages: readonly StageSpan[];
   evaluation: ShownEvaluation | null;
@@ -73,4 +80,6 @@ export type PageData = {
   metrics: ShownMetrics;
   run?: RunData;
   comparison?: ComparisonData;
+  /** Of a page that is served: where what changes comes from, after which revision. */
+  live?: { base: string; from: number };
 };

@@ -6,7 +6,7 @@ import { RUN_FILES, runFiles } from "../files.ts";
 import { readJsonObject } from "../json.ts";
 
 /** A validation picture; `width` and `height` are those of its file in pixels, `jpeg` a small copy's bytes in base64. */
-type Thumbnail = { image: string; width: number; height: number; jpeg: string };
+export type Thumbnail = { image: string; width: number; height: number; jpeg: string };
 
 /** thumbnails.json: the pictures that evaluations of a run show; always the same ones. */
 export type Thumbnails = { format: 1; pictures: ({ imageId: number } & Thumbnail)[] };
@@ -56,7 +56,7 @@ export const MOST_BROWSED = 500;
 export async function readThumbnails(dir: string): Promise<Thumbnails | null> {
   const record = await readJsonObject<Thumbnails>(runFiles(dir).thumbnails);
   if (record?.format !== 1 || !Array.isArray(record.pictures)) return null;
-  return record.pictures.length <= MOST_BROWSED && record.pictures.every(isThumbnail) ? record : null;
+  return record.pictures.length <= MOST_BROWSED && record.pictures.every((one) => isThumbnail(one)) ? record : null;
 }
 
 /** Pictures and objects of the evaluation after `step` updates; null where they are not there, or not whole. */
@@ -76,13 +76,14 @@ export async function readPictureBrowser(dir: string, step: number): Promise<Pic
   };
 }
 
-function isThumbnail(one: unknown): boolean {
+/** Whether a value is a small picture, its bytes at most `most` characters of base64. */
+export function isThumbnail(one: unknown, most = 40_000): one is { imageId: number } & Thumbnail {
   if (!isObject(one)) return false;
   return (
     typeof one.image === "string" &&
     [one.imageId, one.width, one.height].every(Number.isSafeInteger) &&
     typeof one.jpeg === "string" &&
-    one.jpeg.length <= 40_000 &&
+    one.jpeg.length <= most &&
     /^\/9j\/[A-Za-z0-9+/]+={0,2}$/.test(one.jpeg)
   );
 }
@@ -90,18 +91,33 @@ function isThumbnail(one: unknown): boolean {
 function isWhole({ classes, floor, pictures }: ObjectsRecord): boolean {
   if (!Array.isArray(classes) || !classes.every((name) => typeof name === "string")) return false;
   if (typeof floor !== "number" || !Array.isArray(pictures)) return false;
-  const isClass = (place: unknown) => Number.isSafeInteger(place) && classes[place as number] !== undefined;
   return pictures.every(
     (one) =>
-      isObject(one) &&
-      Array.isArray(one.truths) &&
-      Array.isArray(one.detections) &&
-      one.truths.every((truth) => isNumbers(truth) && truth.length === 5 && isClass(truth[0])) &&
-      one.detections.every((detection) => {
-        if (!isNumbers(detection) || detection.length < 9 || detection.length % 2 === 0 || !isClass(detection[0]))
-          return false;
-        const others = detection.slice(9).filter((_: number, i: number) => i % 2 === 0);
-        return [detection[6]!, detection[7]!, ...others].every((g) => g === -1 || one.truths[g] !== undefined);
-      }),
+      isObject(one) && areTruths(one.truths, classes) && areDetections(one.detections, { classes, truths: one.truths }),
   );
+}
+
+/** Whether a value is a list of objects of these classes. */
+export function areTruths(value: unknown, classes: readonly string[]): value is BrowsedTruth[] {
+  if (!Array.isArray(value)) return false;
+  return value.every((truth) => isNumbers(truth) && truth.length === 5 && isPlace(truth[0], classes));
+}
+
+/** Whether a value is a list of detections of these classes, which name no objects but these. */
+export function areDetections(
+  value: unknown,
+  { classes, truths }: { classes: readonly string[]; truths: readonly BrowsedTruth[] },
+): value is BrowsedDetection[] {
+  if (!Array.isArray(value)) return false;
+  return value.every((detection) => {
+    if (!isNumbers(detection) || detection.length < 9 || detection.length % 2 === 0) return false;
+    const others = detection.slice(9).filter((_, i) => i % 2 === 0);
+    const named = [detection[6]!, detection[7]!, ...others];
+    return isPlace(detection[0], classes) && named.every((g) => g === -1 || isPlace(g, truths));
+  });
+}
+
+/** Whether a number is a place in a list. */
+function isPlace(place: unknown, list: readonly unknown[]): boolean {
+  return Number.isSafeInteger(place) && list[place as number] !== undefined;
 }

@@ -3,18 +3,13 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { annotatedMask, type Sample } from "../../data/dataset/sample.ts";
-import { decodeFile, MAX_PIXELS, type Reading } from "../../data/image/decode.ts";
-import type { DrawnObject } from "../../data/image/draw.ts";
-import { pairPicture } from "../../data/image/pairPicture.ts";
-import type { Detection } from "../../eval/boxMatching.ts";
+import type { Sample } from "../../data/dataset/sample.ts";
 import { evaluationDetails, worstAndBest } from "../../eval/details.ts";
 import { browsedObjects } from "../../eval/errors/browsed.ts";
 import { tideErrors } from "../../eval/errors/tide.ts";
 import type { Evaluation } from "../../eval/evaluate.ts";
 import { imageMatches } from "../../eval/paired/imageMatches.ts";
-import { maskRuns, type PolygonRule } from "../../instance/masks/maskRuns.ts";
-import { bySummary, MASK_METRIC, measured } from "../../instance/metrics.ts";
+import { bySummary, measured } from "../../instance/metrics.ts";
 import type { OperatingPoint } from "../../instance/operating/point.ts";
 import type { ValRow } from "../../run/events.ts";
 import { RUN_FILES, runFiles } from "../../run/files.ts";
@@ -27,6 +22,7 @@ import { isBetter, selection } from "../../run/selection.ts";
 import type { TrackedPicture } from "../../track/tracker.ts";
 import { writeFileAtomic } from "../../util/files.ts";
 import type { Run } from "../liveRun.ts";
+import { drawPair, type PairDrawing, pairDrawing } from "../seen/pairs.ts";
 import { thumbnailsOf } from "../seen/thumbnails.ts";
 
 /** What a record is made of. */
@@ -34,8 +30,6 @@ export type ValEvaluation = Omit<Evaluation, "counts"> & { operatingPoint?: Oper
 
 /** Pictures of each kind. */
 const EACH = 6;
-/** More objects than this are not drawn. */
-const MOST_OBJECTS = 100;
 
 /**
  * Write the details and pictures of an evaluation into the run's folder, as the last one and, where it is, the best one;
@@ -48,11 +42,8 @@ export async function recordEvaluation(
 ): Promise<TrackedPicture[]> {
   const { images, ...details } = evaluationDetails(evaluation);
   const samples = new Map(valSplit.samples.map((sample) => [sample.imageId, sample]));
-  const drawn = await drawPictures(images, samples, {
-    ...{ reading: valSplit.reading, polygons: valSplit.polygons, masks: MASK_METRIC in evaluation.metrics },
-    names: new Map(classes.map(({ categoryId, label, name }) => [categoryId, { label, name }])),
-    detections: evaluation.detections.filter(({ score }) => score >= details.threshold),
-  });
+  const drawing = pairDrawing({ valSplit, classes }, evaluation, details.threshold);
+  const drawn = await drawPictures(images, samples, drawing);
 
   const { pictures } = runFiles(dir);
   await mkdir(pictures, { recursive: true });
@@ -98,35 +89,18 @@ export function recordedMetrics({
 
 type Drawn = TrackedPicture & { facts: Omit<RecordedPicture, "file"> };
 
-type Drawing = {
-  reading: Reading;
-  polygons: PolygonRule | undefined;
-  /** Whether the model is a segmenter, so that the masks of labels are drawn, too. */
-  masks: boolean;
-  names: ReadonlyMap<number, { label: number; name: string }>;
-  detections: Detection[];
-};
-
 async function drawPictures(
   images: readonly ImageOutcome[],
   samples: ReadonlyMap<number, Sample>,
-  drawing: Drawing,
+  drawing: PairDrawing,
 ): Promise<Drawn[]> {
-  const { reading, names, detections } = drawing;
   const pictures: Drawn[] = [];
   for (const [kind, outcomes] of Object.entries(worstAndBest(images, EACH)) as ["worst" | "best", ImageOutcome[]][]) {
     for (const [i, { imageId, ...outcome }] of outcomes.entries()) {
       const sample = samples.get(imageId)!;
-      if ((sample.width ?? 0) * (sample.height ?? 0) > MAX_PIXELS) continue; // evaluated in parts, and too large to be drawn
-      const image = await decodeFile(sample.path, { ...reading, area: sample.area });
-      const found = detections
-        .filter((detection) => detection.imageId === imageId)
-        .sort((a, b) => b.score - a.score)
-        .slice(0, MOST_OBJECTS);
-      const { data, width, height } = await pairPicture(image, {
-        labels: labelsOf(sample, image, drawing),
-        detections: found.map((detection) => drawnDetection(detection, { names, file: sample.file })),
-      });
+      const drawn = await drawPair(sample, drawing);
+      if (!drawn) continue; // evaluated in parts, and too large to be drawn
+      const { data, width, height } = drawn;
       pictures.push({
         ...{ name: `${kind}-${i + 1}`, caption: `${sample.file}: ${outcomeText(outcome)}`, format: "jpeg" },
         ...{ data, width, height },
@@ -135,36 +109,6 @@ async function drawPictures(
     }
   }
   return pictures;
-}
-
-/** What is annotated, as it is drawn; without text where it would say the same of each. */
-function labelsOf(
-  { file, annotations }: Sample,
-  { width, height }: { width: number; height: number },
-  { polygons, masks, names }: Pick<Drawing, "polygons" | "masks" | "names">,
-): DrawnObject[] {
-  const shown = annotations.filter(({ crowd }) => !crowd).slice(0, MOST_OBJECTS);
-  return shown.map((annotation) => {
-    const { id, box, label, categoryId } = annotation;
-    const mask = masks ? annotatedMask(annotation, polygons) : undefined;
-    const rule = polygons ?? "coco";
-    return {
-      ...{ box, label, text: names.size === 1 ? "" : (names.get(categoryId)?.name ?? "") },
-      mask: mask && maskRuns(mask, { size: [height, width], rule, where: `${file}, annotation ${id}` }),
-    };
-  });
-}
-
-function drawnDetection(
-  { bbox: [x, y, width, height], categoryId, score, mask }: Detection,
-  { names, file }: Pick<Drawing, "names"> & { file: string },
-): DrawnObject {
-  const { label, name } = names.get(categoryId)!;
-  return {
-    ...{ box: [x, y, x + width, y + height], label },
-    text: names.size === 1 ? score.toFixed(2) : `${name} ${score.toFixed(2)}`,
-    mask: mask && maskRuns(mask, { size: null, where: file }),
-  };
 }
 
 function outcomeText({ found, missed, wrong }: Omit<ImageOutcome, "imageId">): string {

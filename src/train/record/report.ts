@@ -1,14 +1,15 @@
 // What a run shows of itself besides its rows: details of evaluations, report.html. Trouble with it never stops the training.
 
 import { describePoint } from "../../instance/operating/words.ts";
-import { resolveRecipe } from "../../recipe/load.ts";
+import { recipeDefaults } from "../../report/recipeDefaults.ts";
 import { REPORT_EVERY } from "../../report/runPage.ts";
 import { writeReport } from "../../report/writeReport.ts";
 import type { EndStatus, TrainEvent, ValRow } from "../../run/events.ts";
-import { openRunFolder, readRunFolder } from "../../run/runFolder.ts";
+import { readRunFolder } from "../../run/runFolder.ts";
 import { factLine } from "../../util/text/fact.ts";
 import { testRun } from "../ending/testSplit.ts";
 import type { Run } from "../liveRun.ts";
+import { recordFixed } from "../seen/fixedPictures.ts";
 import { leaveStage } from "../stages/stageChange.ts";
 import { recordEvaluation, type ValEvaluation } from "./evaluationRecord.ts";
 import { notice, warning, warnOnce } from "./record.ts";
@@ -24,7 +25,8 @@ export async function* keepEvaluation(
   evaluation: ValEvaluation,
 ): AsyncGenerator<TrainEvent, void, undefined> {
   try {
-    run.tracker.pictures(row, await recordEvaluation(run, row, evaluation));
+    const pictures = await recordEvaluation(run, row, evaluation);
+    run.tracker.pictures(row, [...pictures, ...(await recordFixed(run, row, evaluation))]);
   } catch (error) {
     yield* failed(run, "The details of the evaluation could not be kept", error);
   }
@@ -87,16 +89,7 @@ async function* keepReport(run: Reported, { live }: { live: boolean }): AsyncGen
  * Throws a UserError where the folder is no run.
  */
 export async function reportRun(dir: string, { live = false }: { live?: boolean } = {}): Promise<string> {
-  const folder = await openRunFolder(dir);
-  const recipe = await folder.resolvedRecipe().catch(() => undefined); // an older one still has a report
-  return writeReport(dir, { defaults: recipe && defaultsFor(recipe.model.variant), live });
-}
-
-/** A recipe in which nothing was given but the variant; keys without a default are not there. */
-function defaultsFor(variant: string): Record<string, unknown> {
-  const { name: _, data, ...rest } = resolveRecipe({ data: { dir: "." } });
-  const { dir: __, ...dataDefaults } = data;
-  return { ...rest, weights: variant === "custom" ? "none" : `rf-detr-${variant}`, data: dataDefaults };
+  return writeReport(dir, { defaults: await recipeDefaults(dir), live });
 }
 
 function* failed(run: Reported, what: string, error: unknown): Generator<TrainEvent, void, undefined> {

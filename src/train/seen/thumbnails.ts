@@ -52,12 +52,22 @@ function evenly(samples: readonly Sample[]): Sample[] {
   return [];
 }
 
-/** Undefined for a picture that cannot be read, is too large, or does not become small enough. */
-async function thumbnail({ path, area, width, height }: Sample, { reading, most }: { reading: Reading; most: number }) {
+/**
+ * A small copy of at most `most` bytes, with the size of its file's picture; `first`: sizes to be tried before smaller ones. Undefined for a
+ * picture that cannot be read, is too large, or does not become small enough.
+ */
+export async function thumbnail(
+  { path, area, width, height }: Sample,
+  {
+    reading,
+    most,
+    first = [],
+  }: { reading: Reading; most: number; first?: readonly { side: number; quality: number }[] },
+): Promise<{ width: number; height: number; jpeg: string } | undefined> {
   if ((width ?? 0) * (height ?? 0) > MAX_PIXELS) return undefined;
   try {
     const image = await decodeFile(path, { ...reading, area });
-    for (const size of SIZES) {
+    for (const size of [...first, ...SIZES]) {
       const { data } = await encodeSmall(image, size);
       if (data.length <= most) return { width: image.width, height: image.height, jpeg: data.toString("base64") };
     }

@@ -1,7 +1,7 @@
 // Going back: an older checkpoint becomes the one that `resume` continues from. Nothing is deleted.
 
 import { existsSync } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
+import { copyFile, mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { linkCheckpoint, linkedCheckpoint } from "../../checkpoint/store/links.ts";
 import {
@@ -10,7 +10,7 @@ import {
   loadCheckpoint,
   verifyCheckpoint,
 } from "../../checkpoint/store/store.ts";
-import { runFiles } from "../../run/files.ts";
+import { RUN_FILES, runFiles } from "../../run/files.ts";
 import { readRunText } from "../../run/json.ts";
 import { lockRun } from "../../run/lock.ts";
 import { missingRows, openMetricsFile, parseRow } from "../../run/records/metricsFile.ts";
@@ -23,6 +23,7 @@ import { recordResults } from "../record/record.ts";
 import { reportRun } from "../record/report.ts";
 import type { RunState } from "../record/saving.ts";
 import { requireRun } from "../run.ts";
+import { cutFindings, hasLaterFindings } from "../seen/fixedPictures.ts";
 import { moveAside, outdatedFiles } from "./outdated.ts";
 
 export type Rollback = CheckpointInfo & {
@@ -92,8 +93,13 @@ async function rollbackLocked(runDir: string, to: string): Promise<Rollback> {
   await metrics.close();
   await recordResults({ dir: runDir });
   const outdated = await outdatedFiles(runDir, step);
-  if (outdated.length > 0) await mkdir(folder, { recursive: true });
+  const later = await hasLaterFindings(runDir, step);
+  if (outdated.length > 0 || later) await mkdir(folder, { recursive: true });
   const filesAside = await moveAside(runDir, outdated, folder);
+  if (later) {
+    await copyFile(runFiles(runDir).fixedPictures, join(folder, RUN_FILES.fixedPictures));
+    await cutFindings(runDir, step);
+  }
   await reportRun(runDir);
   return {
     ...target,

@@ -2,12 +2,12 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Batch } from "../../loading/batch/batch.ts";
 import type { TrainEvent } from "../../run/events.ts";
-import { readFirstBatch } from "../../run/records/firstBatch.ts";
+import { readSeenBatch } from "../../run/records/batches.ts";
 import { BEGINNING } from "../progress.ts";
-import { keepFirstBatch } from "./firstBatch.ts";
+import { keepBatches } from "./batches.ts";
 
 let dir: string;
 beforeEach(async () => {
@@ -34,19 +34,19 @@ function batch(images: number): Batch {
 const run = (where = dir) => {
   const log = { info() {}, warn() {}, error() {}, close() {} };
   const classes = [{ name: "tree", categoryId: 1, label: 0 }];
-  return { dir: where, classes, progress: { ...BEGINNING, step: 3 }, log } as unknown as Parameters<typeof keepFirstBatch>[0]; // biome-ignore format: one line
+  return { dir: where, classes, progress: { ...BEGINNING, step: 3 }, log } as unknown as Parameters<typeof keepBatches>[0]; // biome-ignore format: one line
 };
 
-async function events(...of: Parameters<typeof keepFirstBatch>): Promise<TrainEvent[]> {
+async function events(...of: Parameters<typeof keepBatches>): Promise<TrainEvent[]> {
   const all: TrainEvent[] = [];
-  for await (const event of keepFirstBatch(...of)) all.push(event);
+  for await (const event of keepBatches(...of)) all.push(event);
   return all;
 }
 
 test("the first batch of a run is kept as small pictures, once, also when the run goes on later", async () => {
   const one = run();
   expect(await events(one, batch(10))).toEqual([]);
-  const record = (await readFirstBatch(dir))!;
+  const record = (await readSeenBatch(join(dir, "first-batch.json")))!;
   expect([record.step, record.of, record.images.length]).toEqual([3, 10, 8]);
   expect(record.images.map(({ image, objects }) => [image, objects]).slice(0, 2)).toEqual([
     ["<0>.png", 0],
@@ -60,10 +60,29 @@ test("the first batch of a run is kept as small pictures, once, also when the ru
   expect(await readFile(join(dir, "first-batch.json"), "utf8")).toBe(before);
 });
 
+test("a batch of the last minute is kept beside it, smaller, and replaced by the next one", async () => {
+  const one = run();
+  const last = () => readSeenBatch(join(dir, "last-batch.json"));
+  let now = 1000;
+  const clock = vi.spyOn(performance, "now").mockImplementation(() => now);
+  await events(one, batch(10));
+  for (now of [2000, 59_000]) await events(one, batch(10));
+  expect(await last()).toBeNull();
+  now = 62_000;
+  await events(one, batch(10));
+  expect(await last()).toMatchObject({ step: 3, of: 10 });
+  expect((await last())!.images).toHaveLength(4);
+  Object.assign(one.progress, { step: 9 });
+  for (now of [100_000, 123_000]) await events(one, batch(2));
+  expect(await last()).toMatchObject({ step: 9, of: 2 });
+  expect((await readSeenBatch(join(dir, "first-batch.json")))?.of).toBe(10);
+  clock.mockRestore();
+});
+
 test("where it cannot be written the run goes on with a warning", async () => {
   await writeFile(join(dir, "file"), "");
   const [event] = await events(run(join(dir, "file")), batch(1));
-  expect(event).toMatchObject({ type: "warning", message: expect.stringContaining("first batch") });
+  expect(event).toMatchObject({ type: "warning", message: expect.stringContaining("of a batch could not be kept") });
 });
 
 test("a record that others wrote shows nothing but pictures", async () => {
@@ -71,9 +90,9 @@ test("a record that others wrote shows nothing but pictures", async () => {
   const image = { image: "a.png", objects: 1, width: 3, height: 3, jpeg: "/9j/AAAA" };
   const write = (record: object) => writeFile(path, JSON.stringify({ format: 1, epoch: 0, step: 0, of: 1, ...record }));
   await write({ images: [image, { ...image, jpeg: '"><script>' }, { ...image, width: "9" }, null] });
-  expect((await readFirstBatch(dir))?.images).toEqual([image]);
+  expect((await readSeenBatch(join(dir, "first-batch.json")))?.images).toEqual([image]);
   for (const record of [{ images: "none" }, { images: [] }, { images: [image], of: "many" }, { images: [image], format: 2 }]) {
     await write(record);
-    expect(await readFirstBatch(dir)).toBeNull();
+    expect(await readSeenBatch(join(dir, "first-batch.json"))).toBeNull();
   } // biome-ignore format: one line
 });

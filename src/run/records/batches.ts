@@ -1,17 +1,16 @@
-// first-batch.json: what a run trained on first, as pictures.
+// first-batch.json and last-batch.json: what a run trained on first, and lately, as pictures.
 
-import { runFiles } from "../files.ts";
 import { readJsonObject } from "../json.ts";
 
 /** `image`: the file's name in the annotations; `jpeg`: its bytes in base64. */
 export type BatchImage = { image: string; objects: number; width: number; height: number; jpeg: string };
 
 /** Images after all random changes, in the order of the batch; `of` is how many it had. */
-export type FirstBatch = { format: 1; epoch: number; step: number; of: number; images: BatchImage[] };
+export type SeenBatch = { format: 1; epoch: number; step: number; of: number; images: BatchImage[] };
 
-/** The record of a run's folder; null where there is none. Pictures that are none are left out. */
-export async function readFirstBatch(dir: string): Promise<FirstBatch | null> {
-  const record = await readJsonObject<FirstBatch>(runFiles(dir).firstBatch);
+/** A record of a run's folder; null where there is none. Pictures that are none are left out. */
+export async function readSeenBatch(path: string): Promise<SeenBatch | null> {
+  const record = await readJsonObject<SeenBatch>(path);
   if (record?.format !== 1 || !Array.isArray(record.images)) return null;
   const { epoch, step, of } = record;
   if (![epoch, step, of].every(Number.isSafeInteger)) return null;
