@@ -2,13 +2,13 @@
 
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type FoundRun, folderView, runsFinder, waitingView } from "./folderView.ts";
-import { isUnderWay, placeOf, STATE_NAMES } from "./panel.ts";
-import { holdsRecipe, runReader } from "./runReader.ts";
-import { type RunView, runView } from "./runView.ts";
-import { type Place, serve } from "./server.ts";
-import { stopRun } from "./stopRun.ts";
-import { renderer, type View } from "./view.ts";
+import { type FoundRun, folderView, runsFinder, waitingView } from "./pages/folderView.ts";
+import { isUnderWay, placeOf, STATE_NAMES } from "./pages/panel.ts";
+import { type RunView, runView } from "./pages/runView.ts";
+import { holdsRecipe, runReader } from "./runs/runReader.ts";
+import { stopRun } from "./runs/stopRun.ts";
+import { serve, type WatchedPlace } from "./serve/server.ts";
+import { type LiveView, renderer } from "./serve/view.ts";
 
 export type WatchOptions = {
   /** Where it listens on 127.0.0.1; 0, the default: a port that is free. */
@@ -56,8 +56,8 @@ type Kind = "run" | "runs" | "none";
 /** The page at the top, which is another one once there is something to see, and those of a folder's runs. */
 function watchedPlaces(dir: string, { control }: { control: boolean }) {
   const findRuns = runsFinder(dir);
-  const ofRuns = new Map<string, Place>();
-  let top: { kind: Kind; place: Place; run?: RunView } = { kind: "none", place: placeFor(waitingView(dir)) };
+  const ofRuns = new Map<string, WatchedPlace>();
+  let top: { kind: Kind; place: WatchedPlace; run?: RunView } = { kind: "none", place: placeFor(waitingView(dir)) };
 
   const settle = async () => {
     const kind: Kind = (await holdsRecipe(dir)) ? "run" : (await findRuns()).size > 0 ? "runs" : "none";
@@ -70,7 +70,7 @@ function watchedPlaces(dir: string, { control }: { control: boolean }) {
     } else top = { kind, place: placeFor(kind === "runs" ? folderView(dir, findRuns) : waitingView(dir)) };
     for (const stream of before) stream.reload();
   };
-  const placeOfRun = ({ id, dir: of, reader }: FoundRun): Place => {
+  const placeOfRun = ({ id, dir: of, reader }: FoundRun): WatchedPlace => {
     const known = ofRuns.get(id);
     if (known) return known;
     const view = runView(of, { reader, base: `/runs/${id}`, back: "/", control });
@@ -80,7 +80,7 @@ function watchedPlaces(dir: string, { control }: { control: boolean }) {
   };
   return {
     top: () => top.run,
-    find: async (run: string | undefined): Promise<Place | undefined> => {
+    find: async (run: string | undefined): Promise<WatchedPlace | undefined> => {
       await settle();
       if (run === undefined) return top.place;
       const found = top.kind === "runs" ? (await findRuns()).get(run) : undefined;
@@ -98,7 +98,7 @@ function watchedPlaces(dir: string, { control }: { control: boolean }) {
   };
 }
 
-function placeFor(view: View, stop?: Place["stop"]): Place {
+function placeFor(view: LiveView, stop?: WatchedPlace["stop"]): WatchedPlace {
   return { view, render: renderer(view), streams: new Set(), ...(stop && { stop }) };
 }
 

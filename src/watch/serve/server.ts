@@ -1,15 +1,15 @@
 // The server of watched pages: on this machine only, for browsers on this machine only. No part of a request becomes a path.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { UserError } from "../util/errors.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Asking } from "../runs/stopRun.ts";
 import { type EventStream, eventStream } from "./eventStream.ts";
 import { type Wish, wishOf } from "./guard.ts";
-import type { Asking } from "./stopRun.ts";
-import type { View } from "./view.ts";
+import type { LiveView } from "./view.ts";
 
 /** Where a run's page is: the view, its page, the browsers that follow it, and how it is stopped. */
-export type Place = {
-  view: View;
+export type WatchedPlace = {
+  view: LiveView;
   render: () => Promise<Buffer>;
   streams: Set<EventStream>;
   stop?: () => Promise<Asking>;
@@ -43,7 +43,7 @@ export async function serve({
 }: {
   port: number;
   token: string | undefined;
-  placeOf: (run: string | undefined) => Promise<Place | undefined>;
+  placeOf: (run: string | undefined) => Promise<WatchedPlace | undefined>;
 }): Promise<WatchServer> {
   const streams = new Set<EventStream>();
   let port = wanted;
@@ -81,7 +81,7 @@ function refuse(response: ServerResponse, status: number): void {
   response.writeHead(status, { "content-length": 0, connection: "close" }).end();
 }
 
-async function sendPage(response: ServerResponse, { view, render }: Place): Promise<void> {
+async function sendPage(response: ServerResponse, { view, render }: WatchedPlace): Promise<void> {
   await view.refresh();
   const bytes = await render();
   const policy = /<meta http-equiv="Content-Security-Policy" content="([^"]*)">/.exec(
@@ -96,7 +96,7 @@ async function sendPage(response: ServerResponse, { view, render }: Place): Prom
   response.end(bytes);
 }
 
-async function sendStop(response: ServerResponse, { stop }: Place): Promise<void> {
+async function sendStop(response: ServerResponse, { stop }: WatchedPlace): Promise<void> {
   if (!stop) return refuse(response, 404);
   const text = JSON.stringify(await stop());
   response.writeHead(200, { ...HEADERS, "content-type": "application/json" }).end(text);
@@ -105,7 +105,7 @@ async function sendStop(response: ServerResponse, { stop }: Place): Promise<void
 function follow(
   request: IncomingMessage,
   response: ServerResponse,
-  { place, wish, streams }: { place: Place; wish: Wish; streams: Set<EventStream> },
+  { place, wish, streams }: { place: WatchedPlace; wish: Wish; streams: Set<EventStream> },
 ): void {
   const again = Number(request.headers["last-event-id"]); // of a browser that comes back
   response.socket?.setTimeout(0);

@@ -3,8 +3,8 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { runFiles } from "../run/files.ts";
-import { type Holder, holderOf } from "../util/threads/lock.ts";
+import { runFiles } from "../../run/files.ts";
+import { type Holder, holderOf } from "../../util/threads/lock.ts";
 
 /** `message` is for people. */
 export type Asking = { asked: boolean; message: string };

@@ -3,15 +3,15 @@
 import { createHash } from "node:crypto";
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type Html, html } from "../report/page/html.ts";
-import { duration, moment as inTime, plural, score } from "../report/text.ts";
-import { runFiles } from "../run/files.ts";
-import { runTitle } from "../run/runFolder.ts";
-import { board } from "./board.ts";
-import { type Moment, momentOf, scoresOf } from "./moment.ts";
+import { type Html, html } from "../../report/page/html.ts";
+import { duration, moment as inTime, plural, score } from "../../report/text.ts";
+import { runFiles } from "../../run/files.ts";
+import { runTitle } from "../../run/runFolder.ts";
+import { type Moment, momentOf, scoresOf } from "../runs/moment.ts";
+import { holdsRecipe, type RunReader, runReader } from "../runs/runReader.ts";
+import { board } from "../serve/board.ts";
+import type { LiveView } from "../serve/view.ts";
 import { isUnderWay, placeOf, progressShare, STATE_NAMES } from "./panel.ts";
-import { holdsRecipe, type RunReader, runReader } from "./runReader.ts";
-import type { View } from "./view.ts";
 
 /** Runs that a page has at most: the ones that changed last. */
 const MOST_RUNS = 60;
@@ -59,7 +59,7 @@ async function changedAt(dir: string): Promise<number> {
 
 type Card = { id: string; title: string; moment: Moment; scores: number[]; best: number | null; metric: string; last: string | null }; // biome-ignore format: one line
 
-export function folderView(dir: string, find: () => Promise<Map<string, FoundRun>>): View {
+export function folderView(dir: string, find: () => Promise<Map<string, FoundRun>>): LiveView {
   const parts = board();
   const title = `${dir} · rfdetr-train`;
   let cards: Html = html``;
@@ -128,7 +128,7 @@ function curve(scores: readonly number[]): Html {
 }
 
 /** A page that waits until there is something to show. */
-export function waitingView(dir: string): View {
+export function waitingView(dir: string): LiveView {
   const parts = board();
   const panel = html`<p class="now-line"><b class="dot starting"></b><strong>Waiting</strong><span>for a run in ${dir}</span></p>`;
   return {

@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { thisProcess } from "../util/threads/lock.ts";
+import { thisProcess } from "../../util/threads/lock.ts";
 import { stopRun } from "./stopRun.ts";
 
 let dir: string;

@@ -1,8 +1,8 @@
 // How a run stands, as a line that stays on top of its page: state, place, time left, and the numbers of its last step.
 
-import { type Html, html } from "../report/page/html.ts";
-import { duration, plural } from "../report/text.ts";
-import type { Moment } from "./moment.ts";
+import { type Html, html } from "../../report/page/html.ts";
+import { duration, plural } from "../../report/text.ts";
+import type { Moment } from "../runs/moment.ts";
 
 export const STATE_NAMES: Record<Moment["state"], string> = {
   starting: "Starting",

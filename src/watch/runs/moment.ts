@@ -1,9 +1,9 @@
 // How a run stands at a moment: running, evaluating, ended, or ended without a word; how far it is, and how long it may take.
 
-import { MAIN_METRIC } from "../instance/metrics.ts";
-import type { MetricsRow, TrainRow } from "../run/events.ts";
-import type { RunContents } from "../run/runFolder.ts";
-import type { RunStatus } from "../run/runLog.ts";
+import { MAIN_METRIC } from "../../instance/metrics.ts";
+import type { MetricsRow, TrainRow } from "../../run/events.ts";
+import type { RunContents } from "../../run/runFolder.ts";
+import type { RunStatus } from "../../run/runLog.ts";
 
 export type Moment = {
   /**

@@ -1,17 +1,17 @@
 // The page of one run, as it goes on.
 
-import type { LivePage } from "../report/page/page.ts";
-import { shownMetrics } from "../report/page/page.ts";
-import { type Once, type RunParts, runParts } from "../report/runPage.ts";
-import { runTitle } from "../run/runFolder.ts";
-import { board } from "./board.ts";
-import { type Moment, momentOf } from "./moment.ts";
+import type { LivePage } from "../../report/page/page.ts";
+import { shownMetrics } from "../../report/page/page.ts";
+import { type Once, type RunParts, runParts } from "../../report/runPage.ts";
+import { runTitle } from "../../run/runFolder.ts";
+import { type Moment, momentOf } from "../runs/moment.ts";
+import type { RunReader } from "../runs/runReader.ts";
+import { board } from "../serve/board.ts";
+import type { LiveView } from "../serve/view.ts";
 import { momentPanel } from "./panel.ts";
-import type { RunReader } from "./runReader.ts";
-import type { View } from "./view.ts";
 
 /** How a run stands, for people who look at no page. */
-export type RunView = View & { readonly moment: Moment | undefined; readonly name: string };
+export type RunView = LiveView & { readonly moment: Moment | undefined; readonly name: string };
 
 /** `base`: where the page is, "" at the top; `back`: the address of all runs, where there are others. */
 export function runView(

@@ -2,17 +2,17 @@
 
 import { lstat } from "node:fs/promises";
 import { join } from "node:path";
-import { recipeDefaults } from "../report/recipeDefaults.ts";
-import type { RunPictures } from "../report/runPage.ts";
-import { readEvaluationPictures } from "../report/writeReport.ts";
-import type { MetricsRow } from "../run/events.ts";
-import { RUN_FILES, runFiles } from "../run/files.ts";
-import { readSeenBatch } from "../run/records/batches.ts";
-import { readEvaluation } from "../run/records/evaluation.ts";
-import { readFixedPictures } from "../run/records/fixedPictures.ts";
-import { readTestRecord } from "../run/records/testRecord.ts";
-import { openRunFolder, type RunContents } from "../run/runFolder.ts";
-import { type Holder, holderOf } from "../util/threads/lock.ts";
+import { recipeDefaults } from "../../report/recipeDefaults.ts";
+import type { RunPictures } from "../../report/runPage.ts";
+import { readEvaluationPictures } from "../../report/writeReport.ts";
+import type { MetricsRow } from "../../run/events.ts";
+import { RUN_FILES, runFiles } from "../../run/files.ts";
+import { readSeenBatch } from "../../run/records/batches.ts";
+import { readEvaluation } from "../../run/records/evaluation.ts";
+import { readFixedPictures } from "../../run/records/fixedPictures.ts";
+import { readTestRecord } from "../../run/records/testRecord.ts";
+import { openRunFolder, type RunContents } from "../../run/runFolder.ts";
+import { type Holder, holderOf } from "../../util/threads/lock.ts";
 import { metricsTail } from "./metricsTail.ts";
 
 /** A run at a moment. */

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import type { MetricsRow } from "../run/events.ts";
-import type { RunContents } from "../run/runFolder.ts";
-import type { RunStatus } from "../run/runLog.ts";
+import type { MetricsRow } from "../../run/events.ts";
+import type { RunContents } from "../../run/runFolder.ts";
+import type { RunStatus } from "../../run/runLog.ts";
+import { placeOf } from "../pages/panel.ts";
 import { momentOf } from "./moment.ts";
-import { placeOf } from "./panel.ts";
 
 const at = (seconds: number) => new Date(Date.UTC(2026, 0, 1) + 1000 * seconds).toISOString();
 const row = (step: number, seconds: number, more: object = {}) =>

@@ -2,11 +2,11 @@
 
 import type { FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { MetricsRow } from "../run/events.ts";
-import { MOST_RUN_BYTES } from "../run/json.ts";
-import { parseRow } from "../run/records/metricsFile.ts";
-import { UserError } from "../util/errors.ts";
-import { checkInside, isMissing, openRegular } from "../util/untrusted/regular.ts";
+import type { MetricsRow } from "../../run/events.ts";
+import { MOST_RUN_BYTES } from "../../run/json.ts";
+import { parseRow } from "../../run/records/metricsFile.ts";
+import { UserError } from "../../util/errors.ts";
+import { checkInside, isMissing, openRegular } from "../../util/untrusted/regular.ts";
 
 export type MetricsTail = {
   /** All rows so far, the same list each time; none where there is no file. Throws a UserError where it cannot be read. */
