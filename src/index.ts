@@ -54,3 +54,5 @@ export type { Rollback } from "./train/verbs/rollback.ts";
 export { rollback } from "./train/verbs/rollback.ts";
 export { UserError } from "./util/errors.ts";
 export type { Fact } from "./util/text/fact.ts";
+export type { WatchOptions } from "./watch/watch.ts";
+export { watch } from "./watch/watch.ts";

@@ -116,7 +116,7 @@ describe.skipIf(!executable)(`in a browser${executable ? "" : ` (${NO_CHROMIUM})
     await page.evaluate("document.querySelector('button.stop').click()");
     await waitFor(async () => expect(await text(".live [role=status]")).toContain("with a checkpoint"));
     expect(await training.code).toBe(3);
-    expect(training.out()).toContain("SIGTERM: stopping after this step");
+    expect(training.out() + training.errors()).toContain("SIGTERM: stopping after this step");
     await waitFor(async () => expect(await text(".now")).toContain("Stopped, resumable"));
     expect((await readdir(join(run, "checkpoints"))).length).toBeGreaterThan(1);
     expect(page.complaints).toEqual([]);

@@ -33,6 +33,7 @@ import { openTensorboard } from "../../src/track/tensorboard/tensorboard.ts";
 import { writeWandbFile } from "../../src/track/wandb/file/file.ts";
 import { lockHolder, releaseLock, takeLock } from "../../src/track/wandb/folder/lock.ts";
 import { readJsonLists } from "../../src/util/untrusted/jsonLists.ts";
+import { runReader } from "../../src/watch/runs/runReader.ts";
 
 /** Read a case as the commands do. Throws what they throw. */
 export async function readCase({ kind, path, deep }) {
@@ -115,6 +116,7 @@ function runReaders(path, deep) {
     },
     () => adviseRun(path),
     () => writeReport(path),
+    () => runReader(path).read(),
     () => writeWandbFile({ dir: path, project: "p" }),
     () => weightsAt(path),
     () => linkedCheckpoint(files.checkpoints, "last"),

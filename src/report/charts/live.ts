@@ -48,6 +48,7 @@ function followRun({ base, from }: NonNullable<typeof page.live>): void {
     note("The watcher does not answer: it has ended, or sleeps. What is here is the last it said."),
   );
   source.addEventListener("open", () => note(""));
+  addEventListener("hashchange", () => location.hash.startsWith("#control=") && location.reload()); // pasted where the page is open already
   const stop = document.querySelector<HTMLButtonElement>("button.stop");
   const token = controlToken();
   if (stop && token !== null) letStop(stop, { base, token, note });

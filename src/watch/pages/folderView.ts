@@ -107,7 +107,9 @@ async function cardOf({ id, reader }: FoundRun): Promise<Card | undefined> {
 function cardHtml({ id, title, moment, scores, best, metric, last }: Card): Html {
   const share = progressShare(moment);
   const { state, secondsLeft } = moment;
-  const when = isUnderWay(state) ? secondsLeft !== null && `about ${duration(secondsLeft)} left` : last && inTime(last);
+  const when = isUnderWay(state)
+    ? secondsLeft !== null && `about ${duration(secondsLeft)} left`
+    : last && inTime(last).slice(0, 10);
   return html`<a class="card" href="/runs/${id}/">
 <span class="card-title"><b class="dot ${state}"></b>${title}</span>
 ${curve(scores)}

@@ -16,7 +16,7 @@ import { type Holder, holderOf } from "../../util/threads/lock.ts";
 import { metricsTail } from "./metricsTail.ts";
 
 /** A run at a moment. */
-export type RunNow = {
+type RunNow = {
   run: RunContents;
   pictures: RunPictures;
   defaults: Record<string, unknown> | undefined;
