@@ -192,6 +192,7 @@ test("it listens on loopback alone, and a port that is taken is told", async () 
     });
     expect(outcome, host).not.toBe("connected");
   }
+  await expect(startWatching(join(dir, "run", "recipe.yaml"))).rejects.toThrow("recipe.yaml is no folder");
   await expect(startWatching(dir, { port })).rejects.toThrow(`Port ${port} is used by another program`);
 });
 

@@ -1,7 +1,9 @@
 // Watching runs: a page of a run, or of a folder of runs, that follows them while they go on. Read-only, but for what --control lets people ask.
 
 import { randomBytes } from "node:crypto";
+import { stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { UserError } from "../util/errors.ts";
 import { type FoundRun, folderView, runsFinder, waitingView } from "./pages/folderView.ts";
 import { isUnderWay, placeOf, STATE_NAMES } from "./pages/panel.ts";
 import { type RunView, runView } from "./pages/runView.ts";
@@ -27,11 +29,16 @@ export type WatchOptions = {
 const PAUSE_MS = { least: 2000, most: 10_000 };
 const SHARE = 100;
 
-/** Show a run, or the runs of a folder, until the signal. A folder that is not there yet is waited for. Throws a UserError where the port is taken. */
+/**
+ * Show a run, or the runs of a folder, until the signal. A folder that is not there yet is waited for. Throws a UserError where the port is
+ * taken, or a file stands in the folder's place.
+ */
 export async function watch(
   dir: string,
   { port = 0, control = false, signal, onReady, onNote }: WatchOptions,
 ): Promise<void> {
+  if ((await stat(dir).catch(() => undefined))?.isDirectory() === false)
+    throw new UserError(`${dir} is no folder.`, { hint: "Name the folder of a run, or one that runs lie in." });
   const token = control ? randomBytes(24).toString("base64url") : undefined;
   const places = watchedPlaces(dir, { control });
   const server = await serve({ port, token, placeOf: places.find });
