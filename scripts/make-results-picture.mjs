@@ -1,5 +1,5 @@
 // Makes docs/results.png, or with "nuclei" docs/masks.png: labels (above) and what a run's best weights find (below) on three
-// validation images.
+// tiles that are held out.
 // Usage: npm run build && node scripts/make-results-picture.mjs RUN [THRESHOLD] [trees | nuclei]
 
 import { mkdirSync, readFileSync } from "node:fs";
@@ -14,7 +14,7 @@ import { maskRuns } from "../dist/instance/masks/maskRuns.js";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const [run, threshold = "0.3", set = "trees"] = process.argv.slice(2);
 if (!run) throw new Error("Usage: node scripts/make-results-picture.mjs RUN [THRESHOLD] [trees | nuclei]");
-const folder = join(root, "datasets", set, "valid");
+const folder = join(root, "datasets", set, set === "trees" ? "test" : "valid");
 const { images, annotations } = JSON.parse(readFileSync(join(folder, "_annotations.coco.json"), "utf8"));
 const chosen = images.filter((_, i) => i % 3 === 0);
 
