@@ -65,12 +65,14 @@ function compile(args) {
   );
 }
 
-/** Check the types of the reports' charts and make one browser script of them. */
-async function buildCharts(fresh) {
-  const folder = join(root, "src", "report", "charts");
-  compile(["-p", folder]);
-  const { compileCharts } = await import(pathToFileURL(join(fresh, "report", "page", "chartScript.js")).href);
-  writeFileSync(join(fresh, "report", "charts.js"), await compileCharts(folder));
+/** Check the types of what runs in pages, and make one browser script of each folder. */
+async function buildPageScripts(fresh) {
+  const { compileScript, SCRIPTS } = await import(pathToFileURL(join(fresh, "report", "page", "pageScript.js")).href);
+  for (const name of Object.keys(SCRIPTS)) {
+    const folder = join(root, "src", "report", name);
+    compile(["-p", folder]);
+    writeFileSync(join(fresh, "report", `${name}.js`), await compileScript(name, folder));
+  }
 }
 
 /** The schema of a recipe as a file, for editors. */
@@ -94,7 +96,7 @@ export async function build() {
     rmSync(fresh, { recursive: true, force: true });
     try {
       compile(["-p", join(root, "tsconfig.build.json"), "--outDir", fresh, "--noEmitOnError"]);
-      await buildCharts(fresh);
+      await buildPageScripts(fresh);
       await writeSchema(fresh);
       copyAssets(join(root, "src"), fresh);
       writeFileSync(join(fresh, ".source"), stamp);

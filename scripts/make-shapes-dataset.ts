@@ -1,6 +1,6 @@
 // Makes a data set of synthetic scenes in COCO's layout: shapes of eight classes with boxes and masks. The weights `mini-shapes` are
 // trained on it.
-// Usage: npx tsx scripts/make-shapes-dataset.ts [FOLDER [TRAIN VALID]]       (datasets/shapes, 12000 and 300 scenes)
+// Usage: npx tsx scripts/make-shapes-dataset.ts [FOLDER [TRAIN VALID [SEED]]]       (datasets/shapes, 12000 and 300 scenes, 1)
 // The same scenes wherever Math rounds alike; the same files with the same sharp.
 
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -11,10 +11,17 @@ import { encodeRuns, packRuns } from "../src/instance/masks/runs.ts";
 import { CLASSES } from "./shapes/outlines.ts";
 import { drawScene, SIDE } from "./shapes/scene.ts";
 
-const [folder = fileURLToPath(new URL("../datasets/shapes/", import.meta.url)), train = "12000", valid = "300"] =
-  process.argv.slice(2);
+const [
+  folder = fileURLToPath(new URL("../datasets/shapes/", import.meta.url)),
+  train = "12000",
+  valid = "300",
+  seed = "1",
+] = process.argv.slice(2);
 /** No scene is in two splits: each has a seed of its own. */
-const SPLITS = { train: { seed: 1, scenes: Number(train) }, valid: { seed: 2, scenes: Number(valid) } };
+const SPLITS = {
+  train: { seed: Number(seed), scenes: Number(train) },
+  valid: { seed: Number(seed) + 1, scenes: Number(valid) },
+};
 const JPEG = { quality: 92, chromaSubsampling: "4:4:4" };
 
 for (const [split, { seed, scenes }] of Object.entries(SPLITS)) await makeSplit(split, seed, scenes);

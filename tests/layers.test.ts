@@ -25,6 +25,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   onnx: ["data", "checkpoint", "instance", "util"],
   detector: ["onnx", "model", "ops", "engine", "architecture", "instance", "data", "checkpoint", "recipe", "util"],
   eval: ["detector", "onnx", "engine", "run", "convert", "instance", "loading", "data", "checkpoint", "recipe", "util"],
+  review: ["report", "eval", "detector", "engine", "convert", "instance", "loading", "data", "run", "recipe", "util"],
   export: [
     "eval",
     "detector",
@@ -77,6 +78,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   ],
   bench: ["eval", "detector", "onnx", "engine", "instance", "loading", "data", "run", "recipe", "util"],
   cli: [
+    "review",
     "convert",
     "doctor",
     "train",

@@ -26,6 +26,7 @@ const SHARES = {
     huge: 1,
     image: 4,
     results: 2,
+    decisions: 1,
   },
 };
 const KINDS = Object.entries(SHARES).flatMap(([kind, count]) => Array(count).fill(kind));
@@ -40,8 +41,13 @@ export function makeCase(random, { home, folder, only }) {
     .map((name) => join(folder, name))
     .filter((path) => !/checkpoints.(best|last)./.test(path) && statSync(path).isFile()); // the links name others again
   const single = ["recipe", "weights", "image", "onnx", "huge", "zip"].includes(kind);
-  const changed = kind === "run" ? ofRun(random, folder, files) : [oneOf(random, files)];
-  if (!single && random() < 0.2) changed.push(oneOf(random, files));
+  const changed =
+    kind === "run"
+      ? ofRun(random, folder, files)
+      : kind === "decisions"
+        ? [join(folder, "decisions.json")] // of a data set that has changed nothing more is read
+        : [oneOf(random, files)];
+  if (!single && kind !== "decisions" && random() < 0.2) changed.push(oneOf(random, files));
   const how = [...new Set(changed)].map((path) => {
     const isLeft = kind === "huge" && random() < 0.5; // a change of its bytes most often makes it no model at all
     return `${isLeft ? "left" : mutate(random, path)} ${path.slice(folder.length + 1)}`;
@@ -103,5 +109,7 @@ function commandFor(kind, path) {
   }
   if (kind === "results")
     return ["evaluate", "--annotations", join(path, "annotations.json"), "--predictions", join(path, "results.json")];
+  if (kind === "decisions")
+    return ["data", "correct", "--data", join(path, "set"), "--decisions", join(path, "decisions.json"), "--out", join(path, "out")]; // biome-ignore format: one line
   return [];
 }

@@ -23,6 +23,7 @@ import { loadRecipe } from "../../src/recipe/load.ts";
 import { comparePage } from "../../src/report/comparePage.ts";
 import { compareRuns } from "../../src/report/comparison.ts";
 import { writeReport } from "../../src/report/writeReport.ts";
+import { correctLabels } from "../../src/review/correct.ts";
 import { runFiles } from "../../src/run/files.ts";
 import { lockRun } from "../../src/run/lock.ts";
 import { openLog } from "../../src/run/log.ts";
@@ -51,6 +52,9 @@ export async function readCase({ kind, path, deep }) {
     results: [
       () => evaluateResults({ annotations: join(path, "annotations.json"), predictions: join(path, "results.json") }),
       () => readInParts(path, "results"),
+    ],
+    decisions: [
+      () => correctLabels({ data: { dir: join(path, "set") }, decisions: join(path, "decisions.json"), out: join(path, "out") }), // biome-ignore format: one line
     ],
     run: runReaders(path, deep),
     onnx: onnxReaders(path, deep),

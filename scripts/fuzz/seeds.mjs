@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { createGraph } from "../../src/export/graph/graph.ts";
+import { loadAsItIs, reviewFingerprint } from "../../src/review/source.ts";
 import { toBytes } from "../../src/util/protobuf.ts";
 import { rngFromSeed } from "../../src/util/random/rng.ts";
 import { FAKE_FORMATS, randomSet } from "../../tests/support/datasetFormats.ts";
@@ -16,7 +17,7 @@ export const LINKS = { recursive: true, verbatimSymlinks: true };
 const FORMATS = ["jpg", "png", "webp", "tiff", "gif", "avif"];
 const BITMAPS = ["b16", "b32top", "bit1", "p4", "p8", "rgb24"];
 const IDS = [1, 2, 3];
-const FOLDERS = ["weights", "recipe", "onnx", "image", "results", "coco", "large", "huge"];
+const FOLDERS = ["weights", "recipe", "onnx", "image", "results", "coco", "large", "huge", "decisions/set/train"];
 
 const picture = (side) => sharp({ create: { width: side, height: 24, channels: 3, background: "#284" } });
 
@@ -38,6 +39,7 @@ export async function makeSeeds(home, root) {
   for (const folder of ["coco", "large", "yolo/images", "lists/images"])
     for (const id of IDS) await picture(30 + id).toFile(join(home, folder, `${id}.png`));
   makeAnnotations(home);
+  await makeDecisions(home);
   makeYolo(home);
   await makeOfTools(home);
   makeOnnx(join(home, "onnx"));
@@ -74,6 +76,21 @@ function makeAnnotations(home) {
     ...{ image_id, category_id, bbox, score: 0.9 - i / 20 },
   }));
   writeFileSync(join(home, "results/results.json"), JSON.stringify(results));
+}
+
+/** A data set, and what was decided of its labels. */
+async function makeDecisions(home) {
+  const dir = join(home, "decisions/set");
+  for (const id of IDS) cpSync(join(home, "coco", `${id}.png`), join(dir, "train", `${id}.png`));
+  cpSync(join(home, "coco/annotations.json"), join(dir, "train/_annotations.coco.json"));
+  const fingerprint = await reviewFingerprint(await loadAsItIs({ dir }));
+  const label = (index) => ({ index, id: 2 + index, class: "class 1", bbox: [1, 2, 10, 12] });
+  const found = { class: "class 2", bbox: [2, 3, 8, 9], score: 0.9, segmentation: [[2, 3, 10, 3, 10, 12]] };
+  const all = [{ kind: "missing", found }, { kind: "class", label: label(0), found }, { kind: "place", label: label(1), found }, { kind: "double", label: label(1), other: label(0) }]; // biome-ignore format: one line
+  const suspects = all.map((one, i) => ({ id: i + 1, score: 0.5, split: "train", image_id: 1, file_name: "1.png", decision: "accept", ...one })); // biome-ignore format: one line
+  const made = { weights: "w", sha256: "0", program: "p", date: "d" };
+  const record = { format: 1, made, data: { description: "d", fingerprint }, suspects };
+  writeFileSync(join(home, "decisions/decisions.json"), JSON.stringify(record));
 }
 
 /** Images by folder, and by lists of files. */

@@ -12,7 +12,7 @@ import { isMissing, isWithin } from "../util/untrusted/regular.ts";
 import { COCO_WRITER } from "./coco.ts";
 import { linkPictures, nameSplit, type PlacedSplit, placeSplit } from "./pictures.ts";
 import { VOC_WRITER } from "./voc.ts";
-import type { Losses, Writer } from "./writer.ts";
+import { type Losses, putFile, type Writer } from "./writer.ts";
 import { YOLO_WRITER } from "./yolo.ts";
 
 export type ConvertDatasetOptions = {
@@ -57,10 +57,13 @@ export async function convertDataset(
 /** What was written, and what could not be kept. */
 export type WrittenDataset = Omit<DatasetConversion, "layout" | "description" | "warnings">;
 
-/** Write splits in a layout, into a folder that is new or empty and appears whole or not at all. Throws a UserError where it cannot be written. */
+/**
+ * Write splits in a layout, into a folder that is new or empty and appears whole or not at all. `beside`: other files of the folder, by name. Throws a
+ * UserError where it cannot be written.
+ */
 export async function writeDataset(
   dataset: Pick<LabelledData, "classes" | "splits">,
-  { to, out }: ConvertDatasetOptions,
+  { to, out, beside = {} }: ConvertDatasetOptions & { beside?: Readonly<Record<string, string>> },
 ): Promise<WrittenDataset> {
   const writer = WRITERS[to];
   const losses: Losses = new Map();
@@ -81,6 +84,7 @@ export async function writeDataset(
       pictures.linked += linked;
       pictures.copied += copied;
     }
+    for (const [name, text] of Object.entries(beside)) await putFile(join(folder, name), text);
   });
   for (const [what, count] of losses) notes.push(`${what}: ${count}.`);
   return {

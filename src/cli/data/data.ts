@@ -4,13 +4,15 @@ import type { Argv, CommandModule } from "yargs";
 import { closest } from "../../util/closest.ts";
 import { UserError } from "../../util/errors.ts";
 import { dataConvertCommand } from "./convert.ts";
+import { dataCorrectCommand } from "./correct.ts";
+import { dataReviewCommand } from "./review.ts";
 import { dataSplitCommand } from "./split.ts";
 
-const commands = [dataConvertCommand, dataSplitCommand];
+const commands = [dataConvertCommand, dataSplitCommand, dataReviewCommand, dataCorrectCommand];
 
 export const dataCommand: CommandModule<object, { command: string }> = {
   command: "data <command>",
-  describe: "Convert a data set, or divide it",
+  describe: "Convert a data set, divide it, or find and correct labels that may be wrong",
   builder: (yargs) => yargs.command(commands as unknown as CommandModule[]) as Argv<{ command: string }>,
   handler: ({ command }) => {
     const names = commands.map((one) => String(one.command).split(" ")[0]!);

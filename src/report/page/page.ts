@@ -1,14 +1,14 @@
 // One self-contained HTML file: markup, styles, data, and the library that draws the charts. Nothing is loaded from anywhere.
 
-import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { classMetrics, type SummaryMetric } from "../../instance/metrics.ts";
 import { programVersion } from "../../run/environment.ts";
-import { chartScript } from "./chartScript.ts";
-import { type Html, html, json, raw } from "./html.ts";
+import { type Html, html } from "./html.ts";
 import type { ComparisonChart, PageData, RunChart, ShownMetrics } from "./pageData.ts";
+import { pageScript } from "./pageScript.ts";
+import { pageStyle, shell } from "./shell.ts";
 
 const require = createRequire(import.meta.url);
 
@@ -40,27 +40,14 @@ export async function page({
   live?: LivePage;
 }): Promise<string> {
   const [style, scripts] = await Promise.all([
-    styles(live ? ["page.css", "live.css"] : ["page.css"]),
-    Promise.all([library("d3", "d3.min.js"), library("@observablehq/plot", "plot.umd.min.js"), chartScript()]),
+    pageStyle(live ? ["page.css", "live.css"] : ["page.css"]),
+    Promise.all([library("d3", "d3.min.js"), library("@observablehq/plot", "plot.umd.min.js"), pageScript("charts")]),
   ]);
   const all: PageData = {
     ...{ ...data, metrics: shownMetrics(summary) },
     ...(live && { live: { base: live.base, from: live.from } }),
   };
-  const document = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${contentPolicy(scripts, { live: live !== undefined })}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-${refresh !== undefined && html`<meta http-equiv="refresh" content="${refresh}">`}
-<meta name="generator" content="rfdetr-train ${programVersion()}">
-<title>${title}</title>
-<link rel="icon" href="data:,">
-<style>${raw(style)}</style>
-</head>
-<body>
-<a class="skip" href="#content">To the content</a>
+  const body = html`<a class="skip" href="#content">To the content</a>
 ${live && livePanel(live)}<div class="page">
 <header>
 <div data-part="header">${header}</div>
@@ -70,13 +57,8 @@ ${live && livePanel(live)}<div class="page">
 ${sections.map(section)}
 </main>
 <footer>Made by rfdetr-train ${programVersion()}. Charts by Observable Plot and D3 (ISC licence).</footer>
-</div>
-<script type="application/json" id="data">${json(all)}</script>
-${scripts.map((script) => html`<script>${raw(script)}</script>\n`)}
-</body>
-</html>
-`;
-  return document.text;
+</div>`;
+  return shell({ title, style, body, data: all, scripts, refresh, live: live !== undefined });
 }
 
 /** Names of metrics for the charts of a page. */
@@ -97,27 +79,6 @@ function section({ id, name, content }: Section): Html {
   return html`<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${name}</h2>
 ${content}</section>
 `;
-}
-
-/**
- * The page can run its own scripts and show its own pictures; it can reach nothing else, whatever text got into it. A page that is served
- * can ask the one that serves it.
- */
-function contentPolicy(scripts: readonly string[], { live }: { live: boolean }): string {
-  const hashes = scripts.map((script) => `'sha256-${createHash("sha256").update(script).digest("base64")}'`);
-  return [
-    "default-src 'none'",
-    `script-src ${hashes.join(" ")}`,
-    "style-src 'unsafe-inline'",
-    "img-src data:",
-    ...(live ? ["connect-src 'self'"] : []),
-    "base-uri 'none'",
-    "form-action 'none'",
-  ].join("; ");
-}
-
-async function styles(names: readonly string[]): Promise<string> {
-  return (await Promise.all(names.map((name) => readFile(new URL(name, import.meta.url), "utf8")))).join("\n");
 }
 
 /** The browser's build of a package. */
