@@ -28,8 +28,7 @@ export function trainInto(run, recipe, set = {}, { shown = false } = {}) {
 /** COCO metrics of weights of a run's architecture on the validation images of a data set. */
 export function evaluated(weights, { run, data }) {
   const recipe = join(run, "recipe.yaml");
-  return JSON.parse(commandLine(["evaluate", "--weights", weights, "--recipe", recipe, "--data", data, "--json"]))
-    .metrics;
+  return JSON.parse(commandLine(["evaluate", "--weights", weights, "--recipe", recipe, "--data", data, "--json"]));
 }
 
 /**
