@@ -53,6 +53,7 @@ test("a whole run leaves a run folder with every step and every epoch's evaluati
       "evaluation-best.json",
       "evaluation.json",
       "first-batch.json",
+      "fixed-pictures.json",
       "log.jsonl",
       "metrics.jsonl",
       "recipe.yaml",
