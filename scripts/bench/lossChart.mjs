@@ -17,6 +17,7 @@ export function lossChart(curves) {
     ),
   );
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${names.length * HEIGHT}" font-family="sans-serif" font-size="12">
+<title>Losses of this project and of the reference over the same steps</title>
 <rect width="100%" height="100%" fill="#fff"/>
 ${panels.join("\n")}
 </svg>
