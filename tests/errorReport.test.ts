@@ -3,19 +3,12 @@
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ObjectsRecord, Thumbnails } from "../src/run/records/browser.ts";
 import type { EvaluationRecord } from "../src/run/records/evaluation.ts";
 import { type FixedPictures, withinBounds } from "../src/run/records/fixedPictures.ts";
 import { reportRun } from "../src/train/record/report.ts";
-import {
-  type Browser,
-  type BrowserPage,
-  findChromium,
-  launchBrowser,
-  NO_CHROMIUM,
-  openAlone,
-} from "./support/browser.ts";
+import { inBrowser, openFilled } from "./support/browser.ts";
 import { writeLongRun } from "./support/longRun.ts";
 
 let dir: string;
@@ -108,23 +101,8 @@ test("pictures or objects that are damaged, or of another evaluation, are left o
   }
 });
 
-const executable = findChromium();
-describe.skipIf(!executable)(`in a browser${executable ? "" : ` (${NO_CHROMIUM})`}`, () => {
-  let browser: Browser;
-  let page: BrowserPage;
-  beforeAll(async () => {
-    browser = await launchBrowser(executable!);
-    page = await browser.page();
-    await page.resize(1200, 900);
-  });
-  afterAll(() => browser?.close());
-
-  async function openSilently(name: string): Promise<void> {
-    await openAlone(page, await reportRun(run(name)));
-    const ready = "document.getElementById('browse').dataset.ready ? done(true) : setTimeout(look, 5)";
-    expect(await page.evaluate(`new Promise((done) => (function look() { ${ready}; })())`)).toBe(true);
-    expect(page.complaints).toEqual([]);
-  }
+inBrowser((page) => {
+  const openSilently = async (name: string) => openFilled(page, await reportRun(run(name)), "browse");
   const counts = () =>
     page.evaluate<Record<string, number>>(
       "Object.fromEntries([...document.querySelectorAll('[data-count]')].map((b) => [b.dataset.count, +b.textContent]))",

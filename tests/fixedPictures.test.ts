@@ -3,17 +3,10 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import type { FixedPictures } from "../src/run/records/fixedPictures.ts";
 import { reportRun } from "../src/train/record/report.ts";
-import {
-  type Browser,
-  type BrowserPage,
-  findChromium,
-  launchBrowser,
-  NO_CHROMIUM,
-  openAlone,
-} from "./support/browser.ts";
+import { inBrowser, openFilled } from "./support/browser.ts";
 import { writeLongRun } from "./support/longRun.ts";
 
 let dir: string;
@@ -42,22 +35,8 @@ test("a page leaves out evaluations that metrics.jsonl does not have, and a reco
   await put(whole);
 });
 
-const executable = findChromium();
-describe.skipIf(!executable)(`in a browser${executable ? "" : ` (${NO_CHROMIUM})`}`, () => {
-  let browser: Browser;
-  let page: BrowserPage;
-  beforeAll(async () => {
-    browser = await launchBrowser(executable!);
-    page = await browser.page();
-    await page.resize(1200, 900);
-  });
-  afterAll(() => browser?.close());
-
-  async function openFilled(): Promise<void> {
-    await openAlone(page, await reportRun(dir));
-    const ready = "document.getElementById('fixed').dataset.ready ? done(true) : setTimeout(look, 5)";
-    await page.evaluate(`new Promise((done) => (function look() { ${ready}; })())`);
-  }
+inBrowser((page) => {
+  const open = async () => openFilled(page, await reportRun(dir), "fixed");
   const move = (name: string, value: number) =>
     page.evaluate(`(() => {
       const slider = document.querySelector("#fixed [name=${name}]");
@@ -70,7 +49,7 @@ describe.skipIf(!executable)(`in a browser${executable ? "" : ` (${NO_CHROMIUM})
   const shown = () => page.evaluate<string>("document.querySelector('[data-fixed=epoch]').textContent");
 
   test("a slider moves all six from evaluation to evaluation, another one their confidence", async () => {
-    await openFilled();
+    await open();
     const { pictures, evaluations } = await record();
     const labels = pictures.reduce((sum, { truths }) => sum + truths.length, 0);
     expect(await shown()).toMatch(/^epoch 8, step 960, AP50:95 0\.\d{3}$/);
@@ -91,7 +70,7 @@ describe.skipIf(!executable)(`in a browser${executable ? "" : ` (${NO_CHROMIUM})
   });
 
   test("play shows one evaluation after the other and stops at the last", async () => {
-    await openFilled();
+    await open();
     const seen = await page.evaluate<string[]>(`new Promise((done) => {
       const [seen, text, play] = [[], document.querySelector("[data-fixed=epoch]"), document.querySelector("[name=play]")];
       new MutationObserver(() => seen.push(text.textContent.split(",")[0])).observe(text, { childList: true });
@@ -112,14 +91,14 @@ describe.skipIf(!executable)(`in a browser${executable ? "" : ` (${NO_CHROMIUM})
     const named = whole.pictures.map((one) => ({ ...masks(one), image: code }));
     const found = whole.evaluations.map((one) => ({ ...one, pictures: one.pictures.map(masks) }));
     await put({ ...whole, pictures: named, evaluations: found });
-    await openFilled();
+    await open();
     const polygons = (kind: string) =>
       page.evaluate<number>(`document.querySelectorAll('#fixed polygon.${kind}').length`);
     expect(await polygons("label")).toBe(whole.pictures.reduce((sum, { truths }) => sum + truths.length, 0));
     expect(await polygons("hit")).toBe(await boxes("hit"));
     expect((await captions())[0]).toContain(code);
     await put({ ...whole, evaluations: [] });
-    await openFilled();
+    await open();
     expect((await captions())[0]).toMatch(/: \d+ to be found$/);
     expect(await page.evaluate("document.querySelector('#fixed [name=play]').checkVisibility()")).toBe(false);
     await put(whole);

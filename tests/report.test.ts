@@ -4,19 +4,12 @@ import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/prom
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { comparePage } from "../src/report/comparePage.ts";
 import { readRunFolder } from "../src/run/runFolder.ts";
 import { reportRun } from "../src/train/record/report.ts";
 import { UserError } from "../src/util/errors.ts";
-import {
-  type Browser,
-  type BrowserPage,
-  findChromium,
-  launchBrowser,
-  NO_CHROMIUM,
-  openAlone,
-} from "./support/browser.ts";
+import { inBrowser, openAlone } from "./support/browser.ts";
 import { writeLongRun } from "./support/longRun.ts";
 
 let dir: string;
@@ -100,16 +93,7 @@ test("a folder that is no run is told", async () => {
   await expect(reportRun(run("none"))).rejects.toThrow("is no run");
 });
 
-const executable = findChromium();
-describe.skipIf(!executable)(`in a browser${executable ? "" : ` (${NO_CHROMIUM})`}`, () => {
-  let browser: Browser;
-  let page: BrowserPage;
-  beforeAll(async () => {
-    browser = await launchBrowser(executable!);
-    page = await browser.page();
-  });
-  afterAll(() => browser?.close());
-
+inBrowser((page) => {
   /** Open a page; it has to be silent, to ask for nothing, and to have drawn every chart. */
   async function openSilently(path: string): Promise<void> {
     await openAlone(page, path);

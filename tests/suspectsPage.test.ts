@@ -3,29 +3,19 @@
 import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { suspectsPage } from "../src/report/suspects/suspectsPage.ts";
 import type { SuspectsRecord } from "../src/report/suspects/suspectsRecord.ts";
 import { readSuspects } from "../src/review/record.ts";
-import { type Browser, type BrowserPage, findChromium, launchBrowser, NO_CHROMIUM, openAlone } from "./support/browser.ts"; // biome-ignore format: one line
+import { inBrowser, openAlone } from "./support/browser.ts";
 import { someSuspects } from "./support/suspects.ts";
 
-const executable = findChromium();
-
-describe.skipIf(!executable)(`in a browser${executable ? "" : ` (${NO_CHROMIUM})`}`, () => {
+inBrowser((page) => {
   let dir: string;
-  let browser: Browser;
-  let page: BrowserPage;
   beforeAll(async () => {
     dir = await mkdtemp(join(tmpdir(), "suspects-"));
-    browser = await launchBrowser(executable!);
-    page = await browser.page();
-    await page.resize(1200, 900);
   });
-  afterAll(async () => {
-    await browser?.close();
-    await rm(dir, { recursive: true, force: true });
-  });
+  afterAll(() => rm(dir, { recursive: true, force: true }));
 
   async function write(name: string, ...given: Parameters<typeof someSuspects>): Promise<string> {
     const { record, crops } = await someSuspects(...given);

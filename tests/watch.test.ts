@@ -4,9 +4,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { formatRecipe } from "../src/recipe/load.ts";
-import { type Browser, type BrowserPage, findChromium, launchBrowser, NO_CHROMIUM } from "./support/browser.ts";
+import { inBrowser } from "./support/browser.ts";
 import { writeLongRun } from "./support/longRun.ts";
 import { tinyDataset, tinyRecipe } from "./support/tinyRun.ts";
 import { ask, startWatching } from "./support/watching.ts";
@@ -66,17 +66,7 @@ test("a port that is none, and one that is taken, are told with exit code 2", as
   await watching.end();
 }, 60_000);
 
-const executable = findChromium();
-describe.skipIf(!executable)(`in a browser${executable ? "" : ` (${NO_CHROMIUM})`}`, () => {
-  let browser: Browser;
-  let page: BrowserPage;
-  beforeAll(async () => {
-    browser = await launchBrowser(executable!);
-    page = await browser.page();
-    await page.resize(1200, 900);
-  });
-  afterAll(() => browser?.close());
-
+inBrowser((page, another) => {
   const text = (selector: string) =>
     page.evaluate<string>(`document.querySelector(${JSON.stringify(selector)})?.textContent ?? ""`);
 
@@ -127,7 +117,7 @@ describe.skipIf(!executable)(`in a browser${executable ? "" : ` (${NO_CHROMIUM})
 
   test("without the token in its address a page has no button, and a page of another origin has nothing at all", async () => {
     const watching = await startWatching(join(dir, "done"), { control: true });
-    const fresh = await browser.page();
+    const fresh = await another();
     await fresh.open(`${watching.url}/`);
     expect(await fresh.evaluate("document.querySelector('button.stop').hidden")).toBe(true);
     await fresh.open("data:text/html,<p>somewhere else");

@@ -1,13 +1,12 @@
 // What a choice does to learning: recipes/quickstart.yaml for some epochs of 18 steps from several seeds, in each of several ways; the mean loss of the last 50
-// steps, AP50 of the averaged and of the raw weights on the validation tiles, and how far each way's means lie from those of the first one, beside
-// how far its own seeds are apart.
+// steps, AP50 of the averaged and of the raw weights on the validation tiles, with how far its seeds are apart.
 // Usage: npm run bench:learning -- [--ways float32,bf16] [--epochs 17] [--seeds 7,8,9] [--compile graph] [--resolution 128]
 // Ways: float32, as it is but for the stages; bf16, products in bfloat16; staged, the recipe's stages; scratch, without weights to start from, at the
 // recipe's rate; scratch-fast, at twice that.
 
 import { parseArgs } from "node:util";
 import { here, machine } from "./stepper.mjs";
-import { trained } from "./trained.mjs";
+import { mean, spread, trained, trainLosses } from "./trained.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -47,8 +46,7 @@ function learn(seed, way) {
   const { rows, evaluate } = trained(here("../../recipes/quickstart.yaml"), set, {
     weights: ["last/model.safetensors"],
   });
-  const losses = rows.filter(({ split }) => split === "train").map(({ loss }) => loss);
-  const loss = mean(losses.slice(-LAST));
+  const loss = mean(trainLosses(rows).slice(-LAST));
   const { AP50 } = rows.findLast(({ split }) => split === "val");
   const [raw] = evaluate;
   const seconds = (performance.now() - began) / 1000;
@@ -57,9 +55,6 @@ function learn(seed, way) {
   );
   return { loss, AP50, raw: raw.AP50 };
 }
-
-const mean = (list) => list.reduce((a, b) => a + b, 0) / list.length;
-const spread = (list) => Math.max(...list) - Math.min(...list);
 
 console.log(`quickstart at ${values.resolution}, ${values.epochs} epochs, compile: ${values.compile}; ${machine()}`);
 const results = Object.fromEntries(ways.map((way) => [way, []]));

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { lossChart } from "./lossChart.mjs";
 import { here, machine } from "./stepper.mjs";
-import { evaluated, trainInto } from "./trained.mjs";
+import { evaluated, mean, spread, trainInto, trainLosses } from "./trained.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -50,7 +50,7 @@ function compare(name, seed) {
   run(process.execPath, ["--import", "tsx", here("parity-batches.ts"), ours, folder]);
   run(values.python, [here("parity-reference.py"), folder]);
   rmSync(join(folder, "batches.f32"));
-  const losses = rows.filter(({ split }) => split === "train").map(({ loss }) => loss);
+  const losses = trainLosses(rows);
   const last = join(ours, "checkpoints", "last");
   const ap = (weights) => evaluated(weights, { run: ours, data: TREES }).AP50;
   const result = {
@@ -64,9 +64,6 @@ function compare(name, seed) {
   writeFileSync(done, JSON.stringify(result));
   return result;
 }
-
-const mean = (list) => list.reduce((a, b) => a + b, 0) / list.length;
-const spread = (list) => Math.max(...list) - Math.min(...list);
 
 console.log(machine());
 const curves = [];

@@ -46,3 +46,9 @@ export function trained(recipe, set = {}, { shown = false, weights = [] } = {}) 
     rmSync(folder, { recursive: true });
   }
 }
+
+/** The loss of each step that has a row. */
+export const trainLosses = (rows) => rows.filter(({ split }) => split === "train").map(({ loss }) => loss);
+
+export const mean = (list) => list.reduce((a, b) => a + b, 0) / list.length;
+export const spread = (list) => Math.max(...list) - Math.min(...list);

@@ -24,25 +24,25 @@ export async function summarise(folder) {
   const pictures = join(folder, "pictures");
   await predictToFolder({ weights: folder, images: [join(DATA, "test")], out: pictures });
 
-  print("\nAP50 on the validation tiles");
+  console.log("\nAP50 on the validation tiles");
   for (const { epoch, AP50 } of rows.filter(({ split }) => split === "val"))
-    print(
+    console.log(
       `  epoch ${String(epoch + 1).padStart(2)}  ${"█".repeat(Math.round(AP50 * BAR)).padEnd(1)} ${AP50.toFixed(3)}`,
     );
-  print("\nOn the test tiles, on which nothing was chosen");
-  if (before) print(`  before  ${line(before)}`);
-  if (after) print(`  after   ${line(after)}`);
-  print(`\nPictures  ${shown(pictures)}`);
+  console.log("\nOn the test tiles, on which nothing was chosen");
+  if (before) console.log(`  before  ${line(before)}`);
+  if (after) console.log(`  after   ${line(after)}`);
+  console.log(`\nPictures  ${shown(pictures)}`);
   const onnx = join(folder, "model.onnx");
   if (existsSync(onnx)) {
     const { timings } = await benchmark({ weights: onnx, data: DATA, split: "test", prefetch: [false], rounds: 50 });
     const { p50, p95 } = timings[0].total;
-    print(
+    console.log(
       `ONNX      ${shown(onnx)}: ${p50.toFixed(1)} ms from image file to detections, 95 % within ${p95.toFixed(1)} ms`,
     );
   }
-  print(`Report    ${shown(join(folder, "report.html"))}`);
-  print(await next());
+  console.log(`Report    ${shown(join(folder, "report.html"))}`);
+  console.log(await next());
 }
 
 function line(metrics) {
@@ -77,8 +77,4 @@ async function canFetch(url) {
     ({ ok }) => ok,
     () => false,
   );
-}
-
-function print(text) {
-  console.log(text);
 }

@@ -71,6 +71,15 @@ export const SLICES_OPTION = {
     "Look at overlapping parts of each picture, too: SIZE or SIZE,OVERLAP in its pixels and in shares, such as 640,0.2; without a value, and by default, as the weights were trained; --no-slices: at whole pictures only",
 } as const;
 
+/** How weights are run over a split, batch by batch, and how that is printed. */
+export const OVER_SPLIT_OPTIONS = {
+  "batch-size": { type: "number", default: 4, requiresArg: true, describe: "Images at a time" },
+  slices: SLICES_OPTION,
+  device: DEVICE_OPTION,
+  precision: PRECISION_OPTION,
+  json: JSON_OPTION,
+} as const;
+
 /** A recipe, for weights that do not say what model they are of. */
 export const MODEL_RECIPE_OPTION = {
   type: "string",

@@ -3,14 +3,11 @@
 import { join, resolve } from "node:path";
 import type { Dataset, DatasetSource } from "../data/dataset/dataset.ts";
 import { type Annotation, annotatedMask, SPLITS, type Split, type SplitName } from "../data/dataset/sample.ts";
-import type { OpenDetectorOptions } from "../detector/detector.ts";
-import type { DownloadWatch } from "../detector/loadModel.ts";
 import { openDetector } from "../detector/open.ts";
-import type { DeviceChoice } from "../engine/device.ts";
 import { alignClasses } from "../eval/evaluate.ts";
+import type { EvaluateOptions } from "../eval/measure.ts";
 import { maskRuns } from "../instance/masks/maskRuns.ts";
 import { packMask } from "../instance/masks/runs.ts";
-import type { Recipe } from "../recipe/schema.ts";
 import { suspectsPage } from "../report/suspects/suspectsPage.ts";
 import type { SuspectKind, SuspectRecord, SuspectsRecord } from "../report/suspects/suspectsRecord.ts";
 import { programVersion } from "../run/environment.ts";
@@ -23,9 +20,7 @@ import { recordOf } from "./record.ts";
 import { loadAsItIs, reviewFingerprint } from "./source.ts";
 import type { ReviewedPicture } from "./suspect.ts";
 
-export type ReviewOptions = {
-  /** A run folder, a checkpoint folder, a .safetensors, .pth or .onnx file, or a published name. */
-  weights: string;
+export type ReviewOptions = Omit<EvaluateOptions, "data" | "split" | "maxDets"> & {
   /** The data set, as a recipe's `data` names it; rules about classes and held-back splits in it are left aside. */
   data: DatasetSource;
   /** Parts of it that are reviewed. Default train. */
@@ -34,20 +29,8 @@ export type ReviewOptions = {
   out: string;
   /** Suspects that the page has at most. Default 500. */
   most?: number | undefined;
-  /** Images a forward pass. Default 4. */
-  batchSize?: number | undefined;
-  /** In which parts pictures are looked at. Default: those that the weights were trained on, if any. */
-  slices?: OpenDetectorOptions["slices"];
-  device?: DeviceChoice | undefined;
-  /** What weights are computed in. Default "none", float32. */
-  precision?: OpenDetectorOptions["precision"];
-  /** The recipe that the weights were trained with, where they do not tell their architecture. */
-  recipe?: Recipe | undefined;
   /** How the page says that its decisions are applied. */
   command?: string | undefined;
-  onDownload?: DownloadWatch | undefined;
-  onWarning?: ((message: string) => void) | undefined;
-  onImages?: ((done: number, all: number) => unknown) | undefined;
 };
 
 /** Plain data, to be printed or written as JSON. */

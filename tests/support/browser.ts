@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { pathToFileURL } from "node:url";
-import { expect } from "vitest";
+import { afterAll, beforeAll, describe, expect } from "vitest";
 
 /** The browser's executable: RFDETR_TRAIN_CHROMIUM, else Debian's; undefined where there is none. */
 export function findChromium(): string | undefined {
@@ -203,4 +203,28 @@ export async function openAlone(page: BrowserPage, path: string): Promise<void> 
   await page.open(url);
   expect(page.complaints).toEqual([]);
   expect(page.requests).toEqual([url]);
+}
+
+/** As `openAlone`, and wait until the section of this id is filled, without a complaint. */
+export async function openFilled(page: BrowserPage, path: string, id: string): Promise<void> {
+  await openAlone(page, path);
+  const ready = `document.getElementById('${id}').dataset.ready ? done(true) : setTimeout(look, 5)`;
+  expect(await page.evaluate(`new Promise((done) => (function look() { ${ready}; })())`)).toBe(true);
+  expect(page.complaints).toEqual([]);
+}
+
+/** Tests in one page of a browser of their own, 1200 x 900; where there is no browser they skip, and say so. The page is there once a test runs; `another` opens a second one. */
+export function inBrowser(tests: (page: BrowserPage, another: () => Promise<BrowserPage>) => void): void {
+  const executable = findChromium();
+  describe.skipIf(!executable)(`in a browser${executable ? "" : ` (${NO_CHROMIUM})`}`, () => {
+    const page = {} as BrowserPage;
+    let browser: Browser | undefined;
+    beforeAll(async () => {
+      browser = await launchBrowser(executable!);
+      Object.assign(page, await browser.page());
+      await page.resize(1200, 900);
+    });
+    afterAll(() => browser?.close());
+    tests(page, () => browser!.page());
+  });
 }

@@ -4,17 +4,7 @@ import type { CommandModule } from "yargs";
 import type { SplitName } from "../../data/dataset/sample.ts";
 import type { DeviceChoice } from "../../engine/device.ts";
 import type { Review } from "../../review/review.ts";
-import {
-  askedSlices,
-  DEVICE_OPTION,
-  JSON_OPTION,
-  OUT_OPTION,
-  PRECISION_OPTION,
-  requireCount,
-  SLICES_OPTION,
-  SPLIT_OPTION,
-  WEIGHTS_OPTION,
-} from "../options.ts";
+import { askedSlices, OUT_OPTION, OVER_SPLIT_OPTIONS, requireCount, SPLIT_OPTION, WEIGHTS_OPTION } from "../options.ts";
 import { countView, ofImages } from "../terminal/countView.ts";
 import { downloadView } from "../terminal/downloadView.ts";
 import { printNote, printResult } from "../terminal/print.ts";
@@ -48,11 +38,7 @@ export const dataReviewCommand: CommandModule<object, Arguments> = {
         default: 500,
         describe: "Suspects on the page, the first ones; suspects.json has all",
       })
-      .option("batch-size", { type: "number", default: 4, requiresArg: true, describe: "Images at a time" })
-      .option("slices", SLICES_OPTION)
-      .option("device", DEVICE_OPTION)
-      .option("precision", PRECISION_OPTION)
-      .option("json", JSON_OPTION) as never,
+      .options(OVER_SPLIT_OPTIONS) as never,
   handler: async (args) => {
     const { weights, split, out, most, batchSize, json } = args;
     requireCount("most", most);

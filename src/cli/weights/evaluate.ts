@@ -12,12 +12,9 @@ import { UserError } from "../../util/errors.ts";
 import {
   askedSlices,
   DATA_OPTION,
-  DEVICE_OPTION,
-  JSON_OPTION,
   MODEL_RECIPE_OPTION,
-  PRECISION_OPTION,
+  OVER_SPLIT_OPTIONS,
   requireCount,
-  SLICES_OPTION,
   SPLIT_OPTION,
   WEIGHTS_OPTION,
 } from "../options.ts";
@@ -57,11 +54,7 @@ export const evaluateCommand: CommandModule<object, Arguments> = {
         requiresArg: true,
         describe: "Detections that count, an image and class [100; with --weights 500, or as many as the model gives]",
       })
-      .option("batch-size", { type: "number", default: 4, requiresArg: true, describe: "Images at a time" })
-      .option("slices", SLICES_OPTION)
-      .option("device", DEVICE_OPTION)
-      .option("precision", PRECISION_OPTION)
-      .option("json", JSON_OPTION) as never,
+      .options(OVER_SPLIT_OPTIONS) as never,
   handler: async (args) => {
     const report = await measure(args);
     const { metricsOf } = await import("../../eval/metricsRow.ts");
