@@ -3,6 +3,7 @@
 // finished step must be in one. With --pairs: two commands on one run folder at once.
 // Usage: npm run soak [-- RUNS [--ways all|kill|WAY,WAY] [--ends MOST] [--seed N] [--minutes M] [--masks] [--dist DIR]]; --masks: of a segmenter; DIR is a build to use in place of a fresh one.
 //        npm run soak -- TIMES --pairs
+//        npm run soak -- RUNS --workers N        one worker of N is lost at a random instant
 
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -11,6 +12,7 @@ import { soak } from "./soak/ends.mjs";
 import { meetings } from "./soak/pairs.mjs";
 import { root } from "./soak/process.mjs";
 import { WAYS } from "./soak/ways.mjs";
+import { losses } from "./soak/workers.mjs";
 
 const words = process.argv.slice(2);
 const option = (name, value) => (words.includes(name) ? words.splice(words.indexOf(name), 2)[1] : value);
@@ -23,6 +25,7 @@ const named = option("--ways", "all");
 const ways = named === "all" ? Object.keys(WAYS) : named === "kill" ? ["sigkill"] : named.split(",");
 const pairs = words.includes("--pairs") && words.splice(words.indexOf("--pairs"), 1).length > 0;
 const masks = words.includes("--masks") && words.splice(words.indexOf("--masks"), 1).length > 0;
+const workers = Number(option("--workers", 0));
 const times = Number(words[0] ?? (pairs ? 20 : 200));
 for (const way of ways)
   if (!WAYS[way]) throw new Error(`There is no way "${way}". There are: ${Object.keys(WAYS).join(", ")}`);
@@ -31,9 +34,11 @@ if (givenBuild === undefined) await ensureBuilt();
 const store = await import(pathToFileURL(join(dist, "checkpoint", "store", "store.js")).href);
 const program = [process.execPath, join(dist, "cli", "main.js")];
 const shared = { seed, minutes, program, store, say: console.log };
-const { done, counts, faults } = pairs
-  ? await meetings({ times, ...shared })
-  : await soak({ runs: times, ways, mostEnds, masks, ...shared });
+const { done, counts, faults } = workers
+  ? await losses({ times, workers, ...shared })
+  : pairs
+    ? await meetings({ times, ...shared })
+    : await soak({ runs: times, ways, mostEnds, masks, ...shared });
 console.table(counts);
 const wanted = pairs ? times * Object.keys(counts).length : times;
 console.log(

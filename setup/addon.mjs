@@ -47,6 +47,8 @@ export const OWN_ADDONS = {
   image: "lib/napi-v8/rfdetr_image.node",
   /** Operations of our own for TensorFlow. */
   kernels: "lib/napi-v8/rfdetr_kernels.node",
+  /** TensorFlow's distributed runtime, for trainings of several workers. */
+  distributed: "lib/napi-v8/rfdetr_distributed.node",
 };
 
 /** Build them and put them into the folder of the engine's package, each of which appears whole or not at all. */

@@ -10,6 +10,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   instance: ["util"],
   architecture: ["util"],
   engine: ["util"],
+  distributed: ["engine", "util"],
   ops: ["engine", "util"],
   model: ["ops", "engine", "architecture", "instance", "util"],
   loss: ["model", "ops", "engine", "architecture", "instance", "util"],
@@ -44,6 +45,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   ],
   doctor: ["onnx", "engine", "architecture", "run", "instance", "util"],
   step: [
+    "distributed",
     "loss",
     "model",
     "ops",
@@ -57,6 +59,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     "util",
   ],
   train: [
+    "distributed",
     "step",
     "export",
     "report",
@@ -78,6 +81,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   ],
   bench: ["eval", "detector", "onnx", "engine", "instance", "loading", "data", "run", "recipe", "util"],
   cli: [
+    "distributed",
     "review",
     "convert",
     "doctor",
@@ -105,10 +109,10 @@ const MAY_IMPORT: Record<string, string[]> = {
 };
 
 /** Where TensorFlow.js may be imported; the backend package only by the engine. */
-const MAY_USE_TENSORS = ["ops", "model", "loss", "step", "train", "engine"];
+const MAY_USE_TENSORS = ["distributed", "ops", "model", "loss", "step", "train", "engine"];
 
 /** Where set-up's parts that a package carries along may be used. */
-const MAY_USE_SETUP = ["engine/device.ts", "doctor/diagnose.ts"];
+const MAY_USE_SETUP = ["engine/device.ts", "doctor/diagnose.ts", "cli/runs/launch.ts"];
 
 const files = filesIn("src", /\.ts$/)
   .filter((file) => !file.endsWith(".test.ts"))

@@ -25,12 +25,12 @@ export function shuffled(items, random) {
     .map(({ item }) => item);
 }
 
-/** Write the data set and the recipe below `scratch`, a segmenter's where `masks` are asked for; returns the recipe's path. Two epochs of three steps. */
-export async function writeTinyRecipe(scratch, random, { masks = false } = {}) {
+/** Write the data set and the recipe below `scratch`, a segmenter's where `masks` are asked for; returns the recipe's path. Epochs of three steps. */
+export async function writeTinyRecipe(scratch, random, { masks = false, epochs = 2 } = {}) {
   await makeSplit(join(scratch, "data", "train"), 6, random);
   await makeSplit(join(scratch, "data", "valid"), 2, random);
   const file = join(scratch, "soak.yaml");
-  await writeFile(file, JSON.stringify(recipe(join(scratch, "data"), masks)));
+  await writeFile(file, JSON.stringify(recipe(join(scratch, "data"), { masks, epochs })));
   return file;
 }
 
@@ -58,7 +58,7 @@ async function makeSplit(folder, count, random) {
 }
 
 /** A checkpoint after every second step and every epoch, and a row after every step: rows say which steps were finished. */
-const recipe = (data, masks) => ({
+const recipe = (data, { masks, epochs }) => ({
   ...{ name: "soak", weights: "none", device: "cpu" },
   model: {
     variant: "custom",
@@ -69,7 +69,7 @@ const recipe = (data, masks) => ({
     ...{ dim_feedforward: 32, num_queries: 6, num_select: 6, group_detr: 3 },
   },
   data: { dir: data, batch_size: 1, workers: 0 },
-  train: { epochs: 2, grad_accum_steps: 2, lr: 1e-3, ema: { decay: 0.9, tau: 5 } },
+  train: { epochs, grad_accum_steps: 2, lr: 1e-3, ema: { decay: 0.9, tau: 5 } },
   early_stopping: { metric: masks ? "segm AP50" : "AP50", patience: 5 },
   checkpoint: { every_steps: 2, keep_last: 2, keep_best: 1 },
   track: { every_steps: 1 },

@@ -12,6 +12,13 @@
       "defines": ["NAPI_VERSION=8"]
     },
     {
+      "target_name": "distributed",
+      "sources": ["distributed/addon.cc", "distributed/listen.cc"],
+      "include_dirs": ["<(module_root_dir)/deps/include"],
+      "defines": ["NAPI_VERSION=8"],
+      "cflags_cc": ["-std=c++17", "-O2"]
+    },
+    {
       "target_name": "kernels",
       "sources": [
         "kernels/activation.cc",

@@ -10,6 +10,7 @@ import { dataCommand } from "./data/data.ts";
 import { reportError } from "./reportError.ts";
 import { compareCommand } from "./runs/compare.ts";
 import { extendCommand } from "./runs/extend.ts";
+import { launchCommand } from "./runs/launch.ts";
 import { reportCommand } from "./runs/report.ts";
 import { resumeCommand } from "./runs/resume.ts";
 import { rollbackCommand } from "./runs/rollback.ts";
@@ -39,6 +40,7 @@ const commands = [
   resumeCommand,
   extendCommand,
   rollbackCommand,
+  launchCommand,
   checkCommand,
   evaluateCommand,
   predictCommand,

@@ -95,6 +95,23 @@ export const SET_OPTION = {
   describe: "Override a key: train.epochs=3",
 } as const;
 
+/** Who trains together. */
+export const WORKERS_OPTIONS = {
+  workers: {
+    type: "string",
+    requiresArg: true,
+    describe: "Train with others: all workers in the same order, host:port,host:port, or slurm",
+  },
+  rank: { type: "number", requiresArg: true, describe: "Which of the workers this is, from 0" },
+  listen: {
+    type: "string",
+    requiresArg: true,
+    describe: "The address to listen at for other workers [default: this worker's own]",
+  },
+} as const;
+
+export type WorkersArguments = { workers?: string; rank?: number; listen?: string };
+
 /** What --slices asks for; undefined where it is not given. Throws a UserError for what is no size, or no size and overlap. */
 export function askedSlices(given: string | boolean | undefined): AskedSlices | undefined {
   if (given === undefined) return undefined;

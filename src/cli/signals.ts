@@ -132,9 +132,10 @@ function isUnattended(): boolean {
   });
 }
 
-/** npm and npx do not pass SIGTERM on: where they are gone, whoever ended them meant this program, too. */
+/** npm and npx do not pass SIGTERM on, and `launch` may be killed: where they are gone, whoever ended them meant this program, too. */
 function watchParent(): void {
-  if (process.env.npm_execpath === undefined || process.platform === "win32") return;
+  const { npm_execpath: npm, RFDETR_TRAIN_LAUNCHED: launched } = process.env;
+  if ((npm === undefined && launched === undefined) || process.platform === "win32") return;
   const isThere = watchStarter();
   const timer = setInterval(() => {
     if (isThere()) return;

@@ -8,9 +8,14 @@ import type { Matched } from "./pairs.ts";
 import { TERMS } from "./terms/list.ts";
 import type { Term } from "./terms/term.ts";
 
-/** What the losses of these targets are divided by: boxes times groups, at least 1. */
-export function normaliser(targets: readonly Target[], groups: number): number {
-  return Math.max(1, groups * targets.reduce((sum, { labels }) => sum + labels.length, 0));
+/** What the losses of so many boxes are divided by: boxes times groups, at least 1. */
+export function normaliser(boxes: number, groups: number): number {
+  return Math.max(1, groups * boxes);
+}
+
+/** The boxes of some images. */
+export function countBoxes(targets: readonly Target[]): number {
+  return targets.reduce((sum, { labels }) => sum + labels.length, 0);
 }
 
 /**

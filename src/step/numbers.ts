@@ -26,7 +26,7 @@ type NumbersOptions = {
 };
 
 /**
- * Read norm, losses and terms. `files`: the images of each batch. `whole`: losses of the batches add up to those of the
+ * Read norm, losses and terms. `files`: the images of each batch, which the tables are of, in this order. `whole`: losses of the batches add up to those of the
  * step; otherwise they are averaged, as errors are in either case.
  */
 export async function readNumbers(
@@ -43,7 +43,7 @@ export async function readNumbers(
   );
   const values = await numbers.data();
   numbers.dispose();
-  const width = tables[0]!.shape[0]!;
+  const width = (values.length - 1) / files.length;
   const places = lossPlaces(layers, terms);
   const faults: string[] = [];
   const sums = new Float64Array(width);

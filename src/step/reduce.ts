@@ -1,11 +1,37 @@
-// The fourth stage of a step: what all processes of a training found becomes one. There is one process, so it is that.
+// The fourth stage of a step: what all workers have found becomes one, the same bytes on each.
 
-import type * as tf from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
+import type { Workers } from "../distributed/workers.ts";
+import { readNow } from "../engine/backend.ts";
 import type { Gradients } from "./backward.ts";
 
 /** What a step has found: gradients, and of each batch its loss and terms. */
 export type StepSums = { gradients: Gradients; tables: tf.Tensor[] };
 
-export function reduce(found: StepSums): StepSums {
-  return found;
+/**
+ * Gradients summed up over all workers, in the order of `leaves`, which are those that train; and the tables of all batches, by worker, as one
+ * vector. The gradients given are used up, the tables stay the caller's; one worker gets both back as they are.
+ */
+export function reduce(
+  found: StepSums,
+  { workers, leaves }: { workers: Workers; leaves: readonly (readonly [path: string, leaf: tf.Tensor])[] },
+): StepSums {
+  if (workers.size === 1) return found;
+  const { gradients } = found;
+  const given = leaves.map(([path]) => (gradients.has(path) ? 1 : 0));
+  const all = tf.tidy(() =>
+    workers.gatherNumbers(tf.concat1d([tf.tensor1d(given), ...(found.tables as tf.Tensor1D[])])),
+  );
+  const tables = tf.tidy(() => tf.reshape(tf.slice(tf.reshape(all, [workers.size, -1]), [0, given.length]), [-1]));
+  const anywhere = given.map(() => false);
+  const numbers = readNow(all);
+  const width = numbers.length / workers.size;
+  for (let worker = 0; worker < workers.size; worker++)
+    for (const place of given.keys()) anywhere[place] ||= numbers[worker * width + place] === 1;
+  all.dispose();
+  const reached = leaves.filter((_, place) => anywhere[place]);
+  const own = reached.map(([path, { shape }]) => gradients.get(path) ?? tf.zeros(shape));
+  const summed = workers.sumTensors(own);
+  tf.dispose([...own, ...gradients.values()]);
+  return { gradients: new Map(reached.map(([path], i) => [path, summed[i]!])), tables: [tables] };
 }

@@ -1,11 +1,12 @@
-// One step in five stages: forward, match and backward for each of its batches, reduce, update. A stage takes every number
+// One step in five stages: forward, match and backward for each of its batches, reduce, update. Several workers share its batches. A stage takes every number
 // of the host that changes from step to step as a tensor and reads nothing from the device, but for the matcher's costs,
 // which are what `match` is there for.
 
 import * as tf from "@tensorflow/tfjs-core";
+import { ALONE, type Workers } from "../distributed/workers.ts";
 import { EAGER, type Recorder } from "../engine/recording/recorder.ts";
 import type { Batch } from "../loading/batch/batch.ts";
-import { normaliser } from "../loss/criterion.ts";
+import { countBoxes, normaliser } from "../loss/criterion.ts";
 import { type PointDraws, seededDraws } from "../loss/masks/draws.ts";
 import { MASK_LOSSES, type MaskLossSettings } from "../loss/masks/settings.ts";
 import { termsOf } from "../loss/terms/chosen.ts";
@@ -17,10 +18,10 @@ import type { Precision } from "../ops/bf16/precision.ts";
 import type { Histogram } from "../util/histogram.ts";
 import { rngFromSeed } from "../util/random/rng.ts";
 import { pause } from "../util/threads/giveUp.ts";
-import { accumulate, type Gradients } from "./backward.ts";
+import { accumulate, type Gradients, type LossInputs } from "./backward.ts";
 import { type BatchInputs, batchGradients } from "./batchGradients.ts";
 import { uploadImages } from "./forward.ts";
-import type { Learner } from "./learner.ts";
+import { type Learner, trainable } from "./learner.ts";
 import { sideOfStep } from "./multiScale.ts";
 import { readNumbers, type StepNumbers } from "./numbers.ts";
 import type { EmaSettings } from "./optimiser/ema.ts";
@@ -50,6 +51,8 @@ export type StepSettings = {
   histogramsEvery?: number | undefined;
   /** Records the stages and replays them; default: they run operation by operation. */
   recorder?: Recorder | undefined;
+  /** Who else computes batches of each step, as many as this process; default: nobody. */
+  workers?: Workers | undefined;
 };
 
 /** `drawsOf`: the random points of a batch, by the step and its place in it. */
@@ -60,7 +63,7 @@ const DEFAULT_MASKS: MaskSettings = {
   drawsOf: (step, place) => seededDraws(0, step, place),
 };
 
-/** The batches of a step, and how many updates are done before it; with `giveUp` aborted, its reason is thrown at the next pause. */
+/** This worker's batches of a step, and how many updates are done before it; with `giveUp` aborted, its reason is thrown at the next pause. */
 export type StepInput = { batches: readonly Batch[]; step: number; giveUp?: AbortSignal | undefined };
 
 export type StepResult = StepNumbers & {
@@ -79,17 +82,19 @@ export async function computeStep(
 ): Promise<ComputedStep> {
   const { decLayers, segmentationHead } = learner.architecture;
   const masks = segmentationHead ? (settings.masks ?? DEFAULT_MASKS) : undefined;
-  const { checkpointing, precision, accumulation, histogramsEvery } = settings;
+  const { checkpointing, precision, accumulation, histogramsEvery, workers = ALONE } = settings;
   const recorder = pausing(settings.recorder ?? EAGER, giveUp);
   let gradients: Gradients = new Map();
   let inputs: BatchInputs | undefined;
   const tables: tf.Tensor[] = [];
+  const first = workers.rank * batches.length; // place of the first of these batches in the step
   const freeInputs = () => inputs && tf.dispose([inputs.scalars, inputs.images, inputs.padding ?? [], inputs.dropPath ?? []]); // biome-ignore format: one line
   try {
+    const scalarsOf = shares(learner, accumulation, { batches, workers });
     for (const [i, batch] of batches.entries()) {
-      inputs = batchInputs(learner, settings, { batches, step, batch, place: i });
+      inputs = batchInputs(learner, settings, { step, batch, place: first + i, scalars: scalarsOf(batch) });
       const taken = inputs;
-      const drawn = () => masks && { settings: masks.settings, draws: masks.drawsOf(step, i) };
+      const drawn = () => masks && { settings: masks.settings, draws: masks.drawsOf(step, first + i) };
       const found = await recorder.settle(
         () => batchGradients(learner, batch, taken, { recorder, checkpointing, precision, masks: drawn() }),
         ({ gradients: mine, table }) => tf.dispose([...mine.values(), table]),
@@ -99,13 +104,13 @@ export async function computeStep(
       freeInputs();
       inputs = undefined;
     }
-    const reduced = reduce({ gradients, tables });
-    const files = batches.map((batch) => batch.files);
+    const reduced = reduce({ gradients, tables }, { workers, leaves: trainable(learner.weights) });
+    gradients = reduced.gradients;
     const numbers = await readNumbers(reduced, {
-      ...{ files, layers: decLayers, whole: accumulation === "whole" },
+      ...{ files: filesOf(batches, workers), layers: decLayers, whole: accumulation === "whole" },
       ...{ recorder, terms: termsOf(masks?.settings) },
     });
-    tf.dispose(tables);
+    tf.dispose([...tables, ...reduced.tables]);
     const asked = histogramsEvery !== undefined && (step + 1) % histogramsEvery === 0 && numbers.problem === null;
     return {
       ...numbers,
@@ -144,11 +149,9 @@ const DROP_PATH = 0x64726f70;
 /** All that forward and backward take of a batch, on the device; `place` is its place in the step. */
 function batchInputs(
   { architecture }: Learner,
-  { accumulation, sides, dropPath }: StepSettings,
-  { batches, step, batch, place }: StepInput & { batch: Batch; place: number },
+  { sides, dropPath }: StepSettings,
+  { step, batch, place, scalars }: { step: number; batch: Batch; place: number; scalars: LossInputs },
 ): BatchInputs {
-  const whole = accumulation === "whole";
-  const targets = (whole ? batches : [batch]).flatMap((one) => one.targets);
   const { mask, shape } = batch;
   const images = uploadImages(batch, sides && sideOfStep(sides, step));
   const [, height, width] = images.shape;
@@ -160,11 +163,30 @@ function batchInputs(
       dropPathMasks({ rates: dropPath.rates, rng: rngFromSeed(dropPath.seed, step, place, DROP_PATH) }, architecture, {
         images: shape[0],
       }),
-    scalars: {
-      divisor: tf.scalar(normaliser(targets, architecture.groupDetr)),
-      share: tf.scalar(whole ? 1 : 1 / batches.length),
-    },
+    scalars,
   };
+}
+
+/** How each batch counts in its step: its divisor and its share. "whole" asks all workers for their boxes. */
+function shares(
+  { architecture: { groupDetr: groups } }: Learner,
+  accumulation: StepSettings["accumulation"],
+  { batches, workers }: { batches: readonly Batch[]; workers: Workers },
+): (batch: Batch) => LossInputs {
+  if (accumulation === "mean")
+    return ({ targets }) => ({
+      divisor: tf.scalar(normaliser(countBoxes(targets), groups)),
+      share: tf.scalar(1 / (workers.size * batches.length)),
+    });
+  const [boxes] = workers.sum([countBoxes(batches.flatMap(({ targets }) => targets))]);
+  return () => ({ divisor: tf.scalar(normaliser(boxes!, groups)), share: tf.scalar(1) });
+}
+
+/** The files of each batch of the step; other workers' are not known here. */
+function filesOf(batches: readonly Batch[], { rank, size }: Workers): (readonly string[])[] {
+  return Array.from({ length: size }, (_, worker) =>
+    batches.map(({ files }) => (worker === rank ? files : [`images of worker ${worker}`])),
+  ).flat();
 }
 
 /** A whole step with the learning rates times `rateFactor`; one that has a problem changes nothing. */

@@ -2,6 +2,7 @@
 
 import type { DiskReserve } from "../checkpoint/store/reserve.ts";
 import type { ClassEntry, Split } from "../data/dataset/sample.ts";
+import type { Workers } from "../distributed/workers.ts";
 import type { OperatingPoint } from "../instance/operating/point.ts";
 import type { Loader } from "../loading/batch/loader.ts";
 import type { Recipe } from "../recipe/schema.ts";
@@ -23,6 +24,10 @@ export type TestImages = { split: Split; classes: readonly ClassEntry[] };
 
 /** What a recipe comes to on this machine. */
 export type Parts = {
+  /** Who trains: this process, and others of which only the first writes the run's folder. */
+  workers: Workers;
+  /** Batches that this process computes of each step. */
+  ownBatches: number;
   learner: Learner;
   trainLoader: Loader;
   valLoader: Loader;

@@ -13,12 +13,12 @@ import type { Run } from "./liveRun.ts";
 import { countStep, NO_STEPS } from "./losses/epochMean.ts";
 import { diverged, MOST_SKIPPED } from "./record/divergence.ts";
 import { afterEvaluation, isExhausted } from "./record/earlyStopping.ts";
-import { followRecorder, notice, record, recordResults, reportBroken, trainRow, warning } from "./record/record.ts";
-import { conclude, followRun, keepEvaluation } from "./record/report.ts";
-import { finished, saveProgress } from "./record/saving.ts";
+import { followRecorder, notice, reportBroken, trainRow, warning } from "./record/record.ts";
+import { finished } from "./record/saving.ts";
 import { partly, validate } from "./record/validate.ts";
-import { keepSeen } from "./seen/keepSeen.ts";
 import { enterStage } from "./stages/stageChange.ts";
+import { agree } from "./workers/agree.ts";
+import { keeperOf } from "./workers/keeper.ts";
 
 type LoopOptions = {
   signal?: AbortSignal | undefined;
@@ -35,26 +35,27 @@ export async function* loop(run: Run, options: LoopOptions): AsyncGenerator<Trai
   const { progress, size, learner, recipe, staging } = run;
   const { train, eval: evaluation, checkpoint, track, early_stopping: stopping } = recipe;
   const chosenBy = selection(recipe);
+  const keeper = keeperOf(run);
 
   while (finished(recipe, progress) === null) {
     const epoch = progress.epoch;
     yield* enterStage(run);
     const fromBatch = progress.unevaluated ? run.trainLoader.batches : progress.batch;
-    const batches = until(giveUp, run.trainLoader).epoch(epoch, { fromBatch });
+    const coming = until(giveUp, run.trainLoader).epoch(epoch, { fromBatch });
 
-    for await (const window of windows(batches, train.grad_accum_steps)) {
+    for await (const window of windows(coming, run.ownBatches)) {
       const factor = scheduleFactor(run.schedule, progress.step, size) * staging.current.lrFactor;
-      for (const { broken } of window.batches) yield* reportBroken(run, broken, "Another image takes its place.");
-      yield* keepSeen(run, window.batches[0]!);
+      const { batches } = window;
+      for (const { broken } of batches) yield* reportBroken(run, broken, "Another image takes its place.");
+      yield* keeper.keepSeen(run, batches[0]!);
       staging.meter.begin();
-      const input = { batches: window.batches, step: progress.step, giveUp };
-      const result = await computeStep(learner, run.stepSettings, input);
+      const result = await computeStep(learner, run.stepSettings, { batches, step: progress.step, giveUp });
       if (result.problem === null) await update(learner, result, { ...run.stepSettings, rateFactor: factor });
       result.dispose();
-      run.trainLoader.recycle(window.batches);
+      run.trainLoader.recycle(batches);
       staging.meter.end();
       yield* followRecorder(run);
-      progress.batch += window.batches.length;
+      progress.batch += train.grad_accum_steps;
 
       if (result.problem === null) {
         progress.step++;
@@ -62,8 +63,8 @@ export async function* loop(run: Run, options: LoopOptions): AsyncGenerator<Trai
         const last = progress.batch >= run.trainLoader.batches || progress.step >= size.totalSteps; // of the epoch
         const row = countStep(progress, trainRow(run, result, window, factor), { last });
         yield { type: "step", row };
-        if (last || isDue(track.every_steps, progress.step)) yield await record(run, row, result.histograms);
-        yield* followRun(run);
+        if (last || isDue(track.every_steps, progress.step)) yield await keeper.record(run, row, result.histograms);
+        yield* keeper.followRun(run);
       } else {
         progress.skipped++;
         yield warning(run, `step ${progress.step + 1} was skipped: ${result.problem}`);
@@ -71,15 +72,15 @@ export async function* loop(run: Run, options: LoopOptions): AsyncGenerator<Trai
       }
 
       if (progress.step >= size.totalSteps) break;
-      const outOfTime = train.max_hours !== null && run.seconds() >= train.max_hours * 3600;
-      if (signal?.aborted || outOfTime) {
-        yield await saveProgress(run, { epoch, epochEnd: false, score: null });
-        yield* conclude(run, signal?.aborted ? "interrupted" : "out-of-time", signal);
+      const wished = agree(run, { stop: signal?.aborted, save: save?.asked });
+      if (wished.stop || wished.outOfTime) {
+        yield await keeper.saveProgress(run, { epoch, epochEnd: false, score: null });
+        yield* keeper.conclude(run, wished.stop ? "interrupted" : "out-of-time", signal);
         return;
       }
-      if (isDue(checkpoint.every_steps, progress.step) || save?.asked) {
+      if (isDue(checkpoint.every_steps, progress.step) || wished.save) {
         if (save) save.asked = false;
-        yield await saveProgress(run, { epoch, epochEnd: false, score: null });
+        yield await keeper.saveProgress(run, { epoch, epochEnd: false, score: null });
       }
     }
 
@@ -92,9 +93,9 @@ export async function* loop(run: Run, options: LoopOptions): AsyncGenerator<Trai
       const { row, result } = await validate({ ...run, valLoader: until(giveUp, run.valLoader) }, epoch);
       [score, operatingPoint] = [chosenBy.of(row), result.operatingPoint];
       if (result.broken.length > 0) yield partly(run, result);
-      yield await record(run, row);
+      yield await keeper.record(run, row);
       delete progress.unevaluated;
-      yield* keepEvaluation(run, row, result);
+      yield* keeper.keepEvaluation(run, row, result);
       if (stopping !== "none" && epoch >= chosenBy.from)
         progress.patience = afterEvaluation(progress.patience, score, stopping.min_delta);
     }
@@ -102,13 +103,12 @@ export async function* loop(run: Run, options: LoopOptions): AsyncGenerator<Trai
     const better = isBetter(score, progress.best);
     if (better) progress.best = { score: score!, step: progress.step };
     if (epochEnd) Object.assign(progress, { epoch: epoch + 1, batch: 0, epochSums: NO_STEPS });
-    if (last || better || stops || isDue(checkpoint.every_epochs, epoch + 1)) {
-      yield await saveProgress(run, { epoch, epochEnd, score, operatingPoint });
-    }
-    await recordResults(run);
+    if (last || better || stops || isDue(checkpoint.every_epochs, epoch + 1))
+      yield await keeper.saveProgress(run, { epoch, epochEnd, score, operatingPoint });
+    await keeper.recordResults(run);
     if (stops) yield stoppedEarly(run);
   }
-  yield* conclude(run, "done", signal);
+  yield* keeper.conclude(run, "done", signal);
 }
 
 function stoppedEarly(run: Run): TrainEvent {

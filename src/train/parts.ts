@@ -13,14 +13,15 @@ import { wholenessProblems } from "../data/dataset/check/wholeness.ts";
 import { type Dataset, datasetSummary, describeWarnings, loadDataset, refuseErrors } from "../data/dataset/dataset.ts";
 import { contentFingerprint, datasetFingerprint } from "../data/dataset/fingerprint.ts";
 import type { ClassEntry, Problem } from "../data/dataset/sample.ts";
+import { ALONE, type Workers } from "../distributed/workers.ts";
 import { bf16Support } from "../engine/bf16.ts";
-import { selectDevice } from "../engine/device.ts";
+import { type DeviceInfo, selectDevice } from "../engine/device.ts";
 import { describeAugment } from "../loading/augment/describe.ts";
 import type { Loader } from "../loading/batch/loader.ts";
 import { describeAllShown, describeOrder } from "../loading/order/shown.ts";
 import { givesMasks } from "../recipe/modelKeys.ts";
 import type { Recipe } from "../recipe/schema.ts";
-import { describeEnvironment } from "../run/environment.ts";
+import { describeEnvironment, type Environment } from "../run/environment.ts";
 import type { TrainEvent } from "../run/events.ts";
 import type { SplitRecord } from "../run/records/split.ts";
 import { createLearner, disposeLearner } from "../step/learner.ts";
@@ -33,18 +34,24 @@ import { describeDevice, describeMissingMasks, describeModel, describeQueries } 
 import { describeTest, testImages } from "./ending/testSplit.ts";
 import type { Parts } from "./liveRun.ts";
 import { recipeArchitecture } from "./recipeArchitecture.ts";
-import { batchSize, chooseSplits, evaluatedImages, inParts, loaders, orderingOf } from "./runData.ts";
-import { learnerSettings, recorderOf, stepSettings } from "./settings.ts";
+import { chooseSplits, evaluatedImages, inParts, loaders, orderingOf } from "./runData.ts";
+import { batchSize, learnerSettings, recorderOf, stepSettings } from "./settings.ts";
 import { stepMeter } from "./stages/meter.ts";
 import { requireSameClasses } from "./stages/sameData.ts";
 import { stageAt, stagePlan } from "./stages/stages.ts";
 import { startingWeights } from "./startingWeights.ts";
+import { requireSameEnvironment, shareTensors } from "./workers/beginning.ts";
+import { describeShare, shareOf } from "./workers/share.ts";
 
 export type AssembleOptions = {
   overfit: number | null;
   /** One batch and two validation images only. */
   dryRun?: boolean;
-  /** Weights in place of the recipe's: those of a checkpoint. */
+  /** Who trains together; default: this process alone. */
+  workers?: Workers | undefined;
+  /** Whether the run goes on from a checkpoint. */
+  goesOn?: boolean;
+  /** The weights of that checkpoint, in the first of the workers. */
   model?: StateDict;
   /** The classes that these weights know, by label. */
   classNames?: readonly string[] | undefined;
@@ -60,10 +67,11 @@ export type AssembleOptions = {
 /** Make everything that a run needs; nothing is written. Throws a UserError that says what in recipe or data is wrong. */
 export async function assemble(
   recipe: Recipe,
-  { overfit, dryRun = false, model, classNames, kept, epoch = 0, onEvent, signal }: AssembleOptions,
+  { overfit, dryRun = false, workers = ALONE, goesOn = false, model, classNames, kept, epoch = 0, onEvent, signal }: AssembleOptions, // biome-ignore format: one line
 ): Promise<Parts> {
   recipeArchitecture(recipe); // a faulty one is reported before the data set is read
-  const { read, problems } = await readData(recipe, { kept, goesOn: model !== undefined });
+  const share = shareOf(recipe, workers);
+  const { read, problems } = await readData(recipe, { kept, goesOn });
   const { dataset, facts: ofParts } = await inParts(recipe, read);
   const { classes } = dataset;
   if (classNames) requireSameClasses(classNames, classes);
@@ -75,16 +83,25 @@ export async function assemble(
     freezeEncoder: recipe.model.freeze_encoder,
   });
   const stage = stageAt(plan, epoch);
-  const start = model
+  const start = goesOn
     ? { tensors: model, facts: [{ name: "Weights", value: "from the run's last checkpoint" }] }
-    : await weightsOf(recipe, { architecture, classes, onEvent, signal });
+    : workers.isFirst
+      ? await weightsOf(recipe, { architecture, classes, onEvent, signal })
+      : { tensors: undefined, facts: [] };
   const scales = multiScale(overfit === null ? recipe.data.multi_scale : "off", architecture);
-  const learner = createLearner(start.tensors, architecture, learnerSettings(recipe, stage.paths));
+  const learner = createLearner(
+    shareTensors(workers, start.tensors),
+    architecture,
+    learnerSettings(recipe, stage.paths),
+  );
   const { resolution, segmentationHead: masks } = architecture;
-  const wanted = { resolution, scales, masks, overfit: overfit !== null };
+  const wanted = { resolution, scales, masks, overfit: overfit !== null, workers };
   const ordering = orderingOf(recipe, { batchSize: batchSize(recipe), overfit: wanted.overfit });
   const { train: trainLoader, val: valLoader } = loaders(recipe, { ...splits, val: evaluated }, wanted);
+  const environment = await environmentOf(read, dataset, { device, masks });
+  requireSameEnvironment(workers, environment);
   return {
+    ...{ workers, ownBatches: share.batches },
     learner,
     trainLoader,
     valLoader,
@@ -98,7 +115,7 @@ export async function assemble(
     stepSettings: {
       ...stepSettings(recipe, architecture),
       sides: scales.perStep,
-      recorder: recorderOf(recipe),
+      ...{ recorder: recorderOf(recipe), workers },
     },
     size: sizeOf(recipe, trainLoader),
     facts: [
@@ -110,6 +127,7 @@ export async function assemble(
         ? []
         : [sentence(`Only the first ${overfit} training images are used, for training and evaluation`)]),
       ...start.facts,
+      ...describeShare(recipe, workers, share),
       ...describeModel(recipe, architecture, plan),
       ...describeQueries(architecture, splits.train),
       ...(masks ? describeMissingMasks(recipe, splits.train) : []),
@@ -121,16 +139,25 @@ export async function assemble(
       ...describeDevice(device),
       ...describePrecision(recipe, bf16Support(device.kind)),
     ],
-    environment: await describeEnvironment(
-      { tfjs: tf.version_core, libtensorflow: device.tensorflow, device: device.kind === "gpu" ? device.name : "cpu" },
-      {
-        fingerprint: await datasetFingerprint(dataset, { masks }),
-        content: await contentFingerprint(read),
-        ...labelsOf(read),
-      },
-    ),
+    environment,
     metadata: metadataOf(recipe, architecture, classes),
   };
+}
+
+/** What the run is trained on and with. `dataset` is what was read, in the parts that it is trained in. */
+async function environmentOf(
+  read: Dataset,
+  dataset: Dataset,
+  { device, masks }: { device: DeviceInfo; masks: boolean },
+): Promise<Environment> {
+  return describeEnvironment(
+    { tfjs: tf.version_core, libtensorflow: device.tensorflow, device: device.kind === "gpu" ? device.name : "cpu" },
+    {
+      fingerprint: await datasetFingerprint(dataset, { masks }),
+      content: await contentFingerprint(read),
+      ...labelsOf(read),
+    },
+  );
 }
 
 /** Labels that a model made, for who looks at the run later. */

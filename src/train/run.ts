@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { diskReserve } from "../checkpoint/store/reserve.ts";
 import { listCheckpoints } from "../checkpoint/store/store.ts";
 import { fromText } from "../checkpoint/weightsFile.ts";
+import { ALONE } from "../distributed/workers.ts";
 import { writeRecipe } from "../recipe/load.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import type { EndStatus, MetricsRow, TrainEvent } from "../run/events.ts";
@@ -31,6 +32,8 @@ import { exportMissing } from "./record/runExport.ts";
 import { finished, loadProgress, type SavedProgress, saveProgress } from "./record/saving.ts";
 import { openTrackers } from "./record/trackers.ts";
 import { changedData } from "./stages/sameData.ts";
+import { type Beginning, requireSameProgram, shareState } from "./workers/beginning.ts";
+import { trainAlong } from "./workers/follower.ts";
 
 export type NewRunOptions = TrainOptions & {
   /** The run's folder; default: checkpoints/<name of the recipe>. */
@@ -47,12 +50,15 @@ export type NewRunOptions = TrainOptions & {
  */
 export async function* train(given: Recipe, options: NewRunOptions = {}): AsyncGenerator<MetricsRow, void, undefined> {
   const { run: dir = join("checkpoints", given.name), overfit = null, dryRun = false, ...rest } = options;
-  const { signal, onEvent } = rest;
+  const { signal, onEvent, workers = ALONE } = rest;
+  requireSameProgram(workers, given);
+  if (!workers.isFirst) return yield* trainAlong(dir, workers, rest);
   await refuseTaken(dir);
   const say = (message: string) => onEvent?.({ type: "notice", message });
   const sized = await withBatchSize(given, { most: dryRun ? 1 : overfit, signal, say });
   const { recipe, facts } = await withQuickest(sized.recipe, { untimed: dryRun, signal, say });
-  const parts = await assemble(recipe, { overfit, dryRun, signal, ...(onEvent && { onEvent }) });
+  workers.fromFirst<Beginning>({ recipe, overfit, progress: BEGINNING, goesOn: false, emaUpdates: 0 });
+  const parts = await assemble(recipe, { overfit, dryRun, workers, signal, ...(onEvent && { onEvent }) });
   parts.facts.push(...sized.facts, ...facts);
   const orClose = async (cause: unknown): Promise<never> => {
     await closeParts(parts);
@@ -70,6 +76,16 @@ export async function* train(given: Recipe, options: NewRunOptions = {}): AsyncG
   } finally {
     await release();
   }
+}
+
+/** Continue the run where its folder holds one, as its own recipe has it; else begin it. For whoever starts the same command again. */
+export async function* trainOrResume(
+  given: Recipe,
+  options: NewRunOptions = {},
+): AsyncGenerator<MetricsRow, void, undefined> {
+  const { run: dir = join("checkpoints", given.name), workers = ALONE } = options;
+  const goesOn = workers.fromFirst(workers.isFirst ? await holdsRun(dir) : undefined);
+  yield* goesOn ? resume(dir, options) : train(given, options);
 }
 
 /** Most bytes of a checkpoint besides its tensors, and of rows that wait for it. */
@@ -100,7 +116,9 @@ export async function* resume(
   dir: string,
   options: TrainOptions & Pick<NewRunOptions, "dryRun"> = {},
 ): AsyncGenerator<MetricsRow, void, undefined> {
-  yield* whileLocked(dir, () => resumeLocked(dir, options));
+  const { workers = ALONE } = options;
+  requireSameProgram(workers, null);
+  yield* workers.isFirst ? whileLocked(dir, () => resumeLocked(dir, options)) : trainAlong(dir, workers, options);
 }
 
 async function* resumeLocked(
@@ -110,7 +128,9 @@ async function* resumeLocked(
   const { recipe, saved } = await readRun(dir);
   const { step, best, seconds = 0 } = saved.state;
   const reason = finished(recipe, saved.state);
+  const { workers = ALONE } = options;
   if (reason !== null) {
+    workers.fromFirst<Beginning | null>(null);
     const folder = await openRunFolder(dir);
     const missing = await folder.missing(await folder.rows());
     if (missing) options.onEvent?.({ type: "warning", message: missing });
@@ -120,6 +140,7 @@ async function* resumeLocked(
       if (event.type === "row") yield event.row;
     }
     for await (const event of exportMissing(dir, recipe, options)) options.onEvent?.(event);
+    workers.sum([0]);
     const hint = `To train it longer: rfdetr-train extend ${dir} --epochs N`;
     options.onEvent?.({ type: "notice", message: `This run is finished: ${reason}. ${hint}` });
     options.onEvent?.(endOf("done", { dir, recipe, step, best }));
@@ -187,7 +208,7 @@ export async function reopen(
   dir: string,
   recipe: Recipe,
   { checkpoint, state }: SavedProgress,
-  { onEvent, dryRun = false, facts = [] }: Pick<NewRunOptions, "onEvent" | "dryRun"> & { facts?: Fact[] },
+  { onEvent, dryRun = false, workers = ALONE, facts = [] }: Pick<NewRunOptions, "onEvent" | "dryRun" | "workers"> & { facts?: Fact[] }, // biome-ignore format: one line
 ): Promise<Run> {
   const { model, ema, optimizer } = checkpoint.tensors;
   if (!model || !optimizer) {
@@ -197,11 +218,21 @@ export async function reopen(
   }
   const { overfit, metricsRows: rows, seconds = 0 } = state;
   const { classNames } = fromText(dir, checkpoint.metadata);
-  const kept = await readSplit(dir);
-  const parts = await assemble(recipe, { overfit, dryRun, model, classNames, kept, epoch: state.epoch, ...(onEvent && { onEvent }) }); // biome-ignore format: one line
+  const { emaUpdates } = state;
+  const [progress, kept] = [progressOf(state), await readSplit(dir)];
+  const goesOn = workers.fromFirst<Beginning>({
+    recipe,
+    overfit,
+    progress,
+    goesOn: true,
+    emaUpdates,
+    classNames,
+    kept,
+  });
+  const parts = await assemble(recipe, { ...goesOn, dryRun, workers, model, epoch: state.epoch, ...(onEvent && { onEvent }) }); // biome-ignore format: one line
   parts.facts.push(...facts, ...(await changedData(dir, parts.environment)));
-  restoreLearner(parts.learner, ema ? { model, optimizer, ema } : { model, optimizer }, state.emaUpdates);
-  return open(dir, recipe, parts, progressOf(state), { overfit, dryRun, rows, seconds, onEvent });
+  restoreLearner(parts.learner, shareState(workers, ema ? { model, optimizer, ema } : { model, optimizer }), emaUpdates); // biome-ignore format: one line
+  return open(dir, recipe, parts, progress, { overfit, dryRun, rows, seconds, onEvent });
 }
 
 async function open(

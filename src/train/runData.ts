@@ -3,6 +3,7 @@
 import { type Dataset, loadDataset } from "../data/dataset/dataset.ts";
 import type { Sample, Split } from "../data/dataset/sample.ts";
 import { type Sliced, sliceForEvaluation, sliceForTraining } from "../data/slices/sliceSplit.ts";
+import { ALONE, type Workers } from "../distributed/workers.ts";
 import { describeSlices, type Slices } from "../instance/slices/layout.ts";
 import type { Augment } from "../loading/augment/augment.ts";
 import { evaluationLoader } from "../loading/batch/evaluationLoader.ts";
@@ -13,6 +14,8 @@ import type { MultiScale } from "../step/multiScale.ts";
 import { UserError } from "../util/errors.ts";
 import type { Fact } from "../util/text/fact.ts";
 import { requireMetric } from "./record/earlyStopping.ts";
+import { batchSize } from "./settings.ts";
+import { inRecipeBatches, shareOf } from "./workers/share.ts";
 
 /** The data set with its training pictures in the parts that the recipe has them trained in, and what that came to. */
 export async function inParts(
@@ -80,6 +83,8 @@ export async function evaluatedImages(recipe: Recipe, split: Split, overfit: num
 
 type Wanted = {
   resolution: number;
+  /** Who else computes batches of each step. */
+  workers?: Workers | undefined;
   /** The few images are learned by heart: in turn, and as they are. */
   overfit: boolean;
   scales: MultiScale;
@@ -95,7 +100,7 @@ export function loaders(
   splits: { train: Split; val: Split },
   wanted: Wanted,
 ): { train: Loader; val: Loader } {
-  const { resolution, masks = false } = wanted;
+  const { resolution, masks = false, workers: together = ALONE } = wanted;
   const { workers, max_broken: mostBroken } = recipe.data;
   return {
     train: trainingLoader(recipe, splits.train, wanted),
@@ -105,6 +110,7 @@ export function loaders(
       workers,
       mostBroken,
       masks: masks && recipe.eval.loss, // metrics are measured on the masks of the files
+      share: { rank: together.rank, of: together.size, run: 1 },
     }),
   };
 }
@@ -113,12 +119,15 @@ export function loaders(
 export function trainingLoader(
   recipe: Recipe,
   split: Split,
-  { resolution, overfit, scales, masks = false, augment: given }: Wanted,
+  { resolution, overfit, scales, masks = false, augment: given, workers: together = ALONE }: Wanted,
 ): Loader {
   const { augment: own, close_augment_epochs: mildEpochs, workers, max_broken: mostBroken } = recipe.data;
   const augment: Augment | "none" = given ?? own;
-  return createLoader({
+  const share = shareOf(recipe, together);
+  const loader = createLoader({
     ...orderingOf(recipe, { batchSize: batchSize(recipe), overfit }),
+    // an epoch is as long, and in the same order, whatever the size of a worker's batches
+    ...{ batchSize: share.batchSize, gradAccumSteps: share.batches * together.size, share: share.loader },
     ...{ split, workers, seed: recipe.seed, mostBroken, training: true, masks },
     augment: augment === "none" || overfit ? null : augment,
     mildFrom: recipe.train.epochs - mildEpochs,
@@ -126,6 +135,7 @@ export function trainingLoader(
     resolution: scales.perStep?.at(-1) ?? resolution,
     sides: scales.perImage,
   });
+  return inRecipeBatches(loader, share, together);
 }
 
 /** How the training images are ordered. */
@@ -139,11 +149,4 @@ export function orderingOf(
     negatives: negatives === "all" || overfit ? undefined : negatives,
     shuffle: shuffle && !overfit, // in turn, each of the few images is seen equally often
   };
-}
-
-/** Images of one forward pass. */
-export function batchSize(recipe: Recipe): number {
-  const { batch_size: size } = recipe.data;
-  if (size === "auto") throw new Error("data.batch_size: auto has not been resolved"); // see auto/batchSize.ts
-  return size;
 }

@@ -54,3 +54,10 @@ export function maskLosses(train: Recipe["train"]): MaskLossSettings {
     missing: train.missing_masks,
   };
 }
+
+/** Images of one forward pass. */
+export function batchSize(recipe: Recipe): number {
+  const { batch_size: size } = recipe.data;
+  if (size === "auto") throw new Error("data.batch_size: auto has not been resolved"); // see auto/batchSize.ts
+  return size;
+}

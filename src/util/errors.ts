@@ -4,7 +4,7 @@
  * Kinds of trouble that a program acts on: the engine has to be set up (again); a training diverged, and its hint says
  * where it goes on from.
  */
-export type UserErrorCode = "engine" | "diverged";
+export type UserErrorCode = "engine" | "diverged" | "worker-lost";
 
 /** Something the user can fix. `message` names the file, key or value; `hint` says what to do. */
 export class UserError extends Error {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { readSafetensors } from "../../src/checkpoint/safetensors.ts";
 import type { Target } from "../../src/instance/instance.ts";
-import { criterion, normaliser, termPlaces } from "../../src/loss/criterion.ts";
+import { countBoxes, criterion, normaliser, termPlaces } from "../../src/loss/criterion.ts";
 import { stack } from "../../src/loss/outputs.ts";
 import { type MaskMatchOptions, matchTargets } from "../../src/loss/pairs.ts";
 import { termsOf } from "../../src/loss/terms/chosen.ts";
@@ -26,7 +26,7 @@ export function lossOf(
   {
     groups,
     masks,
-    boxCount = normaliser(targets, groups),
+    boxCount = normaliser(countBoxes(targets), groups),
   }: { groups: number; masks?: MaskMatchOptions | undefined; boxCount?: number },
 ): { loss: tf.Scalar; terms: Record<string, tf.Scalar> } {
   return tf.tidy(() => {

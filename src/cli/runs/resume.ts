@@ -1,17 +1,18 @@
 // `resume`: continues an interrupted run where it stopped.
 
 import type { CommandModule } from "yargs";
-import { RUN_ARGUMENT } from "../options.ts";
+import { clusterOf } from "../../distributed/cluster.ts";
+import { RUN_ARGUMENT, WORKERS_OPTIONS, type WorkersArguments } from "../options.ts";
 import { SHOWING, type Showing, showProgress } from "./train.ts";
 
-type Arguments = { dir: string } & Showing;
+type Arguments = { dir: string } & Showing & WorkersArguments;
 
 export const resumeCommand: CommandModule<object, Arguments> = {
   command: "resume <dir>",
   describe: "Continue an interrupted run exactly where it stopped",
-  builder: (yargs) => yargs.positional("dir", RUN_ARGUMENT).options(SHOWING) as never,
-  handler: async ({ dir, json, logLevel }) => {
+  builder: (yargs) => yargs.positional("dir", RUN_ARGUMENT).options(WORKERS_OPTIONS).options(SHOWING) as never,
+  handler: async ({ dir, json, logLevel, listen, ...others }) => {
     const { resume } = await import("../../train/run.ts");
-    await showProgress({ json, logLevel }, (options) => resume(dir, options));
+    await showProgress({ json, logLevel, cluster: clusterOf(others), listen }, (options) => resume(dir, options));
   },
 };

@@ -1,11 +1,22 @@
 // `rfdetr-train --recipe FILE`: trains, and draws what the run says about itself.
 
 import type { CommandModule } from "yargs";
+import { type Cluster, clusterOf } from "../../distributed/cluster.ts";
+import type { Workers } from "../../distributed/workers.ts";
 import { MAIN_METRIC, measuredSummary } from "../../instance/metrics.ts";
 import type { MetricsRow, RunSize, TrainEvent, TrainRow } from "../../run/events.ts";
 import { UserError } from "../../util/errors.ts";
 import { factLine } from "../../util/text/fact.ts";
-import { DEVICE_OPTION, JSON_OPTION, RECIPE_OPTION, requireCount, requireOnce, SET_OPTION } from "../options.ts";
+import {
+  DEVICE_OPTION,
+  JSON_OPTION,
+  RECIPE_OPTION,
+  requireCount,
+  requireOnce,
+  SET_OPTION,
+  WORKERS_OPTIONS,
+  type WorkersArguments,
+} from "../options.ts";
 import { answerAtOnce, giveUpSignal, STOPPED, stopSignal } from "../signals.ts";
 import type { DownloadView } from "../terminal/downloadView.ts";
 import type { ProgressView, ShownProgress, stepClock } from "../terminal/progress.ts";
@@ -18,9 +29,10 @@ type Arguments = {
   overfit?: number;
   device?: string;
   dryRun?: boolean;
+  resume?: boolean;
   logLevel: Level;
   json: boolean;
-};
+} & WorkersArguments;
 
 export const trainCommand: CommandModule<object, Arguments> = {
   command: ["$0", "train"],
@@ -40,24 +52,34 @@ export const trainCommand: CommandModule<object, Arguments> = {
         describe: "Try it all on a handful of images: step, checkpoint, resume, evaluation; nothing stays",
       })
       .option("device", { ...DEVICE_OPTION, default: undefined, describe: "Overrides the recipe's device" })
+      .option("resume", {
+        type: "boolean",
+        describe: "Go on where the run's folder holds a run already, else begin: the same command can be started again",
+      })
+      .options(WORKERS_OPTIONS)
       .options(SHOWING) as never,
-  handler: async ({ recipe: path, set = [], run, overfit, device, dryRun, json, logLevel }) => {
+  handler: async ({ recipe: path, set = [], run, overfit, device, dryRun, resume, json, logLevel, ...others }) => {
     if (path === undefined)
       throw new UserError("Which recipe? --recipe FILE is missing.", {
         hint: "List the shipped recipes with: rfdetr-train recipes. All options: rfdetr-train --help",
       });
-    requireOnce({ recipe: path, run });
+    requireOnce({ recipe: path, run, ...others });
     requireCount("overfit", overfit);
     const { loadRecipe } = await import("../../recipe/load.ts");
     const overrides = device ? [...set, `device=${device}`] : set;
     const recipe = await loadRecipe(path, { overrides });
+    const cluster = clusterOf(others);
     if (dryRun) {
+      if (cluster) throw new UserError("--dry-run tries a recipe with one worker: leave --workers out.");
       const { runDry } = await import("./dryRun.ts");
       await runDry(path, recipe, { overfit, overrides, json });
       return;
     }
-    const { train } = await import("../../train/run.ts");
-    await showProgress({ json, logLevel }, (options) => train(recipe, { run, overfit, ...options }));
+    const { train, trainOrResume } = await import("../../train/run.ts");
+    const begin = resume ? trainOrResume : train;
+    await showProgress({ json, logLevel, cluster, listen: others.listen }, (options) =>
+      begin(recipe, { run, overfit, ...options }),
+    );
   },
 };
 
@@ -74,16 +96,20 @@ export const SHOWING = {
 
 export type Showing = { json: boolean; logLevel?: Level | undefined };
 
+/** With whom a training is done, if with anybody. */
+type Together = { cluster?: Cluster | undefined; listen?: string | undefined };
+
 type Follow = {
   signal: AbortSignal;
   giveUp: AbortSignal;
   save: { asked: boolean };
   onEvent: (event: TrainEvent) => void;
+  workers?: Workers | undefined;
 };
 
 /** Run a training to its end, drawing its events; sets the exit code 3 where it was stopped. */
 export async function showProgress(
-  { json, logLevel }: Showing,
+  { json, logLevel, cluster, listen }: Showing & Together,
   start: (options: Follow) => AsyncIterable<MetricsRow>,
 ): Promise<void> {
   const { progressView, stepClock: newClock } = await import("../terminal/progress.ts");
@@ -112,9 +138,15 @@ export async function showProgress(
     if (event.type === "end") end = event;
     show(event);
   };
+  let workers: Workers | undefined;
   try {
-    for await (const row of start({ signal, giveUp, save, onEvent })) evaluated[row.split] = row;
+    if (cluster) {
+      log.info(`Waiting for ${cluster.workers.length} workers; this is worker ${cluster.rank} ...`);
+      workers = await (await import("../../distributed/runtime.ts")).joinWorkers(cluster, { listen });
+    }
+    for await (const row of start({ signal, giveUp, save, onEvent, workers })) evaluated[row.split] = row;
   } catch (error) {
+    workers?.abandon(error instanceof Error ? error.message : String(error));
     if (error !== signal.reason) throw error;
     process.exitCode = STOPPED; // stopped before there was anything to save, such as in a download
   } finally {

@@ -45,10 +45,15 @@ export type LoaderOptions = {
   resample?: Resampling | undefined;
   /** Training only: largest share of an epoch's images that are without boxes. Default: all are shown. */
   negatives?: number | undefined;
+  /** Only some of the batches, the others being other workers'. Default: all. */
+  share?: LoaderShare | undefined;
 };
 
+/** Every so many batches in a row go to one worker, the next ones to the next; `rank` is this one's place among `of`. */
+export type LoaderShare = { rank: number; of: number; run: number };
+
 export type Loader = {
-  /** Batches an epoch. */
+  /** Batches an epoch, those of other workers left out. */
   batches: number;
   /** The batches of an epoch, from `fromBatch` on (a resumed run). Throws UserError naming an image that is broken. */
   epoch(epoch: number, options?: { fromBatch?: number }): AsyncGenerator<Batch, void, undefined>;
@@ -68,7 +73,9 @@ export function createLoader(options: LoaderOptions): Loader {
   const { gradAccumSteps = 1, shuffle = true, resample, negatives } = options;
   const sampling = { ...(training && { resample, negatives }) };
   const orderOptions = orderPlan(samples, { batchSize, gradAccumSteps, shuffle, ...sampling });
-  const batches = Math.ceil((training ? epochLength(orderOptions) : samples.length) / batchSize);
+  const placeOf = placesOf(options.share);
+  const all = Math.ceil((training ? epochLength(orderOptions) : samples.length) / batchSize);
+  const batches = countOf((index) => placeOf(index) < all);
   const { steps, mild } = stepsFor(options);
   const wanted = shapes || masks || usesMasks(steps) ? (sample: Sample) => sample : boxesOf;
   const pool = preparers(workers);
@@ -119,7 +126,7 @@ export function createLoader(options: LoaderOptions): Loader {
       try {
         for (let index = fromBatch; index < batches; index++) {
           while (next < batches && next <= index + workers) {
-            const batch = load(epoch, next++, order, stop.signal);
+            const batch = load(epoch, placeOf(next++), order, stop.signal);
             batch.catch(() => {}); // it is thrown when its turn comes, or never if the consumer stops before
             ahead.push(batch);
           }
@@ -137,6 +144,18 @@ export function createLoader(options: LoaderOptions): Loader {
     },
     close: () => pool.close(),
   };
+}
+
+/** The place among all batches of the epoch, by that among one's own. */
+function placesOf({ rank, of, run }: LoaderShare = { rank: 0, of: 1, run: 1 }): (index: number) => number {
+  return (index) => (Math.floor(index / run) * of + rank) * run + (index % run);
+}
+
+/** The first whole number from 0 of which something does not hold. */
+function countOf(holds: (index: number) => boolean): number {
+  let count = 0;
+  while (holds(count)) count++;
+  return count;
 }
 
 /** The steps of most epochs, and those of the last ones. Throws a UserError where the split has not what they need. */

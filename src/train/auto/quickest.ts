@@ -4,7 +4,8 @@ import type { Recipe } from "../../recipe/schema.ts";
 import { inSeconds } from "../../util/text/duration.ts";
 import type { Fact } from "../../util/text/fact.ts";
 import { recipeArchitecture } from "../recipeArchitecture.ts";
-import { batchSize, loadRunData } from "../runData.ts";
+import { loadRunData } from "../runData.ts";
+import { batchSize } from "../settings.ts";
 import { heaviest, runProbe } from "./probe.ts";
 
 /** Keys of `train` in the order that they are decided in; of a key's values the first is taken where nothing is timed. */

@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { listCheckpoints } from "../../checkpoint/store/store.ts";
+import type { Workers } from "../../distributed/workers.ts";
 import type { EndStatus, MetricsRow, TrainEvent } from "../../run/events.ts";
 import { runFiles } from "../../run/files.ts";
 import { UserError } from "../../util/errors.ts";
@@ -14,6 +15,8 @@ import { reportRun } from "../record/report.ts";
 import { saveProgress } from "../record/saving.ts";
 
 export type TrainOptions = {
+  /** Who trains together (`joinWorkers`); default: this process alone. */
+  workers?: Workers | undefined;
   /** Stops the run after the step that is under way, with a checkpoint. */
   signal?: AbortSignal | undefined;
   /**
@@ -52,6 +55,7 @@ export async function* follow(
         onEvent?.(event);
         if (event.type === "row") yield event.row;
       }
+      run.workers.sum([0]); // the others wait for what the first one still writes: a worker that ends is missed
     } catch (error) {
       if (!giveUp?.aborted || error !== giveUp.reason) throw error;
       const saved = await saveRest(run);
@@ -63,7 +67,7 @@ export async function* follow(
     run.log.error("failed", { error });
     const saved = await saveRest(run).catch(() => undefined); // what went wrong first is what counts
     if (saved) onEvent?.(saved);
-    await reportRun(run.dir).catch(() => {});
+    if (run.workers.isFirst) await reportRun(run.dir).catch(() => {});
     throw await withWayOn(error, run);
   } finally {
     await run.reserve.release();
@@ -77,6 +81,7 @@ export async function* follow(
 
 /** What a signal would save: the steps since the last checkpoint. Undefined where there are none. */
 async function saveRest(run: Run): Promise<TrainEvent | undefined> {
+  if (!run.workers.isFirst) return undefined;
   const { step, epoch } = run.progress;
   if (step <= ((await lastSaved(run.dir)) ?? step)) return undefined;
   return saveProgress(run, { epoch, epochEnd: false, score: null });

@@ -21,7 +21,7 @@ import { type Fact, sentence } from "../../util/text/fact.ts";
 import type { Run, TestImages } from "../liveRun.ts";
 import { recordedMetrics } from "../record/evaluationRecord.ts";
 import { notice, record, recordResults, warning } from "../record/record.ts";
-import { batchSize } from "../runData.ts";
+import { batchSize } from "../settings.ts";
 
 /** The images that a run is tested on at its end; null where its recipe does not want that, or there are none with objects. */
 export function testImages(recipe: Recipe, { splits: { test }, classes }: Dataset): TestImages | null {

@@ -32,7 +32,7 @@ test("the loss of a batch and its terms are those of the reference's criterion i
   });
   const { numTensors } = tf.memory();
   const loss = validationLoss(layers);
-  await loss.add(outputs, targets);
+  loss.add(await loss.of(outputs, targets, 0));
   expect(tf.memory().numTensors).toBe(numTensors);
   const means: Record<string, number | null> = loss.means();
   const terms = [...tensors.keys()].filter((name) => name.startsWith("term_loss"));
@@ -60,7 +60,7 @@ test("batches count by their images, and where there was none there is no loss",
   const batches = [batch(3, 10), batch(1, 20)];
   const of = async (chosen: typeof batches) => {
     const loss = validationLoss(2);
-    for (const { outputs, targets } of chosen) await loss.add(outputs, targets);
+    for (const { outputs, targets } of chosen) loss.add(await loss.of(outputs, targets, 0));
     return loss.means().val_loss!;
   };
   const [first, second] = [await of(batches.slice(0, 1)), await of(batches.slice(1))];

@@ -3,7 +3,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { Target } from "../../instance/instance.ts";
-import { criterion, lossNumbers, lossPlaces, normaliser } from "../../loss/criterion.ts";
+import { countBoxes, criterion, lossNumbers, lossPlaces, normaliser } from "../../loss/criterion.ts";
 import { seededDraws } from "../../loss/masks/draws.ts";
 import type { MaskLossSettings } from "../../loss/masks/settings.ts";
 import { stack } from "../../loss/outputs.ts";
@@ -15,9 +15,13 @@ import type { ValidationLosses } from "../../run/events.ts";
 /** Keeps the points drawn here apart from those of training. */
 const VALIDATION = 0x76616c;
 
+export type BatchLosses = { images: number; values: number[] };
+
 export type ValidationLoss = {
-  /** Count a batch; the outputs stay the caller's. */
-  add(outputs: Detections, targets: readonly Target[]): Promise<void>;
+  /** The losses of a batch before which there are so many images; the outputs stay the caller's. */
+  of(outputs: Detections, targets: readonly Target[], before: number): Promise<BatchLosses>;
+  /** Count a batch. */
+  add(batch: BatchLosses): void;
   /** Means over the images so far, under the names of the training rows with `val_` before them; null where one is no number. */
   means(): ValidationLosses;
 };
@@ -29,17 +33,22 @@ export function validationLoss(layers: number, masks?: { settings: MaskLossSetti
   const sums = named.map(() => 0);
   let images = 0;
   return {
-    add: async (outputs, targets) => {
+    of: async (outputs, targets, before) => {
       const numbers = tf.tidy(() => {
         const stacked = stack(outputs);
-        const drawn = masks && { settings: masks.settings, draws: seededDraws(masks.seed, images, VALIDATION) };
+        const drawn = masks && { settings: masks.settings, draws: seededDraws(masks.seed, before, VALIDATION) };
         const matched = matchTargets(stacked, targets, { groups: 1, masks: drawn });
-        return lossNumbers(criterion(stacked, matched, { divisor: tf.scalar(normaliser(targets, 1)), terms }));
+        return lossNumbers(
+          criterion(stacked, matched, { divisor: tf.scalar(normaliser(countBoxes(targets), 1)), terms }),
+        );
       });
       const values = await numbers.data();
       numbers.dispose();
-      images += targets.length;
-      for (const [i, [, place]] of named.entries()) sums[i]! += targets.length * values[place]!;
+      return { images: targets.length, values: named.map(([, place]) => values[place]!) };
+    },
+    add: (batch) => {
+      images += batch.images;
+      for (const [i, value] of batch.values.entries()) sums[i]! += batch.images * value;
     },
     means: () => {
       const mean = (sum: number) => (Number.isFinite(sum / images) ? sum / images : null);

@@ -12,7 +12,7 @@ import type { Run } from "../liveRun.ts";
 
 /** The row of the step that has just been done. */
 export function trainRow(
-  run: Pick<Run, "progress" | "recipe" | "staging">,
+  run: Pick<Run, "progress" | "recipe" | "staging" | "workers">,
   result: StepResult,
   { batches, began }: Window,
   rateFactor: number,
@@ -32,7 +32,7 @@ export function trainRow(
     grad_norm: result.gradNorm,
     lr: trains.some((path) => !path.startsWith("backbone.")) ? lr * rateFactor : 0,
     lr_encoder: trains.some((path) => path.startsWith("backbone.")) ? lr_encoder * rateFactor : 0,
-    images_per_second: sum(({ files }) => files.length) / seconds,
+    images_per_second: (run.workers.size * sum(({ files }) => files.length)) / seconds,
     data_wait: Math.min(1, sum(({ wait }) => wait) / seconds),
   };
 }

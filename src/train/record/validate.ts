@@ -13,11 +13,12 @@ import { averagedWeights } from "../../step/learner.ts";
 import type { Run } from "../liveRun.ts";
 import { validationLoss } from "../losses/validationLoss.ts";
 import { evaluatedParts } from "../runData.ts";
-import { maskLosses } from "../settings.ts";
+import { batchSize, maskLosses } from "../settings.ts";
+import { type DetectedBatch, detectedBatches } from "../workers/detectedBatches.ts";
 import type { ValEvaluation } from "./evaluationRecord.ts";
 import { warning } from "./record.ts";
 
-/** Evaluate on the run's validation images: the row for metrics.jsonl, and all that it was made of. */
+/** Evaluate on the run's validation images, of which each worker looks at some batches: the row for metrics.jsonl, and all that it was made of. */
 export async function validate(
   {
     learner,
@@ -28,25 +29,35 @@ export async function validate(
     progress,
     stepSettings,
     overfit,
-  }: Pick<Run, "learner" | "valLoader" | "valSplit" | "classes" | "recipe" | "progress" | "stepSettings" | "overfit">,
+    workers,
+  }: Pick<
+    Run,
+    "learner" | "valLoader" | "valSplit" | "classes" | "recipe" | "progress" | "stepSettings" | "overfit" | "workers"
+  >,
   epoch: number,
 ): Promise<{ row: ValRow; result: Evaluation & ValEvaluation }> {
   const averaged = averagedWeights(learner);
   const { architecture } = learner;
   const masks = architecture.segmentationHead ? { settings: maskLosses(recipe.train), seed: recipe.seed } : undefined;
   const loss = recipe.eval.loss ? validationLoss(architecture.decLayers, masks) : undefined;
-  const detect = async (batch: Batch) => {
+  const size = recipe.eval.batch_size ?? batchSize(recipe);
+  const detect = async (batch: Batch, place: number) => {
     const outputs = await forwardLayers(averaged.weights, architecture, batch, stepSettings);
     try {
-      await loss?.add(outputs, batch.targets);
-      return await postprocess(outputs.layers.at(-1)!, batch.originalSizes, architecture.numSelect);
+      return {
+        losses: await loss?.of(outputs, batch.targets, place * size),
+        found: await postprocess(outputs.layers.at(-1)!, batch.originalSizes, architecture.numSelect),
+      };
     } finally {
       tf.dispose(outputs);
     }
   };
   const options = {
-    detect,
-    batches: valLoader.epoch(0),
+    detect: ({ found, losses }: DetectedBatch) => {
+      if (losses) loss!.add(losses);
+      return found;
+    },
+    batches: detectedBatches(valLoader.epoch(0), detect, workers),
     samples: valSplit.samples,
     polygons: valSplit.polygons,
     classes,

@@ -15,7 +15,8 @@ import { batchPictures } from "../../loading/batch/batchPictures.ts";
 import type { Recipe } from "../../recipe/schema.ts";
 import { multiScale } from "../../step/multiScale.ts";
 import { rngFromSeed } from "../../util/random/rng.ts";
-import { batchSize, inParts, trainingLoader } from "../runData.ts";
+import { inParts, trainingLoader } from "../runData.ts";
+import { batchSize } from "../settings.ts";
 import { writePictures } from "./pictureFolder.ts";
 
 /** Milliseconds that an augmentation takes an image, in one thread; null where it was not done to any. */

@@ -1,0 +1,37 @@
+// Tensors in groups of some megabytes: each group is summed up over all workers as one vector.
+
+import * as tf from "@tensorflow/tfjs-core";
+
+/** As measured: less is more operations, more is memory that is copied out of the processor's caches. */
+const BUCKET_NUMBERS = 2 << 20; // 8 MB
+
+/** Places of tensors in groups, in order; a group has at most so many numbers, or one tensor. */
+export function bucketsOf(sizes: readonly number[], most = BUCKET_NUMBERS): number[][] {
+  const buckets: number[][] = [];
+  let room = 0;
+  for (const [place, size] of sizes.entries()) {
+    if (size > room || buckets.length === 0) {
+      buckets.push([]);
+      room = most;
+    }
+    buckets.at(-1)!.push(place);
+    room -= size;
+  }
+  return buckets;
+}
+
+/** `combine` of all tensors, bucket by bucket, in their own shapes. */
+export function inBuckets(
+  tensors: readonly tf.Tensor[],
+  combine: (vector: tf.Tensor1D, bucket: number) => tf.Tensor,
+): tf.Tensor[] {
+  const sizes = tensors.map(({ size }) => size);
+  return bucketsOf(sizes).flatMap((places, bucket) =>
+    tf.tidy(() => {
+      const flat = places.map((place) => tf.reshape(tensors[place]!, [-1]) as tf.Tensor1D);
+      const combined = combine(flat.length === 1 ? flat[0]! : tf.concat1d(flat), bucket);
+      const parts = flat.length === 1 ? [combined] : tf.split(combined, places.map((place) => sizes[place]!)); // biome-ignore format: one line
+      return parts.map((part, i) => tf.reshape(part, tensors[places[i]!]!.shape));
+    }),
+  );
+}

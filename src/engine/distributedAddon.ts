@@ -1,0 +1,32 @@
+// Our addon that stands between tfjs-node's binding and libtensorflow, where several processes train together (setup/native/distributed).
+
+import { createRequire } from "node:module";
+import os from "node:os";
+import { UserError } from "../util/errors.ts";
+import { isBackendLoaded } from "./backend.ts";
+import { setupInvocation } from "./libtensorflow.ts";
+
+export type DistributedAddon = {
+  /** What the runtime is told as soon as the engine is loaded; `address` is the only one that it listens at. */
+  prepare(config: Uint8Array, server: Uint8Array, local: string, address: string, port: number): void;
+  state(): { joined: boolean; error: string; listening: boolean };
+  /** Tell the other processes that this one ends. */
+  report(code: number, message: string): void;
+};
+
+/** Load it, before the engine. Throws a UserError where this system or its set-up has none. */
+export function loadDistributedAddon(): DistributedAddon {
+  if (isBackendLoaded()) throw new Error("the workers must be joined before the engine is loaded");
+  if (process.platform !== "linux")
+    throw new UserError(`Several workers can train together on Linux only; this is ${process.platform}.`);
+  const require = createRequire(import.meta.url);
+  let path: string;
+  try {
+    path = require.resolve("@tensorflow/tfjs-node-gpu/lib/napi-v8/rfdetr_distributed.node");
+  } catch (cause) {
+    throw new UserError("What several workers need is not built yet.", { hint: `Run: ${setupInvocation()}`, cause });
+  }
+  const module = { exports: {} };
+  process.dlopen(module, path, os.constants.dlopen.RTLD_NOW | os.constants.dlopen.RTLD_GLOBAL);
+  return module.exports as DistributedAddon;
+}
