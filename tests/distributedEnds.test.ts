@@ -135,6 +135,8 @@ describe("refused", () => {
     [["launch", "--nproc", "0", "--recipe", "nano"], /--nproc is 0/],
     [["launch", "--nproc", "2", "--rank", "1", "--recipe", "nano"], /--rank cannot be given to launch/],
     [["--recipe", "nano", "--rank", "1"], /--workers is missing/],
+    [["--recipe", "nano", "--workers", "127.0.0.1:2222,127.0.0.1:2223", "--rank", "1", "--wait", "2"], /Worker 0 \(127.0.0.1:2222\) did not come within 2 seconds/],
+    [["--recipe", "nano", "--workers", "a:1,b:2", "--rank", "0", "--wait", "0"], /--wait is 0/],
     [["--recipe", "nano", "--workers", "a:1,b:2", "--rank", "0", "--dry-run"], /--dry-run tries a recipe with one worker/],
     [["--recipe", "nano", "--workers", "no-such-host.invalid:1,b:2", "--rank", "0"], /host no-such-host.invalid of this worker is not known/],
     [["--recipe", "nano", "--workers", "127.0.0.1:2222,b:2", "--rank", "0", "--listen", "203.0.113.9"], /could not join the others at 203.0.113.9:2222/],

@@ -1,6 +1,7 @@
 // Options that several commands share, and the checks of what was given.
 
 import type { AskedSlices } from "../detector/slices/choose.ts";
+import { type Cluster, clusterOf } from "../distributed/cluster.ts";
 import { UserError } from "../util/errors.ts";
 
 /** The result as JSON on stdout. */
@@ -108,9 +109,15 @@ export const WORKERS_OPTIONS = {
     requiresArg: true,
     describe: "The address to listen at for other workers [default: this worker's own]",
   },
+  wait: {
+    type: "number",
+    requiresArg: true,
+    default: 300,
+    describe: "Seconds to wait for all workers to be there",
+  },
 } as const;
 
-export type WorkersArguments = { workers?: string; rank?: number; listen?: string };
+export type WorkersArguments = { workers?: string; rank?: number; listen?: string; wait: number };
 
 /** What --slices asks for; undefined where it is not given. Throws a UserError for what is no size, or no size and overlap. */
 export function askedSlices(given: string | boolean | undefined): AskedSlices | undefined {
@@ -139,3 +146,12 @@ export function requireCount(name: string, value: number | undefined): void {
   if (value !== undefined && !(Number.isInteger(value) && value >= 1))
     throw new UserError(`--${name} is ${value}; it must be a whole number from 1.`);
 }
+
+/** With whom to train, as these options or the environment say it; undefined where this process trains alone. Throws a UserError. */
+export function askedCluster({ workers, rank, listen, wait }: WorkersArguments): AskedCluster | undefined {
+  if (!(wait >= 1 && wait <= 86_400)) throw new UserError(`--wait is ${wait}; it must be a number of seconds from 1.`);
+  const cluster = clusterOf({ workers, rank });
+  return cluster && { cluster, listen, limits: { register: Math.round(1000 * wait) } };
+}
+
+export type AskedCluster = { cluster: Cluster; listen?: string | undefined; limits: { register: number } };

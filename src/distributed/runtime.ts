@@ -8,6 +8,7 @@ import { UserError } from "../util/errors.ts";
 import type { Cluster } from "./cluster.ts";
 import { collectives } from "./collectives.ts";
 import { devicePrefix, type RuntimeLimits, runtimeMessages } from "./serverDef.ts";
+import { tasksIn } from "./workerLost.ts";
 import type { Workers } from "./workers.ts";
 
 /** Machines of one job may start minutes apart; a worker that shows no sign of life for so long is gone. */
@@ -30,7 +31,9 @@ export async function joinWorkers(cluster: Cluster, { listen, limits }: JoinOpti
   const [host, port] = splitAddress(cluster.workers[cluster.rank]!);
   const address = await addressOf(listen ?? host);
   const addon = loadDistributedAddon();
-  const { config, server } = runtimeMessages(cluster, { ...LIMITS, ...limits });
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= "3"; // what it says of other workers comes as an error, too
+  const all = { ...LIMITS, ...limits };
+  const { config, server } = runtimeMessages(cluster, all);
   addon.prepare(config, server, devicePrefix(cluster.rank), address, port);
   let failure: unknown;
   try {
@@ -39,13 +42,30 @@ export async function joinWorkers(cluster: Cluster, { listen, limits }: JoinOpti
     failure = error;
   }
   const { joined, error, listening } = addon.state();
-  if (!joined) throw notJoined(error, { at: `${address}:${port}`, cause: failure });
+  if (!joined)
+    throw notJoined(error, cluster, { at: `${address}:${port}`, seconds: all.register / 1000, cause: failure });
   if (!listening) throw new Error(`TensorFlow's runtime does not listen at ${address} alone`);
   return { ...collectives(cluster), abandon: (why) => addon.report(ABORTED, why) };
 }
 
-function notJoined(error: string, { at, cause }: { at: string; cause: unknown }): UserError {
+function notJoined(
+  error: string,
+  { workers, rank }: Cluster,
+  { at, seconds, cause }: { at: string; seconds: number; cause: unknown },
+): UserError {
   const why = error || (cause instanceof Error ? cause.message : "the engine was loaded without it");
+  const listed = tasksIn(/timed out task names:((?:\n\/job:\S+)*)/.exec(why)?.[1] ?? "");
+  // without the first worker there is nobody to say who is missing
+  const missing = listed.length === 0 && rank > 0 && /Deadline Exceeded/i.test(why) ? [0] : listed;
+  if (missing.length > 0) {
+    const named = missing.slice(0, 3).map((task) => `${task} (${workers[task]})`).join(", "); // biome-ignore format: one line
+    const rest = missing.length > 3 ? ` and ${missing.length - 3} more` : "";
+    return new UserError(`Worker ${named}${rest} did not come within ${seconds} seconds.`, {
+      hint: "Start all workers with the same list, each with its own --rank; --wait SECONDS says how long to wait for them.",
+      code: "worker-lost",
+      cause,
+    });
+  }
   const isTaken = /bind|in use|Could not start gRPC server/i.test(why);
   return new UserError(`This worker could not join the others at ${at}: ${why.split("\n")[0]}`, {
     hint: isTaken

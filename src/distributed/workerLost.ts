@@ -11,14 +11,18 @@ export const LOST = 75;
  */
 export function workerLost(cause: unknown, { workers, rank }: { workers: readonly string[]; rank: number }): UserError {
   const text = cause instanceof Error ? cause.message : String(cause);
-  const others = [...text.matchAll(/\/job:worker\/(?:replica:0\/)?task:(\d+)/g)].map(([, task]) => Number(task));
-  const lost = others.find((task) => task !== rank && task < workers.length);
+  const lost = tasksIn(text).find((task) => task !== rank && task < workers.length);
   const who = lost === undefined ? "Another worker" : `Worker ${lost} (${workers[lost]})`;
   return new UserError(`${who} is gone: ${reasonOf(text)}`, {
     hint: "What it was stopped by is in its own output. All workers end; started again with --resume, they go on from the last checkpoint.",
     code: "worker-lost",
     cause,
   });
+}
+
+/** Ranks of the workers that TensorFlow names in a text. */
+export function tasksIn(text: string): number[] {
+  return [...text.matchAll(/\/job:worker\/(?:replica:0\/)?task:(\d+)/g)].map(([, task]) => Number(task));
 }
 
 /** What a person can make of TensorFlow's words. */

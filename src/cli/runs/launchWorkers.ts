@@ -11,6 +11,8 @@ export type Ended = { codes: (number | null)[]; stopped: boolean };
 /** So long others have to save what they can, once one has ended; and so long after the first worker has. */
 const GRACE_MS = 20_000;
 const AFTER_FIRST_MS = 3_000;
+/** Workers of one machine start at the same time. */
+const WAIT_SECONDS = "30";
 
 /** `environment`: what each worker's adds to this process's. `signal` stops all of them, `giveUp` once more. */
 export type WorkersOptions = {
@@ -32,6 +34,8 @@ export async function startWorkers(
       addresses.join(","),
       "--rank",
       String(rank),
+      "--wait",
+      WAIT_SECONDS,
       ...(rank > 0 ? ["--log-level", "warn"] : []),
     ];
     const alone = nproc === 1 ? [] : own;

@@ -1,8 +1,7 @@
 // `resume`: continues an interrupted run where it stopped.
 
 import type { CommandModule } from "yargs";
-import { clusterOf } from "../../distributed/cluster.ts";
-import { RUN_ARGUMENT, WORKERS_OPTIONS, type WorkersArguments } from "../options.ts";
+import { askedCluster, RUN_ARGUMENT, WORKERS_OPTIONS, type WorkersArguments } from "../options.ts";
 import { SHOWING, type Showing, showProgress } from "./train.ts";
 
 type Arguments = { dir: string } & Showing & WorkersArguments;
@@ -11,8 +10,8 @@ export const resumeCommand: CommandModule<object, Arguments> = {
   command: "resume <dir>",
   describe: "Continue an interrupted run exactly where it stopped",
   builder: (yargs) => yargs.positional("dir", RUN_ARGUMENT).options(WORKERS_OPTIONS).options(SHOWING) as never,
-  handler: async ({ dir, json, logLevel, listen, ...others }) => {
+  handler: async ({ dir, json, logLevel, ...others }) => {
     const { resume } = await import("../../train/run.ts");
-    await showProgress({ json, logLevel, cluster: clusterOf(others), listen }, (options) => resume(dir, options));
+    await showProgress({ json, logLevel, together: askedCluster(others) }, (options) => resume(dir, options));
   },
 };

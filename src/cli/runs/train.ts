@@ -1,13 +1,14 @@
 // `rfdetr-train --recipe FILE`: trains, and draws what the run says about itself.
 
 import type { CommandModule } from "yargs";
-import { type Cluster, clusterOf } from "../../distributed/cluster.ts";
 import type { Workers } from "../../distributed/workers.ts";
 import { MAIN_METRIC, measuredSummary } from "../../instance/metrics.ts";
 import type { MetricsRow, RunSize, TrainEvent, TrainRow } from "../../run/events.ts";
 import { UserError } from "../../util/errors.ts";
 import { factLine } from "../../util/text/fact.ts";
 import {
+  type AskedCluster,
+  askedCluster,
   DEVICE_OPTION,
   JSON_OPTION,
   RECIPE_OPTION,
@@ -68,18 +69,16 @@ export const trainCommand: CommandModule<object, Arguments> = {
     const { loadRecipe } = await import("../../recipe/load.ts");
     const overrides = device ? [...set, `device=${device}`] : set;
     const recipe = await loadRecipe(path, { overrides });
-    const cluster = clusterOf(others);
+    const together = askedCluster(others);
     if (dryRun) {
-      if (cluster) throw new UserError("--dry-run tries a recipe with one worker: leave --workers out.");
+      if (together) throw new UserError("--dry-run tries a recipe with one worker: leave --workers out.");
       const { runDry } = await import("./dryRun.ts");
       await runDry(path, recipe, { overfit, overrides, json });
       return;
     }
     const { train, trainOrResume } = await import("../../train/run.ts");
     const begin = resume ? trainOrResume : train;
-    await showProgress({ json, logLevel, cluster, listen: others.listen }, (options) =>
-      begin(recipe, { run, overfit, ...options }),
-    );
+    await showProgress({ json, logLevel, together }, (options) => begin(recipe, { run, overfit, ...options }));
   },
 };
 
@@ -97,7 +96,7 @@ export const SHOWING = {
 export type Showing = { json: boolean; logLevel?: Level | undefined };
 
 /** With whom a training is done, if with anybody. */
-type Together = { cluster?: Cluster | undefined; listen?: string | undefined };
+type Together = { together?: AskedCluster | undefined };
 
 type Follow = {
   signal: AbortSignal;
@@ -109,7 +108,7 @@ type Follow = {
 
 /** Run a training to its end, drawing its events; sets the exit code 3 where it was stopped. */
 export async function showProgress(
-  { json, logLevel, cluster, listen }: Showing & Together,
+  { json, logLevel, together }: Showing & Together,
   start: (options: Follow) => AsyncIterable<MetricsRow>,
 ): Promise<void> {
   const { progressView, stepClock: newClock } = await import("../terminal/progress.ts");
@@ -140,9 +139,10 @@ export async function showProgress(
   };
   let workers: Workers | undefined;
   try {
-    if (cluster) {
+    if (together) {
+      const { cluster, ...how } = together;
       log.info(`Waiting for ${cluster.workers.length} workers; this is worker ${cluster.rank} ...`);
-      workers = await (await import("../../distributed/runtime.ts")).joinWorkers(cluster, { listen });
+      workers = await (await import("../../distributed/runtime.ts")).joinWorkers(cluster, how);
     }
     for await (const row of start({ signal, giveUp, save, onEvent, workers })) evaluated[row.split] = row;
   } catch (error) {

@@ -1,0 +1,107 @@
+// One of the workers of the benchmark of several: a line on standard input asks for one turn, the answer is a line of JSON with its
+// milliseconds. Turns: `sum` gradients of nano over all workers, `tcp` the same bytes between two by a plain connection, `step` a step.
+// Arguments: addresses of the workers, or "alone"; rank; batch; resolution; port for `tcp`.
+
+import { connect, createServer } from "node:net";
+import { createInterface } from "node:readline";
+import * as tf from "@tensorflow/tfjs-core";
+import { VARIANTS } from "../../src/architecture/variants.ts";
+import { referenceKeys } from "../../src/architecture/weights/table.ts";
+import { joinWorkers } from "../../src/distributed/runtime.ts";
+import { loadBackend } from "../../src/engine/backend.ts";
+import { createRecorder } from "../../src/engine/recording/recorder.ts";
+import { initialise } from "../../src/model/init.ts";
+import { createLearner, trainable } from "../../src/step/learner.ts";
+import { trainStep } from "../../src/step/step.ts";
+import { rngFromSeed } from "../../src/util/random/rng.ts";
+
+const [list, rank, batch, resolution, port] = process.argv.slice(2);
+const workers = list === "alone" ? undefined : await joinWorkers({ workers: list.split(","), rank: Number(rank) });
+loadBackend();
+const side = Number(resolution);
+const architecture = { ...VARIANTS.nano, resolution: side, positionalEncodingSize: side / VARIANTS.nano.patchSize };
+const learner = createLearner(initialise(referenceKeys(architecture), 0, architecture), architecture, {
+  ...{ lr: 1e-4, lrEncoder: 1.5e-4, lrVitLayerDecay: 0.8, lrComponentDecay: 0.7, weightDecay: 1e-4 },
+  ...{ freezeEncoder: false, average: true },
+});
+const rng = rngFromSeed(Number(rank));
+const images = Number(batch);
+const everyImage = (value) => Array.from({ length: images }, value);
+const data = {
+  images: Float32Array.from({ length: images * side * side * 3 }, () => rng.normal()),
+  shape: [images, side, side, 3],
+  targets: everyImage(() => ({
+    boxes: Float32Array.from({ length: 40 }, (_, i) => [0.2 + 0.05 * Math.floor(i / 4), 0.5, 0.1, 0.2][i % 4]),
+    labels: Int32Array.from({ length: 10 }, (_, i) => i),
+  })),
+  imageIds: everyImage((_, i) => i),
+  files: everyImage((_, i) => `image ${i}`),
+  originalSizes: everyImage(() => [side, side]),
+  wait: 0,
+};
+const settings = {
+  ...{ clipMaxNorm: 0.1, ema: { decay: 0.993, tau: 100 }, accumulation: "whole" },
+  ...{ recorder: createRecorder(), workers },
+};
+const shapes = trainable(learner.weights).map(([, { shape }]) => shape);
+const bytes = shapes.reduce((sum, shape) => sum + 4 * shape.reduce((a, b) => a * b, 1), 0);
+
+const TURNS = {
+  sum: () => {
+    const gradients = tf.tidy(() => shapes.map((shape) => tf.fill(shape, Number(rank) + 1)));
+    const began = performance.now();
+    const summed = workers.sumTensors(gradients);
+    const milliseconds = performance.now() - began;
+    const [one] = tf.tidy(() => tf.reshape(summed.at(-1), [-1]).slice([0], [1]).dataSync());
+    if (one !== (workers.size * (workers.size + 1)) / 2) throw new Error(`the sum is ${one}`);
+    tf.dispose([...gradients, ...summed]);
+    return { milliseconds, bytes };
+  },
+  tcp: async () => {
+    const socket = await connection();
+    const began = performance.now();
+    const received = new Promise((done) => {
+      let count = 0;
+      const hear = (chunk) => {
+        chunk.copy(inbox, count);
+        count += chunk.length;
+        if (count < bytes) return;
+        socket.off("data", hear);
+        done();
+      };
+      socket.on("data", hear);
+    });
+    socket.write(outbox);
+    await received;
+    return { milliseconds: performance.now() - began, bytes };
+  },
+  step: async () => {
+    const [began, before] = [performance.now(), process.cpuUsage()];
+    const { loss, problem } = await trainStep(learner, settings, { batches: [data], rateFactor: 1, step: 0 });
+    const milliseconds = performance.now() - began;
+    if (problem) throw new Error(problem);
+    const { user, system } = process.cpuUsage(before);
+    return { milliseconds, processor: (user + system) / 1000, peak: process.resourceUsage().maxRSS * 1024, loss };
+  },
+};
+
+const [outbox, inbox] = [Buffer.alloc(bytes, 1), Buffer.alloc(bytes)];
+let open;
+/** A connection of the two workers, made once. */
+function connection() {
+  open ??= new Promise((done, failed) => {
+    const use = (socket) => done(socket.setNoDelay(true));
+    if (rank === "0") createServer(use).listen(Number(port), "127.0.0.1");
+    else {
+      const ask = () => {
+        const socket = connect(Number(port), "127.0.0.1", () => use(socket));
+        socket.once("error", (error) => (error.code === "ECONNREFUSED" ? setTimeout(ask, 50) : failed(error)));
+      };
+      ask();
+    }
+  });
+  return open;
+}
+
+for await (const turn of createInterface({ input: process.stdin })) console.log(JSON.stringify(await TURNS[turn]()));
+process.exit(0);
