@@ -95,5 +95,7 @@ describe("Slurm", () => {
     expect(strange({ SLURM_STEP_TASKS_PER_NODE: "2(x1000000000)" })).toThrow(/hosts, and/);
     expect(strange({ SLURM_STEP_TASKS_PER_NODE: "many" })).toThrow(/no list of counts/);
     expect(strange({ SLURM_PROCID: "9" })).toThrow(/SLURM_PROCID is 9/);
+    expect(strange({ SLURMD_NODENAME: "gpu08" })).toThrow(/task 7 on gpu08, and by its lists it belongs on login1/);
+    expect(clusterOf({ workers: "slurm" }, { ...env, SLURMD_NODENAME: "login1" })?.rank).toBe(7);
   });
 });

@@ -120,10 +120,14 @@ function ofSlurm(env: Environment): Cluster {
   const job = Number(need("SLURM_JOB_ID")) * 31 + Number(env.SLURM_STEP_ID ?? 0);
   const first = SLURM_PORTS.from + ((job * 64) % SLURM_PORTS.count);
   const workers = hosts.flatMap((host, i) => Array.from({ length: tasks[i]! }, (_, task) => `${host}:${first + task}`));
-  return checked(
-    { workers, rank: Number(need("SLURM_PROCID")) },
-    { workers: "SLURM_STEP_NODELIST", rank: "SLURM_PROCID" },
-  );
+  const rank = Number(need("SLURM_PROCID"));
+  const cluster = checked({ workers, rank }, { workers: "SLURM_STEP_NODELIST", rank: "SLURM_PROCID" });
+  const [here, expected] = [env.SLURMD_NODENAME, workers[rank]!.split(":")[0]];
+  if (here !== undefined && here !== expected)
+    throw new UserError(`Slurm has put task ${rank} on ${here}, and by its lists it belongs on ${expected}.`, {
+      hint: "Tasks are counted node by node: give srun --distribution=block.",
+    });
+  return cluster;
 }
 
 /** "gpu[01-03,7],login" as a list of hosts, as `scontrol show hostnames` writes it. */

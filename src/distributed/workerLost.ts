@@ -13,7 +13,8 @@ export function workerLost(cause: unknown, { workers, rank }: { workers: readonl
   const text = cause instanceof Error ? cause.message : String(cause);
   const lost = tasksIn(text).find((task) => task !== rank && task < workers.length);
   const who = lost === undefined ? "Another worker" : `Worker ${lost} (${workers[lost]})`;
-  return new UserError(`${who} is gone: ${reasonOf(text)}`, {
+  const [, said] = /Error reported from \/job:worker\/(?:replica:0\/)?task:\d+: ([^\n]*)/.exec(text) ?? [];
+  return new UserError(said ? `${who} has ended: ${cut(said)}` : `${who} is gone: ${reasonOf(text)}`, {
     hint: "What it was stopped by is in its own output. All workers end; started again with --resume, they go on from the last checkpoint.",
     code: "worker-lost",
     cause,
@@ -34,5 +35,9 @@ function reasonOf(text: string): string {
     .replace(/^Invalid TF_Status: \d+\s*(Message: )?/, "")
     .split("\n")[0]!
     .trim();
-  return line.length > 300 ? `${line.slice(0, 300)} ...` : line;
+  return cut(line);
+}
+
+function cut(text: string): string {
+  return text.length > 300 ? `${text.slice(0, 300)} ...` : text;
 }

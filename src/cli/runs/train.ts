@@ -129,7 +129,14 @@ export async function showProgress(
   let hasBegun = false;
   giveUp.addEventListener("abort", () => hasBegun || process.exit(STOPPED)); // until then there is nothing to save
   await answerAtOnce();
-  const show = shower({ view, log, clock: newClock(), downloadOf: (name) => downloadView(stream, name) });
+  // another worker shows the run already, to whoever started both of them
+  const quiet = (together?.cluster.rank ?? 0) > 0 && logLevel !== "info" && logLevel !== "debug";
+  const show = shower({
+    view: quiet ? { ...view, update: () => {} } : view,
+    log,
+    clock: newClock(),
+    downloadOf: (name) => downloadView(stream, name),
+  });
   let end: Extract<TrainEvent, { type: "end" }> | undefined;
   const evaluated: Partial<Record<MetricsRow["split"], MetricsRow>> = {};
   const onEvent = (event: TrainEvent) => {
