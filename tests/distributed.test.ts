@@ -1,14 +1,17 @@
 // What several workers learn together: what one process learns.
 
 import { execFile } from "node:child_process";
-import { readdir, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
+import { parseAllDocuments } from "yaml";
 import { readWeightsFile } from "../src/checkpoint/weightsFile.ts";
+import { clusterOf } from "../src/distributed/cluster.ts";
 import type { MetricsRow } from "../src/run/events.ts";
 import { toFloat32 } from "../src/util/hostTensor.ts";
+import { launch } from "./support/launcher.ts";
 import { tinyDataset } from "./support/tinyRun.ts";
 import { runWorkers, trainRowsOf, workersFolder, writeTiny } from "./support/workers.ts";
 
@@ -120,3 +123,24 @@ test("a process alone loads nothing of it", async () => {
   const { stdout } = await promisify(execFile)(process.execPath, [file]);
   expect(stdout.trim()).toBe("true false");
 }, 60_000);
+
+test("the examples for clusters can be read, and ask for options that there are", async () => {
+  const examples = join(import.meta.dirname, "..", "examples");
+  const documents = parseAllDocuments(await readFile(join(examples, "kubernetes", "train.yaml"), "utf8"));
+  expect(documents.flatMap(({ errors }) => errors)).toEqual([]);
+  const kinds = Object.fromEntries(documents.map((document) => [document.toJS().kind, document.toJS()]));
+  const { completions, template } = kinds.Job.spec;
+  const [{ env, args }] = template.spec.containers;
+  const { workers } = clusterOf({ workers: env[0].value, rank: completions - 1 }, {})!;
+  const { name } = kinds.Service.metadata;
+  expect(workers).toEqual(
+    Array.from({ length: completions }, (_, i) => `${kinds.Job.metadata.name}-${i}.${name}:2222`),
+  );
+  expect(kinds.NetworkPolicy.spec.ingress[0].ports[0].port).toBe(2222);
+  const script = join(examples, "slurm", "train.sh");
+  await promisify(execFile)("bash", ["-n", script]);
+  const { out } = await launch(["--help"]);
+  for (const text of [args[0], /srun (.*)/.exec(await readFile(script, "utf8"))![1]!])
+    for (const [option] of text.slice(text.indexOf("rfdetr-train")).matchAll(/--[a-z-]+/g))
+      expect(out).toContain(option);
+}, 30_000);

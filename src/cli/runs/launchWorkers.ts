@@ -12,7 +12,7 @@ export type Ended = { codes: (number | null)[]; stopped: boolean };
 const GRACE_MS = 20_000;
 const AFTER_FIRST_MS = 3_000;
 /** Workers of one machine start at the same time. */
-const WAIT_SECONDS = "30";
+const WAIT_SECONDS = "20";
 
 /** `environment`: what each worker's adds to this process's. `signal` stops all of them, `giveUp` once more. */
 export type WorkersOptions = {

@@ -18,7 +18,7 @@ import { isExhausted } from "../record/earlyStopping.ts";
 import { finished, saveProgress } from "../record/saving.ts";
 import { readRun, reopen, restored, whileLocked } from "../run.ts";
 
-export type ExtendOptions = TrainOptions & {
+export type ExtendOptions = Omit<TrainOptions, "workers"> & {
   /** Epochs of the whole run, those that are done included. */
   epochs?: number | undefined;
   /** Hours of the whole run, those that are over included. */
