@@ -88,8 +88,11 @@ describe("ends", () => {
     const again = await launch(["launch", "--nproc", "2", "--recipe", long, "--run", folder, "--resume"]);
     expect(again.code, again.err).toBe(0);
     await expectSameRun(whole, folder);
-    const finished = await launch(["launch", "--nproc", "2", "--recipe", long, "--run", folder, "--resume"]);
+    expect(again.out).toMatch(/holds this run already: it goes on from its last checkpoint\.\n/);
+    const words = ["launch", "--nproc", "2", "--recipe", long, "--run", folder, "--resume", "--set", "train.lr=0.5"];
+    const finished = await launch(words);
     expect(finished.code, finished.err).toBe(0);
+    expect(finished.out).toMatch(/Not used, as the run began otherwise: train.lr 0.5 \(the run: 0.001\)\./);
     expect(finished.out).toMatch(/This run is finished/);
   }, 120_000);
 });

@@ -1,6 +1,6 @@
-// One step in five stages: forward, match and backward for each of its batches, reduce, update. Several workers share its batches. A stage takes every number
-// of the host that changes from step to step as a tensor and reads nothing from the device, but for the matcher's costs,
-// which are what `match` is there for.
+// One step in five stages: forward, match and backward for each of its batches, of which several workers compute some each, reduce, update.
+// A stage takes every number of the host that changes from step to step as a tensor and reads nothing from the device, but for the
+// matcher's costs, which are what `match` is there for, and in `reduce` what other workers have.
 
 import * as tf from "@tensorflow/tfjs-core";
 import { ALONE, type Workers } from "../distributed/workers.ts";

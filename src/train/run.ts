@@ -8,6 +8,7 @@ import { fromText } from "../checkpoint/weightsFile.ts";
 import { ALONE } from "../distributed/workers.ts";
 import { writeRecipe } from "../recipe/load.ts";
 import type { Recipe } from "../recipe/schema.ts";
+import { recipeDifference, shownValue } from "../report/recipeDifference.ts";
 import type { EndStatus, MetricsRow, TrainEvent } from "../run/events.ts";
 import { runFiles } from "../run/files.ts";
 import { lockRun, refuseForeign, refuseInUse } from "../run/lock.ts";
@@ -85,7 +86,19 @@ export async function* trainOrResume(
 ): AsyncGenerator<MetricsRow, void, undefined> {
   const { run: dir = join("checkpoints", given.name), workers = ALONE } = options;
   const goesOn = workers.fromFirst(workers.isFirst ? await holdsRun(dir) : undefined);
-  yield* goesOn ? resume(dir, options) : train(given, options);
+  if (!goesOn) return yield* train(given, options);
+  if (workers.isFirst) options.onEvent?.({ type: "notice", message: await ofRun(dir, given) });
+  yield* resume(dir, options);
+}
+
+/** That a run goes on as its own recipe has it, and what the recipe that was given says otherwise. */
+async function ofRun(dir: string, given: Recipe): Promise<string> {
+  const own = await (await openRunFolder(dir)).resolvedRecipe();
+  const others = recipeDifference(own, given).filter(({ b }) => b !== "auto"); // which the run has decided on
+  const keys = others.slice(0, 5).map(({ key, a, b }) => `${key} ${shownValue(b)} (the run: ${shownValue(a)})`);
+  const more = others.length > keys.length ? ` and ${others.length - keys.length} more` : "";
+  const unused = others.length === 0 ? "" : ` Not used, as the run began otherwise: ${keys.join(", ")}${more}.`;
+  return `${dir} holds this run already: it goes on from its last checkpoint.${unused}`;
 }
 
 /** Most bytes of a checkpoint besides its tensors, and of rows that wait for it. */

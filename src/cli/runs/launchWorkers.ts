@@ -41,6 +41,8 @@ export async function startWorkers(
     const alone = nproc === 1 ? [] : own;
     const child = spawn(process.execPath, [...process.execArgv, process.argv[1]!, "train", ...words, ...alone], {
       stdio: rank === 0 ? "inherit" : ["ignore", "pipe", "pipe"],
+      // a terminal tells the first one alone; its end would stop the others, though under nohup the run goes on
+      detached: rank > 0,
       env: { ...process.env, ...environment(rank), TF_CONFIG: "", RFDETR_TRAIN_LAUNCHED: "1" },
     });
     if (rank > 0) for (const stream of [child.stdout!, child.stderr!]) passOn(stream, rank);

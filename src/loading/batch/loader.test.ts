@@ -50,33 +50,6 @@ describe("batches", () => {
     expect(await collect(three!.epoch(3))).not.toEqual(expected);
   }, 30_000);
 
-  it("of several workers are those of one, shared out; in evaluation, too, where they do not come out even", async () => {
-    const expected = await collect(loaderOf({ gradAccumSteps: 6 }).epoch(1));
-    for (const [of, run] of [
-      [2, 3],
-      [3, 2],
-      [6, 1],
-    ] as const) {
-      const own = await Promise.all(
-        Array.from({ length: of }, (_, rank) => collect(loaderOf({ gradAccumSteps: 6, share: { rank, of, run } }).epoch(1))),
-      ); // biome-ignore format: one line
-      const steps = Array.from({ length: expected.length / 6 }, (_, step) =>
-        own.map((batches) => batches.slice(step * run, (step + 1) * run)),
-      );
-      expect(steps.flat(2)).toEqual(expected);
-      const later = loaderOf({ gradAccumSteps: 6, share: { rank: 1, of, run } });
-      expect(await collect(later.epoch(1, { fromBatch: run }))).toEqual(own[1]!.slice(run));
-    }
-    const whole = await collect(loaderOf({ training: false, augment: null }).epoch(0));
-    for (const of of [2, 3, 7]) {
-      const own = await Promise.all(
-        Array.from({ length: of }, (_, rank) => collect(loaderOf({ training: false, augment: null, share: { rank, of, run: 1 } }).epoch(0))),
-      ); // biome-ignore format: one line
-      expect(whole.map((_, i) => own[i % of]![Math.floor(i / of)])).toEqual(whole);
-      expect(own.flat()).toHaveLength(whole.length);
-    }
-  }, 60_000);
-
   it("of turned, cut and recoloured pictures are the same whatever the number of threads, and from any batch on", async () => {
     const augment = [
       { name: "random_resized_crop", scale: [0.3, 1], ratio: [0.75, 1.3333], p: 0.7 },
