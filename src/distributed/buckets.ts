@@ -3,7 +3,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 
 /** As measured: less is more operations, more is memory that is copied out of the processor's caches. */
-const BUCKET_NUMBERS = 2 << 20; // 8 MB
+const BUCKET_NUMBERS = 1 << 20; // 4 MB
 
 /** Places of tensors in groups, in order; a group has at most so many numbers, or one tensor. */
 export function bucketsOf(sizes: readonly number[], most = BUCKET_NUMBERS): number[][] {
