@@ -1,6 +1,6 @@
 // Whether a model with grown queries learns a crowd: one synthetic picture of 1,000 objects, overfitted by mini with 1,000 queries that come
 // from the 64 of its weights. Prints the recall at IoU 0.5, at the threshold of the best F1.
-// Usage: npm run bench:crowd -- [--objects 1000] [--epochs 40] [--weights mini-shapes]
+// Usage: npm run bench:crowd -- [--objects 1000] [--epochs 100] [--weights mini-shapes]
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,7 +13,7 @@ import { trained } from "./trained.mjs";
 const { values } = parseArgs({
   options: {
     objects: { type: "string", default: "1000" },
-    epochs: { type: "string", default: "40" },
+    epochs: { type: "string", default: "100" },
     weights: { type: "string", default: "mini-shapes" },
   },
 });

@@ -85,7 +85,7 @@ function measure(augment: readonly AugmentStep[], kind: string, seed: number) {
   const { image: changed, mirrored } = changeImage(image, changes);
   const pixels = new Float32Array(3 * SIDE * SIDE);
   resizeNormalised(changed, SIDE, { out: pixels, mirror: mirrored });
-  const [trace, faint, half, bright] = [0.1, 0.25, 0.5, 0.75].map((share) =>
+  const [trace, faint, half, bright] = [0.01, 0.25, 0.5, 0.75].map((share) =>
     Uint8Array.from({ length: SIDE * SIDE }, (_, i) => (pixels[3 * i]! > (share - 0.485) / 0.229 ? 1 : 0)),
   ) as [Uint8Array, Uint8Array, Uint8Array, Uint8Array];
   const [cx, cy, w, h] = toTarget(told.boxes, told.frame.width, told.frame.height).boxes;
