@@ -85,12 +85,12 @@ function measure(augment: readonly AugmentStep[], kind: string, seed: number) {
   const { image: changed, mirrored } = changeImage(image, changes);
   const pixels = new Float32Array(3 * SIDE * SIDE);
   resizeNormalised(changed, SIDE, { out: pixels, mirror: mirrored });
-  const [trace, faint, half, bright] = [0.01, 0.25, 0.5, 0.75].map((share) =>
+  const [trace, fainter, faint, quarter, half, bright] = [0.01, 0.04, 0.1, 0.25, 0.5, 0.75].map((share) =>
     Uint8Array.from({ length: SIDE * SIDE }, (_, i) => (pixels[3 * i]! > (share - 0.485) / 0.229 ? 1 : 0)),
-  ) as [Uint8Array, Uint8Array, Uint8Array, Uint8Array];
+  ) as [Uint8Array, Uint8Array, Uint8Array, Uint8Array, Uint8Array, Uint8Array];
   const [cx, cy, w, h] = toTarget(told.boxes, told.frame.width, told.frame.height).boxes;
   const drawn = mask ? drawMasks([annotation], { size, changes, side: SIDE, file: "a.png" }).pixels : null;
-  const seen = [half, faint, trace].map(whiteBox);
+  const seen = [half, quarter, faint, fainter, trace].map(whiteBox);
   const isThere = told.boxes.labels.length > 0;
   const corners = [cx! - w! / 2, cy! - h! / 2, cx! + w! / 2, cy! + h! / 2].map((v) => v * SIDE);
   // Of a turned box that reaches out of the picture nobody knows what is seen of the object; and where two edges that are nearly parallel cut
