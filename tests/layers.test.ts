@@ -112,7 +112,7 @@ const MAY_IMPORT: Record<string, string[]> = {
 const MAY_USE_TENSORS = ["distributed", "ops", "model", "loss", "step", "train", "engine"];
 
 /** Where set-up's parts that a package carries along may be used. */
-const MAY_USE_SETUP = ["engine/device.ts", "doctor/diagnose.ts", "cli/runs/launch.ts"];
+const MAY_USE_SETUP = ["engine/device.ts", "doctor/diagnose.ts", "cli/launch/launch.ts"];
 
 const files = filesIn("src", /\.ts$/)
   .filter((file) => !file.endsWith(".test.ts"))

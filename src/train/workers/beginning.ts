@@ -1,6 +1,8 @@
 // How a training of several workers begins: all of the same program, recipe and data, and from the first one's state.
 
 import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Workers } from "../../distributed/workers.ts";
 import type { Recipe } from "../../recipe/schema.ts";
 import { type Environment, programVersion } from "../../run/environment.ts";
@@ -39,11 +41,21 @@ function digest(value: unknown): string {
   return createHash("sha256").update(JSON.stringify(value)).digest("hex");
 }
 
+/** Of the modules that this program consists of, as they run: two checkouts may have the same version. */
+function programDigest(): string {
+  const folder = join(import.meta.dirname, "..", "..");
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => /\.[jt]s$/.test(file));
+  const hash = createHash("sha256");
+  for (const file of files.sort()) hash.update(`${file}\n`).update(readFileSync(join(folder, file)));
+  return hash.digest("hex");
+}
+
 /** Before anything is read: the program, and where each worker has read it itself, the recipe. */
 export function requireSameProgram(workers: Workers, recipe: Recipe | null): void {
+  if (workers.size === 1) return;
   const given = recipe && { ...recipe, track: null }; // accounts and how much is logged are the first one's business
   const values = {
-    "their version of rfdetr-train": programVersion(),
+    "their version of rfdetr-train": [programVersion(), programDigest()],
     "the recipe, or what --set changes in it": given,
   };
   requireAlike(

@@ -98,12 +98,28 @@ function measure(augment: readonly AugmentStep[], kind: string, seed: number) {
   const isWhole = corners.every((v) => v > 0.01 && v < SIDE - 0.01);
   const isKnown = isWhole || !changes.some(({ warp }) => warp) || (mask !== null && augment.length === 1);
   return {
-    // of the tip of a corner, and of a strip at the edge of the picture, a pixel has less than half
-    box: seen[0] && isThere && isKnown ? Math.max(...corners.map((v, i) => Math.min(...seen.map((one) => Math.abs(v - one![i]!))))) : null, // biome-ignore format: one line
+    box:
+      seen[0] && isThere && isKnown
+        ? Math.max(
+            ...corners.map((v, i) =>
+              off(
+                v,
+                seen.map((one) => one![i]!),
+              ),
+            ),
+          )
+        : null,
     missed: seen[0] !== null && !isThere,
     apart: drawn ? lonely(drawn, trace) + lonely(bright, drawn) : 0,
     changes,
   };
+}
+
+/** How far a side is from where white pixels end, from the brightest to the faintest. Of a tip that is thinner than a pixel only this is known: where it becomes faint. */
+function off(side: number, ends: readonly number[]): number {
+  const [least, most] = [Math.min(...ends), Math.max(...ends)];
+  if (most - least > 2 && side >= least && side <= most) return 0;
+  return Math.min(...ends.map((end) => Math.abs(side - end)));
 }
 
 function whiteBox(white: Uint8Array): number[] | null {
