@@ -3,21 +3,21 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Workers } from "../distributed/workers.ts";
 import { readNow } from "../engine/backend.ts";
+import type { RfdetrWeights } from "../model/rfdetr.ts";
 import type { Gradients } from "./backward.ts";
+import { trainable } from "./learner.ts";
 
 /** What a step has found: gradients, and of each batch its loss and terms. */
 export type StepSums = { gradients: Gradients; tables: tf.Tensor[] };
 
 /**
- * Gradients summed up over all workers, in the order of `leaves`, which are those that train; and the tables of all batches, by worker, as one
+ * Gradients summed up over all workers, in the order of the weights that train; and the tables of all batches, by worker, as one
  * vector. The gradients given are used up, the tables stay the caller's; one worker gets both back as they are.
  */
-export function reduce(
-  found: StepSums,
-  { workers, leaves }: { workers: Workers; leaves: readonly (readonly [path: string, leaf: tf.Tensor])[] },
-): StepSums {
+export function reduce(found: StepSums, { workers, weights }: { workers: Workers; weights: RfdetrWeights }): StepSums {
   if (workers.size === 1) return found;
   const { gradients } = found;
+  const leaves = trainable(weights);
   const given = leaves.map(([path]) => (gradients.has(path) ? 1 : 0));
   const all = tf.tidy(() =>
     workers.gatherNumbers(tf.concat1d([tf.tensor1d(given), ...(found.tables as tf.Tensor1D[])])),

@@ -21,7 +21,7 @@ import { pause } from "../util/threads/giveUp.ts";
 import { accumulate, type Gradients, type LossInputs } from "./backward.ts";
 import { type BatchInputs, batchGradients } from "./batchGradients.ts";
 import { uploadImages } from "./forward.ts";
-import { type Learner, trainable } from "./learner.ts";
+import type { Learner } from "./learner.ts";
 import { sideOfStep } from "./multiScale.ts";
 import { readNumbers, type StepNumbers } from "./numbers.ts";
 import type { EmaSettings } from "./optimiser/ema.ts";
@@ -104,7 +104,7 @@ export async function computeStep(
       freeInputs();
       inputs = undefined;
     }
-    const reduced = reduce({ gradients, tables }, { workers, leaves: trainable(learner.weights) });
+    const reduced = reduce({ gradients, tables }, { workers, weights: learner.weights });
     gradients = reduced.gradients;
     const numbers = await readNumbers(reduced, {
       ...{ files: filesOf(batches, workers), layers: decLayers, whole: accumulation === "whole" },

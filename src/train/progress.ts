@@ -1,5 +1,8 @@
 // Where a run stands: position, best score and patience, all that changes as it trains besides weights.
 
+import type { Recipe } from "../recipe/schema.ts";
+import type { EndStatus, TrainEvent } from "../run/events.ts";
+import { selection } from "../run/selection.ts";
 import { type EpochSums, NO_STEPS } from "./losses/epochMean.ts";
 import type { Patience } from "./record/earlyStopping.ts";
 
@@ -33,4 +36,12 @@ export const BEGINNING: Progress = {
 export function progressOf(state: Progress): Progress {
   const { epoch, batch, step, skipped, best, patience, epochSums, unevaluated } = state;
   return { epoch, batch, step, skipped, best, patience, epochSums, ...(unevaluated && { unevaluated }) };
+}
+
+/** The last event of a run. */
+export function endOf(
+  status: EndStatus,
+  { dir, recipe, step, best }: { dir: string; recipe: Recipe } & Pick<Progress, "step" | "best">,
+): TrainEvent {
+  return { type: "end", status, run: dir, step, best: best?.score ?? null, metric: selection(recipe).metric };
 }

@@ -27,7 +27,7 @@ import { follow, type TrainOptions } from "./ending/follow.ts";
 import { testMissing } from "./ending/testMissing.ts";
 import type { Parts, Run } from "./liveRun.ts";
 import { assemble, closeParts } from "./parts.ts";
-import { BEGINNING, type Progress, progressOf } from "./progress.ts";
+import { BEGINNING, endOf, type Progress, progressOf } from "./progress.ts";
 import { recordResults, warning } from "./record/record.ts";
 import { exportMissing } from "./record/runExport.ts";
 import { finished, loadProgress, type SavedProgress, saveProgress } from "./record/saving.ts";
@@ -279,11 +279,4 @@ async function open(
   const reserve = diskReserve(runFiles(dir).checkpoints, dryRun ? 0 : learnerBytes(parts.learner) + BESIDE_TENSORS);
   const run = { ...parts, dir, recipe, progress, metrics, log, reserve, overfit, seconds: clock, end };
   return { ...run, tracker: openTrackers(run, onEvent) };
-}
-
-function endOf(
-  status: EndStatus,
-  { dir, recipe, step, best }: { dir: string; recipe: Recipe } & Pick<Progress, "step" | "best">,
-): TrainEvent {
-  return { type: "end", status, run: dir, step, best: best?.score ?? null, metric: selection(recipe).metric };
 }

@@ -2,42 +2,14 @@ import { createHash } from "node:crypto";
 import { copyFile, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { collectBatches as collect, treeLoaders } from "../../../tests/support/treeLoaders.ts";
 import { loadDataset } from "../../data/dataset/dataset.ts";
-import type { Split } from "../../data/dataset/sample.ts";
 import { UserError } from "../../util/errors.ts";
 import { PRESETS } from "../augment/presets.ts";
 import type { Batch } from "./batch.ts";
-import { createLoader, type Loader, type LoaderOptions } from "./loader.ts";
 
-let split: Split;
-const open: Loader[] = [];
-
-beforeAll(async () => {
-  const dir = new URL("../../../datasets/trees", import.meta.url).pathname;
-  split = (await loadDataset({ dir })).splits.val!;
-});
-
-afterEach(async () => {
-  for (const loader of open.splice(0)) await loader.close();
-});
-
-function loaderOf(options: Partial<LoaderOptions>): Loader {
-  const augment = { horizontal_flip: 0.5, scale_jitter: true };
-  const defaults = { split, batchSize: 2, resolution: 48, workers: 0, seed: 3, augment, training: true };
-  const loader = createLoader({ ...defaults, ...options });
-  open.push(loader);
-  return loader;
-}
-
-async function collect(batches: AsyncIterable<Batch>): Promise<Omit<Batch, "wait">[]> {
-  const all: Omit<Batch, "wait">[] = [];
-  for await (const { wait, ...batch } of batches) {
-    expect(wait).toBeGreaterThanOrEqual(0);
-    all.push(batch);
-  }
-  return all;
-}
+const { split, loaderOf } = await treeLoaders();
 
 describe("batches", () => {
   it("are the same whatever the number of threads", async () => {

@@ -1,44 +1,9 @@
 // Batches shared out among several workers.
 
-import { afterEach, beforeAll, expect, test } from "vitest";
-import { loadDataset } from "../../data/dataset/dataset.ts";
-import type { Split } from "../../data/dataset/sample.ts";
-import type { Batch } from "./batch.ts";
-import { createLoader, type Loader, type LoaderOptions } from "./loader.ts";
+import { expect, test } from "vitest";
+import { collectBatches as collect, treeLoaders } from "../../../tests/support/treeLoaders.ts";
 
-let split: Split;
-const open: Loader[] = [];
-
-beforeAll(async () => {
-  const dir = new URL("../../../datasets/trees", import.meta.url).pathname;
-  split = (await loadDataset({ dir })).splits.val!;
-});
-
-afterEach(async () => {
-  for (const loader of open.splice(0)) await loader.close();
-});
-
-function loaderOf(options: Partial<LoaderOptions>): Loader {
-  const augment = { horizontal_flip: 0.5, scale_jitter: true };
-  const loader = createLoader({
-    split,
-    batchSize: 2,
-    resolution: 48,
-    workers: 0,
-    seed: 3,
-    augment,
-    training: true,
-    ...options,
-  });
-  open.push(loader);
-  return loader;
-}
-
-async function collect(batches: AsyncIterable<Batch>): Promise<Omit<Batch, "wait">[]> {
-  const all: Omit<Batch, "wait">[] = [];
-  for await (const { wait: _, ...batch } of batches) all.push(batch);
-  return all;
-}
+const { loaderOf } = await treeLoaders();
 
 test("batches of several workers are those of one, shared out; in evaluation, too, where they do not come out even", async () => {
   const expected = await collect(loaderOf({ gradAccumSteps: 6 }).epoch(1));

@@ -1,11 +1,11 @@
 // A worker that is not the first: it begins with what the first one has, and trains along; the run's folder is none of its business.
 
 import type { Workers } from "../../distributed/workers.ts";
-import type { MetricsRow, TrainEvent } from "../../run/events.ts";
-import { selection } from "../../run/selection.ts";
+import type { EndStatus, MetricsRow } from "../../run/events.ts";
 import { restoreLearner } from "../../step/learner.ts";
 import { follow, type TrainOptions } from "../ending/follow.ts";
 import { assemble } from "../parts.ts";
+import { endOf } from "../progress.ts";
 import { type Beginning, shareState } from "./beginning.ts";
 import { SILENT } from "./silent.ts";
 
@@ -22,10 +22,7 @@ export async function* trainAlong(
   const parts = await assemble(recipe, { ...beginning, workers, epoch: progress.epoch, signal, ...(onEvent && { onEvent }) }); // biome-ignore format: one line
   if (goesOn) restoreLearner(parts.learner, shareState(workers, undefined), emaUpdates);
   const began = performance.now();
-  const end = (status: Extract<TrainEvent, { type: "end" }>["status"]): TrainEvent => {
-    const { step, best } = progress;
-    return { type: "end", status, run: dir, step, best: best?.score ?? null, metric: selection(recipe).metric };
-  };
+  const end = (status: EndStatus) => endOf(status, { dir, recipe, ...progress });
   const seconds = () => (performance.now() - began) / 1000;
   yield* follow({ ...parts, ...SILENT, dir, recipe, progress, overfit, seconds, end }, options);
 }
