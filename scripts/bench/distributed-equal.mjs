@@ -4,15 +4,14 @@
 // Usage: node --import tsx scripts/bench/distributed-equal.mjs [--recipe recipes/trees-nano.yaml] [--workers 2,4] [--set KEY=VALUE]
 // Default: nano's own layers at 160 from scratch, 20 steps of four images.
 
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { readSafetensors } from "../../src/checkpoint/safetensors.ts";
 import { toFloat32 } from "../../src/util/hostTensor.ts";
 import { here, machine } from "./stepper.mjs";
-import { trainLosses } from "./trained.mjs";
+import { trainInto, trainLosses } from "./trained.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -21,17 +20,12 @@ const { values } = parseArgs({
     set: { type: "string", multiple: true, default: [] },
   },
 });
-const SET = [
-  ...["weights=none", "model.resolution=160", "data.multi_scale=off", "data.batch_size=1", "train.grad_accum_steps=4"],
-  ...[
-    "train.max_steps=20",
-    "track.every_steps=1",
-    "track.tensorboard=false",
-    "export.onnx=false",
-    "eval.run_test=false",
-  ],
-  ...["data.workers=1", "checkpoint.keep_last=9", ...values.set],
-].flatMap((one) => ["--set", one]);
+const SET = {
+  ...{ weights: "none", "model.resolution": 160, "data.multi_scale": "off", "data.batch_size": 1, "data.workers": 1 },
+  ...{ "train.grad_accum_steps": 4, "train.max_steps": 20, "track.every_steps": 1, "track.tensorboard": false },
+  ...{ "export.onnx": false, "eval.run_test": false, "checkpoint.keep_last": 9 },
+  ...Object.fromEntries(values.set.map((one) => one.split(/=(.*)/s))),
+};
 
 const scratch = mkdtempSync(join(tmpdir(), "rfdetr-equal-"));
 try {
@@ -39,10 +33,10 @@ try {
   const one = await learned(1);
   const moved = apart(one.start, one.end);
   const others = [
-    ["one process, other batches", 1, ["data.batch_size=2", "train.grad_accum_steps=2"]],
+    ["one process, other batches", 1, { "data.batch_size": 2, "train.grad_accum_steps": 2 }],
     ...values.workers.split(",").map((count) => [`${count} workers`, Number(count)]),
   ];
-  for (const [name, workers, set = []] of others) {
+  for (const [name, workers, set = {}] of others) {
     const several = await learned(workers, set);
     const worst = Math.max(...one.losses.map((loss, i) => Math.abs(several.losses[i] / loss - 1)));
     const share = apart(one.end, several.end) / moved;
@@ -55,22 +49,9 @@ try {
   rmSync(scratch, { recursive: true });
 }
 
-async function learned(workers, set = []) {
+async function learned(workers, set = {}) {
   const run = mkdtempSync(join(scratch, "run-"));
-  const start = workers === 1 ? [] : ["launch", "--nproc", String(workers)];
-  const words = [
-    here("../../bin/rfdetr-train.mjs"),
-    ...start,
-    "--recipe",
-    values.recipe,
-    "--run",
-    run,
-    ...SET,
-    ...set.flatMap((one) => ["--set", one]),
-  ];
-  const { status, stderr } = spawnSync(process.execPath, words, { encoding: "utf8" });
-  if (status !== 0) throw new Error(`exit code ${status}\n${stderr}`);
-  const rows = readFileSync(join(run, "metrics.jsonl"), "utf8").trim().split("\n").map(JSON.parse);
+  const rows = trainInto(run, values.recipe, { ...SET, ...set }, { workers });
   const weights = async (checkpoint) =>
     (await readSafetensors(join(run, "checkpoints", checkpoint, "model.safetensors"))).tensors;
   const { AP50 } = rows.findLast(({ split }) => split === "val");

@@ -6,39 +6,19 @@ import { connect, createServer } from "node:net";
 import { createInterface } from "node:readline";
 import * as tf from "@tensorflow/tfjs-core";
 import { VARIANTS } from "../../src/architecture/variants.ts";
-import { referenceKeys } from "../../src/architecture/weights/table.ts";
 import { joinWorkers } from "../../src/distributed/runtime.ts";
 import { loadBackend } from "../../src/engine/backend.ts";
 import { createRecorder } from "../../src/engine/recording/recorder.ts";
-import { initialise } from "../../src/model/init.ts";
-import { createLearner, trainable } from "../../src/step/learner.ts";
+import { trainable } from "../../src/step/learner.ts";
 import { trainStep } from "../../src/step/step.ts";
-import { rngFromSeed } from "../../src/util/random/rng.ts";
+import { newLearner, noiseOf } from "./noise.mjs";
 
 const [list, rank, batch, resolution, port] = process.argv.slice(2);
 const workers = list === "alone" ? undefined : await joinWorkers({ workers: list.split(","), rank: Number(rank) });
 loadBackend();
 const side = Number(resolution);
-const architecture = { ...VARIANTS.nano, resolution: side, positionalEncodingSize: side / VARIANTS.nano.patchSize };
-const learner = createLearner(initialise(referenceKeys(architecture), 0, architecture), architecture, {
-  ...{ lr: 1e-4, lrEncoder: 1.5e-4, lrVitLayerDecay: 0.8, lrComponentDecay: 0.7, weightDecay: 1e-4 },
-  ...{ freezeEncoder: false, average: true },
-});
-const rng = rngFromSeed(Number(rank));
-const images = Number(batch);
-const everyImage = (value) => Array.from({ length: images }, value);
-const data = {
-  images: Float32Array.from({ length: images * side * side * 3 }, () => rng.normal()),
-  shape: [images, side, side, 3],
-  targets: everyImage(() => ({
-    boxes: Float32Array.from({ length: 40 }, (_, i) => [0.2 + 0.05 * Math.floor(i / 4), 0.5, 0.1, 0.2][i % 4]),
-    labels: Int32Array.from({ length: 10 }, (_, i) => i),
-  })),
-  imageIds: everyImage((_, i) => i),
-  files: everyImage((_, i) => `image ${i}`),
-  originalSizes: everyImage(() => [side, side]),
-  wait: 0,
-};
+const learner = newLearner(VARIANTS.nano, side);
+const data = noiseOf(Number(batch), side, { seed: Number(rank) });
 const settings = {
   ...{ clipMaxNorm: 0.1, ema: { decay: 0.993, tau: 100 }, accumulation: "whole" },
   ...{ recorder: createRecorder(), workers },

@@ -3,36 +3,23 @@
 
 import { createInterface } from "node:readline";
 import { VARIANTS } from "../../src/architecture/variants.ts";
-import { referenceKeys } from "../../src/architecture/weights/table.ts";
 import { loadBackend } from "../../src/engine/backend.ts";
 import { createRecorder } from "../../src/engine/recording/recorder.ts";
-import { initialise } from "../../src/model/init.ts";
-import { createLearner, setTrainable } from "../../src/step/learner.ts";
+import { setTrainable } from "../../src/step/learner.ts";
 import { trainStep } from "../../src/step/step.ts";
-import { rngFromSeed } from "../../src/util/random/rng.ts";
 import { flatten } from "../../src/util/tree.ts";
+import { newLearner, noiseOf } from "./noise.mjs";
 
 const [batch, resolution] = process.argv.slice(2, 4).map(Number);
 const [mode, ...more] = (process.argv[4] ?? "none").split("+");
 const variant = VARIANTS[process.argv[5] ?? "nano"];
 const compile = more.find((one) => one === "graph" || one === "xla");
 loadBackend();
-const architecture = { ...variant, resolution, positionalEncodingSize: resolution / variant.patchSize };
-const learner = createLearner(initialise(referenceKeys(architecture), 0, architecture), architecture, {
-  lr: 1e-4,
-  lrEncoder: 1.5e-4,
-  lrVitLayerDecay: 0.8,
-  lrComponentDecay: 0.7,
-  weightDecay: 1e-4,
-  freezeEncoder: mode === "frozen",
-  average: true,
-});
+const learner = newLearner(variant, resolution, { freezeEncoder: mode === "frozen" });
 if (mode === "heads") {
   const paths = flatten(learner.weights).map(([path]) => path);
   setTrainable(learner, new Set(paths.filter((path) => path.startsWith("heads"))));
 }
-const rng = rngFromSeed(0);
-const everyImage = (value) => Array.from({ length: batch }, value);
 /** Of ten boxes, their upper left quarters. */
 function masks() {
   const pixels = new Uint8Array(10 * resolution * resolution);
@@ -47,19 +34,7 @@ function masks() {
     }
   return { size: [resolution, resolution], pixels, present: new Uint8Array(10).fill(1) };
 }
-const data = {
-  images: Float32Array.from({ length: batch * resolution * resolution * 3 }, () => rng.normal()),
-  shape: [batch, resolution, resolution, 3],
-  targets: everyImage(() => ({
-    boxes: Float32Array.from({ length: 40 }, (_, i) => [0.2 + 0.05 * Math.floor(i / 4), 0.5, 0.1, 0.2][i % 4]),
-    labels: Int32Array.from({ length: 10 }, (_, i) => i),
-    ...(variant.segmentationHead && { masks: masks() }),
-  })),
-  imageIds: everyImage((_, i) => i),
-  files: everyImage((_, i) => `image ${i}`),
-  originalSizes: everyImage(() => [resolution, resolution]),
-  wait: 0,
-};
+const data = noiseOf(batch, resolution, { masks: variant.segmentationHead ? masks : undefined });
 const settings = {
   clipMaxNorm: 0.1,
   ema: { decay: 0.993, tau: 100 },

@@ -18,10 +18,11 @@ function commandLine(args, { shown = false } = {}) {
   return stdout;
 }
 
-/** Train into a folder with these keys overridden; the rows of metrics.jsonl. */
-export function trainInto(run, recipe, set = {}, { shown = false } = {}) {
+/** Train into a folder with these keys overridden, by so many workers; the rows of metrics.jsonl. */
+export function trainInto(run, recipe, set = {}, { shown = false, workers = 1 } = {}) {
   const given = Object.entries(set).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
-  commandLine(["--recipe", recipe, "--run", run, ...given], { shown });
+  const start = workers === 1 ? [] : ["launch", "--nproc", String(workers)];
+  commandLine([...start, "--recipe", recipe, "--run", run, ...given], { shown });
   return readFileSync(join(run, "metrics.jsonl"), "utf8").trim().split("\n").map(JSON.parse);
 }
 
