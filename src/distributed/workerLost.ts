@@ -11,10 +11,12 @@ export const LOST = 75;
  */
 export function workerLost(cause: unknown, { workers, rank }: { workers: readonly string[]; rank: number }): UserError {
   const text = cause instanceof Error ? cause.message : String(cause);
-  const lost = tasksIn(text).find((task) => task !== rank && task < workers.length);
+  const isFirst = /CoordinationService\/Heartbeat/.test(text); // it is with the first worker that all others keep in touch
+  const lost = isFirst ? 0 : tasksIn(text).find((task) => task !== rank && task < workers.length);
   const who = lost === undefined ? "Another worker" : `Worker ${lost} (${workers[lost]})`;
   const [, said] = /Error reported from \/job:worker\/(?:replica:0\/)?task:\d+: ([^\n]*)/.exec(text) ?? [];
-  return new UserError(said ? `${who} has ended: ${cut(said)}` : `${who} is gone: ${reasonOf(text)}`, {
+  const hasSpoken = said !== undefined && !/stopped sending heartbeats/.test(said); // TensorFlow reports in the name of a silent one
+  return new UserError(hasSpoken ? `${who} has ended: ${cut(said)}` : `${who} is gone: ${reasonOf(text)}`, {
     hint: "What it was stopped by is in its own output. All workers end; started again with --resume, they go on from the last checkpoint.",
     code: "worker-lost",
     cause,

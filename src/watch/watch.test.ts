@@ -244,6 +244,22 @@ test("browsers that take nothing hold no more than one sending, and there are on
   stuck.destroy();
 }, 60_000);
 
+test("browsers that come all at once, before the first look, all follow the same run", async () => {
+  await copyTo("run");
+  await goingOn("run");
+  watching = await startWatching(join(dir, "run"));
+  const { port } = watching;
+  const all = await Promise.all(Array.from({ length: 8 }, () => followEvents(port, "/events?from=0")));
+  await appendFile(join(dir, "run", "metrics.jsonl"), step(970));
+  await Promise.all([ask(port, "/"), ask(port, "/")]);
+  await waitFor(() => {
+    for (const { parts } of all) {
+      const train = parts.findLast(([name]) => name === "run train")?.[1] as { step: number[] } | undefined;
+      expect(train?.step.slice(-2)).toEqual([960, 970]);
+    }
+  });
+});
+
 test("it ends at once, also while browsers follow", async () => {
   await copyTo("run");
   const { port, end } = await startWatching(join(dir, "run"));

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../util/errors.ts";
+import { queue } from "../util/threads/queue.ts";
 import { type FoundRun, folderView, runsFinder, waitingView } from "./pages/folderView.ts";
 import { isUnderWay, placeOf, STATE_NAMES } from "./pages/panel.ts";
 import { type RunView, runView } from "./pages/runView.ts";
@@ -66,17 +67,19 @@ function watchedPlaces(dir: string, { control }: { control: boolean }) {
   const ofRuns = new Map<string, WatchedPlace>();
   let top: { kind: Kind; place: WatchedPlace; run?: RunView } = { kind: "none", place: placeFor(waitingView(dir)) };
 
-  const settle = async () => {
-    const kind: Kind = (await holdsRecipe(dir)) ? "run" : (await findRuns()).size > 0 ? "runs" : "none";
-    if (kind === top.kind) return;
-    const before = top.place.streams;
-    if (kind === "run") {
-      const view = runView(dir, { reader: runReader(dir), base: "", control });
-      await view.refresh();
-      top = { kind, run: view, place: placeFor(view, control ? () => stopRun(dir) : undefined) };
-    } else top = { kind, place: placeFor(kind === "runs" ? folderView(dir, findRuns) : waitingView(dir)) };
-    for (const stream of before) stream.reload();
-  };
+  const inTurn = queue(); // browsers must not each settle for a place of their own
+  const settle = () =>
+    inTurn(async () => {
+      const kind: Kind = (await holdsRecipe(dir)) ? "run" : (await findRuns()).size > 0 ? "runs" : "none";
+      if (kind === top.kind) return;
+      const before = top.place.streams;
+      if (kind === "run") {
+        const view = runView(dir, { reader: runReader(dir), base: "", control });
+        await view.refresh();
+        top = { kind, run: view, place: placeFor(view, control ? () => stopRun(dir) : undefined) };
+      } else top = { kind, place: placeFor(kind === "runs" ? folderView(dir, findRuns) : waitingView(dir)) };
+      for (const stream of before) stream.reload();
+    });
   const placeOfRun = ({ id, dir: of, reader }: FoundRun): WatchedPlace => {
     const known = ofRuns.get(id);
     if (known) return known;

@@ -5,6 +5,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, open, realpath, rm, stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Fact } from "../../util/text/fact.ts";
+import { queue } from "../../util/threads/queue.ts";
 
 export type DiskReserve = {
   /** Bytes that it holds. */
@@ -28,13 +29,7 @@ const CHUNK = 4 << 20;
 export function diskReserve(dir: string, bytes: number): DiskReserve {
   const path = join(dir, RESERVE);
   let isWanted = false;
-  let work: Promise<unknown> = Promise.resolve();
-  /** One thing after the other. */
-  const inTurn = <Result>(run: () => Promise<Result>, failed: Result): Promise<Result> => {
-    const result = work.then(run).catch(() => failed);
-    work = result;
-    return result;
-  };
+  const inTurn = queue();
   const size = () => stat(path).then((status) => status.size, () => -1); // biome-ignore format: one line
   const noRoom = `The disk of ${dir} has no room to hold ${megabytes(bytes)} in reserve: should it become full, the steps since the last checkpoint would be lost. Free some space there.`;
   const write = async () => {
@@ -60,7 +55,7 @@ export function diskReserve(dir: string, bytes: number): DiskReserve {
         if (isWanted && (await size()) >= bytes) return undefined;
         await rm(path, { force: true });
         return isWanted ? noRoom : undefined;
-      }, noRoom);
+      }).catch(() => noRoom);
     },
     fits: async () => (await size()) >= bytes || (await freeBytes(dir)) >= bytes,
     release: () => {
@@ -69,7 +64,7 @@ export function diskReserve(dir: string, bytes: number): DiskReserve {
         const there = await size();
         await rm(path, { force: true });
         return there > 0;
-      }, false);
+      }).catch(() => false);
     },
     fact: async () => {
       const free = await freeBytes(dir).catch(() => undefined);

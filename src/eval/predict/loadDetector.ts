@@ -7,6 +7,7 @@ import { openDetector } from "../../detector/open.ts";
 import { detectInParts } from "../../detector/slices/detectInParts.ts";
 import type { ImageDetections } from "../../instance/detections.ts";
 import type { Slices } from "../../instance/slices/layout.ts";
+import { queue } from "../../util/threads/queue.ts";
 import { classesNamed, type ObjectOptions, type PredictedObject, requireMeaning, toObjects } from "./objects.ts";
 import { loadPicture, openPicture, type Picture } from "./picture.ts";
 import { chooseThreshold, lowestScore, scoreFor, thresholdsByName } from "./threshold.ts";
@@ -54,16 +55,13 @@ export async function loadDetector(weights: string, options: LoadDetectorOptions
   const batches = { batchSizes: [batchSize], partsAtOnce: batchSize, batches: Number.POSITIVE_INFINITY };
   const model = await openDetector(weights, { ...opening, ...batches });
   const { slices } = model;
-  let lastPass: Promise<unknown> = Promise.resolve();
+  const passes = queue();
   let closed: Promise<void> | undefined;
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-    const pass = lastPass.then(() => {
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> =>
+    passes(() => {
       if (closed) throw new Error("The detector was disposed.");
       return work();
     });
-    lastPass = pass.catch(() => {});
-    return pass;
-  };
   try {
     classesNamed(classes, model); // a wrong name is said now
     const usual = await chooseThreshold(asked, model);
@@ -114,7 +112,7 @@ export async function loadDetector(weights: string, options: LoadDetectorOptions
       ...{ threshold: usual.value, thresholds: thresholdsByName(usual, model.classes) },
       ...{ source: model.source, runtime: model.runtime, detect },
       dispose: () => {
-        closed ??= lastPass.then(() => model.close());
+        closed ??= passes(() => model.close());
         return closed;
       },
     };

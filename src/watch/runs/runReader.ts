@@ -13,6 +13,7 @@ import { readFixedPictures } from "../../run/records/fixedPictures.ts";
 import { readTestRecord } from "../../run/records/testRecord.ts";
 import { openRunFolder, type RunContents } from "../../run/runFolder.ts";
 import { type Holder, holderOf } from "../../util/threads/lock.ts";
+import { queue } from "../../util/threads/queue.ts";
 import { metricsTail } from "./metricsTail.ts";
 
 /** A run at a moment. */
@@ -36,6 +37,7 @@ export type RunReader = {
 export function runReader(dir: string): RunReader {
   const files = runFiles(dir);
   const tail = metricsTail(files.metrics);
+  const inTurn = queue(); // a browser asks whenever it likes, also while we look ourselves
   let [version, state] = [0, ""];
   const again = <Value>(paths: readonly string[], read: (key: string) => Promise<Value>) =>
     whenChanged(paths, async (key) => {
@@ -60,28 +62,26 @@ export function runReader(dir: string): RunReader {
     latest.shown = await readEvaluationPictures(dir, latest.evaluation);
     return latest;
   });
-  return {
-    forget: tail.forget,
-    read: async () => {
-      const { name, recipeText, recipe, selection } = await opened();
-      const rows = await tail.read();
-      const [holder, { status, ...ofLog }] = [await holderOf(files.lock), await log()];
-      const best = selection.best(rows);
-      const { evaluation: details, shown } = await evaluation(`${best?.step} ${lastEvaluated(rows)}`);
-      const now = `${rows.length} ${rows.at(-1)?.step} ${holder?.pid} ${holder?.began}`;
-      if (now !== state) version++;
-      state = now;
-      const run: RunContents = {
-        ...{ dir, name, recipeText, recipe, best, rows: [...rows], metric: selection.metric },
-        missing: holder ? null : await missing(), // while it is written, a checkpoint may count rows that we have not read yet
-        environment: await environment(),
-        log: { status, ...ofLog },
-        test: await test(),
-        ...{ evaluation: details, firstBatch: await first(), lastBatch: await last(), exported: await exported() },
-      };
-      return { run, pictures: { ...shown, fixed: await fixed() }, defaults: await defaults(), holder, version };
-    },
+  const read = async (): Promise<RunNow> => {
+    const { name, recipeText, recipe, selection } = await opened();
+    const rows = await tail.read();
+    const [holder, { status, ...ofLog }] = [await holderOf(files.lock), await log()];
+    const best = selection.best(rows);
+    const { evaluation: details, shown } = await evaluation(`${best?.step} ${lastEvaluated(rows)}`);
+    const now = `${rows.length} ${rows.at(-1)?.step} ${holder?.pid} ${holder?.began}`;
+    if (now !== state) version++;
+    state = now;
+    const run: RunContents = {
+      ...{ dir, name, recipeText, recipe, best, rows: [...rows], metric: selection.metric },
+      missing: holder ? null : await missing(), // while it is written, a checkpoint may count rows that we have not read yet
+      environment: await environment(),
+      log: { status, ...ofLog },
+      test: await test(),
+      ...{ evaluation: details, firstBatch: await first(), lastBatch: await last(), exported: await exported() },
+    };
+    return { run, pictures: { ...shown, fixed: await fixed() }, defaults: await defaults(), holder, version };
   };
+  return { forget: () => void inTurn(tail.forget), read: () => inTurn(read) };
 }
 
 const NONE: RunPictures = { pictures: new Map() };
