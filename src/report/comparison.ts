@@ -143,7 +143,9 @@ function caveats(a: RunContents, b: RunContents): string[] {
     ...[a, b].flatMap(({ missing }) => missing ?? []),
     ...[a, b].flatMap((run) => (run.best ? [] : [`${run.dir} has not been evaluated yet.`])),
     ...[a, b].flatMap((run) =>
-      run.log.status === "running" ? [`${run.dir} has not ended, as far as its log tells.`] : [],
+      run.log.status === "running" || run.log.status === "gone"
+        ? [`${run.dir} has not ended, as far as its log tells.`]
+        : [],
     ),
   ];
 }

@@ -132,25 +132,27 @@ ${run.missing && html`<p class="warning">${run.missing}</p>`}
 ${keyFigures(run)}`;
 }
 
-const STATUS: Record<RunStatus, string> = {
+/** How a run stands, for people. */
+export const STATUS_NAMES: Record<RunStatus, string> = {
   done: "Done",
   interrupted: "Stopped, resumable",
   "out-of-time": "Stopped at its time limit",
   failed: "Failed",
   running: "Running",
+  gone: "Ended without a word",
 };
 
 /** "Done after 24 of 50 epochs, 528 steps, in 3 min; 2026-03-04 05:06 UTC." */
 function lead({ log, rows, environment }: RunContents): string {
   const last = rows.at(-1);
-  if (!last) return `${STATUS[log.status]}. Nothing has been recorded yet.`;
+  if (!last) return `${STATUS_NAMES[log.status]}. Nothing has been recorded yet.`;
   const epochs = log.size
     ? `${last.epoch + 1} of ${plural(log.size.epochs, "epoch")}`
     : plural(last.epoch + 1, "epoch");
   const time = log.seconds === null ? "" : ` in ${duration(log.seconds)}`;
   const when = log.last ?? environment?.started;
   const verb = log.status === "running" ? "in epoch" : "after";
-  return `${STATUS[log.status]} ${verb} ${epochs}, ${plural(last.step, "step")}${time}${when ? ` · ${moment(when)}` : ""}`;
+  return `${STATUS_NAMES[log.status]} ${verb} ${epochs}, ${plural(last.step, "step")}${time}${when ? ` · ${moment(when)}` : ""}`;
 }
 
 type KeyFigure = { name: string; value: string; note?: string };

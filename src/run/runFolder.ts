@@ -6,6 +6,7 @@ import { listCheckpoints, loadCheckpoint } from "../checkpoint/store/store.ts";
 import { loadRecipe } from "../recipe/load.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { UserError } from "../util/errors.ts";
+import { holderOf } from "../util/threads/lock.ts";
 import { isObject } from "../util/untrusted/json.ts";
 import { MOST_YAML_BYTES, parseYaml } from "../util/untrusted/yaml.ts";
 import type { Environment } from "./environment.ts";
@@ -98,13 +99,19 @@ export async function readRunFolder(dir: string): Promise<RunContents> {
     metric: selection.metric,
     missing: await folder.missing(rows),
     environment: await folder.environment(),
-    log: await folder.log(),
+    log: await endOf(await folder.log(), files.lock),
     evaluation: await readEvaluation(dir, { rows, best }),
     test: await readTestRecord(dir),
     firstBatch: await readSeenBatch(files.firstBatch),
     lastBatch: await readSeenBatch(files.lastBatch),
     exported: await folder.exported(),
   };
+}
+
+/** A log whose run still goes on only if somebody writes it. */
+async function endOf(log: RunLog, lock: string): Promise<RunLog> {
+  const isGone = log.status === "running" && (await holderOf(lock)) === undefined;
+  return isGone ? { ...log, status: "gone" } : log;
 }
 
 /** What tells a run from others of its recipe: the folder's name, with the recipe's where that does not hold it. */

@@ -10,9 +10,11 @@ const MOST_BYTES = 16 << 20;
 const FIRST_BYTES = 64 << 10;
 const MOST_EVENTS = 200;
 
-export type RunStatus = "done" | "interrupted" | "out-of-time" | "failed" | "running";
+/** `gone`: the log has no end, and no process writes the run any more. */
+export type RunStatus = "done" | "interrupted" | "out-of-time" | "failed" | "running" | "gone";
 
 export type RunLog = {
+  /** As far as a log can tell, which knows nothing of a process that was killed. */
   status: RunStatus;
   /** Of training, the time between a stop and a resume left out. */
   seconds: number | null;

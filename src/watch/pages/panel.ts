@@ -1,19 +1,15 @@
 // How a run stands, as a line that stays on top of its page: state, place, time left, and the numbers of its last step.
 
 import { type Html, html } from "../../report/page/html.ts";
+import { STATUS_NAMES } from "../../report/runPage.ts";
 import { duration, plural } from "../../report/text.ts";
 import type { Moment } from "../runs/moment.ts";
 
 export const STATE_NAMES: Record<Moment["state"], string> = {
+  ...STATUS_NAMES,
   starting: "Starting",
-  running: "Running",
   evaluating: "Evaluating",
   finishing: "Finishing",
-  done: "Done",
-  interrupted: "Stopped, resumable",
-  "out-of-time": "Stopped at its time limit",
-  failed: "Failed",
-  gone: "Ended without a word",
 };
 
 /** Whether a run in this state may still change. */

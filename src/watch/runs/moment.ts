@@ -6,11 +6,8 @@ import type { RunContents } from "../../run/runFolder.ts";
 import type { RunStatus } from "../../run/runLog.ts";
 
 export type Moment = {
-  /**
-   * `starting`: no step has been recorded; `finishing`: all are done and evaluated; `gone`: the log has no end, and no process writes the
-   * run any more.
-   */
-  state: Exclude<RunStatus, "running"> | "starting" | "running" | "evaluating" | "finishing" | "gone";
+  /** `starting`: no step has been recorded; `finishing`: all are done and evaluated. */
+  state: RunStatus | "starting" | "evaluating" | "finishing";
   /** The last step that was recorded, its epoch (from 0), and how many there are to be; null where that is not known. */
   step: number;
   epoch: number;

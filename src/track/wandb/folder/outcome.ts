@@ -4,7 +4,7 @@ import { runFiles } from "../../../run/files.ts";
 import { type RunStatus, readLog } from "../../../run/runLog.ts";
 
 /** The exit code of the program for each end. */
-const EXIT_CODES = { done: 0, failed: 1, interrupted: 3, "out-of-time": 3, running: null } as const;
+const EXIT_CODES = { done: 0, failed: 1, interrupted: 3, "out-of-time": 3, running: null, gone: null } as const;
 
 /** The exit code for an end; null where there is none: the run was killed, or it still runs. */
 export function exitCodeOf(status: RunStatus): number | null {
