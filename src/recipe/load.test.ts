@@ -41,6 +41,16 @@ describe("a recipe", () => {
     expect(recipe.data.augment).toEqual({ horizontal_flip: 0.5, scale_jitter: true });
   });
 
+  it.each([
+    ["seg-small", "rf-detr-seg-small"],
+    ["mini", "mini-shapes"],
+    ["seg-mini", "mini-shapes"],
+    ["custom", "none"],
+  ])("starts %s from the weights %s where it names none", async (variant, weights) => {
+    const size = variant === "custom" ? ", patch_size: 16, num_windows: 2, resolution: 64" : "";
+    expect(await load(`${DATA}model: { variant: ${variant}${size} }\n`)).toMatchObject({ weights });
+  });
+
   it("may name the schema that editors read, which is no part of it", async () => {
     expect(await load(`$schema: ./recipe.schema.json\n${DATA}`)).toEqual(await load(DATA));
   });

@@ -7,7 +7,7 @@ import { MASK_METRIC } from "../instance/metrics.ts";
 import { closest } from "../util/closest.ts";
 import { UserError } from "../util/errors.ts";
 import { writeFileAtomic } from "../util/files.ts";
-import { isMissing, readRegular } from "../util/untrusted/regular.ts";
+import { isMissing, readUtf8 } from "../util/untrusted/regular.ts";
 import { MOST_YAML_BYTES, parseYaml } from "../util/untrusted/yaml.ts";
 import { explain, type Fault, keyName, show } from "./explain.ts";
 import type { RecipeInput } from "./input.ts";
@@ -64,10 +64,8 @@ type Mapping = Record<string, unknown>;
 
 async function readText(path: string): Promise<string> {
   try {
-    const bytes = await readRegular(path, { most: MOST_YAML_BYTES, kind: "recipe" });
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return await readUtf8(path, { most: MOST_YAML_BYTES, kind: "recipe" });
   } catch (error) {
-    if (error instanceof TypeError) throw new UserError(`${path} is not a text file in UTF-8.`, { cause: error });
     if (!isMissing(error)) throw error;
     const meant = closest(
       basename(path, extname(path)),
@@ -145,8 +143,14 @@ function resolve(raw: unknown, source: string, where: (fault: Fault) => string):
   return {
     name: name ?? "run",
     ...rest,
-    weights: weights ?? (variant === "custom" ? "none" : `rf-detr-${variant}`),
+    weights: weights ?? usualWeights(variant),
   };
+}
+
+/** The weights of a variant where a recipe names none. */
+export function usualWeights(variant: Recipe["model"]["variant"]): string {
+  if (variant === "custom") return "none";
+  return variant === "mini" || variant === "seg-mini" ? "mini-shapes" : `rf-detr-${variant}`;
 }
 
 /** The best segmenter is the best by its masks, where the recipe does not say otherwise. */

@@ -1,6 +1,6 @@
 // The recipe of a run as it would be if nothing had been given but the variant, to tell what was given.
 
-import { resolveRecipe } from "../recipe/load.ts";
+import { resolveRecipe, usualWeights } from "../recipe/load.ts";
 import { openRunFolder } from "../run/runFolder.ts";
 
 /** Undefined where the recipe is none of this version. Keys without a default are not there. Throws a UserError where the folder is no run. */
@@ -11,5 +11,5 @@ export async function recipeDefaults(dir: string): Promise<Record<string, unknow
   const { variant } = given.model;
   const { name: _, data, ...rest } = resolveRecipe({ data: { dir: "." } });
   const { dir: __, ...dataDefaults } = data;
-  return { ...rest, weights: variant === "custom" ? "none" : `rf-detr-${variant}`, data: dataDefaults };
+  return { ...rest, weights: usualWeights(variant), data: dataDefaults };
 }

@@ -9,7 +9,7 @@ import { type LabelledData, type Sample, SPLITS, type Split } from "../../data/d
 import { UserError } from "../../util/errors.ts";
 import { writeFileAtomic } from "../../util/files.ts";
 import { isObject } from "../../util/untrusted/json.ts";
-import { isWithin, readRegularText } from "../../util/untrusted/regular.ts";
+import { isWithin, readUtf8 } from "../../util/untrusted/regular.ts";
 import { MOST_YAML_BYTES, parseYaml } from "../../util/untrusted/yaml.ts";
 import { cocoPieces, markEntry } from "../coco.ts";
 
@@ -107,7 +107,7 @@ export async function writeYoloLists(
 async function keypointShapeIn(dir: string): Promise<unknown> {
   for (const name of (await readdir(dir)).filter((one) => /^[^.].*\.ya?ml$/i.test(one)).sort()) {
     const path = join(dir, name);
-    const { values } = parseYaml(await readRegularText(path, { most: MOST_YAML_BYTES }), path);
+    const { values } = parseYaml(await readUtf8(path, { most: MOST_YAML_BYTES }), path);
     if (isObject(values) && "names" in values && values.kpt_shape !== undefined) return values.kpt_shape;
   }
   return undefined;

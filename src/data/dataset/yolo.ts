@@ -5,7 +5,7 @@ import type { Instance } from "../../instance/instance.ts";
 import { maskBox } from "../../instance/maskBox.ts";
 import { UserError } from "../../util/errors.ts";
 import { isObject } from "../../util/untrusted/json.ts";
-import { isMissing, readRegularText, refuseEscape } from "../../util/untrusted/regular.ts";
+import { isMissing, readUtf8, refuseEscape } from "../../util/untrusted/regular.ts";
 import { MOST_YAML_BYTES, parseYaml } from "../../util/untrusted/yaml.ts";
 import { imageHeader, type Reading } from "../image/decode.ts";
 import { openMarkFiles } from "./byModel/markFiles.ts";
@@ -30,7 +30,7 @@ export type YoloFile = {
  */
 export async function readYolo(root: string, path: string): Promise<YoloFile> {
   await refuseEscape(path, root);
-  const data = parseYaml(await readRegularText(path, { most: MOST_YAML_BYTES }), path).values;
+  const data = parseYaml(await readUtf8(path, { most: MOST_YAML_BYTES }), path).values;
   if (!isObject(data)) throw new UserError(`${path} is not a YOLO data file: it holds no mapping.`);
   const fields = data as Record<string, unknown>;
   const splits: YoloFile["splits"] = {};
@@ -56,10 +56,10 @@ export async function yoloSamples(
   split: SplitName,
   reading: Reading,
 ): Promise<{ samples: Sample[]; problems: Problem[] }> {
-  const { files } = file.splits[split]!;
+  const { files, again } = file.splits[split]!;
   const rows: Rows = { all: 0, large: 0, polygons: 0, corners: new Set(), keypoints: 0 };
   const samples: Sample[] = [];
-  const problems: Problem[] = [];
+  const problems = again.map(({ name, why }): Problem => ({ kind: "duplicate-image", severity: "warning", split, file: name, message: `${why}: it counts once.` })); // biome-ignore format: one line
   const classes = yoloClasses(file);
   const markOf = await openMarkFiles(reading.within ?? dirname(file.path));
   let annotationId = 1;
@@ -172,7 +172,7 @@ async function labelLines(
 ): Promise<{ line: string; number: number }[] | null> {
   try {
     await refuseEscape(path, within); // what is wrong in a row is shown, and must be the data set's
-    const lines = (await readRegularText(path, { most: MOST_LABEL_BYTES }))
+    const lines = (await readUtf8(path, { most: MOST_LABEL_BYTES }))
       .split(/\r?\n/)
       .map((line, i) => ({ line: line.trim(), number: i + 1 }));
     return lines.filter(({ line }) => line !== "");

@@ -3,13 +3,16 @@
 import { stat } from "node:fs/promises";
 import { extname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { UserError } from "../../util/errors.ts";
-import { isWithin, readRegularText, refuseEscape } from "../../util/untrusted/regular.ts";
+import { isWithin, readUtf8, refuseEscape } from "../../util/untrusted/regular.ts";
 import { IMAGE_EXTENSIONS } from "../image/decode.ts";
 import { listFiles } from "./listing.ts";
 import type { SplitName } from "./sample.ts";
 
-/** `images`: the folder that names are relative to; `labels`: where the boxes are from, for people. Files in order of their names. */
-export type YoloSplit = { images: string; labels: string; files: YoloImage[] };
+/**
+ * `images`: the folder that names are relative to; `labels`: where the boxes are from, for people. Files in order of their names, each once;
+ * `again`: what is wrong with lists that name one more often.
+ */
+export type YoloSplit = { images: string; labels: string; files: YoloImage[]; again: { name: string; why: string }[] };
 
 /** An image and its text file of boxes, which need not be there. */
 type YoloImage = { name: string; path: string; label: string };
@@ -45,17 +48,22 @@ export async function findYoloSplit(
   const [only] = found;
   if (found.length === 1 && !Array.isArray(only)) return inFolder(only!);
   const files = new Map<string, YoloImage>();
-  for (const one of found) {
+  const again: YoloSplit["again"] = [];
+  for (const [i, one] of found.entries()) {
     const some = Array.isArray(one) ? one : (await inFolder(one)).files;
-    for (const { path: image, label } of some) files.set(image, { name: relative(root, image), path: image, label });
+    for (const { path: image, label } of some) {
+      const name = relative(root, image);
+      if (files.has(image)) again.push({ name, why: `${path}: "${key}" names ${name} again in ${places[i]}` });
+      files.set(image, { name, path: image, label });
+    }
   }
   const sorted = [...files.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
-  return { images: root, labels: path, files: sorted };
+  return { images: root, labels: path, files: sorted, again };
 }
 
 async function inFolder({ images, labels }: Folders): Promise<YoloSplit> {
   const names = (await listFiles(images)).filter(isImage);
-  return { images, labels, files: names.map((name) => ({ name, path: join(images, name), label: join(labels, asText(name)) })) }; // biome-ignore format: one line
+  return { images, labels, files: names.map((name) => ({ name, path: join(images, name), label: join(labels, asText(name)) })), again: [] }; // biome-ignore format: one line
 }
 
 /** The folders of a declared place, or the images of a list. */
@@ -83,7 +91,7 @@ async function findPlace(
 /** The images of a list, a path a line, relative to the list or to the data set's folder. */
 async function inList(root: string, list: string): Promise<YoloImage[]> {
   await refuseEscape(list, root);
-  const lines = (await readRegularText(list, { most: MOST_LIST_BYTES })).split(/\r?\n/).map((line) => line.trim());
+  const lines = (await readUtf8(list, { most: MOST_LIST_BYTES })).split(/\r?\n/).map((line) => line.trim());
   const files: YoloImage[] = [];
   for (const [i, line] of lines.entries()) {
     if (line === "") continue;

@@ -1,5 +1,6 @@
 // JSON files of long lists, read entry by entry: only what is kept of the entries is held, so the file may be longer than a text can be.
 
+import { isUtf8 } from "node:buffer";
 import { getHeapStatistics } from "node:v8";
 import { UserError } from "../errors.ts";
 import { type ByteWindow, throughWindow, type WindowOptions } from "./byteWindow.ts";
@@ -117,7 +118,7 @@ function parseRun(
 ): unknown[] {
   const { window } = reader;
   try {
-    return JSON.parse(`[${window.bytes.toString("utf8", window.at, end)}]`);
+    return JSON.parse(`[${textTo(window, end)}]`);
   } catch {
     const entries: unknown[] = [];
     while (window.at < end) {
@@ -133,9 +134,16 @@ function parseRun(
 /** The value from here to before `end`; the window is moved there. */
 function parsePart({ window, bareNumbers }: Reader, { end, place }: { end: number; place: string }): unknown {
   const source = place ? `${window.path}: ${place} (from byte ${window.start + window.at})` : window.path;
-  const value = parseCheckedJson(window.bytes.toString("utf8", window.at, end), source, { bareNumbers });
+  const value = parseCheckedJson(textTo(window, end), source, { bareNumbers });
   window.at = end;
   return value;
+}
+
+/** From here to before `end`. */
+function textTo({ bytes, at, path }: ByteWindow, end: number): string {
+  const part = bytes.subarray(at, end);
+  if (!isUtf8(part)) throw new UserError(`${path} is not a text file in UTF-8.`, { hint: "Save it in UTF-8." });
+  return part.toString("utf8");
 }
 
 function checkMemory({ path, start }: ByteWindow): void {

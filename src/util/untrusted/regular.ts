@@ -1,5 +1,6 @@
 // Reading files that others may have made: no pipe or device, nothing beyond a stated size, no link out of a folder.
 
+import { isUtf8 } from "node:buffer";
 import { constants, lstatSync, type Stats } from "node:fs";
 import { type FileHandle, open, realpath } from "node:fs/promises";
 import { isAbsolute, join, relative, sep } from "node:path";
@@ -43,9 +44,16 @@ export async function readRegular(
   }
 }
 
-/** The same as text in UTF-8. */
+/** The same as text in UTF-8, whatever is in it: a file that a crash has cut may end within a letter. */
 export async function readRegularText(path: string, options: ReadOptions): Promise<string> {
   return (await readRegular(path, options)).toString("utf8");
+}
+
+/** The same as text in UTF-8. Throws a UserError where it is in another encoding: names would be others. */
+export async function readUtf8(path: string, options: ReadOptions): Promise<string> {
+  const bytes = await readRegular(path, options);
+  if (!isUtf8(bytes)) throw new UserError(`${path} is not a text file in UTF-8.`, { hint: "Save it in UTF-8." });
+  return bytes.toString("utf8");
 }
 
 /** Open a regular file for reading, with `links: false` only where the last part of the path is no link. Throws a UserError. */

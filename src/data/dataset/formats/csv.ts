@@ -2,7 +2,7 @@
 
 import { basename, dirname, extname, join } from "node:path";
 import { UserError } from "../../../util/errors.ts";
-import { readRegularText, refuseEscape } from "../../../util/untrusted/regular.ts";
+import { readUtf8, refuseEscape } from "../../../util/untrusted/regular.ts";
 import { IMAGE_EXTENSIONS } from "../../image/decode.ts";
 import { exists } from "../listing.ts";
 import { SPLITS, type SplitName } from "../sample.ts";
@@ -101,7 +101,7 @@ function columnsOf({ fields }: CsvRow): { columns: Columns; header: boolean } | 
 
 async function readSplit(path: string, { split, dir }: { split: SplitName; dir: DataFolder }): Promise<NamedSplit> {
   const { problems, report } = problemList(split);
-  const text = await readRegularText(path, { most: MOST_BYTES, kind: "table of boxes" });
+  const text = await readUtf8(path, { most: MOST_BYTES, kind: "table of boxes" });
   const [first] = csvRows(text);
   const found = first && columnsOf(first);
   if (!found)

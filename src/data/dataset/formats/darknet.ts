@@ -2,7 +2,7 @@
 
 import { basename, join, resolve } from "node:path";
 import { UserError } from "../../../util/errors.ts";
-import { isWithin, readRegularText, refuseEscape } from "../../../util/untrusted/regular.ts";
+import { isWithin, readUtf8, refuseEscape } from "../../../util/untrusted/regular.ts";
 import { MOST_YAML_BYTES } from "../../../util/untrusted/yaml.ts";
 import { exists } from "../listing.ts";
 import type { YoloFile } from "../yolo.ts";
@@ -11,7 +11,7 @@ import { findYoloSplit } from "../yoloSplit.ts";
 /** The class names that are the lines of a file. Throws a UserError where it has none. */
 export async function readNames(path: string, root: string): Promise<string[]> {
   await refuseEscape(path, root);
-  const lines = (await readRegularText(path, { most: MOST_YAML_BYTES, kind: "list of classes" })).split(/\r?\n/);
+  const lines = (await readUtf8(path, { most: MOST_YAML_BYTES, kind: "list of classes" })).split(/\r?\n/);
   const names = lines.map((line) => line.replace(/^\ufeff/, "").trim());
   while (names.at(-1) === "") names.pop();
   if (names.length === 0)
@@ -22,7 +22,7 @@ export async function readNames(path: string, root: string): Promise<string[]> {
 /** A data set as obj.data has it: `key = value` a line, with the keys names, train, valid and test. Throws a UserError where what it names is not there. */
 export async function readDarknet(root: string, path: string): Promise<YoloFile> {
   await refuseEscape(path, root);
-  const lines = (await readRegularText(path, { most: MOST_YAML_BYTES })).split(/\r?\n/);
+  const lines = (await readUtf8(path, { most: MOST_YAML_BYTES })).split(/\r?\n/);
   const given = new Map(lines.flatMap((line) => (line.includes("=") ? [[keyOf(line), settingOf(line)] as const] : [])));
   const fields: Record<string, unknown> = {};
   for (const key of ["train", "valid", "test"]) {

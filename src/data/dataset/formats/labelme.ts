@@ -4,7 +4,7 @@ import { sep } from "node:path";
 import { maskBox } from "../../../instance/maskBox.ts";
 import { UserError } from "../../../util/errors.ts";
 import { isObject, parseJson } from "../../../util/untrusted/json.ts";
-import { readRegularText } from "../../../util/untrusted/regular.ts";
+import { readUtf8 } from "../../../util/untrusted/regular.ts";
 import { listFiles } from "../listing.ts";
 import type { Annotation, SplitName } from "../sample.ts";
 import { anyBegins, type DataFolder, type Folder, filesOf, inSplits } from "./folder.ts";
@@ -49,7 +49,7 @@ async function readSplit(folder: string, { split, root }: { split: SplitName; ro
   const { problems, report } = problemList(split);
   const names = (await listFiles(folder)).filter(isJson);
   const entries = await readEach(names, { folder, root, report }, async (path, name) => {
-    const file = parseJson(await readRegularText(path, { most: MOST_BYTES, kind: "file of LabelMe" }), path, {
+    const file = parseJson(await readUtf8(path, { most: MOST_BYTES, kind: "file of LabelMe" }), path, {
       bareNumbers: true,
     });
     if (!isObject(file) || !Array.isArray(file.shapes))

@@ -185,7 +185,39 @@ describe("CSV", () => {
     ["an image that is not there", and("gone.png,20,10,cat,1,2,5,8"), /is of gone\.png, which is not in/],
     ["an image outside of the set", and("../../secret.png,20,10,cat,1,2,5,8"), /image \.\.\/\.\.\/secret\.png lies outside/],
     ["two names of one image", and("x/a.png,20,10,cat,2,2,6,6"), /is of the image a\.png, twice: keep one/],
+    ["bytes that are no text", { "train/_annotations.csv": Buffer.from(`${header}a.png,20,10,b\xe4r,1,2,5,8\n`, "latin1") }, /is not a text file in UTF-8/],
     ["fractions in the place of pixels", train(`${header}a.png,20,10,cat,0.1,0.2,0.5,0.8\n`), /all 1 boxes lie between 0 and 1/],
+  ]); // biome-ignore format: a row each
+});
+
+describe("Darknet's obj.data", () => {
+  const data = (changes: Record<string, string | null> = {}) => {
+    const keys = { classes: "2", train: "train.txt", valid: "valid.txt", names: "obj.names", ...changes };
+    return Object.entries(keys).flatMap(([key, value]) => (value === null ? [] : [`${key} = ${value}`])).join("\n"); // biome-ignore format: one line
+  };
+  const labels = (text: string): Files => ({ "train/a.txt": text });
+  const list = (text: string): Files => ({ "train.txt": text });
+  const right = { "obj.names": "cat\ndog\n", "train.txt": "data/train/a.png\n", "valid.txt": "data/valid/b.png\n", "valid/b.txt": "1 0.5 0.5 0.2 0.2\n", ...labels("0 0.5 0.5 0.4 0.4\n") }; // biome-ignore format: one line
+  refuses({ ...right, "obj.data": data() }, [
+    ["a number of classes that the names have not", { "obj.data": data({ classes: "3" }) }, /obj\.data: "classes" is 3, but obj\.names has 2 classes/],
+    ["a number of classes that is none", { "obj.data": data({ classes: "two" }) }, /obj\.data: "classes" is two, but obj\.names has 2 classes/],
+    ["names that are not there", { "obj.data": data({ names: "gone.names" }) }, /obj\.data names its classes in gone\.names, which is not there/],
+    ["names outside of the set", { "obj.data": data({ names: "../../../etc/hostname" }) }, /obj\.data names its classes in .*hostname, which is not there/],
+    ["no names at all", { "obj.names": "\n \n" }, /obj\.names names no classes/],
+    ["names that are no text", { "obj.names": Buffer.from([0x63, 0xff, 0xfe, 0x0a, 0x64]) }, /obj\.names is not a text file in UTF-8/],
+    ["a list that is not there", { "obj.data": data({ valid: "gone.txt" }) }, /obj\.data: the folder of "valid" \(gone\.txt\) with its labels was not found/],
+    ["a list without images", list(""), /The train split of the data set holds no images: .*obj\.data/],
+    ["an image that is not there", list("data/train/a.png\ndata/train/gone.png\n"), /gone\.png/],
+    ["an image outside of the set", list("data/train/a.png\n../../secret.png\n"), /secret\.png/],
+    ["an image twice", list("data/train/a.png\n./train/a.png\n"), /obj\.data: "train" names train\/a\.png again in train\.txt: it counts once/],
+    ["no list for training", { "obj.data": data({ train: null }) }, /train/],
+    ["a label of four columns", labels("0 0.5 0.5 0.4\n"), /a\.txt.*line 1|a\.txt:1/],
+    ["a class that is not named", labels("2 0.5 0.5 0.4 0.4\n"), /a\.txt.*class/],
+    ["a class that is no number", labels("cat 0.5 0.5 0.4 0.4\n"), /a\.txt/],
+    ["a coordinate that is no number", labels("0 0.5 x 0.4 0.4\n"), /a\.txt/],
+    ["a box without area", labels("0 0.5 0.5 0 0.4\n"), /a\.txt|a\.png/],
+    ["the same box twice", labels("0 0.5 0.5 0.4 0.4\n0 0.5 0.5 0.4 0.4\n"), /a\.txt has the same box of cat twice/],
+    ["labels that are no text", { "train/a.txt": Buffer.from([0x30, 0x20, 0xff, 0xfe]) }, /a\.txt is not a text file in UTF-8/],
   ]); // biome-ignore format: a row each
 });
 
@@ -196,6 +228,7 @@ describe("COCO in the folders of tools, and YOLO", () => {
     ["Label Studio's images that are not there", { "train/result.json": coco("images/gone.png", 1, [1, 2, 3, 4]), "train/images/x": "", "valid/result.json": b, "valid/images/x": "" }, /result\.json lists images\/gone\.png, which is not in/],
     ["CVAT's subsets that are no splits", { "annotations/instances_one.json": a, "annotations/instances_two.json": b }, /Which of instances_one\.json, instances_two\.json in .* is which split/],
     ["annotations without a folder of images", { "annotations/instances_val.json": b, "annotations/instances_Test.json": b }, /instances_val\.json has no folder of images|instances_Test\.json has no folder of images/],
+    ["names in Latin-1", { "annotations/instances_train.json": Buffer.from(JSON.stringify(coco("a.png", 1, [1, 2, 3, 4])).replace("cat", "b\xe4r"), "latin1"), "images/x": "" }, /instances_train\.json is not a text file in UTF-8/],
     ["files that are cut", { "annotations/instances_train.json": '{"images": [', "images/x": "" }, /instances_train\.json.* is not valid JSON/],
     ["two layouts in one folder", { "train/_annotations.coco.json": a, "valid/_annotations.coco.json": b, "train/a.xml": xml(object(BOX)) }, /Several data sets lie in .*: COCO annotations beside the images.*; Pascal VOC/],
     ["two tables", { "train/one.csv": "image,label,x1,y1,x2,y2\n", "train/two.csv": "image,label,x1,y1,x2,y2\n" }, /Several tables of boxes lie in .*train: one\.csv, two\.csv/],

@@ -4,7 +4,7 @@ import { basename, join, sep } from "node:path";
 import type { Mask } from "../../../instance/instance.ts";
 import { maskBox } from "../../../instance/maskBox.ts";
 import { UserError } from "../../../util/errors.ts";
-import { readRegularText, refuseEscape } from "../../../util/untrusted/regular.ts";
+import { readUtf8, refuseEscape } from "../../../util/untrusted/regular.ts";
 import { childOf, readXml, textIn, type XmlElement } from "../../../util/untrusted/xml/xml.ts";
 import { MARK_KEY, markReader, scoreIn } from "../byModel/marks.ts";
 import { listFiles } from "../listing.ts";
@@ -129,7 +129,7 @@ async function listedFiles(
   await refuseEscape(list, root);
   const known = new Map(all.map((name) => [stemOf(name).normalize("NFC"), name]));
   const found = new Set<string>();
-  const lines = (await readRegularText(list, { most: MOST_LIST_BYTES })).split(/\r?\n/);
+  const lines = (await readUtf8(list, { most: MOST_LIST_BYTES })).split(/\r?\n/);
   for (const [i, line] of lines.entries()) {
     const id = line.replace(/^\ufeff/, "").trim().replaceAll("\\", "/"); // biome-ignore format: one line
     if (id === "") continue;
