@@ -18,6 +18,8 @@ const SHARES = {
     createml: 1,
     csv: 1,
     zip: 2,
+    darknet: 1,
+    workers: 1,
     recipe: 3,
     run: 6,
     checkpoint: 2,
@@ -40,7 +42,7 @@ export function makeCase(random, { home, folder, only }) {
   const files = readdirSync(folder, { recursive: true })
     .map((name) => join(folder, name))
     .filter((path) => !/checkpoints.(best|last)./.test(path) && statSync(path).isFile()); // the links name others again
-  const single = ["recipe", "weights", "image", "onnx", "huge", "zip"].includes(kind);
+  const single = ["recipe", "weights", "image", "onnx", "huge", "zip", "workers"].includes(kind);
   const changed =
     kind === "run"
       ? ofRun(random, folder, files)
@@ -102,7 +104,8 @@ function commandFor(kind, path) {
   if (kind === "recipe") return ["check", "--no-cost", "--recipe", path];
   if (kind === "weights") return ["convert", path, join(path, "..", "out.safetensors"), "--force"];
   if (kind === "run") return ["report", path];
-  if (["yolo", "lists", "voc", "labelme", "createml", "csv", "zip"].includes(kind)) return check(`data.dir=${path}`);
+  if (["yolo", "lists", "voc", "labelme", "createml", "csv", "zip", "darknet"].includes(kind))
+    return check(`data.dir=${path}`);
   if (kind === "coco" || kind === "large") {
     const split = `{ images: ${path}, annotations: ${join(path, "annotations.json")} }`;
     return check("data.dir=null", `data.train=${split}`, `data.val=${split}`);

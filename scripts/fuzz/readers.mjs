@@ -13,6 +13,7 @@ import { loadDataset } from "../../src/data/dataset/dataset.ts";
 import { decodeFile, imageHeader } from "../../src/data/image/decode.ts";
 import { architectureIn } from "../../src/detector/fileArchitecture.ts";
 import { openOnnxDetector } from "../../src/detector/onnx.ts";
+import { clusterOf } from "../../src/distributed/cluster.ts";
 import { adviseRun } from "../../src/doctor/advice/advice.ts";
 import { evaluateResults } from "../../src/eval/measure.ts";
 import { pairRuns } from "../../src/eval/paired/pairRuns.ts";
@@ -34,6 +35,7 @@ import { openTensorboard } from "../../src/track/tensorboard/tensorboard.ts";
 import { writeWandbFile } from "../../src/track/wandb/file/file.ts";
 import { lockHolder, releaseLock, takeLock } from "../../src/track/wandb/folder/lock.ts";
 import { readJsonLists } from "../../src/util/untrusted/jsonLists.ts";
+import { readRegular } from "../../src/util/untrusted/regular.ts";
 import { runReader } from "../../src/watch/runs/runReader.ts";
 
 /** Read a case as the commands do. Throws what they throw. */
@@ -47,7 +49,10 @@ export async function readCase({ kind, path, deep }) {
     large: [() => readData({ train: splitOf(path), val: splitOf(path) })],
     yolo: [() => readData({ dir: path })],
     ...Object.fromEntries(
-      ["lists", "voc", "labelme", "createml", "csv", "zip"].map((one) => [one, [() => readData({ dir: path })]]),
+      ["lists", "voc", "labelme", "createml", "csv", "zip", "darknet"].map((one) => [
+        one,
+        [() => readData({ dir: path })],
+      ]),
     ),
     results: [
       () => evaluateResults({ annotations: join(path, "annotations.json"), predictions: join(path, "results.json") }),
@@ -56,6 +61,7 @@ export async function readCase({ kind, path, deep }) {
     decisions: [
       () => correctLabels({ data: { dir: join(path, "set") }, decisions: join(path, "decisions.json"), out: join(path, "out") }), // biome-ignore format: one line
     ],
+    workers: [() => readWorkers(path)],
     run: runReaders(path, deep),
     onnx: onnxReaders(path, deep),
     huge: onnxReaders(path, deep),
@@ -105,6 +111,14 @@ async function readInParts(path, name) {
   if (whole.error?.message !== parts.error?.message || !isDeepStrictEqual(whole.value, parts.value))
     throw new Error(`${file} is read otherwise in parts: ${whole.error?.message} and ${parts.error?.message}`);
   if (whole.error) throw whole.error;
+}
+
+/** What schedulers say of the workers of a job, as their environment variables have it. */
+async function readWorkers(path) {
+  const text = (await readRegular(path, { most: 1e6 })).toString("latin1").replaceAll("\0", "");
+  if (path.endsWith(".json")) return clusterOf({}, { TF_CONFIG: text });
+  const lines = text.split("\n").map((line) => [line.split("=", 1)[0], line.slice(line.indexOf("=") + 1)]);
+  return clusterOf({ workers: "slurm" }, Object.fromEntries(lines));
 }
 
 /** What commands read of a run's folder, and what a run that goes on opens in it. */

@@ -4,8 +4,10 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "nod
 import { hostname } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
+import { markFile } from "../../src/data/dataset/byModel/markFiles.ts";
 import { createGraph } from "../../src/export/graph/graph.ts";
 import { loadAsItIs, reviewFingerprint } from "../../src/review/source.ts";
+import { MATCHES_FILE, packMatches } from "../../src/run/records/matches.ts";
 import { toBytes } from "../../src/util/protobuf.ts";
 import { rngFromSeed } from "../../src/util/random/rng.ts";
 import { FAKE_FORMATS, randomSet } from "../../tests/support/datasetFormats.ts";
@@ -17,7 +19,18 @@ export const LINKS = { recursive: true, verbatimSymlinks: true };
 const FORMATS = ["jpg", "png", "webp", "tiff", "gif", "avif"];
 const BITMAPS = ["b16", "b32top", "bit1", "p4", "p8", "rgb24"];
 const IDS = [1, 2, 3];
-const FOLDERS = ["weights", "recipe", "onnx", "image", "results", "coco", "large", "huge", "decisions/set/train"];
+const FOLDERS = [
+  "weights",
+  "recipe",
+  "onnx",
+  "image",
+  "results",
+  "coco",
+  "large",
+  "huge",
+  "decisions/set/train",
+  "workers",
+];
 
 const picture = (side) => sharp({ create: { width: side, height: 24, channels: 3, background: "#284" } });
 
@@ -41,6 +54,8 @@ export async function makeSeeds(home, root) {
   makeAnnotations(home);
   await makeDecisions(home);
   makeYolo(home);
+  makeDarknet(home);
+  makeWorkers(join(home, "workers"));
   await makeOfTools(home);
   makeOnnx(join(home, "onnx"));
   for (const [name, work] of Object.entries({ ...MEMORY, ...TIME }))
@@ -50,6 +65,11 @@ export async function makeSeeds(home, root) {
 /** A run that has ended, with the locks of a process that has died, and one of its checkpoints alone. */
 function makeRun(home, run) {
   cpSync(run, join(home, "run"), LINKS);
+  const numbers = { image: Uint32Array.of(0, 1, 1), matched: Uint16Array.of(1023, 3, 0), ignored: Uint16Array.of(0, 0, 1) }; // biome-ignore format: one line
+  const objects = { image: Uint32Array.of(0, 1), count: Uint32Array.of(1, 2) };
+  const kinds = [{ prefix: "", classes: [{ name: "tree", objects, ...numbers }] }];
+  for (const step of readdirSync(join(home, "run/evaluation")))
+    writeFileSync(join(home, "run/evaluation", step, MATCHES_FILE), packMatches({ images: ["1.png", "2.png"], kinds }));
   const holder = JSON.stringify({ pid: 2 ** 22 + 1, began: "1", host: hostname() });
   for (const name of ["run.lock", "wandb/sending.json"]) writeFileSync(join(home, "run", name), holder);
   cpSync(join(run, "checkpoints/0002-00000015"), join(home, "checkpoint"), LINKS);
@@ -106,6 +126,39 @@ function makeYolo(home) {
         join(home, folder, "labels", `${id}.txt`),
         "0 0.5 0.5 0.2 0.3\n1 0.1 0.1 0.4 0.1 0.4 0.4 0.1 0.4\n",
       );
+}
+
+/** A data set as CVAT exports it for Darknet, some of whose labels a model made. */
+function makeDarknet(home) {
+  const dir = join(home, "darknet");
+  const mark = { model: "m", about: { weights: "w", sha256: "0", date: "d" } };
+  for (const [split, ids] of Object.entries({ train: [1, 2], valid: [3] })) {
+    const folder = `obj_${split}_data`;
+    mkdirSync(join(dir, folder), { recursive: true });
+    for (const id of ids) {
+      cpSync(join(home, "coco", `${id}.png`), join(dir, folder, `${id}.png`));
+      writeFileSync(join(dir, folder, `${id}.txt`), "0 0.5 0.5 0.2 0.3\n1 0.3 0.4 0.2 0.2\n");
+    }
+    const { name, text } = markFile([{ file: `${ids[0]}.txt`, mark, scores: [0.9, undefined] }]);
+    if (split === "train") writeFileSync(join(dir, folder, name), text);
+    writeFileSync(join(dir, `${split}.txt`), ids.map((id) => `data/${folder}/${id}.png\n`).join(""));
+  }
+  writeFileSync(join(dir, "obj.names"), "tree\nshrub\n");
+  writeFileSync(
+    join(dir, "obj.data"),
+    "classes = 2\ntrain = data/train.txt\nvalid = data/valid.txt\nnames = data/obj.names\nbackup = backup/\n",
+  );
+}
+
+/** What a training operator and Slurm say of the workers of a job. */
+function makeWorkers(dir) {
+  const cluster = { chief: ["c0:2222"], worker: ["w0:2222", "[fd00::7]:2223"] };
+  writeFileSync(join(dir, "tf-config.json"), JSON.stringify({ cluster, task: { type: "worker", index: 1 } }));
+  const variables = {
+    ...{ SLURM_JOB_ID: "12345", SLURM_STEP_ID: "0", SLURM_PROCID: "7" },
+    ...{ SLURM_STEP_NODELIST: "gpu[08-10,12],login1", SLURM_STEP_TASKS_PER_NODE: "2(x3),1,2" },
+  };
+  writeFileSync(join(dir, "slurm.env"), Object.entries(variables).map((one) => one.join("=")).join("\n")); // biome-ignore format: one line
 }
 
 /** A set of each layout that tools have, and one in a zip file. */

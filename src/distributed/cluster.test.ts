@@ -91,7 +91,10 @@ describe("Slurm", () => {
     const strange = (change: object) => () => clusterOf({ workers: "slurm" }, { ...env, ...change });
     expect(strange({ SLURM_STEP_NODELIST: "a;b" })).toThrow(/no list of hosts/);
     expect(strange({ SLURM_STEP_NODELIST: "a[1-x]" })).toThrow(/range "1-x"/);
-    expect(strange({ SLURM_STEP_NODELIST: "a[0-999999999]", SLURM_STEP_TASKS_PER_NODE: "1" })).toThrow(/hosts, and/);
+    for (const hosts of ["a[0-999999999]", "a[0-999][0-999][0-999]"])
+      expect(strange({ SLURM_STEP_NODELIST: hosts })).toThrow(/names more than 1024 hosts/);
+    for (const name of ["SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_PROCID"])
+      expect(strange({ [name]: "1e3" })).toThrow(`${name} is "1e3", which is no whole number`);
     expect(strange({ SLURM_STEP_TASKS_PER_NODE: "2(x1000000000)" })).toThrow(/hosts, and/);
     expect(strange({ SLURM_STEP_TASKS_PER_NODE: "many" })).toThrow(/no list of counts/);
     expect(strange({ SLURM_PROCID: "9" })).toThrow(/SLURM_PROCID is 9/);

@@ -117,10 +117,14 @@ function ofSlurm(env: Environment): Cluster {
     throw new UserError(
       `SLURM_STEP_NODELIST has ${hosts.length} hosts, and SLURM_STEP_TASKS_PER_NODE is of ${tasks.length}.`,
     );
-  const job = Number(need("SLURM_JOB_ID")) * 31 + Number(env.SLURM_STEP_ID ?? 0);
+  const number = (name: string, value = need(name)): number => {
+    if (/^\d{1,10}$/.test(value)) return Number(value);
+    throw new UserError(`--workers slurm: the environment variable ${name} is ${JSON.stringify(value)}, which is no whole number.`); // biome-ignore format: one line
+  };
+  const job = number("SLURM_JOB_ID") * 31 + number("SLURM_STEP_ID", env.SLURM_STEP_ID ?? "0");
   const first = SLURM_PORTS.from + ((job * 64) % SLURM_PORTS.count);
   const workers = hosts.flatMap((host, i) => Array.from({ length: tasks[i]! }, (_, task) => `${host}:${first + task}`));
-  const rank = Number(need("SLURM_PROCID"));
+  const rank = number("SLURM_PROCID");
   const cluster = checked({ workers, rank }, { workers: "SLURM_STEP_NODELIST", rank: "SLURM_PROCID" });
   const [here, expected] = [env.SLURMD_NODENAME, workers[rank]!.split(":")[0]];
   if (here !== undefined && here !== expected)
@@ -148,7 +152,9 @@ function expandHost(part: string): string[] {
     const length = Math.min(MOST + 1, Number(to ?? from) - Number(from) + 1);
     return Array.from({ length }, (_, i) => String(Number(from) + i).padStart(from.length, "0"));
   });
-  return numbers.flatMap((number) => expandHost(`${before}${number}${after}`));
+  const hosts = numbers.flatMap((number) => expandHost(`${before}${number}${after}`));
+  if (hosts.length > MOST) throw new UserError(`SLURM_STEP_NODELIST names more than ${MOST} hosts.`);
+  return hosts;
 }
 
 /** "2(x3),1" as 2, 2, 2, 1. */
