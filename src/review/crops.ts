@@ -2,7 +2,7 @@
 
 import type { LabelledData, Sample, Split } from "../data/dataset/sample.ts";
 import { decodeFile, type Rgb } from "../data/image/decode.ts";
-import { encodeSmall } from "../data/image/draw.ts";
+import { encodeWithin } from "../data/image/draw.ts";
 import { cutOut } from "../data/slices/cutOut.ts";
 import type { CocoBox } from "../instance/boxes.ts";
 import type { SuspectCrop, SuspectRecord } from "../report/suspects/suspectsRecord.ts";
@@ -74,11 +74,8 @@ async function cropOf(
     .slice(0, MOST_NEAR)
     .map(({ box: [x1, y1, x2, y2] }): CocoBox => [round(x1), round(y1), round(x2 - x1), round(y2 - y1)]);
   const part = cutOut(image, area);
-  for (const size of SIZES) {
-    const { data } = await encodeSmall(part, size);
-    if (data.length <= most) return { ...area, jpeg: data.toString("base64"), near };
-  }
-  return null;
+  const jpeg = await encodeWithin(part, { most, sizes: SIZES });
+  return jpeg === undefined ? null : { ...area, jpeg, near };
 }
 
 function round(value: number): number {

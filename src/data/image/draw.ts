@@ -77,6 +77,18 @@ export async function encodeSmall(
   return { data: jpeg, width: info.width, height: info.height };
 }
 
+/** The first of some such JPEGs that has at most so many bytes; undefined where none of them has. */
+export async function encodeWithin(
+  image: Rgb,
+  { most, sizes }: { most: number; sizes: readonly { side: number; quality: number }[] },
+): Promise<string | undefined> {
+  for (const size of sizes) {
+    const { data } = await encodeSmall(image, size);
+    if (data.length <= most) return data.toString("base64");
+  }
+  return undefined;
+}
+
 async function enlarge({ data, width, height }: Rgb, scale: number): Promise<Rgb> {
   const { data: larger, info } = await sharp(data, { raw: { width, height, channels: 3 } })
     .resize(width * scale, height * scale, { fit: "fill", kernel: "cubic" })

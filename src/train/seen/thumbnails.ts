@@ -2,7 +2,7 @@
 
 import type { Sample } from "../../data/dataset/sample.ts";
 import { decodeFile, MAX_PIXELS, type Reading } from "../../data/image/decode.ts";
-import { encodeSmall } from "../../data/image/draw.ts";
+import { encodeWithin } from "../../data/image/draw.ts";
 import { runFiles } from "../../run/files.ts";
 import { MOST_BROWSED, readThumbnails, type Thumbnails } from "../../run/records/browser.ts";
 import { UserError } from "../../util/errors.ts";
@@ -67,10 +67,8 @@ export async function thumbnail(
   if ((width ?? 0) * (height ?? 0) > MAX_PIXELS) return undefined;
   try {
     const image = await decodeFile(path, { ...reading, area });
-    for (const size of [...first, ...SIZES]) {
-      const { data } = await encodeSmall(image, size);
-      if (data.length <= most) return { width: image.width, height: image.height, jpeg: data.toString("base64") };
-    }
+    const jpeg = await encodeWithin(image, { most, sizes: [...first, ...SIZES] });
+    if (jpeg !== undefined) return { width: image.width, height: image.height, jpeg };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
   }
