@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -138,6 +139,19 @@ describe("readResults", () => {
     });
     expect(await measured[1]).toEqual(await measured[0]);
     expect((await measured[0])!["AP50:95"]).toBeGreaterThan(0.5);
+  });
+
+  it.skipIf(process.platform === "win32")("does not wait for a pipe in place of either file", async () => {
+    const pipe = join(folder, "pipe.json");
+    execFileSync("mkfifo", [pipe]);
+    const [annotations, predictions] = [file("gt.json", truth()), file("results.json", [found])];
+    for (const options of [
+      { annotations, predictions: pipe },
+      { annotations: pipe, predictions },
+    ])
+      expect((await failure(evaluateResults(options))).message).toContain(
+        "pipe.json: it is a pipe, not a regular file",
+      );
   });
 
   it("says that JSON has no NaN", async () => {

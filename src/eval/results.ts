@@ -1,6 +1,5 @@
 // COCO annotation and results files as people hand them in: read, checked entry by entry, what is wrong is reported with its place.
 
-import { open } from "node:fs/promises";
 import { MARK_KEY } from "../data/dataset/byModel/marks.ts";
 import { cocoFileName, cocoMask } from "../data/dataset/coco.ts";
 import { maskBox } from "../instance/maskBox.ts";
@@ -9,6 +8,7 @@ import { packMask } from "../instance/masks/runs.ts";
 import { UserError } from "../util/errors.ts";
 import { isObject } from "../util/untrusted/json.ts";
 import { keepOf, readJsonLists } from "../util/untrusted/jsonLists.ts";
+import { openRegular } from "../util/untrusted/regular.ts";
 import type { Category, Detection, GroundTruth } from "./boxMatching.ts";
 import {
   categoryNames,
@@ -73,7 +73,7 @@ const FIRST_BYTES = 1 << 16;
 
 /** Whether the entries of a results file have masks, too. */
 export async function resultsHaveMasks(path: string): Promise<boolean> {
-  const file = await open(path).catch(() => null); // reading the file says what is wrong
+  const file = await openRegular(path).catch(() => null); // reading the file says what is wrong
   try {
     const { buffer, bytesRead } = (await file?.read(Buffer.alloc(FIRST_BYTES), 0, FIRST_BYTES, 0)) ?? {};
     return buffer?.subarray(0, bytesRead).includes('"segmentation"') ?? false;
