@@ -55,6 +55,21 @@ export async function openListing(folder: string): Promise<(name: string) => Pro
   };
 }
 
+/** Folders of a path that are tried, of one that lies on another machine. */
+const MOST_FOLDERS = 20;
+
+/** What a path of another machine may be called below a folder that was copied from there: its ends, the longest first, none with "..". */
+export function pathEnds(path: string): string[] {
+  const all = path.replaceAll("\\", "/").split("/");
+  const parts = all.slice(Math.max(0, all.lastIndexOf(".."), all.length - MOST_FOLDERS));
+  return parts.slice(1).map((_, i) => parts.slice(i + 1).join("/"));
+}
+
+/** Whether a path begins at the root of a system's files, be it another system's. */
+export function isRooted(path: string): boolean {
+  return /^([/\\]|[a-zA-Z]:[/\\])/.test(path);
+}
+
 export function exists(path: string): Promise<boolean> {
   return stat(path).then(
     () => true,

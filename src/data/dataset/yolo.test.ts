@@ -1,8 +1,9 @@
-import { mkdtemp, rename, symlink, writeFile } from "node:fs/promises";
+import { mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { image, message, root, text } from "../../../tests/support/datasetFolder.ts";
+import { scanDataset } from "./check/scan.ts";
 import { loadDataset } from "./dataset.ts";
 
 const load = () => loadDataset({ dir: root });
@@ -38,6 +39,76 @@ it("a list names its line where an image is not there or lies outside", async ()
     await text("train.txt", `images/train/a.png\n${line}\n`);
     expect(await message(load())).toContain(`train.txt, line 2: there is no image ${line} under`);
   }
+});
+
+it.each([
+  ["on Windows", "C:\\sets\\mine\\images\\train\\a.png", "C:\\sets\\mine\\images\\val"],
+  ["on another machine", "/content/mine/images/train/a.png", "/content/mine/images/val"],
+  ["on Windows, from the folder of the set on", ".\\images\\train\\a.png", "images\\val"],
+  ["by Darknet on Windows", "data\\images\\train\\a.png", "..\\images\\val"],
+])("paths that were written %s are found by their ends", async (_, line, folder) => {
+  await yolo();
+  await text("data.yaml", `train: train.txt\nval: '${folder}'\nnames: [cat]\n`);
+  await text("train.txt", `${line}\n`);
+  const { splits } = await load();
+  expect(splits.train!.samples.map(({ path }) => path)).toEqual([join(root, "images/train/a.png")]);
+  expect(splits.val!.samples.map(({ path }) => path)).toEqual([join(root, "images/val/c.png")]);
+});
+
+it.each(["images/train", "train.txt"])(
+  "names in another Unicode form are one name, of labels, too (%s)",
+  async (train) => {
+    await yolo();
+    const [mac, other] = ["e\u0301", "\u00e9"];
+    await rename(join(root, "images/train/a.png"), join(root, `images/train/${mac}.png`));
+    await rename(join(root, "labels/train/a.txt"), join(root, `labels/train/${other}.txt`));
+    await text("train.txt", `images/train/b.png\nimages/train/${other}.png\n`);
+    await text("data.yaml", `train: ${train}\nval: images/val\nnames: [cat]\n`);
+    const { splits, problems } = await load();
+    expect(splits.train!.samples.map(({ annotations }) => annotations.length)).toEqual([1, 1]);
+    expect(problems).toEqual([]);
+  },
+);
+
+it.each([
+  ["a folder", "images/train", "labels/train"],
+  ["a list", "train.txt", "labels/train"],
+  ["a list, labels beside the images", "beside.txt", "set"],
+])("files of boxes that are of no image are told: %s", async (_, train, folder) => {
+  await yolo();
+  for (const name of ["a", "b"]) {
+    await image(`set/${name}.png`);
+    await text(`set/${name}.txt`, "0 0.5 0.5 0.2 0.4\n");
+  }
+  await text("train.txt", "images/train/a.png\nimages/train/b.png\n");
+  await text("beside.txt", "set/a.png\nset/b.png\n");
+  await text("data.yaml", `train: ${train}\nval: images/val\nnames: [cat]\n`);
+  await text(`${folder}/classes.txt`, "cat\n");
+  expect((await load()).problems).toEqual([]);
+  await rename(join(root, `${folder}/a.txt`), join(root, `${folder}/a.png.txt`));
+  expect((await load()).problems).toEqual([
+    expect.objectContaining({
+      kind: "unread-labels",
+      severity: "warning",
+      message: expect.stringContaining(`${folder}/a.png.txt holds boxes of no image that is read`),
+    }),
+  ]);
+  await rename(join(root, `${folder}/b.txt`), join(root, `${folder}/B.txt`));
+  await text(`${folder}/b.txt`, "0 0.5 0.5 0.2 0.4\n");
+  expect((await load()).problems[0]!.message).toContain("2 label files hold boxes (the first:");
+});
+
+it("a picture that a listed link leads to is used, and one that no list names is not", async () => {
+  await yolo();
+  await image("all/a.png");
+  await rm(join(root, "images/train/a.png"));
+  await symlink("../../all/a.png", join(root, "images/train/a.png"));
+  await text("train.txt", "images/train/a.png\n");
+  await text("data.yaml", "train: train.txt\nval: images/val\nnames: [cat]\n");
+  const { problems } = await scanDataset(await load());
+  expect(problems.filter(({ kind }) => kind === "unlisted-file").map(({ file }) => file)).toEqual([
+    "images/train/b.png",
+  ]);
 });
 
 it("a row with key points is its box, as kpt_shape says, and that is said", async () => {

@@ -56,10 +56,11 @@ export async function yoloSamples(
   split: SplitName,
   reading: Reading,
 ): Promise<{ samples: Sample[]; problems: Problem[] }> {
-  const { files, again } = file.splits[split]!;
+  const { files, again, strays } = file.splits[split]!;
   const rows: Rows = { all: 0, large: 0, polygons: 0, corners: new Set(), keypoints: 0 };
   const samples: Sample[] = [];
   const problems = again.map(({ name, why }): Problem => ({ kind: "duplicate-image", severity: "warning", split, file: name, message: `${why}: it counts once.` })); // biome-ignore format: one line
+  if (strays.length > 0) problems.push(strayLabels(strays, split));
   const classes = yoloClasses(file);
   const markOf = await openMarkFiles(reading.within ?? dirname(file.path));
   let annotationId = 1;
@@ -150,6 +151,14 @@ function wholeRows(
     ...(oriented ? problem("warning", "all rows have four corners (oriented boxes?): the upright box around each is used") : []), // biome-ignore format: one line
     ...(posed ? problem("warning", `each of ${rows.polygons} rows has ${2 * corners} numbers, which are read as the corners of a polygon: if they are a box and key points, say so with kpt_shape in ${basename(file.path)}`) : []), // biome-ignore format: one line
   ];
+}
+
+/** Boxes whose image is not there under the name of their file: the image that they are meant for may pass as one without objects. */
+function strayLabels(strays: readonly string[], split: SplitName): Problem {
+  const [first] = strays;
+  const files = strays.length === 1 ? `${first} holds boxes` : `${strays.length} label files hold boxes (the first: ${first})`; // biome-ignore format: one line
+  const message = `${files} of no image that is read: the names of an image and of its label file differ in their ends only.`;
+  return { kind: "unread-labels", severity: "warning", split, file: first!, message };
 }
 
 /** Where the boxes of an image without a text file of its own may be, which nobody reads there. */

@@ -1,18 +1,25 @@
 // Where the images of a YOLO split lie, and the text file of boxes of each: a folder, or a list of folders and of files.
 
 import { stat } from "node:fs/promises";
-import { extname, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { basename, dirname, extname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { UserError } from "../../util/errors.ts";
 import { isWithin, readUtf8, refuseEscape } from "../../util/untrusted/regular.ts";
 import { IMAGE_EXTENSIONS } from "../image/decode.ts";
-import { listFiles } from "./listing.ts";
+import { beginningOf } from "./formats/folder.ts";
+import { exists, isRooted, type Located, listFiles, openListing, pathEnds } from "./listing.ts";
 import type { SplitName } from "./sample.ts";
 
 /**
  * `images`: the folder that names are relative to; `labels`: where the boxes are from, for people. Files in order of their names, each once;
- * `again`: what is wrong with lists that name one more often.
+ * `again`: what is wrong with lists that name one more often; `strays`: files of boxes beside those of the images that are of no image.
  */
-export type YoloSplit = { images: string; labels: string; files: YoloImage[]; again: { name: string; why: string }[] };
+export type YoloSplit = {
+  images: string;
+  labels: string;
+  files: YoloImage[];
+  again: { name: string; why: string }[];
+  strays: string[];
+};
 
 /** An image and its text file of boxes, which need not be there. */
 type YoloImage = { name: string; path: string; label: string };
@@ -43,75 +50,120 @@ export async function findYoloSplit(
   if (places.length === 0 || !places.every((place) => typeof place === "string"))
     throw new UserError(`${path}: "${key}" must be a folder of images, a .txt list of images, or a list of these.`);
   const base = typeof fields.path === "string" ? fields.path : "";
-  const found = [];
+  const found: (Folders | Listed)[] = [];
   for (const place of places as string[]) found.push(await findPlace(root, { path, key, base, place }));
   const [only] = found;
-  if (found.length === 1 && !Array.isArray(only)) return inFolder(only!);
+  if (found.length === 1 && only && !("files" in only)) return inFolder(only);
   const files = new Map<string, YoloImage>();
+  const strays = new Set<string>();
   const again: YoloSplit["again"] = [];
   for (const [i, one] of found.entries()) {
-    const some = Array.isArray(one) ? one : (await inFolder(one)).files;
-    for (const { path: image, label } of some) {
+    const some = "files" in one ? one : await inFolder(one);
+    for (const stray of some.strays) strays.add(stray);
+    for (const { path: image, label } of some.files) {
       const name = relative(root, image);
       if (files.has(image)) again.push({ name, why: `${path}: "${key}" names ${name} again in ${places[i]}` });
       files.set(image, { name, path: image, label });
     }
   }
   const sorted = [...files.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
-  return { images: root, labels: path, files: sorted, again };
+  return { images: root, labels: path, files: sorted, again, strays: [...strays] };
 }
 
 async function inFolder({ images, labels }: Folders): Promise<YoloSplit> {
   const names = (await listFiles(images)).filter(isImage);
-  return { images, labels, files: names.map((name) => ({ name, path: join(images, name), label: join(labels, asText(name)) })), again: [] }; // biome-ignore format: one line
+  const locate = await openListing(labels);
+  const files = [];
+  for (const name of names)
+    files.push({ name, path: join(images, name), label: pathOf(await locate(asText(name)), join(labels, asText(name))) }); // biome-ignore format: one line
+  return { images, labels, files, again: [], strays: await straysOf({ images, labels }) };
+}
+
+/** Where a file of boxes lies, be its name in another Unicode form than its image's. */
+function pathOf(located: Located | null, otherwise: string): string {
+  return located?.there ? located.path : otherwise;
+}
+
+/** Text files with rows of boxes whose names are of no image: of one that was renamed, is of a format that is not read, or is gone. */
+async function straysOf({ images, labels }: Folders): Promise<string[]> {
+  const own = new Set((await listFiles(images)).filter(isImage).map((name) => asText(name).normalize("NFC")));
+  const strays: string[] = [];
+  for (const name of await listFiles(labels)) {
+    if (!name.endsWith(".txt") || own.has(name.normalize("NFC"))) continue;
+    const path = join(labels, name);
+    if (/^\s*\d+(\s+[-\d.e]+){4}/i.test(await beginningOf(path, { bytes: 1024 }))) strays.push(path);
+  }
+  return strays;
 }
 
 /** The folders of a declared place, or the images of a list. */
 async function findPlace(
   root: string,
-  { path, key, base, place }: { path: string; key: string; base: string; place: string },
-): Promise<Folders | YoloImage[]> {
+  { path, key, base, place: declared }: { path: string; key: string; base: string; place: string },
+): Promise<Folders | Listed> {
+  const place = declared.replaceAll("\\", "/");
   // Roboflow writes "../train/images" for the folder beside the file, so a leading ".." is tried without it too.
-  const bare = place.replace(/^(\.\.?[/\\])+/, "");
-  for (const candidate of [join(base, place), place, bare]) {
+  const bare = place.replace(/^(\.\.?\/)+/, "");
+  for (const candidate of [join(base, place), place, bare, ...(isRooted(place) ? pathEnds(place) : [])]) {
     const there = resolve(root, candidate);
     if (!isWithin(there, root)) continue;
-    if (/\.txt$/i.test(candidate) && (await isFile(there))) return inList(root, there);
+    if (/\.txt$/i.test(candidate) && (await exists(there)) && !(await isFolder(there))) return inList(root, there);
     const labels = (await isFolder(there)) ? await labelsOf(there, root) : null;
     if (labels) return labels;
   }
   const absolute = isAbsolute(place) || isAbsolute(base);
-  throw new UserError(`${path}: the folder of "${key}" (${place}) with its labels was not found under ${root}.`, {
+  throw new UserError(`${path}: the folder of "${key}" (${declared}) with its labels was not found under ${root}.`, {
     hint: absolute
       ? "Absolute paths must lie inside the data set's folder."
       : "Images go to images/, labels to labels/ beside it.",
   });
 }
 
-/** The images of a list, a path a line, relative to the list or to the data set's folder. */
-async function inList(root: string, list: string): Promise<YoloImage[]> {
+/** What a list names. */
+type Listed = Pick<YoloSplit, "files" | "strays">;
+
+/** The images of a list, a path a line, relative to the list or to the data set's folder; of a path of another machine its end. */
+async function inList(root: string, list: string): Promise<Listed> {
   await refuseEscape(list, root);
   const lines = (await readUtf8(list, { most: MOST_LIST_BYTES })).split(/\r?\n/).map((line) => line.trim());
+  const locate = await openListing(root);
   const files: YoloImage[] = [];
+  const places = new Map<string, Folders>();
   for (const [i, line] of lines.entries()) {
     if (line === "") continue;
-    const places = [resolve(list, "..", line), ...[line, line.replaceAll("\\", "/"), line.replace(/^data\//, "")].map((one) => resolve(root, one))]; // biome-ignore format: one line
-    const inside = places.filter((place) => isWithin(place, root) && isImage(place));
-    const there = await Promise.all(inside.map(isFile));
-    const path = inside[there.indexOf(true)];
+    const plain = line.replaceAll("\\", "/");
+    const names = [join(relative(root, dirname(list)), line), line, plain.replace(/^data\//, ""), ...(isRooted(line) ? pathEnds(line) : [])]; // biome-ignore format: one line
+    const path = await firstImage(names, locate);
     if (path === undefined)
       throw new UserError(`${list}, line ${i + 1}: there is no image ${line} under ${root}.`, {
         hint: "Paths in a list are relative to the list or to the data set's folder, and lie inside it.",
       });
-    files.push({ name: line, path, label: await labelOf(path, root) });
+    const folder = dirname(path);
+    const place = places.get(folder) ?? (await labelsBeside(folder, root));
+    places.set(folder, place);
+    const label = join(place.labels, asText(basename(path)));
+    files.push({ name: line, path, label: pathOf(await locate(relative(root, label)), label) });
   }
-  return files;
+  const strays = [];
+  for (const place of places.values()) strays.push(...(await straysOf(place)));
+  return { files, strays };
 }
 
-/** The text file of an image: below the `labels` beside the last `images` in its path that has one, else beside the image. */
-async function labelOf(path: string, root: string): Promise<string> {
-  const folders = await labelsOf(join(path, ".."), root);
-  return folders && folders.images === join(path, "..") ? join(folders.labels, asText(relative(folders.images, path))) : asText(path); // biome-ignore format: one line
+async function firstImage(
+  names: readonly string[],
+  locate: (name: string) => Promise<Located | null>,
+): Promise<string | undefined> {
+  for (const name of names) {
+    const place = isImage(name) ? await locate(name) : null;
+    if (place?.there && (await isFile(place.path))) return place.path;
+  }
+  return undefined;
+}
+
+/** The labels of images in a folder: below the `labels` beside the last `images` in its path that has one, else beside the images. */
+async function labelsBeside(images: string, root: string): Promise<Folders> {
+  const folders = await labelsOf(images, root);
+  return folders?.images === images ? folders : { images, labels: images };
 }
 
 /** The labels of a folder of images: the last `images` in its path that has a `labels` beside it, else one in it. */

@@ -1,6 +1,7 @@
 // The check of a whole data set before anything is trained: counts, and every file or box that is wrong, by name.
 
 import { createHash } from "node:crypto";
+import { realpath } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { wholeArea } from "../../../instance/slices/layout.ts";
 import { UserError } from "../../../util/errors.ts";
@@ -258,12 +259,25 @@ async function lookAt(
   }
 }
 
-/** Images in the folder of a split that no split lists; a folder that splits share is reported with the first. */
+/**
+ * Images in the folder of a split that no split lists, and that no listed link leads to; a folder that splits share is reported with the
+ * first.
+ */
 async function unlisted(split: Split, all: readonly Split[]): Promise<string[]> {
   if (all.find((other) => other.images === split.images) !== split) return [];
   const listed = new Set(all.flatMap((other) => other.samples.map((s) => s.path)));
-  const names = await listFiles(split.images);
-  return names.filter((f) => IMAGE_EXTENSIONS.has(extname(f).toLowerCase()) && !listed.has(join(split.images, f)));
+  const names = (await listFiles(split.images)).filter(
+    (f) => IMAGE_EXTENSIONS.has(extname(f).toLowerCase()) && !listed.has(join(split.images, f)),
+  );
+  if (names.length === 0) return [];
+  const meant = new Set(await Promise.all([...listed].map(placeOf)));
+  const places = await Promise.all(names.map((name) => placeOf(join(split.images, name))));
+  return names.filter((_, i) => !meant.has(places[i]!));
+}
+
+/** Where a path leads, links followed; the path itself where that is nowhere. */
+function placeOf(path: string): Promise<string> {
+  return realpath(path).catch(() => path);
 }
 
 function emptyReport(images: number, keys: readonly string[]): SplitReport {

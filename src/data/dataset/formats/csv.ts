@@ -4,7 +4,7 @@ import { basename, dirname, extname, join } from "node:path";
 import { UserError } from "../../../util/errors.ts";
 import { readUtf8, refuseEscape } from "../../../util/untrusted/regular.ts";
 import { IMAGE_EXTENSIONS } from "../../image/decode.ts";
-import { exists } from "../listing.ts";
+import { exists, pathEnds } from "../listing.ts";
 import { SPLITS, type SplitName } from "../sample.ts";
 import { type CsvRow, csvRows } from "./csvTable.ts";
 import { beginningOf, type DataFolder, type Folder, inSplits } from "./folder.ts";
@@ -17,9 +17,6 @@ const MOST_BYTES = 256 << 20;
 const OWN_NAME = /^_annotations\.csv$/i;
 /** Images whose names are tried to find the folder of the images. */
 const MOST_TRIED = 20;
-
-/** Folders of a path that are tried, of one that lies on another machine. */
-const MOST_FOLDERS = 20;
 
 /** What a column is, by what it may be called, in small letters without anything between them. */
 const COLUMNS = {
@@ -141,10 +138,7 @@ async function readSplit(path: string, { split, dir }: { split: SplitName; dir: 
 }
 
 function newImage(from: string, name: string, size: { width: number | null; height: number | null }): NamedImage {
-  const all = name.replaceAll("\\", "/").split("/");
-  const parts = all.slice(Math.max(0, all.lastIndexOf(".."), all.length - MOST_FOLDERS));
-  const ends = parts.slice(1).map((_, i) => parts.slice(i + 1).join("/")); // of a path of the machine that wrote it
-  return { from, names: [name, ...ends], stem: null, ...size, objects: [] };
+  return { from, names: [name, ...pathEnds(name)], stem: null, ...size, objects: [] };
 }
 
 /** The folder that the first images are in: that of the table, or one that is called as such folders are. */

@@ -37,7 +37,7 @@ export async function readDarknet(root: string, path: string): Promise<YoloFile>
   }
   const list = await placeIn(root, given.get("names") ?? "obj.names");
   if (list === undefined)
-    throw new UserError(`${path} names its classes in ${given.get("names") ?? "obj.names"}, which is not there.`, {
+    throw new UserError(`${path} names its classes in ${given.get("names") ?? "obj.names"}, which is not in ${root}.`, {
       hint: "Copy the file from the export, too.",
     });
   const names = await readNames(join(root, list), root);

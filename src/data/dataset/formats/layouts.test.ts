@@ -105,6 +105,12 @@ describe("LabelMe", () => {
     ]); // biome-ignore format: one line
   });
 
+  it("says of shapes that are all of kinds that are not read what they are", async () => {
+    await image("a.png");
+    await text("a.json", { shapes: [{ label: "cat", shape_type: "circle", points: [[1, 1], [3, 1]] }], imagePath: "a.png" }); // biome-ignore format: one line
+    await expect(load()).rejects.toThrow(/No object that is read is annotated in/);
+  });
+
   it("finds images elsewhere in the set, not outside of it", async () => {
     await image("pictures/a.png");
     const shapes = [{ label: "cat", points: [[1, 1], [3, 1], [3, 4]] }]; // biome-ignore format: one line
@@ -163,7 +169,7 @@ describe("YOLO", () => {
       /obj\.data: the folder of "valid" \(data\/elsewhere\.txt\) with its labels was not found/,
     );
     await text("obj.data", data.replace("obj.names", "../../../../etc/hostname"));
-    await expect(load()).rejects.toThrow(/obj\.data names its classes in .*, which is not there/);
+    await expect(load()).rejects.toThrow(/obj\.data names its classes in .*, which is not in/);
   });
 
   it("with such a list may have a folder for each split", async () => {

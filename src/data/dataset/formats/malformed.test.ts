@@ -201,8 +201,8 @@ describe("Darknet's obj.data", () => {
   refuses({ ...right, "obj.data": data() }, [
     ["a number of classes that the names have not", { "obj.data": data({ classes: "3" }) }, /obj\.data: "classes" is 3, but obj\.names has 2 classes/],
     ["a number of classes that is none", { "obj.data": data({ classes: "two" }) }, /obj\.data: "classes" is two, but obj\.names has 2 classes/],
-    ["names that are not there", { "obj.data": data({ names: "gone.names" }) }, /obj\.data names its classes in gone\.names, which is not there/],
-    ["names outside of the set", { "obj.data": data({ names: "../../../etc/hostname" }) }, /obj\.data names its classes in .*hostname, which is not there/],
+    ["names that are not there", { "obj.data": data({ names: "gone.names" }) }, /obj\.data names its classes in gone\.names, which is not in/],
+    ["names outside of the set", { "obj.data": data({ names: "../../../etc/hostname" }) }, /obj\.data names its classes in .*hostname, which is not in/],
     ["no names at all", { "obj.names": "\n \n" }, /obj\.names names no classes/],
     ["names that are no text", { "obj.names": Buffer.from([0x63, 0xff, 0xfe, 0x0a, 0x64]) }, /obj\.names is not a text file in UTF-8/],
     ["a list that is not there", { "obj.data": data({ valid: "gone.txt" }) }, /obj\.data: the folder of "valid" \(gone\.txt\) with its labels was not found/],

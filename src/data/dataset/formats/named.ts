@@ -107,9 +107,9 @@ async function assembleNamed(splits: Partial<Record<SplitName, NamedSplit>>, { r
     .map((name, label): ClassEntry => ({ name, categoryId: label + 1, label }));
   const problems: Problem[] = all.flatMap(({ problems: found }) => found);
   if (classes.length === 0 && !problems.some(({ severity }) => severity === "error"))
-    throw new UserError(`No object is annotated in ${all.map(({ annotations }) => annotations).join(", ")}.`, {
-      hint: "Classes are known by the objects that have them: annotate some, or name another data set.",
-    });
+    throw new UserError(`No object ${problems.length > 0 ? "that is read " : ""}is annotated in ${all.map(({ annotations }) => annotations).join(", ")}.`, {
+      hint: problems[0]?.message ?? "Classes are known by the objects that have them: annotate some, or name another data set.",
+    }); // biome-ignore format: one line
   const loaded: Loaded = { classes, splits: {}, problems };
   for (const name of SPLITS) {
     const split = splits[name];
