@@ -2,7 +2,7 @@
 
 import { createHash, randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { lstat, mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { UserError } from "./errors.ts";
@@ -99,4 +99,21 @@ export function fileError(path: string, verb: "read" | "write", cause: unknown):
   };
   const known = code === undefined ? undefined : why[code];
   return known ? new UserError(`Cannot ${verb} ${path}: ${known[0]}.`, { hint: known[1], cause }) : cause;
+}
+
+/**
+ * Remove the files of a folder that `isOurs` knows by their names, then the folder, unless other things are in it: these stay. Returns whether the
+ * path is free then. A link, or whatever else is no folder, goes by itself.
+ */
+export async function removeOurs(folder: string, isOurs: (name: string) => boolean): Promise<boolean> {
+  const facts = await lstat(folder).catch(() => null);
+  if (!facts?.isDirectory()) {
+    await rm(folder, { force: true });
+    return true;
+  }
+  const names = await readdir(folder);
+  for (const name of names.filter(isOurs)) await rm(join(folder, name), { force: true });
+  if (!names.every(isOurs)) return false;
+  await rmdir(folder);
+  return true;
 }

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -150,6 +150,15 @@ test("pruning keeps the newest, the best, one every few epochs, and never what t
   const kept = (await listCheckpoints(dir)).map(({ epoch }) => epoch);
   expect(kept).toEqual([0, 3, 4, 7, 9]);
   expect(deleted).toEqual([1, 2, 5, 6, 8].map((epoch) => names[epoch]));
+});
+
+test("pruning leaves alone what others have put into the folder of a checkpoint, which then is none", async () => {
+  const names = [await saveCheckpoint(dir, checkpoint(0, 1)), await saveCheckpoint(dir, checkpoint(1, 2))];
+  await mkdir(join(dir, names[0]!, "notes"));
+  await writeFile(join(dir, names[0]!, "mine.pth"), "mine");
+  await pruneCheckpoints(dir, { keepLast: 1, keepBest: 0, keepEvery: null });
+  expect((await readdir(join(dir, names[0]!))).sort()).toEqual(["mine.pth", "notes"]);
+  expect((await listCheckpoints(dir)).map(({ name }) => name)).toEqual([names[1]]);
 });
 
 test.skipIf(process.platform === "win32")("a pipe in the place of a file is damage, and not waited for", async () => {

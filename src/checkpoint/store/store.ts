@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, readdir, realpath, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { UserError } from "../../util/errors.ts";
-import { fileError, sha256File, syncDirectory, writeFileAtomic } from "../../util/files.ts";
+import { fileError, removeOurs, sha256File, syncDirectory, writeFileAtomic } from "../../util/files.ts";
 import type { StateDict } from "../../util/hostTensor.ts";
 import { isObject, parseJson } from "../../util/untrusted/json.ts";
 import { readRegularText } from "../../util/untrusted/regular.ts";
@@ -94,8 +94,19 @@ async function removeLeftovers(dir: string): Promise<void> {
   }
 }
 
-/** Take a checkpoint out of sight in one rename, then delete it. */
+/** What a checkpoint's folder holds of its own. */
+function isOurs(name: string): boolean {
+  return /^((model|ema|optimizer)\.safetensors|(state|manifest)\.json)$/.test(name);
+}
+
+/** Take a checkpoint out of sight in one rename, then delete it. What others have put into its folder stays there. */
 export async function removeCheckpoint(dir: string, name: string): Promise<void> {
+  const here = await readdir(join(dir, name)).catch(() => []);
+  if (!here.every(isOurs)) {
+    await rm(join(dir, name, "manifest.json"), { force: true }); // without it the folder is no checkpoint
+    await removeOurs(join(dir, name), isOurs);
+    return;
+  }
   const doomed = join(dir, `${WRITING}${name}-${randomBytes(4).toString("hex")}`);
   try {
     await rename(join(dir, name), doomed);

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
@@ -145,4 +145,19 @@ test("a damaged record of an earlier evaluation is replaced", async () => {
   await writeFile(join(dir, "damaged", "evaluation-best.json"), "{");
   await recordEvaluation(run("damaged", 0.2), row(2, 0.5), await evaluation());
   expect((await read("damaged", "evaluation-best.json")).step).toBe(2);
+});
+
+test("files that others have put beside an evaluation's own stay, when it is replaced and when it is removed", async () => {
+  const notes = async (step: number) => {
+    await mkdir(join(dir, "noted/evaluation", String(step)), { recursive: true });
+    await writeFile(join(dir, "noted/evaluation", String(step), "notes.txt"), `of ${step}`);
+  };
+  await recordEvaluation(run("noted"), row(1, 0.2), await evaluation());
+  for (const step of [1, 7]) await notes(step);
+  await recordEvaluation(run("noted", 0.2), row(1, 0.1), await evaluation()); // as after a resume
+  const own = await readdir(join(dir, "noted/evaluation/1"));
+  expect(own).toContain("objects.json");
+  await recordEvaluation(run("noted", 0), row(2, 0.3), await evaluation());
+  for (const step of [1, 7]) expect(await readdir(join(dir, "noted/evaluation", String(step)))).toEqual(["notes.txt"]);
+  expect((await readdir(join(dir, "noted/evaluation"))).sort()).toEqual(["1", "2", "7"]);
 });

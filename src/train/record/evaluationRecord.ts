@@ -1,7 +1,7 @@
 // evaluation.json of a run, and the pictures beside it: what lies behind the figures of its last and of its best evaluation.
 
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Sample } from "../../data/dataset/sample.ts";
 import { evaluationDetails, worstAndBest } from "../../eval/details.ts";
@@ -20,7 +20,7 @@ import type { EvaluationRecord, ImageOutcome, RecordedPicture } from "../../run/
 import { MATCHES_FILE, packMatches } from "../../run/records/matches.ts";
 import { isBetter, selection } from "../../run/selection.ts";
 import type { TrackedPicture } from "../../track/tracker.ts";
-import { writeFileAtomic } from "../../util/files.ts";
+import { removeOurs, writeFileAtomic } from "../../util/files.ts";
 import type { Run } from "../liveRun.ts";
 import { drawPair, type PairDrawing, pairDrawing } from "../seen/pairs.ts";
 import { thumbnailsOf } from "../seen/thumbnails.ts";
@@ -116,13 +116,22 @@ function outcomeText({ found, missed, wrong }: Omit<ImageOutcome, "imageId">): s
   return wrong === 0 ? of : `${of}, ${wrong} wrong`;
 }
 
-/** A folder that is there whole or not at all; one that is there already, such as before a resume, is replaced. */
+/** What an evaluation writes into its folder. */
+function isOurs(name: string): boolean {
+  return /^(worst|best)-\d+\.jpg$/.test(name) || name === OBJECTS_FILE || name === MATCHES_FILE;
+}
+
+/**
+ * A folder that is there whole or not at all; one that is there already, such as before a resume, is replaced. Where others have put
+ * something into it, file by file.
+ */
 async function writeFolder(path: string, files: readonly { name: string; data: Uint8Array }[]): Promise<void> {
   const fresh = `${path}.${randomBytes(4).toString("hex")}.tmp`;
   await mkdir(fresh, { recursive: true });
   for (const { name, data } of files) await writeFile(join(fresh, name), data);
-  await rm(path, { recursive: true, force: true });
-  await rename(fresh, path);
+  if (await removeOurs(path, isOurs)) return rename(fresh, path);
+  for (const { name } of files) await rename(join(fresh, name), join(path, name));
+  await rmdir(fresh);
 }
 
 /** Remove the pictures of evaluations that neither evaluation.json nor evaluation-best.json is about. */
@@ -134,6 +143,6 @@ async function removeStale(dir: string): Promise<void> {
   const needed = new Set(records.map((record) => String(record?.step)));
   for (const name of await readdir(pictures)) {
     if (needed.has(name) || !/^\d+$/.test(name) || !(await isRealFolder(join(pictures, name)))) continue; // not a run's
-    await rm(join(pictures, name), { recursive: true, force: true });
+    await removeOurs(join(pictures, name), isOurs);
   }
 }
