@@ -21,7 +21,7 @@ import { checkCommand } from "./setup/check.ts";
 import { doctorCommand } from "./setup/doctor.ts";
 import { recipesCommand } from "./setup/recipes.ts";
 import { offerSetup, setupCommand } from "./setup/setup.ts";
-import { hasStopSignal, installSignals, STOPPED } from "./signals.ts";
+import { hasRun, hasStopSignal, installSignals, STOPPED } from "./signals.ts";
 import { helpFirst, inputAsValue, refuseUnknownCommand, usageError } from "./usage.ts";
 import { benchmarkCommand } from "./weights/benchmark.ts";
 import { convertCommand } from "./weights/convert.ts";
@@ -107,10 +107,13 @@ function wantsJson(words: readonly string[]): boolean {
 }
 
 // A reader that went away (`| head`) and a terminal that was closed end a command that only prints; a training run goes on
-// without its output.
+// without its output, also where the disk of its output is full.
 for (const stream of [process.stdout, process.stderr])
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
+    if (error.code !== "EPIPE" && error.code !== "EIO") {
+      if (hasRun()) return;
+      throw error;
+    }
     if (!hasStopSignal()) process.exit(Number(process.exitCode ?? 0));
   });
 

@@ -1,4 +1,4 @@
-// Everything that asks the program to end: Ctrl-C, kill, a terminal that was closed, a parent that is gone. The first asks a
+// Everything that asks the program to end: Ctrl-C, kill, a scheduler's warning, a terminal that was closed, a parent that is gone. The first asks a
 // command that can stop cleanly to do so; another Ctrl-C or kill, a second after the answer, has one that trains give up what is under
 // way, and the one after that ends it at once, as the second one ends others. A terminal or a parent that goes meanwhile insists on
 // nothing.
@@ -37,6 +37,10 @@ let onHangUp: (() => void) | undefined;
 /** Called once by main: without `stopSignal`, a signal ends the program with code 3. */
 export function installSignals(): void {
   for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => wish(name));
+  // What schedulers send before they kill: SGE and LSF either of the first two, a limit of processor time the last one, each second.
+  if (process.platform !== "win32")
+    for (const name of ["SIGUSR1", "SIGUSR2", "SIGXCPU"] as const)
+      process.on(name, () => wish(name, { insists: false }));
   // Node makes SIGHUP fatal again in a program that nohup started, and tells nobody. Where all output goes to files, nobody sits in
   // front of the program: it goes on, whatever it does, after it has saved what it has.
   const unattended = isUnattended();
@@ -92,6 +96,11 @@ export async function answerAtOnce(): Promise<void> {
 /** Whether work is under way that goes on though nobody reads its output any more. */
 export function hasStopSignal(): boolean {
   return stopping !== undefined;
+}
+
+/** Whether a run is under way, which keeps a log of its own, so that no output is worth its end. */
+export function hasRun(): boolean {
+  return stopping?.giveUp !== undefined;
 }
 
 function answer(name: string): string {

@@ -71,6 +71,29 @@ test("a signal ends a run with a checkpoint and exit code 3, and resume finishes
   await expectSameRun(whole, folder);
 });
 
+test.each(["SIGUSR1", "SIGUSR2", "SIGXCPU"] as const)(
+  "%s, by which schedulers warn, and warn again, ends a run with a checkpoint",
+  async (name) => {
+    const folder = join(dir, name);
+    const { code, output } = await run(
+      ["--recipe", long, "--run", folder],
+      afterFirstStep((child) => {
+        for (const ms of [0, 10, 1200, 2400]) setTimeout(() => child.kill(name), ms);
+      }),
+    ).done;
+    expect(output).toContain(`${name}: stopping after this step`);
+    expect({ code, output }).toMatchObject({ code: 3, output: expect.stringContaining("rfdetr-train resume") });
+  },
+);
+
+test.skipIf(process.platform !== "linux")("a full disk under the output of a run does not end it", async () => {
+  const folder = join(dir, "full-output");
+  const words = ["--recipe", recipe, "--run", folder];
+  const { code } = await run(words, () => {}, 'exec "$0" "$@" > /dev/full 2>&1').done;
+  expect(code).toBe(0);
+  await expectSameRun(whole, folder);
+});
+
 test("two signals within one step, as GNU timeout sends them, are one wish: the run ends with a checkpoint", async () => {
   const folder = join(dir, "pair");
   const { code, output } = await run(
