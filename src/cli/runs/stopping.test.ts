@@ -71,26 +71,16 @@ test("a signal ends a run with a checkpoint and exit code 3, and resume finishes
   await expectSameRun(whole, folder);
 });
 
-test.each(["SIGUSR1", "SIGUSR2", "SIGXCPU"] as const)(
-  "%s, by which schedulers warn, and warn again, ends a run with a checkpoint",
-  async (name) => {
-    const folder = join(dir, name);
-    const { code, output } = await run(
-      ["--recipe", long, "--run", folder],
-      afterFirstStep((child) => {
-        for (const ms of [0, 10, 1200, 2400]) setTimeout(() => child.kill(name), ms);
-      }),
-    ).done;
-    expect(output).toContain(`${name}: stopping after this step`);
-    expect({ code, output }).toMatchObject({ code: 3, output: expect.stringContaining("rfdetr-train resume") });
-  },
-);
+test.each(["SIGUSR1", "SIGUSR2", "SIGXCPU"] as const)("%s, by which schedulers warn, and warn again, ends a run with a checkpoint", async (name) => {
+  const warn = afterFirstStep((child) => [0, 10, 1200, 2400].forEach((ms) => void setTimeout(() => child.kill(name), ms))); // biome-ignore format: one line
+  const { code, output } = await run(["--recipe", long, "--run", join(dir, name)], warn).done;
+  expect(output).toContain(`${name}: stopping after this step`);
+  expect({ code, output }).toMatchObject({ code: 3, output: expect.stringContaining("rfdetr-train resume") });
+}); // biome-ignore format: one line
 
 test.skipIf(process.platform !== "linux")("a full disk under the output of a run does not end it", async () => {
-  const folder = join(dir, "full-output");
-  const words = ["--recipe", recipe, "--run", folder];
-  const { code } = await run(words, () => {}, 'exec "$0" "$@" > /dev/full 2>&1').done;
-  expect(code).toBe(0);
+  const [folder, shell] = [join(dir, "full-output"), 'exec "$0" "$@" > /dev/full 2>&1'];
+  expect((await run(["--recipe", recipe, "--run", folder], () => {}, shell).done).code).toBe(0);
   await expectSameRun(whole, folder);
 });
 
