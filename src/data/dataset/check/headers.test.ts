@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import sharp from "sharp";
 import { expect, it } from "vitest";
-import { coco, roboflow, root } from "../../../../tests/support/datasetFolder.ts";
+import { coco, image, roboflow, root } from "../../../../tests/support/datasetFolder.ts";
 import { decodeFile } from "../../image/decode.ts";
 import { loadDataset } from "../dataset.ts";
 import { headerProblems } from "./headers.ts";
@@ -59,4 +59,26 @@ it("no orientation, no word; 16 bits and animations are said", async () => {
     ["train", "deep-image"],
     ["val", "animated-image"],
   ]);
+});
+
+/** A set whose annotations are of pictures so many times as large as the files are, 20 x 10. */
+async function resized(factor: number, boxes: [number, number, number, number][]) {
+  const train = coco("a.png", 1, ...boxes);
+  Object.assign(train.images[0]!, { width: 20 * factor, height: 10 * factor });
+  await roboflow(train);
+  await image("train/a.png");
+  const dataset = await loadDataset({ dir: root });
+  return headerProblems(dataset);
+}
+
+it("pictures that were resized without their labels are an error; a size that is wrong while the boxes fit is said", async () => {
+  const [error, ...none] = await resized(2, [[1, 1, 4, 4], [30, 10, 8, 9]]); // biome-ignore format: one line
+  expect(none).toEqual([]);
+  expect(error).toMatchObject({ kind: "size-differs", severity: "error", split: "train", file: "a.png" });
+  expect(error!.message).toMatch(/^1 image of train \(a\.png\) .*\(20 x 10, not 40 x 20\), and boxes lie outside/);
+  for (const factor of [2, 0.5]) {
+    const [warning, ...others] = await resized(factor, [[1, 1, 4, 3]]);
+    expect(others).toEqual([]);
+    expect(warning).toMatchObject({ kind: "size-differs", severity: "warning" });
+  }
 });

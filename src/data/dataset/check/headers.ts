@@ -1,4 +1,4 @@
-// What the headers of images say that changes what training sees: EXIF orientation, more than 8 bits, more than one picture.
+// What the headers of images say that changes what training sees: EXIF orientation, another size, more than 8 bits, more than one picture.
 
 import { type ImageHeader, imageHeader } from "../../image/decode.ts";
 import type { Dataset } from "../dataset.ts";
@@ -35,7 +35,7 @@ export function judgeHeaders({ name, samples, reading }: Split, headers: Headers
   const of = headers.length < samples.length ? ` of ${headers.length} that were looked at` : "";
   const problem = (
     kind: Problem["kind"],
-    wanted: (one: (typeof seen)[number]) => boolean,
+    wanted: (one: Seen) => boolean,
     { severity = "warning", says }: { severity?: Problem["severity"]; says: string },
   ): Problem[] => {
     const some = seen.filter(wanted).map(({ sample }) => sample.file);
@@ -45,9 +45,13 @@ export function judgeHeaders({ name, samples, reading }: Split, headers: Headers
     return [{ kind, severity, split: name, file: some[0]!, message }];
   };
   const stored = reading.exif !== "apply";
-  const swapped = ({ sample, header }: (typeof seen)[number]) =>
+  const swapped = ({ sample, header }: Seen) =>
     stored && header.swapped && header.width !== header.height && sample.width === header.height && sample.height === header.width; // biome-ignore format: one line
-  const isTurned = (one: (typeof seen)[number]) => one.header.oriented && !swapped(one);
+  const isTurned = (one: Seen) => one.header.oriented && !swapped(one);
+  const others = new Set(seen.filter((one) => isOfOtherSize(one) && !swapped(one)));
+  const resized = new Set([...others].filter(isMostlyBeyond));
+  const annotated = seen.filter(({ sample }) => sample.annotations.length > 0).length;
+  const isMost = 2 * resized.size >= annotated;
   return [
     ...problem("exif", swapped, {
       severity: "error",
@@ -64,5 +68,29 @@ export function judgeHeaders({ name, samples, reading }: Split, headers: Headers
     ...problem("animated-image", ({ header }) => header.more > 0, {
       says: "hold more than one picture: the first one is used",
     }),
+    ...problem("size-differs", (one) => isMost && resized.has(one), {
+      severity: "error",
+      says: `are not of the size that the annotations say (${firstSizes(others)}), and boxes lie outside of them: they were resized and the labels were not, so export both together`,
+    }),
+    ...problem("size-differs", (one) => others.has(one) && !(isMost && resized.has(one)), {
+      says: `are not of the size that the annotations say (${firstSizes(others)}): the boxes must lie on the pixels of the files`,
+    }),
   ];
+}
+
+type Seen = { sample: Sample; header: ImageHeader };
+
+function isOfOtherSize({ sample: { width, height }, header }: Seen): boolean {
+  return width !== null && height !== null && (width !== header.width || height !== header.height);
+}
+
+/** Whether half of the boxes or more reach out of the picture, by more than what rounding does. */
+function isMostlyBeyond({ sample: { annotations }, header }: Seen): boolean {
+  const beyond = annotations.filter(({ box }) => box[2] > header.width + 1 || box[3] > header.height + 1).length;
+  return beyond > 0 && 2 * beyond >= annotations.length;
+}
+
+/** The sizes of the first one, in words. */
+function firstSizes([one]: Iterable<Seen>): string {
+  return one ? `${one.header.width} x ${one.header.height}, not ${one.sample.width} x ${one.sample.height}` : "";
 }

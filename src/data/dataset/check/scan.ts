@@ -139,7 +139,8 @@ export async function scanDataset(dataset: Dataset, options: ScanOptions = {}): 
       return look;
     });
     const headers = looks.map(({ header }, i) => ({ sample: split.samples[i]!, header }));
-    ofHeaders.push(...judgeHeaders(split, headers));
+    // each image of another size is named below, with its boxes
+    ofHeaders.push(...judgeHeaders(split, headers).filter((one) => one.kind !== "size-differs" || one.severity === "error")); // biome-ignore format: one line
     const counted: SplitReport = emptyReport(split.samples.length, keys);
     for (const [i, look] of looks.entries()) {
       const sample = split.samples[i]!;
