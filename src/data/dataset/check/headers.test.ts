@@ -62,9 +62,10 @@ it("no orientation, no word; 16 bits and animations are said", async () => {
 });
 
 /** A set whose annotations are of pictures so many times as large as the files are, 20 x 10. */
-async function resized(factor: number, boxes: [number, number, number, number][]) {
+async function resized(factor: number | [number, number], boxes: [number, number, number, number][]) {
   const train = coco("a.png", 1, ...boxes);
-  Object.assign(train.images[0]!, { width: 20 * factor, height: 10 * factor });
+  const [across, down] = typeof factor === "number" ? [factor, factor] : factor;
+  Object.assign(train.images[0]!, { width: 20 * across, height: 10 * down });
   await roboflow(train);
   await image("train/a.png");
   const dataset = await loadDataset({ dir: root });
@@ -81,4 +82,7 @@ it("pictures that were resized without their labels are an error; a size that is
     expect(others).toEqual([]);
     expect(warning).toMatchObject({ kind: "size-differs", severity: "warning" });
   }
+  // sides that have not changed alike: an error only where nothing is left to train on
+  expect((await resized([2, 3], [[1, 1, 30, 4]]))[0]).toMatchObject({ severity: "warning" });
+  expect((await resized([2, 3], [[1, 15, 30, 4]]))[0]).toMatchObject({ severity: "error" });
 });

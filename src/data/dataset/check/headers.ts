@@ -49,7 +49,7 @@ export function judgeHeaders({ name, samples, reading }: Split, headers: Headers
     stored && header.swapped && header.width !== header.height && sample.width === header.height && sample.height === header.width; // biome-ignore format: one line
   const isTurned = (one: Seen) => one.header.oriented && !swapped(one);
   const others = new Set(seen.filter((one) => isOfOtherSize(one) && !swapped(one)));
-  const resized = new Set([...others].filter(isMostlyBeyond));
+  const resized = new Set([...others].filter(isResized));
   const annotated = seen.filter(({ sample }) => sample.annotations.length > 0).length;
   const isMost = 2 * resized.size >= annotated;
   return [
@@ -73,7 +73,7 @@ export function judgeHeaders({ name, samples, reading }: Split, headers: Headers
       says: `are not of the size that the annotations say (${firstSizes(others)}), and boxes lie outside of them: they were resized and the labels were not, so export both together`,
     }),
     ...problem("size-differs", (one) => others.has(one) && !(isMost && resized.has(one)), {
-      says: `are not of the size that the annotations say (${firstSizes(others)}): the boxes must lie on the pixels of the files`,
+      says: `are not of the size that the annotations say (${firstSizes(others)}): the boxes must lie on the pixels of the files, and what reaches out of these is cut off`,
     }),
   ];
 }
@@ -84,10 +84,17 @@ function isOfOtherSize({ sample: { width, height }, header }: Seen): boolean {
   return width !== null && height !== null && (width !== header.width || height !== header.height);
 }
 
-/** Whether half of the boxes or more reach out of the picture, by more than what rounding does. */
-function isMostlyBeyond({ sample: { annotations }, header }: Seen): boolean {
-  const beyond = annotations.filter(({ box }) => box[2] > header.width + 1 || box[3] > header.height + 1).length;
-  return beyond > 0 && 2 * beyond >= annotations.length;
+/**
+ * Whether the picture was made larger or smaller after it was annotated: boxes lie outside of it, half of them or more where both sides have
+ * changed alike, else all. Any other size may as well be a slip of who wrote it.
+ */
+function isResized({ sample, header }: Seen): boolean {
+  const boxes = sample.annotations.map(({ box }) => box);
+  const beyond = boxes.filter(([, , x2, y2]) => x2 > header.width + 1 || y2 > header.height + 1).length; // rounding is no more
+  const outside = boxes.filter(([x1, y1]) => x1 >= header.width || y1 >= header.height).length;
+  const [width, height] = [sample.width!, sample.height!];
+  const isAlike = Math.abs(width * header.height - height * header.width) <= Math.max(width, height);
+  return beyond > 0 && (outside === boxes.length || (isAlike && 2 * beyond >= boxes.length));
 }
 
 /** The sizes of the first one, in words. */
