@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { cpSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { mutate, oneOf } from "./mutate.mjs";
-import { LINKS } from "./seeds.mjs";
+import { DATA_SETS, LINKS } from "./seeds.mjs";
 
 /** How often each kind is drawn. */
 const SHARES = {
@@ -104,8 +104,7 @@ function commandFor(kind, path) {
   if (kind === "recipe") return ["check", "--no-cost", "--recipe", path];
   if (kind === "weights") return ["convert", path, join(path, "..", "out.safetensors"), "--force"];
   if (kind === "run") return ["report", path];
-  if (["yolo", "lists", "voc", "labelme", "createml", "csv", "zip", "darknet"].includes(kind))
-    return check(`data.dir=${path}`);
+  if (DATA_SETS.includes(kind)) return check(`data.dir=${path}`);
   if (kind === "coco" || kind === "large") {
     const split = `{ images: ${path}, annotations: ${join(path, "annotations.json")} }`;
     return check("data.dir=null", `data.train=${split}`, `data.val=${split}`);

@@ -37,6 +37,7 @@ import { lockHolder, releaseLock, takeLock } from "../../src/track/wandb/folder/
 import { readJsonLists } from "../../src/util/untrusted/jsonLists.ts";
 import { readRegular } from "../../src/util/untrusted/regular.ts";
 import { runReader } from "../../src/watch/runs/runReader.ts";
+import { DATA_SETS } from "./seeds.mjs";
 
 /** Read a case as the commands do. Throws what they throw. */
 export async function readCase({ kind, path, deep }) {
@@ -47,13 +48,7 @@ export async function readCase({ kind, path, deep }) {
     weights: weightsReaders(path),
     coco: [() => readData({ train: splitOf(path), val: splitOf(path) }), () => readInParts(path, "annotations")],
     large: [() => readData({ train: splitOf(path), val: splitOf(path) })],
-    yolo: [() => readData({ dir: path })],
-    ...Object.fromEntries(
-      ["lists", "voc", "labelme", "createml", "csv", "zip", "darknet"].map((one) => [
-        one,
-        [() => readData({ dir: path })],
-      ]),
-    ),
+    ...Object.fromEntries(DATA_SETS.map((one) => [one, [() => readData({ dir: path })]])),
     results: [
       () => evaluateResults({ annotations: join(path, "annotations.json"), predictions: join(path, "results.json") }),
       () => readInParts(path, "results"),

@@ -19,6 +19,8 @@ export const LINKS = { recursive: true, verbatimSymlinks: true };
 const FORMATS = ["jpg", "png", "webp", "tiff", "gif", "avif"];
 const BITMAPS = ["b16", "b32top", "bit1", "p4", "p8", "rgb24"];
 const IDS = [1, 2, 3];
+/** Kinds that are the folder, or the zip file, of a data set. */
+export const DATA_SETS = ["yolo", "lists", "voc", "labelme", "createml", "csv", "zip", "darknet"];
 const FOLDERS = [
   "weights",
   "recipe",

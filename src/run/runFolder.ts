@@ -18,7 +18,7 @@ import { type EvaluationRecord, readEvaluation } from "./records/evaluation.ts";
 import { type FileRecord, readExported } from "./records/exported.ts";
 import { missingRows, readMetrics } from "./records/metricsFile.ts";
 import { readTestRecord, type TestRecord } from "./records/testRecord.ts";
-import { type RunLog, readLog } from "./runLog.ts";
+import { asHeld, type RunLog, readLog } from "./runLog.ts";
 import { type Selection, selection } from "./selection.ts";
 
 /** An open folder. Its files are read when they are asked for; what an older version did not write is null or empty. */
@@ -92,6 +92,7 @@ export async function openRunFolder(dir: string): Promise<RunFolder> {
 /** Read all that a run's folder says. Throws a UserError where it is none. */
 export async function readRunFolder(dir: string): Promise<RunContents> {
   const { name, files, recipeText, recipe, selection, ...folder } = await openRunFolder(dir);
+  const holder = await holderOf(files.lock); // before the log: who ends writes that first
   const rows = await folder.rows();
   const best = selection.best(rows);
   return {
@@ -99,19 +100,13 @@ export async function readRunFolder(dir: string): Promise<RunContents> {
     metric: selection.metric,
     missing: await folder.missing(rows),
     environment: await folder.environment(),
-    log: await endOf(await folder.log(), files.lock),
+    log: asHeld(await folder.log(), holder !== undefined),
     evaluation: await readEvaluation(dir, { rows, best }),
     test: await readTestRecord(dir),
     firstBatch: await readSeenBatch(files.firstBatch),
     lastBatch: await readSeenBatch(files.lastBatch),
     exported: await folder.exported(),
   };
-}
-
-/** A log whose run still goes on only if somebody writes it. */
-async function endOf(log: RunLog, lock: string): Promise<RunLog> {
-  const isGone = log.status === "running" && (await holderOf(lock)) === undefined;
-  return isGone ? { ...log, status: "gone" } : log;
 }
 
 /** What tells a run from others of its recipe: the folder's name, with the recipe's where that does not hold it. */

@@ -36,6 +36,11 @@ type Line = { level: number; time: string; msg: string } & Record<string, unknow
 const ENDS: readonly string[] = ["done", "interrupted", "out-of-time", "failed"] satisfies RunStatus[];
 const STARTS = ["started", "resumed"];
 
+/** A log as it stands: a run without an end goes on only where a process writes it. */
+export function asHeld(log: RunLog, isHeld: boolean): RunLog {
+  return log.status === "running" && !isHeld ? { ...log, status: "gone" } : log;
+}
+
 /** Read a log; one that is missing or damaged says less, and that is all. */
 export async function readLog(path: string): Promise<RunLog> {
   const { first, end } = await readEnds(path).catch(() => ({ first: "", end: "" }));

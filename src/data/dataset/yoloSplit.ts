@@ -72,25 +72,25 @@ export async function findYoloSplit(
 
 async function inFolder({ images, labels }: Folders): Promise<YoloSplit> {
   const names = (await listFiles(images)).filter(isImage);
-  const locate = await openListing(labels);
-  const files = [];
-  for (const name of names)
-    files.push({ name, path: join(images, name), label: pathOf(await locate(asText(name)), join(labels, asText(name))) }); // biome-ignore format: one line
-  return { images, labels, files, again: [], strays: await straysOf({ images, labels }) };
-}
-
-/** Where a file of boxes lies, be its name in another Unicode form than its image's. */
-function pathOf(located: Located | null, otherwise: string): string {
-  return located?.there ? located.path : otherwise;
+  const texts = await listFiles(labels);
+  const byForm = new Map(texts.map((text) => [text.normalize("NFC"), text])); // its name may be in another Unicode form than its image's
+  const files = names.map((name) => {
+    const text = byForm.get(asText(name).normalize("NFC")) ?? asText(name);
+    return { name, path: join(images, name), label: join(labels, text) };
+  });
+  return { images, labels, files, again: [], strays: await straysOf(texts, { names, labels }) };
 }
 
 /** Text files with rows of boxes whose names are of no image: of one that was renamed, is of a format that is not read, or is gone. */
-async function straysOf({ images, labels }: Folders): Promise<string[]> {
-  const own = new Set((await listFiles(images)).filter(isImage).map((name) => asText(name).normalize("NFC")));
+async function straysOf(
+  texts: readonly string[],
+  { names, labels }: { names: readonly string[]; labels: string },
+): Promise<string[]> {
+  const own = new Set(names.map((name) => asText(name).normalize("NFC")));
   const strays: string[] = [];
-  for (const name of await listFiles(labels)) {
-    if (!name.endsWith(".txt") || own.has(name.normalize("NFC"))) continue;
-    const path = join(labels, name);
+  for (const text of texts) {
+    if (!text.endsWith(".txt") || own.has(text.normalize("NFC"))) continue;
+    const path = join(labels, text);
     if (/^\s*\d+(\s+[-\d.e]+){4}/i.test(await beginningOf(path, { bytes: 1024 }))) strays.push(path);
   }
   return strays;
@@ -128,7 +128,7 @@ async function inList(root: string, list: string): Promise<Listed> {
   const lines = (await readUtf8(list, { most: MOST_LIST_BYTES })).split(/\r?\n/).map((line) => line.trim());
   const locate = await openListing(root);
   const files: YoloImage[] = [];
-  const places = new Map<string, Folders>();
+  const folders = new Map<string, { labels: ReadonlyMap<string, string>; split: YoloSplit }>();
   for (const [i, line] of lines.entries()) {
     if (line === "") continue;
     const plain = line.replaceAll("\\", "/");
@@ -138,15 +138,12 @@ async function inList(root: string, list: string): Promise<Listed> {
       throw new UserError(`${list}, line ${i + 1}: there is no image ${line} under ${root}.`, {
         hint: "Paths in a list are relative to the list or to the data set's folder, and lie inside it.",
       });
-    const folder = dirname(path);
-    const place = places.get(folder) ?? (await labelsBeside(folder, root));
-    places.set(folder, place);
-    const label = join(place.labels, asText(basename(path)));
-    files.push({ name: line, path, label: pathOf(await locate(relative(root, label)), label) });
+    const folder = folders.get(dirname(path)) ?? (await besides(dirname(path), root));
+    folders.set(dirname(path), folder);
+    const label = folder.labels.get(path) ?? join(folder.split.labels, asText(basename(path)));
+    files.push({ name: line, path, label });
   }
-  const strays = [];
-  for (const place of places.values()) strays.push(...(await straysOf(place)));
-  return { files, strays };
+  return { files, strays: [...folders.values()].flatMap(({ split }) => split.strays) };
 }
 
 async function firstImage(
@@ -160,10 +157,11 @@ async function firstImage(
   return undefined;
 }
 
-/** The labels of images in a folder: below the `labels` beside the last `images` in its path that has one, else beside the images. */
-async function labelsBeside(images: string, root: string): Promise<Folders> {
+/** A folder of images as a split, and its labels by image: below the `labels` beside the last `images` in its path that has one, else beside the images. */
+async function besides(images: string, root: string) {
   const folders = await labelsOf(images, root);
-  return folders?.images === images ? folders : { images, labels: images };
+  const split = await inFolder(folders?.images === images ? folders : { images, labels: images });
+  return { split, labels: new Map(split.files.map(({ path, label }) => [path, label])) };
 }
 
 /** The labels of a folder of images: the last `images` in its path that has a `labels` beside it, else one in it. */

@@ -1,10 +1,10 @@
 // JSON files of long lists, read entry by entry: only what is kept of the entries is held, so the file may be longer than a text can be.
 
-import { isUtf8 } from "node:buffer";
 import { getHeapStatistics } from "node:v8";
 import { UserError } from "../errors.ts";
 import { type ByteWindow, throughWindow, type WindowOptions } from "./byteWindow.ts";
 import { isObject, MOST_JSON_LEVELS, parseCheckedJson, tooDeep } from "./json.ts";
+import { utf8Of } from "./regular.ts";
 
 const MOST_BYTES = 32e9;
 /** Share of the memory that Node may use: what is made of the entries needs as much again. Beyond all of it the process dies. */
@@ -141,9 +141,7 @@ function parsePart({ window, bareNumbers }: Reader, { end, place }: { end: numbe
 
 /** From here to before `end`. */
 function textTo({ bytes, at, path }: ByteWindow, end: number): string {
-  const part = bytes.subarray(at, end);
-  if (!isUtf8(part)) throw new UserError(`${path} is not a text file in UTF-8.`, { hint: "Save it in UTF-8." });
-  return part.toString("utf8");
+  return utf8Of(bytes.subarray(at, end), path);
 }
 
 function checkMemory({ path, start }: ByteWindow): void {

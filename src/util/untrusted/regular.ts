@@ -51,7 +51,11 @@ export async function readRegularText(path: string, options: ReadOptions): Promi
 
 /** The same as text in UTF-8. Throws a UserError where it is in another encoding: names would be others. */
 export async function readUtf8(path: string, options: ReadOptions): Promise<string> {
-  const bytes = await readRegular(path, options);
+  return utf8Of(await readRegular(path, options), path);
+}
+
+/** Bytes of the file `path` as text in UTF-8. Throws as `readUtf8`. */
+export function utf8Of(bytes: Buffer, path: string): string {
   if (!isUtf8(bytes)) throw new UserError(`${path} is not a text file in UTF-8.`, { hint: "Save it in UTF-8." });
   return bytes.toString("utf8");
 }

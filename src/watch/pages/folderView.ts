@@ -95,7 +95,7 @@ async function cardOf({ id, reader }: FoundRun): Promise<Card | undefined> {
   try {
     const { run, holder } = await reader.read();
     if (!holder) reader.forget();
-    const moment = momentOf(run, { isHeld: holder !== undefined, now: Date.now() });
+    const moment = momentOf(run, { now: Date.now() });
     const scores = scoresOf(run);
     const best = scores.length > 0 ? Math.max(...scores) : null;
     return { id, title: runTitle(run), moment, scores, best, metric: run.metric, last: run.log.last };

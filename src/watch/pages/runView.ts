@@ -33,9 +33,9 @@ export function runView(
       return name;
     },
     refresh: async () => {
-      const { run, pictures, defaults, holder, version } = await reader.read();
+      const { run, pictures, defaults, version } = await reader.read();
       name = runTitle(run);
-      moment = momentOf(run, { isHeld: holder !== undefined, now: Date.now() });
+      moment = momentOf(run, { now: Date.now() });
       panel = momentPanel(moment, { back });
       parts.put("now", panel, () => panel!.text);
       if (made?.version === version) return;

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { MetricsRow } from "../../run/events.ts";
 import type { RunContents } from "../../run/runFolder.ts";
-import type { RunStatus } from "../../run/runLog.ts";
+import { asHeld, type RunStatus } from "../../run/runLog.ts";
 import { placeOf } from "../pages/panel.ts";
 import { momentOf } from "./moment.ts";
 
@@ -29,8 +29,8 @@ const moment = (
   { isHeld = true, status = "running" as RunStatus, events = undefined as [number, string][] | undefined } = {},
 ) =>
   momentOf(
-    { rows, log: log(status, events), recipe: { eval: { every_epochs: 2 } } },
-    { isHeld, now: Date.parse(at(now)) },
+    { rows, log: asHeld(log(status, events), isHeld), recipe: { eval: { every_epochs: 2 } } },
+    { now: Date.parse(at(now)) },
   );
 
 const steady = Array.from({ length: 25 }, (_, i) => row(10 * (i + 1), 20 * (i + 1))); // two seconds a step

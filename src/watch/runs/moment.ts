@@ -24,16 +24,16 @@ const LEAST_STEPS = 50;
 /** Rows that are late by so many times their usual distance, and by so many seconds, are missed. */
 const LATE = { times: 5, seconds: 60 };
 
-/** `isHeld`: whether a process writes the run; `now` in milliseconds. */
+/** `now` in milliseconds. */
 export function momentOf(
   { rows, log, recipe }: Pick<RunContents, "rows" | "log" | "recipe">,
-  { isHeld, now }: { isHeld: boolean; now: number },
+  { now }: { now: number },
 ): Moment {
   const last = rows.at(-1);
-  const goesOn = log.status === "running" && isHeld;
+  const goesOn = log.status === "running";
   const pace = goesOn ? paceOf(rows, log) : null;
   const since = pace && (now - pace.until) / 1000;
-  const state = goesOn ? stateOf(rows, recipe, log) : log.status === "running" ? "gone" : log.status;
+  const state = goesOn ? stateOf(rows, recipe, log) : log.status;
   const left = pace && log.size && last && pace.seconds * (log.size.totalSteps - last.step) - since!;
   const late = pace !== null && since! > Math.max(LATE.seconds, LATE.times * pace.distance);
   return {

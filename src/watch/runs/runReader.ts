@@ -12,6 +12,7 @@ import { readEvaluation } from "../../run/records/evaluation.ts";
 import { readFixedPictures } from "../../run/records/fixedPictures.ts";
 import { readTestRecord } from "../../run/records/testRecord.ts";
 import { openRunFolder, type RunContents } from "../../run/runFolder.ts";
+import { asHeld } from "../../run/runLog.ts";
 import { type Holder, holderOf } from "../../util/threads/lock.ts";
 import { queue } from "../../util/threads/queue.ts";
 import { metricsTail } from "./metricsTail.ts";
@@ -65,7 +66,7 @@ export function runReader(dir: string): RunReader {
   const read = async (): Promise<RunNow> => {
     const { name, recipeText, recipe, selection } = await opened();
     const rows = await tail.read();
-    const [holder, { status, ...ofLog }] = [await holderOf(files.lock), await log()];
+    const holder = await holderOf(files.lock);
     const best = selection.best(rows);
     const { evaluation: details, shown } = await evaluation(`${best?.step} ${lastEvaluated(rows)}`);
     const now = `${rows.length} ${rows.at(-1)?.step} ${holder?.pid} ${holder?.began}`;
@@ -75,7 +76,7 @@ export function runReader(dir: string): RunReader {
       ...{ dir, name, recipeText, recipe, best, rows: [...rows], metric: selection.metric },
       missing: holder ? null : await missing(), // while it is written, a checkpoint may count rows that we have not read yet
       environment: await environment(),
-      log: { status, ...ofLog },
+      log: asHeld(await log(), holder !== undefined),
       test: await test(),
       ...{ evaluation: details, firstBatch: await first(), lastBatch: await last(), exported: await exported() },
     };

@@ -49,9 +49,9 @@ export function judgeHeaders({ name, samples, reading }: Split, headers: Headers
     stored && header.swapped && header.width !== header.height && sample.width === header.height && sample.height === header.width; // biome-ignore format: one line
   const isTurned = (one: Seen) => one.header.oriented && !swapped(one);
   const others = new Set(seen.filter((one) => isOfOtherSize(one) && !swapped(one)));
-  const resized = new Set([...others].filter(isResized));
+  const suspects = [...others].filter(isResized);
   const annotated = seen.filter(({ sample }) => sample.annotations.length > 0).length;
-  const isMost = 2 * resized.size >= annotated;
+  const resized = new Set(2 * suspects.length >= annotated ? suspects : []);
   return [
     ...problem("exif", swapped, {
       severity: "error",
@@ -68,11 +68,11 @@ export function judgeHeaders({ name, samples, reading }: Split, headers: Headers
     ...problem("animated-image", ({ header }) => header.more > 0, {
       says: "hold more than one picture: the first one is used",
     }),
-    ...problem("size-differs", (one) => isMost && resized.has(one), {
+    ...problem("size-differs", (one) => resized.has(one), {
       severity: "error",
       says: `are not of the size that the annotations say (${firstSizes(others)}), and boxes lie outside of them: they were resized and the labels were not, so export both together`,
     }),
-    ...problem("size-differs", (one) => others.has(one) && !(isMost && resized.has(one)), {
+    ...problem("size-differs", (one) => others.has(one) && !resized.has(one), {
       says: `are not of the size that the annotations say (${firstSizes(others)}): the boxes must lie on the pixels of the files, and what reaches out of these is cut off`,
     }),
   ];
