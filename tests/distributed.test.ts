@@ -12,7 +12,7 @@ import { clusterOf } from "../src/distributed/cluster.ts";
 import type { MetricsRow } from "../src/run/events.ts";
 import { toFloat32 } from "../src/util/hostTensor.ts";
 import { launch } from "./support/launcher.ts";
-import { tinyDataset } from "./support/tinyRun.ts";
+import { expectSameRun, tinyDataset } from "./support/tinyRun.ts";
 import { runWorkers, trainRowsOf, workersFolder, writeTiny } from "./support/workers.ts";
 
 const shared = workersFolder();
@@ -41,6 +41,8 @@ describe("several workers", () => {
       const together = await runWorkers(shared, `together-${workers}`, { workers: workers });
       expect(together.code, together.out + together.err).toBe(0);
       expect(together.out).toMatch(new RegExp(`Workers: ${workers}, each computes ${12 / workers} batch`));
+      expect(together.out).toMatch(workers === 2 ? /the result but for rounding/ : /the result to the byte/);
+      if (workers > 2) await expectSameRun(alone.folder, together.folder); // else more batches than are kept apart
       for (const [i, row] of trainRowsOf(together.rows).entries()) {
         const { loss, grad_norm, class_error } = trainRowsOf(alone.rows)[i]!;
         expect(Math.abs(row.loss / loss - 1)).toBeLessThan(1e-5);
@@ -103,8 +105,27 @@ describe("several workers", () => {
       await runWorkers(shared, "seg-2", { workers: 2, file, words }),
     ];
     expect(together.code, together.err).toBe(0);
-    for (const [i, { loss }] of trainRowsOf(together.rows).entries())
-      expect(Math.abs(loss / trainRowsOf(alone.rows)[i]!.loss - 1)).toBeLessThan(1e-5);
+    await expectSameRun(alone.folder, together.folder);
+  }, 120_000);
+
+  test("too many to take turns sum up all the same", async () => {
+    const source = (path: string) => JSON.stringify(pathToFileURL(join(import.meta.dirname, "..", "dist", path)).href);
+    const code = `
+      import { joinWorkers } from ${source("distributed/runtime.js")};
+      import { EAGER } from ${source("engine/recording/recorder.js")};
+      import * as tf from "@tensorflow/tfjs-core";
+      const [list, rank] = process.argv.slice(-2);
+      const workers = await joinWorkers({ workers: list.split(","), rank: Number(rank) });
+      const own = [tf.tensor1d([Number(rank), 1]), tf.scalar(2)];
+      const sums = await workers.sumBatches([own], EAGER);
+      console.log(JSON.stringify([workers.inOrder, ...sums.map((sum) => [...sum.dataSync()])]));
+      process.exit(0);`;
+    const words = ["--input-type=module", "-e", code];
+    const port = 20_000 + (Math.floor(performance.now() * 10) % 9_000);
+    const list = Array.from({ length: 9 }, (_, rank) => `127.0.0.1:${port + rank}`).join(",");
+    const cwd = join(import.meta.dirname, "..");
+    const ends = Array.from({ length: 9 }, (_, rank) => promisify(execFile)(process.execPath, [...words, list, String(rank)], { cwd })); // biome-ignore format: one line
+    for (const { stdout } of await Promise.all(ends)) expect(JSON.parse(stdout)).toEqual([false, [36, 9], [18]]);
   }, 120_000);
 });
 

@@ -73,7 +73,7 @@ describe("ends", () => {
     expect(state.step).toBe(rows.at(-1)!.step);
     const alone = await launch(["resume", folder]);
     expect(alone.code, alone.err).toBe(0);
-    // two shares of a step are summed in one order only
+    // several workers sum up in the order of one process
     await expectSameRun(whole, folder);
   }, 120_000);
 

@@ -27,10 +27,10 @@ const shapes = trainable(learner.weights).map(([, { shape }]) => shape);
 const bytes = shapes.reduce((sum, shape) => sum + 4 * shape.reduce((a, b) => a * b, 1), 0);
 
 const TURNS = {
-  sum: () => {
+  sum: async () => {
     const gradients = tf.tidy(() => shapes.map((shape) => tf.fill(shape, Number(rank) + 1)));
     const began = performance.now();
-    const summed = workers.sumTensors(gradients);
+    const summed = await workers.sumBatches([gradients], settings.recorder);
     const milliseconds = performance.now() - began;
     const [one] = tf.tidy(() => tf.reshape(summed.at(-1), [-1]).slice([0], [1]).dataSync());
     if (one !== (workers.size * (workers.size + 1)) / 2) throw new Error(`the sum is ${one}`);

@@ -1,16 +1,17 @@
-// What more workers would come to, on paper: the time of a step with the gradients summed in a ring, from measured times of one step and of
+// What more workers would come to, on paper: the time of a step with the gradients summed up, from measured times of one step and of
 // packing gradients into buckets, and from published rates of links. Nothing here is measured; TensorFlow's NCCL or gRPC may do worse.
-// Usage: node scripts/bench/scaling.mjs [--step SECONDS] [--megabytes 121] [--pack SECONDS] [--buckets 15]
-// A ring of n workers sends 2 (n - 1) / n times the bytes through each link, in 2 (n - 1) rounds a bucket.
+// Usage: node scripts/bench/scaling.mjs [--step SECONDS] [--megabytes 122] [--pack SECONDS] [--buckets 60]
+// Up to 8 workers each bucket goes from the first to the last and around, through each link twice, all buckets on their way at once; more
+// workers are a ring that sends 2 (n - 1) / n times the bytes through each link, in 2 (n - 1) rounds.
 
 import { parseArgs } from "node:util";
 
 const { values } = parseArgs({
   options: {
     step: { type: "string", default: "1" },
-    megabytes: { type: "string", default: "121" },
+    megabytes: { type: "string", default: "122" },
     pack: { type: "string", default: "0.1" },
-    buckets: { type: "string", default: "15" },
+    buckets: { type: "string", default: "60" },
   },
 });
 const [step, megabytes, pack, buckets] = ["step", "megabytes", "pack", "buckets"].map((name) => Number(values[name]));
@@ -24,10 +25,13 @@ const LINKS = {
 };
 const WORKERS = [8, 64, 512];
 
+const MOST_IN_ORDER = 8;
+
 const seconds = (workers, [rate, latency]) => {
   const rounds = 2 * (workers - 1);
-  const bits = (rounds / workers) * 8e6 * megabytes;
-  return pack + bits / rate + buckets * rounds * latency;
+  const bits = 8e6 * megabytes;
+  const [times, parts] = workers <= MOST_IN_ORDER ? [2, 1] : [rounds / workers, workers];
+  return pack + (times * bits) / rate + rounds * (bits / buckets / parts / rate + latency);
 };
 console.log(`A step of ${step} s on each worker, ${megabytes} MB of gradients, ${pack} s to pack and unpack them.\n`);
 console.log(`| link | ${WORKERS.map((n) => `${n} workers: exchange, share of the time that computes`).join(" | ")} |`);

@@ -3,7 +3,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 
 /** As measured: less is more operations, more is memory that is copied out of the processor's caches. */
-const BUCKET_NUMBERS = 1 << 20; // 4 MB
+const BUCKET_NUMBERS = 1 << 19; // 2 MB
 
 /** Places of tensors in groups, in order; a group has at most so many numbers, or one tensor. */
 export function bucketsOf(sizes: readonly number[], most = BUCKET_NUMBERS): number[][] {
@@ -20,18 +20,23 @@ export function bucketsOf(sizes: readonly number[], most = BUCKET_NUMBERS): numb
   return buckets;
 }
 
-/** `combine` of all tensors, bucket by bucket, in their own shapes. */
+/** `combine` of the tensors of all sets, bucket by bucket, in their own shapes; `sets` are of the same shapes. */
 export function inBuckets(
-  tensors: readonly tf.Tensor[],
-  combine: (vector: tf.Tensor1D, bucket: number) => tf.Tensor,
+  sets: readonly (readonly tf.Tensor[])[],
+  combine: (vectors: tf.Tensor1D[], bucket: number) => tf.Tensor,
 ): tf.Tensor[] {
-  const sizes = tensors.map(({ size }) => size);
+  const shapes = sets[0]!.map(({ shape }) => shape);
+  const sizes = sets[0]!.map(({ size }) => size);
   return bucketsOf(sizes).flatMap((places, bucket) =>
     tf.tidy(() => {
-      const flat = places.map((place) => tf.reshape(tensors[place]!, [-1]) as tf.Tensor1D);
-      const combined = combine(flat.length === 1 ? flat[0]! : tf.concat1d(flat), bucket);
-      const parts = flat.length === 1 ? [combined] : tf.split(combined, places.map((place) => sizes[place]!)); // biome-ignore format: one line
-      return parts.map((part, i) => tf.reshape(part, tensors[places[i]!]!.shape));
+      const combined = combine(sets.map((tensors) => vectorOf(places.map((place) => tensors[place]!))), bucket); // biome-ignore format: one line
+      const parts = places.length === 1 ? [combined] : tf.split(combined, places.map((place) => sizes[place]!)); // biome-ignore format: one line
+      return parts.map((part, i) => tf.reshape(part, shapes[places[i]!]!));
     }),
   );
+}
+
+function vectorOf(tensors: readonly tf.Tensor[]): tf.Tensor1D {
+  const flat = tensors.map((tensor) => tf.reshape(tensor, [-1]) as tf.Tensor1D);
+  return flat.length === 1 ? flat[0]! : tf.concat1d(flat);
 }

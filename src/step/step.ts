@@ -3,7 +3,7 @@
 // matcher's costs, which are what `match` is there for, and in `reduce` what other workers have.
 
 import * as tf from "@tensorflow/tfjs-core";
-import { ALONE, type Workers } from "../distributed/workers.ts";
+import { ALONE, areApart, type Workers } from "../distributed/workers.ts";
 import { EAGER, type Recorder } from "../engine/recording/recorder.ts";
 import type { Batch } from "../loading/batch/batch.ts";
 import { countBoxes, normaliser } from "../loss/criterion.ts";
@@ -84,9 +84,10 @@ export async function computeStep(
   const masks = segmentationHead ? (settings.masks ?? DEFAULT_MASKS) : undefined;
   const { checkpointing, precision, accumulation, histogramsEvery, workers = ALONE } = settings;
   const recorder = pausing(settings.recorder ?? EAGER, giveUp);
-  let gradients: Gradients = new Map();
+  const gradients: Gradients[] = [];
   let inputs: BatchInputs | undefined;
   const tables: tf.Tensor[] = [];
+  const apart = !workers.isFirst && areApart(batches.length, workers);
   const first = workers.rank * batches.length; // place of the first of these batches in the step
   const freeInputs = () => inputs && tf.dispose([inputs.scalars, inputs.images, inputs.padding ?? [], inputs.dropPath ?? []]); // biome-ignore format: one line
   try {
@@ -99,13 +100,14 @@ export async function computeStep(
         () => batchGradients(learner, batch, taken, { recorder, checkpointing, precision, masks: drawn() }),
         ({ gradients: mine, table }) => tf.dispose([...mine.values(), table]),
       );
-      gradients = accumulate(gradients, found.gradients);
+      if (gradients.length === 0 || apart) gradients.push(found.gradients);
+      else gradients[0] = accumulate(gradients[0]!, found.gradients);
       tables.push(found.table);
       freeInputs();
       inputs = undefined;
     }
-    const reduced = reduce({ gradients, tables }, { workers, weights: learner.weights });
-    gradients = reduced.gradients;
+    const reduced = await reduce({ gradients, tables }, { workers, weights: learner.weights, recorder });
+    gradients.splice(0, gradients.length, reduced.gradients);
     const numbers = await readNumbers(reduced, {
       ...{ files: filesOf(batches, workers), layers: decLayers, whole: accumulation === "whole" },
       ...{ recorder, terms: termsOf(masks?.settings) },
@@ -120,7 +122,7 @@ export async function computeStep(
     };
   } catch (error) {
     freeInputs();
-    tf.dispose([...gradients.values(), ...tables]);
+    tf.dispose([gradients.map((some) => [...some.values()]), tables]);
     throw error;
   }
 }

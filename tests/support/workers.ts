@@ -39,15 +39,20 @@ export async function writeTiny(
   return file;
 }
 
-/** Train with so many workers; what was printed, the run's folder and its rows. */
+/** Sums over a whole tensor round by the number of threads. */
+const ONE_THREAD = { OMP_NUM_THREADS: "1", TF_NUM_INTRAOP_THREADS: "1" };
+
+/** Train with so many workers of one thread each; what was printed, the run's folder and its rows. */
 export async function runWorkers(
   { dir, recipe }: Folder,
   name: string,
   { workers, words = [], file = recipe }: { workers: number; words?: string[]; file?: string },
 ): Promise<Launched & { folder: string; rows: MetricsRow[] }> {
   const folder = join(dir, name);
-  const start = workers === 1 ? [] : ["launch", "--nproc", String(workers)];
-  const launched = await launch([...start, "--recipe", file, "--run", folder, ...words]);
+  const start = workers === 1 ? [] : ["launch", "--nproc", String(workers), "--restarts", "0"];
+  const launched = await launch([...start, "--recipe", file, "--run", folder, ...words], {
+    env: { ...process.env, ...ONE_THREAD },
+  });
   const metrics = join(folder, "metrics.jsonl");
   return { ...launched, folder, rows: existsSync(metrics) ? await readMetrics(metrics) : [] };
 }

@@ -37,7 +37,7 @@ export type Plan = {
   /** Constants that are too large to be written into a graph. */
   kept: TapeConstant[];
   operations: number;
-  /** Whether it changes variables, so that it must not be run twice. */
+  /** Whether it changes variables or is done together with other processes, so that it must not be run twice. */
   inPlace: boolean;
   /** The same for two tapes that are replayed alike. */
   fingerprint: string;
@@ -45,6 +45,10 @@ export type Plan = {
 
 /** Constants of more numbers stay on the device beside the graph. */
 const MOST_WRITTEN = 256;
+
+/** What several processes do together; it is done even where nobody reads what it gives. */
+const COLLECTIVE = /^Collective/;
+const VARIABLE = /^(VarHandleOp|ReadVariableOp|Assign.*VariableOp|Resource.*)$/;
 
 type Node = { name: string; op: string; tape: TapeNode; inputs: Source[]; inPlace: boolean };
 type Source = { place: Place; dtype: number; shape: readonly number[]; constant?: TapeConstant };
@@ -98,9 +102,9 @@ export function planOf(tape: Tape, { most, opDef, kernelOf }: PlanOptions): Plan
   };
 }
 
-/** Whether something on a tape is a variable that changes in place. */
+/** Whether something on a tape is a variable that changes in place, or done together with other processes. */
 export function isInPlace({ parts }: Tape): boolean {
-  return parts.some(({ nodes }) => nodes.some(({ op }) => /^(VarHandleOp|ReadVariableOp|Assign.*VariableOp|Resource.*)$/.test(op))); // biome-ignore format: one line
+  return parts.some(({ nodes }) => nodes.some(({ op }) => COLLECTIVE.test(op) || VARIABLE.test(op)));
 }
 
 const isValue = (place: Place) => place.startsWith("n");
@@ -135,11 +139,12 @@ function resolve(tape: Tape, opDef: (op: string) => OpDef): { parts: Part[]; kep
       const name = `n${names.nodes++}`;
       const from = tapeNode.inputs.map((id) => find(id, tapeNode.op));
       const resource = from.some(({ dtype }) => dtype === TYPES.resource);
-      if (opDef(tapeNode.op).stateful && !resource && tapeNode.op !== "VarHandleOp")
+      const together = COLLECTIVE.test(tapeNode.op);
+      if (opDef(tapeNode.op).stateful && !resource && !together && tapeNode.op !== "VarHandleOp")
         throw new Error(`${tapeNode.op} keeps a state of its own`);
       for (const [i, { id, dtype, shape }] of tapeNode.outputs.entries())
         sources.set(id, { place: i === 0 ? name : `${name}:${i}`, dtype, shape });
-      const inPlace = resource && tapeNode.op !== "ReadVariableOp";
+      const inPlace = together || (resource && tapeNode.op !== "ReadVariableOp");
       return { name, op: tapeNode.op, tape: tapeNode, inputs: from, inPlace };
     });
     return { nodes: resolved, results: results.map((id) => find(id, "a result")), form };

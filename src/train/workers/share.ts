@@ -1,6 +1,6 @@
 // What each of several workers computes of a step. The recipe says what a step is, whoever computes it: its images are shared out.
 
-import type { Workers } from "../../distributed/workers.ts";
+import { areApart, type Workers } from "../../distributed/workers.ts";
 import type { Loader, LoaderShare } from "../../loading/batch/loader.ts";
 import type { Recipe } from "../../recipe/schema.ts";
 import { UserError } from "../../util/errors.ts";
@@ -57,14 +57,16 @@ export function inRecipeBatches(loader: Loader, share: Share, { size }: Pick<Wor
 }
 
 /** What the workers do, for people. */
-export function describeShare(recipe: Recipe, { size }: Pick<Workers, "size">, share: Share): Fact[] {
+export function describeShare(
+  recipe: Recipe,
+  workers: Pick<Workers, "size" | "inOrder">,
+  { batches, batchSize: images }: Share,
+): Fact[] {
+  const { size } = workers;
   if (size === 1) return [];
-  const images = batchSize(recipe) * recipe.train.grad_accum_steps;
-  const each = `${share.batches} batch${share.batches === 1 ? "" : "es"} of ${share.batchSize}`;
-  return [
-    {
-      name: "Workers",
-      value: `${size}, each computes ${each} of the ${images} images of a step; step, learning rate and order of the images are those of one process`,
-    },
-  ];
+  const all = batchSize(recipe) * recipe.train.grad_accum_steps;
+  const each = `${batches} batch${batches === 1 ? "" : "es"} of ${images}`;
+  const exact = images === batchSize(recipe) && areApart(batches, workers);
+  const alike = `step, learning rate and order of the images are those of one process, and so is the result ${exact ? "to the byte" : "but for rounding"}`;
+  return [{ name: "Workers", value: `${size}, each computes ${each} of the ${all} images of a step; ${alike}` }];
 }
