@@ -1,5 +1,5 @@
-// Makes a data set of synthetic scenes in COCO's layout: shapes of eight classes with boxes and masks. The weights `mini-shapes` are
-// trained on it.
+// Makes a data set of synthetic scenes in COCO's layout: shapes of eight classes with boxes and masks. The weights `mini-shapes`
+// and `seg-mini-shapes` are trained on it.
 // Usage: npx tsx scripts/make-shapes-dataset.ts [FOLDER [TRAIN VALID [SEED]]]       (datasets/shapes, 12000 and 300 scenes, 1)
 // The same scenes wherever Math rounds alike; the same files with the same sharp.
 

@@ -44,7 +44,7 @@ describe("a recipe", () => {
   it.each([
     ["seg-small", "rf-detr-seg-small"],
     ["mini", "mini-shapes"],
-    ["seg-mini", "mini-shapes"],
+    ["seg-mini", "seg-mini-shapes"],
     ["custom", "none"],
   ] as const)("starts %s from the weights %s where it names none", (variant, weights) => {
     expect(usualWeights(variant)).toBe(weights);

@@ -150,7 +150,7 @@ function resolve(raw: unknown, source: string, where: (fault: Fault) => string):
 /** The weights of a variant where a recipe names none. */
 export function usualWeights(variant: Recipe["model"]["variant"]): string {
   if (variant === "custom") return "none";
-  return variant === "mini" || variant === "seg-mini" ? "mini-shapes" : `rf-detr-${variant}`;
+  return variant === "mini" || variant === "seg-mini" ? `${variant}-shapes` : `rf-detr-${variant}`;
 }
 
 /** The best segmenter is the best by its masks, where the recipe does not say otherwise. */

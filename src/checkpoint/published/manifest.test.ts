@@ -7,11 +7,11 @@ describe("the manifest", () => {
     expect(new Set(publishedWeights().map(({ variant }) => variant))).toEqual(
       new Set([
         ...["nano", "small", "medium", "large", "base", "large-deprecated", "mini"],
-        ...["preview", "nano", "small", "medium", "large", "xlarge", "2xlarge"].map((size) => `seg-${size}`),
+        ...["preview", "mini", "nano", "small", "medium", "large", "xlarge", "2xlarge"].map((size) => `seg-${size}`),
       ]),
     );
     for (const { name, url, md5, file } of publishedWeights()) {
-      expect(name).toMatch(url === undefined ? /^mini-shapes$/ : /^rf-detr-[a-z0-9-]+$/);
+      expect(name).toMatch(url === undefined ? /^(seg-)?mini-shapes$/ : /^rf-detr-[a-z0-9-]+$/);
       if (url !== undefined) expect(url).toMatch(/^https:\/\/storage\.googleapis\.com\/rfdetr\/.+\.pth?$/);
       expect(md5).toMatch(/^[0-9a-f]{32}$/);
       expect(findPublished(file)?.name).toBe(name);
