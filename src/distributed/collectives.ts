@@ -48,9 +48,7 @@ export function collectives(cluster: Cluster): Omit<Workers, "abandon"> {
   const numbersFromFirst = (numbers: Float32Array): Float32Array => {
     const what = `from first ${numbers.length}`;
     return tf.tidy(() => {
-      if (rank > 0) {
-        return readNow(run("CollectiveBcastRecvV2", { what, length: numbers.length })) as Float32Array;
-      }
+      if (rank > 0) return readNow(run("CollectiveBcastRecvV2", { what, length: numbers.length })) as Float32Array;
       run("CollectiveBcastSendV2", { what, input: tf.tensor1d(numbers) });
       return numbers;
     });
@@ -82,9 +80,9 @@ export function collectives(cluster: Cluster): Omit<Workers, "abandon"> {
     gather: <T>(value: T) => gatherBytes(serialize(value)).map((bytes) => deserialize(bytes) as T),
     fromFirst: <T>(value: T | undefined) => deserialize(bytesFromFirst(rank === 0 ? serialize(value) : undefined)) as T,
     async sumBatches(batches, recorder) {
-      const run = () => inBuckets(batches, (vectors, bucket) => sumVectors(vectors, `bucket ${bucket}`));
+      const sumAll = () => inBuckets(batches, (vectors, bucket) => sumVectors(vectors, `bucket ${bucket}`));
       try {
-        return await recorder.chain("sum").part(batches, run);
+        return await recorder.chain("sum").part(batches, sumAll);
       } catch (cause) {
         throw cause instanceof UserError ? cause : workerLost(cause, cluster);
       }
