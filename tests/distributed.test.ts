@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { readWeightsFile } from "../src/checkpoint/weightsFile.ts";
+import { freeAddresses } from "../src/cli/launch/launchWorkers.ts";
 import { clusterOf } from "../src/distributed/cluster.ts";
 import type { MetricsRow } from "../src/run/events.ts";
 import { toFloat32 } from "../src/util/hostTensor.ts";
@@ -121,10 +122,9 @@ describe("several workers", () => {
       console.log(JSON.stringify([workers.inOrder, ...sums.map((sum) => [...sum.dataSync()])]));
       process.exit(0);`;
     const words = ["--input-type=module", "-e", code];
-    const port = 20_000 + (Math.floor(performance.now() * 10) % 9_000);
-    const list = Array.from({ length: 9 }, (_, rank) => `127.0.0.1:${port + rank}`).join(",");
+    const addresses = await freeAddresses(9);
     const cwd = join(import.meta.dirname, "..");
-    const ends = Array.from({ length: 9 }, (_, rank) => promisify(execFile)(process.execPath, [...words, list, String(rank)], { cwd })); // biome-ignore format: one line
+    const ends = addresses.map((_, rank) => promisify(execFile)(process.execPath, [...words, addresses.join(","), String(rank)], { cwd })); // biome-ignore format: one line
     for (const { stdout } of await Promise.all(ends)) expect(JSON.parse(stdout)).toEqual([false, [36, 9], [18]]);
   }, 120_000);
 });

@@ -6,6 +6,7 @@ import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect, test } from "vitest";
+import { freeAddresses } from "../src/cli/launch/launchWorkers.ts";
 import { readMetrics } from "../src/run/records/metricsFile.ts";
 import { LAUNCHER, launch } from "./support/launcher.ts";
 import { expectSameRun, tinyDataset } from "./support/tinyRun.ts";
@@ -100,8 +101,7 @@ describe("ends", () => {
 describe("refused", () => {
   /** Two workers that are started one by one, each in a folder and with words of its own. */
   async function pair(own: readonly { cwd?: string; words: string[] }[]) {
-    const port = 30_000 + (Math.floor(performance.now() * 10) % 20_000);
-    const list = own.map((_, rank) => `127.0.0.1:${port + rank}`).join(",");
+    const list = (await freeAddresses(own.length)).join(",");
     const words = ["--recipe", shared.recipe, "--run", join(shared.dir, "pair"), "--workers", list];
     return Promise.all(own.map(({ cwd, words: more }, rank) => launch([...words, "--rank", String(rank), ...more], { ...(cwd && { cwd }) }))); // biome-ignore format: one line
   }

@@ -25,6 +25,7 @@ const LINKS = {
 };
 const WORKERS = [8, 64, 512];
 
+/** As in src/distributed/collectives.ts. */
 const MOST_IN_ORDER = 8;
 
 const seconds = (workers, [rate, latency]) => {

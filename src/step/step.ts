@@ -84,7 +84,7 @@ export async function computeStep(
   const masks = segmentationHead ? (settings.masks ?? DEFAULT_MASKS) : undefined;
   const { checkpointing, precision, accumulation, histogramsEvery, workers = ALONE } = settings;
   const recorder = pausing(settings.recorder ?? EAGER, giveUp);
-  const gradients: Gradients[] = [];
+  let gradients: Gradients[] = [];
   let inputs: BatchInputs | undefined;
   const tables: tf.Tensor[] = [];
   const apart = !workers.isFirst && areApart(batches.length, workers);
@@ -107,7 +107,7 @@ export async function computeStep(
       inputs = undefined;
     }
     const reduced = await reduce({ gradients, tables }, { workers, weights: learner.weights, recorder });
-    gradients.splice(0, gradients.length, reduced.gradients);
+    gradients = [reduced.gradients];
     const numbers = await readNumbers(reduced, {
       ...{ files: filesOf(batches, workers), layers: decLayers, whole: accumulation === "whole" },
       ...{ recorder, terms: termsOf(masks?.settings) },

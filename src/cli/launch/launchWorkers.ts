@@ -27,7 +27,7 @@ export async function startWorkers(
   words: readonly string[],
   { environment, signal, giveUp }: WorkersOptions,
 ): Promise<Ended> {
-  const addresses = (await freePorts(nproc)).map((port) => `127.0.0.1:${port}`);
+  const addresses = await freeAddresses(nproc);
   const children = addresses.map((_, rank) => {
     const own = [
       "--workers",
@@ -84,8 +84,8 @@ async function endOf(children: readonly ChildProcess[]): Promise<(number | null)
   return codes;
 }
 
-/** Ports of the loopback address that nobody has. */
-async function freePorts(count: number): Promise<number[]> {
+/** Addresses `host:port` on this machine at which nobody listens. */
+export async function freeAddresses(count: number): Promise<string[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, () => {
       const server = createServer();
@@ -95,7 +95,7 @@ async function freePorts(count: number): Promise<number[]> {
       });
     }),
   );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  const addresses = servers.map((server) => `127.0.0.1:${(server.address() as { port: number }).port}`);
   await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
-  return ports;
+  return addresses;
 }
