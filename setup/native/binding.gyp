@@ -13,7 +13,13 @@
     },
     {
       "target_name": "distributed",
-      "sources": ["distributed/addon.cc", "distributed/listen.cc"],
+      "sources": [
+        "distributed/addon.cc",
+        "distributed/background.cc",
+        "distributed/library.cc",
+        "distributed/listen.cc",
+        "distributed/together.cc"
+      ],
       "include_dirs": ["<(module_root_dir)/deps/include"],
       "defines": ["NAPI_VERSION=8"],
       "cflags_cc": ["-std=c++17", "-O2"]

@@ -20,23 +20,24 @@ export function bucketsOf(sizes: readonly number[], most = BUCKET_NUMBERS): numb
   return buckets;
 }
 
-/** `combine` of the tensors of all sets, bucket by bucket, in their own shapes; `sets` are of the same shapes. */
-export function inBuckets(
-  sets: readonly (readonly tf.Tensor[])[],
-  combine: (vectors: tf.Tensor1D[], bucket: number) => tf.Tensor,
-): tf.Tensor[] {
-  const shapes = sets[0]!.map(({ shape }) => shape);
-  const sizes = sets[0]!.map(({ size }) => size);
-  return bucketsOf(sizes).flatMap((places, bucket) =>
-    tf.tidy(() => {
-      const combined = combine(sets.map((tensors) => vectorOf(places.map((place) => tensors[place]!))), bucket); // biome-ignore format: one line
-      const parts = places.length === 1 ? [combined] : tf.split(combined, places.map((place) => sizes[place]!)); // biome-ignore format: one line
-      return parts.map((part, i) => tf.reshape(part, shapes[places[i]!]!));
-    }),
-  );
+/** The tensors at some places as one vector. */
+export function joined(tensors: readonly tf.Tensor[], places: readonly number[]): tf.Tensor1D {
+  const flat = places.map((place) => tf.reshape(tensors[place]!, [-1]) as tf.Tensor1D);
+  return flat.length === 1 ? flat[0]! : tf.concat1d(flat);
 }
 
-function vectorOf(tensors: readonly tf.Tensor[]): tf.Tensor1D {
-  const flat = tensors.map((tensor) => tf.reshape(tensor, [-1]) as tf.Tensor1D);
-  return flat.length === 1 ? flat[0]! : tf.concat1d(flat);
+/** A vector of `joined` as tensors of their own shapes, by place. */
+export function apart(
+  vector: tf.Tensor,
+  places: readonly number[],
+  shapes: readonly (readonly number[])[],
+): tf.Tensor[] {
+  const own = places.map((place) => [...shapes[place]!]);
+  const parts = own.length === 1 ? [vector] : tf.split(vector, own.map(sizeOf));
+  return parts.map((part, i) => tf.reshape(part, own[i]!));
+}
+
+/** How many numbers a tensor of a shape has. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((size, side) => size * side, 1);
 }

@@ -3,10 +3,12 @@
 import { deserialize, serialize } from "node:v8";
 import * as tf from "@tensorflow/tfjs-core";
 import { type AttributeValue, loadBackend, rawOp, readNow } from "../engine/backend.ts";
+import type { DistributedAddon } from "../engine/distributedAddon.ts";
 import { UserError } from "../util/errors.ts";
-import { inBuckets } from "./buckets.ts";
+import { apart, bucketsOf, joined, sizeOf } from "./buckets.ts";
 import { fromNumbers, lengthNumbers, lengthOf, pieces, toNumbers } from "./bytes.ts";
 import type { Cluster } from "./cluster.ts";
+import { orderedSum } from "./orderedSum.ts";
 import { workerLost } from "./workerLost.ts";
 import type { Workers } from "./workers.ts";
 
@@ -26,10 +28,10 @@ type Attributes = Record<string, AttributeValue>;
 /** `what`: operations of the same kind and length are the same; all of a group meet them in the same order. */
 type Operation = { what: string; attributes?: Attributes; input?: tf.Tensor; length?: number };
 
-export function collectives(cluster: Cluster): Omit<Workers, "abandon"> {
+export function collectives(cluster: Cluster, addon: DistributedAddon): Omit<Workers, "abandon"> {
   const { rank, workers } = cluster;
   const size = workers.length;
-  const run = operations(cluster, { key: 1, size });
+  const run = operations(cluster);
   const sumOf = (vector: tf.Tensor1D, what: string) =>
     run("CollectiveReduceV2", {
       what: `sum ${what} ${vector.size}`,
@@ -41,9 +43,7 @@ export function collectives(cluster: Cluster): Omit<Workers, "abandon"> {
   const sumUp = (numbers: readonly number[]) =>
     tf.tidy(() => [...readNow(sumOf(tf.tensor1d([...numbers], "float32"), "numbers"))]);
   const inOrder = size <= MOST_IN_ORDER && sumUp([Number(loadBackend().isUsingGpuDevice)])[0] === 0;
-  const sumVectors = inOrder
-    ? sumInOrder(cluster, linksOf(cluster))
-    : (own: readonly tf.Tensor1D[], what: string) => sumOf(addUp(own), what);
+  const sumBatches = inOrder ? orderedSum(cluster, addon, whenLost(cluster, addon)) : ringSum(sumOf);
   /** The first worker's numbers `[length]` on all of them. */
   const numbersFromFirst = (numbers: Float32Array): Float32Array => {
     const what = `from first ${numbers.length}`;
@@ -79,23 +79,19 @@ export function collectives(cluster: Cluster): Omit<Workers, "abandon"> {
     sum: sumUp,
     gather: <T>(value: T) => gatherBytes(serialize(value)).map((bytes) => deserialize(bytes) as T),
     fromFirst: <T>(value: T | undefined) => deserialize(bytesFromFirst(rank === 0 ? serialize(value) : undefined)) as T,
-    async sumBatches(batches, recorder) {
-      const sumAll = () => inBuckets(batches, (vectors, bucket) => sumVectors(vectors, `bucket ${bucket}`));
-      try {
-        return await recorder.chain("sum").part(batches, sumAll);
-      } catch (cause) {
+    sumBatches: (batches, recorder) =>
+      sumBatches(batches, recorder).catch((cause) => {
         throw cause instanceof UserError ? cause : workerLost(cause, cluster);
-      }
-    },
+      }),
     gatherNumbers,
   };
 }
 
-/** Runs collective operations of a group of workers; they know it by its key. */
-function operations(
-  cluster: Cluster,
-  group: { key: number; size: number },
-): (name: string, operation: Operation) => tf.Tensor {
+/** All workers know their group by this key. */
+const GROUP = 1;
+
+/** Runs collective operations of all workers. */
+function operations(cluster: Cluster): (name: string, operation: Operation) => tf.Tensor {
   const numbers = new Map<string, number>();
   /** A new number each time would leak. */
   const numberOf = (what: string): number => {
@@ -104,7 +100,7 @@ function operations(
     return number;
   };
   return (name, { what, attributes = {}, input, length }) => {
-    const keys = [group.size, group.key, numberOf(what)].map((key) => tf.scalar(key, "int32"));
+    const keys = [cluster.workers.length, GROUP, numberOf(what)].map((key) => tf.scalar(key, "int32"));
     const inputs = [...(input ? [input] : []), ...keys];
     if (length !== undefined) inputs.push(tf.tensor1d([length], "int32"));
     try {
@@ -115,47 +111,31 @@ function operations(
   };
 }
 
-const addUp = (vectors: readonly tf.Tensor1D[]) => vectors.reduce((sum, vector) => tf.add(sum, vector));
+/** Keys far from those that are counted. The first worker would not be waited for by itself, were all to wait for the same broadcast. */
+const NEVER_SENT = { first: 2 ** 30, others: 2 ** 30 + 1 };
 
-/** Vectors `[numbers]` from one worker to another. */
-type Links = {
-  send(to: number, vector: tf.Tensor1D, what: string): void;
-  receive(from: number, length: number, what: string): tf.Tensor1D;
-};
-
-function linksOf(cluster: Cluster): Links {
-  const size = cluster.workers.length;
-  const links = new Map<number, ReturnType<typeof operations>>();
-  const linkTo = (other: number) => {
-    const [low, high] = [Math.min(cluster.rank, other), Math.max(cluster.rank, other)];
-    const link = links.get(other) ?? operations(cluster, { key: 2 + low * size + high, size: 2 });
-    links.set(other, link);
-    return link;
-  };
-  return {
-    send: (to, input, what) => void linkTo(to)("CollectiveBcastSendV2", { what: `${what} ${input.size}`, input }),
-    receive: (from, length, what) =>
-      linkTo(from)("CollectiveBcastRecvV2", { what: `${what} ${length}`, length }) as tf.Tensor1D,
-  };
+/** Rejects where a worker is gone. */
+function whenLost({ rank, workers }: Cluster, addon: DistributedAddon): Promise<never> {
+  return addon.watch(workers.length, GROUP, rank === 0 ? NEVER_SENT.first : NEVER_SENT.others);
 }
 
-/**
- * The sum of vectors of all workers, each of which has some: one after the other, from the first worker's first to the last one's last, as
- * one process would. From each worker to the next goes the sum so far, and from the last one around to the last but one what came of it.
- */
-function sumInOrder({ rank, workers }: Cluster, { send, receive }: Links) {
-  const last = workers.length - 1;
-  return (own: readonly tf.Tensor1D[], what: string): tf.Tensor1D => {
-    const [{ size }] = own as [tf.Tensor1D];
-    const before = rank > 0 ? [receive(rank - 1, size, `${what} so far`)] : [];
-    const sum = addUp([...before, ...own]);
-    if (rank === last) {
-      send(0, sum, `${what} of all`);
-      return sum;
-    }
-    send(rank + 1, sum, `${what} so far`);
-    const total = receive(rank === 0 ? last : rank - 1, size, `${what} of all`);
-    if (rank < last - 1) send(rank + 1, total, `${what} of all`);
-    return total;
+/** `Workers.sumBatches` by TensorFlow's own sum: bucket by bucket, in which all take part at once. */
+function ringSum(sumOf: (vector: tf.Tensor1D, what: string) => tf.Tensor): Workers["sumBatches"] {
+  return (batches, recorder) => {
+    const shapes = batches[0]!.map(({ shape }) => shape);
+    const sumBucket = (places: readonly number[], bucket: number) => {
+      const own = batches.map((tensors) => joined(tensors, places));
+      return apart(
+        sumOf(
+          own.reduce((sum, vector) => tf.add(sum, vector)),
+          `bucket ${bucket}`,
+        ),
+        places,
+        shapes,
+      );
+    };
+    const sumAll = () =>
+      bucketsOf(shapes.map(sizeOf)).flatMap((places, bucket) => tf.tidy(() => sumBucket(places, bucket)));
+    return recorder.chain("sum").part(batches, sumAll);
   };
 }

@@ -3,7 +3,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
 import { loadBackend } from "../engine/backend.ts";
-import { bucketsOf, inBuckets } from "./buckets.ts";
+import { apart, bucketsOf, joined, sizeOf } from "./buckets.ts";
 import { fromNumbers, lengthNumbers, lengthOf, pieces, toNumbers } from "./bytes.ts";
 
 beforeAll(() => void loadBackend());
@@ -37,12 +37,10 @@ test("buckets keep the order and are not fuller than allowed, but for one tensor
 test("tensors come back from buckets in their shapes", () => {
   tf.tidy(() => {
     const tensors = [tf.ones([2, 3]), tf.scalar(5), tf.ones([2 << 20]), tf.zeros([0, 4]), tf.ones([1, 2, 2])];
-    const seen: number[] = [];
-    const doubled = inBuckets([tensors, tensors], ([one, other], bucket) => {
-      seen[bucket] = one!.size;
-      return tf.add(one!, other!);
-    });
-    expect(seen).toEqual([7, 2 << 20, 4]);
+    const shapes = tensors.map(({ shape }) => shape);
+    const vectors = bucketsOf(shapes.map(sizeOf)).map((places) => ({ places, vector: joined(tensors, places) }));
+    expect(vectors.map(({ vector }) => vector.shape)).toEqual([[7], [2 << 20], [4]]);
+    const doubled = vectors.flatMap(({ places, vector }) => apart(tf.mul(vector, 2), places, shapes));
     expect(doubled.map(({ shape }) => shape)).toEqual(tensors.map(({ shape }) => shape));
     expect(Array.from(doubled[1]!.dataSync())).toEqual([10]);
     expect(Array.from(doubled[4]!.dataSync())).toEqual([2, 2, 2, 2]);

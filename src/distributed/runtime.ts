@@ -45,7 +45,7 @@ export async function joinWorkers(cluster: Cluster, { listen, limits }: JoinOpti
   if (!joined)
     throw notJoined(error, cluster, { at: `${address}:${port}`, seconds: all.register / 1000, cause: failure });
   if (!listening) throw new Error(`TensorFlow's runtime does not listen at ${address} alone`);
-  return { ...collectives(cluster), abandon: (why) => addon.report(ABORTED, why) };
+  return { ...collectives(cluster, addon), abandon: (why) => addon.report(ABORTED, why) };
 }
 
 function notJoined(

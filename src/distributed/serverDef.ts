@@ -22,6 +22,13 @@ export function runtimeMessages(cluster: Cluster, limits: RuntimeLimits): { conf
   return { config: toBytes(config), server: toBytes(server) };
 }
 
+/** A ConfigProto for graphs of this worker and some others; they run as they are. */
+export function sessionConfig(tasks: readonly number[]): Uint8Array {
+  const filters = tasks.map((task) => text(4, `/job:${JOB}/task:${task}`));
+  const asIs = embed(10, embed(3, int(3, -1)), embed(10, int(19, true))); // no optimiser of graphs
+  return toBytes(message(...filters, asIs));
+}
+
 function configProto(workers: number, { register, heartbeat, shutdown }: RuntimeLimits): Encoded {
   const leader = devicePrefix(0).slice(0, -1);
   const coordination = message(

@@ -12,6 +12,18 @@ export type DistributedAddon = {
   state(): { joined: boolean; error: string; listening: boolean };
   /** Tell the other processes that this one ends. */
   report(code: number, message: string): void;
+  /**
+   * A graph that several processes run together, a serialised GraphDef on which `node` is asked for; `config`: a ConfigProto, `target`: the
+   * process that leads it, this one. Returns its number.
+   */
+  openSession(graph: Uint8Array, config: Uint8Array, target: string, node: string): number;
+  /** Run it once, on a thread that Node does not wait for when it ends. */
+  runSession(session: number): Promise<void>;
+  /**
+   * Rejects as soon as the runtime ends all that a group of processes does together. It waits for a broadcast with a key that nobody
+   * else has, and that not all of them wait for.
+   */
+  watch(size: number, group: number, key: number): Promise<never>;
 };
 
 /** Load it, before the engine. Throws a UserError where this system or its set-up has none. */

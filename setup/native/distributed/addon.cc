@@ -8,18 +8,20 @@
 //                                                   only address, as text, and the port to listen at
 //   state(): { joined, error, listening }           whether there is a context, what went wrong, and whether `address` is the only one
 //   report(code, message)                           tell the other workers that this one ends, and why
+//   openSession(graph, config, target, node): number    a serialised GraphDef that several workers run together, a ConfigProto, the
+//                                                   address of the worker that leads it, and the node that is asked for
+//   runSession(number): Promise<void>               run it once
+//   watch(size, group, key): Promise<never>         a broadcast that nobody sends: it fails as soon as the runtime ends all that workers
+//                                                   do together, because one of them is gone
 
-#include <dlfcn.h>
 #include <node_api.h>
 #include <signal.h>
 #include <cstring>
 #include <string>
-#include <vector>
+#include "background.h"
+#include "library.h"
 #include "listen.h"
-#include "tensorflow/c/c_api.h"
-#include "tensorflow/c/c_api_experimental.h"
-#include "tensorflow/c/eager/c_api.h"
-#include "tensorflow/c/eager/c_api_experimental.h"
+#include "together.h"
 
 namespace {
 
@@ -27,45 +29,6 @@ std::string config, server, local_prefix, address, error;
 int port = 0;
 bool restricted = false;
 TFE_Context* context = nullptr;
-
-/** Functions of libtensorflow. */
-struct Library {
-  decltype(&::TFE_NewContext) new_context;
-  decltype(&::TFE_ContextOptionsSetConfig) set_config;
-  decltype(&::TFE_EnableCollectiveOps) enable_collectives;
-  decltype(&::TFE_ReportErrorToCluster) report_error;
-  decltype(&::TF_DeviceListType) device_type;
-  decltype(&::TF_DeviceListName) device_name;
-  decltype(&::TF_NewStatus) new_status;
-  decltype(&::TF_DeleteStatus) delete_status;
-  decltype(&::TF_GetCode) code;
-  decltype(&::TF_Message) text;
-} library;
-
-/** Find them in the library that has called, and in those that it needs. */
-bool bind_library(const void* caller) {
-  Dl_info info;
-  void* caller_library = dladdr(caller, &info) ? dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD) : nullptr;
-  if (caller_library == nullptr) {
-    error = "the library that asks for a context is not found";
-    return false;
-  }
-  const auto find = [caller_library](auto& function, const char* name) {
-    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(caller_library, name));
-    if (function == nullptr) error = std::string("libtensorflow has no ") + name;
-  };
-  find(library.new_context, "TFE_NewContext");
-  find(library.set_config, "TFE_ContextOptionsSetConfig");
-  find(library.enable_collectives, "TFE_EnableCollectiveOps");
-  find(library.report_error, "TFE_ReportErrorToCluster");
-  find(library.device_type, "TF_DeviceListType");
-  find(library.device_name, "TF_DeviceListName");
-  find(library.new_status, "TF_NewStatus");
-  find(library.delete_status, "TF_DeleteStatus");
-  find(library.code, "TF_GetCode");
-  find(library.text, "TF_Message");
-  return error.empty();
-}
 
 /** Joins the cluster. TensorFlow would take SIGTERM for itself, which is the program's own: its handler is put back. */
 void join(TFE_Context* made, TF_Status* status) {
@@ -76,9 +39,9 @@ void join(TFE_Context* made, TF_Status* status) {
     error = "TensorFlow cannot be kept from listening at every address of this machine";
     return;
   }
-  library.enable_collectives(made, server.data(), server.size(), status);
+  library.TFE_EnableCollectiveOps(made, server.data(), server.size(), status);
   sigaction(SIGTERM, &before, nullptr);
-  if (library.code(status) != TF_OK) error = library.text(status);
+  if (library.TF_GetCode(status) != TF_OK) error = library.TF_Message(status);
 }
 
 }  // namespace
@@ -86,11 +49,12 @@ void join(TFE_Context* made, TF_Status* status) {
 extern "C" {
 
 __attribute__((visibility("default"))) TFE_Context* TFE_NewContext(const TFE_ContextOptions* options, TF_Status* status) {
-  if (!bind_library(__builtin_return_address(0))) return nullptr;
-  if (config.empty()) return library.new_context(options, status);
-  library.set_config(const_cast<TFE_ContextOptions*>(options), config.data(), config.size(), status);
-  TFE_Context* made = library.code(status) == TF_OK ? library.new_context(options, status) : nullptr;
-  if (library.code(status) != TF_OK) error = library.text(status);
+  error = find_library(__builtin_return_address(0));
+  if (!error.empty()) return nullptr;
+  if (config.empty()) return library.TFE_NewContext(options, status);
+  library.TFE_ContextOptionsSetConfig(const_cast<TFE_ContextOptions*>(options), config.data(), config.size(), status);
+  TFE_Context* made = library.TF_GetCode(status) == TF_OK ? library.TFE_NewContext(options, status) : nullptr;
+  if (library.TF_GetCode(status) != TF_OK) error = library.TF_Message(status);
   else join(made, status);
   context = made;
   return made;
@@ -98,9 +62,9 @@ __attribute__((visibility("default"))) TFE_Context* TFE_NewContext(const TFE_Con
 
 /** The context lists devices of all workers, and the backend takes the last one of its kind for its own: others' are of no kind. */
 __attribute__((visibility("default"))) const char* TF_DeviceListType(const TF_DeviceList* list, int index, TF_Status* status) {
-  const char* type = library.device_type(list, index, status);
+  const char* type = library.TF_DeviceListType(list, index, status);
   if (local_prefix.empty() || type == nullptr) return type;
-  const char* name = library.device_name(list, index, status);
+  const char* name = library.TF_DeviceListName(list, index, status);
   const bool is_own = name != nullptr && strncmp(name, local_prefix.data(), local_prefix.size()) == 0;
   return is_own ? type : "REMOTE";
 }
@@ -159,10 +123,38 @@ napi_value report(napi_env env, napi_callback_info info) {
   int32_t code = 0;
   napi_get_value_int32(env, given[0], &code);
   if (context == nullptr || !error.empty()) return nullptr;
-  TF_Status* status = library.new_status();
-  library.report_error(context, code, text_of(env, given[1]).c_str(), status);
-  library.delete_status(status);
+  TF_Status* status = library.TF_NewStatus();
+  library.TFE_ReportErrorToCluster(context, code, text_of(env, given[1]).c_str(), status);
+  library.TF_DeleteStatus(status);
   return nullptr;
+}
+
+int32_t number_of(napi_env env, napi_value value) {
+  int32_t number = 0;
+  napi_get_value_int32(env, value, &number);
+  return number;
+}
+
+napi_value open(napi_env env, napi_callback_info info) {
+  napi_value given[4], result;
+  arguments_of(env, info, given);
+  const int number = open_session(bytes_of(env, given[0]), bytes_of(env, given[1]), text_of(env, given[2]), text_of(env, given[3]));
+  napi_create_int32(env, number, &result);
+  return result;
+}
+
+napi_value run(napi_env env, napi_callback_info info) {
+  napi_value given[1];
+  arguments_of(env, info, given);
+  const int number = number_of(env, given[0]);
+  return in_background(env, true, [number] { return run_session(number); });
+}
+
+napi_value watch(napi_env env, napi_callback_info info) {
+  napi_value given[3];
+  arguments_of(env, info, given);
+  const int32_t size = number_of(env, given[0]), group = number_of(env, given[1]), key = number_of(env, given[2]);
+  return in_background(env, false, [size, group, key] { return receive_broadcast(context, size, group, key); });
 }
 
 }  // namespace
@@ -171,7 +163,8 @@ NAPI_MODULE_INIT() {
   const struct {
     const char* name;
     napi_callback call;
-  } functions[] = {{"prepare", prepare}, {"state", state}, {"report", report}};
+  } functions[] = {{"prepare", prepare},  {"state", state},    {"report", report},
+                   {"openSession", open}, {"runSession", run}, {"watch", watch}};
   for (const auto& one : functions) {
     napi_value function;
     if (napi_create_function(env, one.name, NAPI_AUTO_LENGTH, one.call, nullptr, &function) != napi_ok) break;

@@ -13,6 +13,8 @@ export type GraphNode = {
   op: string;
   inputs: readonly string[];
   attributes: ReadonlyMap<string, Encoded>;
+  /** Where it runs; default: wherever the graph does. */
+  device?: string;
 };
 
 /** The constants of the binding's TF_AttrType. */
@@ -20,12 +22,13 @@ const KINDS = { string: 0, int: 1, float: 2, bool: 3, type: 4, shape: 5 } as con
 
 /** A whole GraphDef. `producer`: any version of TensorFlow 2 that knows today's operations. */
 export function graphDef(nodes: readonly GraphNode[], producer = 2000): Uint8Array {
-  const encoded = nodes.map(({ name, op, inputs, attributes }) =>
+  const encoded = nodes.map(({ name, op, inputs, attributes, device }) =>
     embed(
       1,
       text(1, name),
       text(2, op),
       ...inputs.map((input) => text(3, input)),
+      device === undefined ? undefined : text(4, device),
       ...[...attributes].map(([key, value]) => embed(5, text(1, key), bytes(2, value))),
     ),
   );
@@ -34,6 +37,14 @@ export function graphDef(nodes: readonly GraphNode[], producer = 2000): Uint8Arr
 
 export function typeValue(dtype: number): Encoded {
   return int(6, dtype);
+}
+
+export function typesValue(dtypes: readonly number[]): Encoded {
+  return embed(1, ...dtypes.map((dtype) => int(6, dtype)));
+}
+
+export function textValue(value: string): Encoded {
+  return text(2, value);
 }
 
 export function countValue(count: number): Encoded {
@@ -51,7 +62,7 @@ function shapeOf(shape: readonly number[]): Encoded {
 /** An attribute as it was given to an eager operation. Throws a RangeError where its kind is not known. */
 export function attributeValue({ name, type, value }: Attribute): Encoded {
   if (type === KINDS.shape) return shapeValue(value as number[]);
-  if (type === KINDS.string && typeof value === "string") return text(2, value);
+  if (type === KINDS.string && typeof value === "string") return textValue(value);
   const field = { [KINDS.int]: 3, [KINDS.float]: 4, [KINDS.bool]: 5, [KINDS.type]: 6 }[type];
   if (field === undefined) throw new RangeError(`attribute ${name} is of a kind (${type}) that no recording has`);
   const number = (one: unknown) => (field === 4 ? float(field, Number(one)) : int(field, Number(one)));

@@ -48,7 +48,7 @@ const MOST_WRITTEN = 256;
 
 /** What several processes do together; it is done even where nobody reads what it gives. */
 const COLLECTIVE = /^Collective/;
-const VARIABLE = /^(VarHandleOp|ReadVariableOp|Assign.*VariableOp|Resource.*)$/;
+const VARIABLE = /^(VarHandleOp|ReadVariableOp|Assign.*VariableOp|DestroyResourceOp|Resource.*)$/;
 
 type Node = { name: string; op: string; tape: TapeNode; inputs: Source[]; inPlace: boolean };
 type Source = { place: Place; dtype: number; shape: readonly number[]; constant?: TapeConstant };
