@@ -27,17 +27,8 @@ export function joined(tensors: readonly tf.Tensor[], places: readonly number[])
 }
 
 /** A vector of `joined` as tensors of their own shapes, by place. */
-export function apart(
-  vector: tf.Tensor,
-  places: readonly number[],
-  shapes: readonly (readonly number[])[],
-): tf.Tensor[] {
-  const own = places.map((place) => [...shapes[place]!]);
-  const parts = own.length === 1 ? [vector] : tf.split(vector, own.map(sizeOf));
+export function apart(vector: tf.Tensor, places: readonly number[], shapes: readonly number[][]): tf.Tensor[] {
+  const own = places.map((place) => shapes[place]!);
+  const parts = own.length === 1 ? [vector] : tf.split(vector, own.map(tf.util.sizeFromShape));
   return parts.map((part, i) => tf.reshape(part, own[i]!));
-}
-
-/** How many numbers a tensor of a shape has. */
-export function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((size, side) => size * side, 1);
 }

@@ -5,7 +5,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { type AttributeValue, loadBackend, rawOp, readNow } from "../engine/backend.ts";
 import type { DistributedAddon } from "../engine/distributedAddon.ts";
 import { UserError } from "../util/errors.ts";
-import { apart, bucketsOf, joined, sizeOf } from "./buckets.ts";
+import { apart, bucketsOf, joined } from "./buckets.ts";
 import { fromNumbers, lengthNumbers, lengthOf, pieces, toNumbers } from "./bytes.ts";
 import type { Cluster } from "./cluster.ts";
 import { orderedSum } from "./orderedSum.ts";
@@ -135,7 +135,9 @@ function ringSum(sumOf: (vector: tf.Tensor1D, what: string) => tf.Tensor): Worke
       );
     };
     const sumAll = () =>
-      bucketsOf(shapes.map(sizeOf)).flatMap((places, bucket) => tf.tidy(() => sumBucket(places, bucket)));
+      bucketsOf(shapes.map(tf.util.sizeFromShape)).flatMap((places, bucket) =>
+        tf.tidy(() => sumBucket(places, bucket)),
+      );
     return recorder.chain("sum").part(batches, sumAll);
   };
 }

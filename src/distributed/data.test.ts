@@ -3,7 +3,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
 import { loadBackend } from "../engine/backend.ts";
-import { apart, bucketsOf, joined, sizeOf } from "./buckets.ts";
+import { apart, bucketsOf, joined } from "./buckets.ts";
 import { fromNumbers, lengthNumbers, lengthOf, pieces, toNumbers } from "./bytes.ts";
 
 beforeAll(() => void loadBackend());
@@ -38,7 +38,10 @@ test("tensors come back from buckets in their shapes", () => {
   tf.tidy(() => {
     const tensors = [tf.ones([2, 3]), tf.scalar(5), tf.ones([2 << 20]), tf.zeros([0, 4]), tf.ones([1, 2, 2])];
     const shapes = tensors.map(({ shape }) => shape);
-    const vectors = bucketsOf(shapes.map(sizeOf)).map((places) => ({ places, vector: joined(tensors, places) }));
+    const vectors = bucketsOf(shapes.map(tf.util.sizeFromShape)).map((places) => ({
+      places,
+      vector: joined(tensors, places),
+    }));
     expect(vectors.map(({ vector }) => vector.shape)).toEqual([[7], [2 << 20], [4]]);
     const doubled = vectors.flatMap(({ places, vector }) => apart(tf.mul(vector, 2), places, shapes));
     expect(doubled.map(({ shape }) => shape)).toEqual(tensors.map(({ shape }) => shape));

@@ -1,6 +1,6 @@
 // Sums over all workers in the order of one process. The gradients go into variables of TensorFlow, a graph over several workers takes
 // them from there and leaves the sums in others: its runtime sends what one worker gives another straight out of the memory of the one
-// into that of the other, which its collective operations copy six times on the way.
+// into that of the other, which its collective operations copy several times on the way.
 
 import * as tf from "@tensorflow/tfjs-core";
 import { rawOp, rawOps } from "../engine/backend.ts";
@@ -9,14 +9,14 @@ import {
   type GraphNode,
   graphDef,
   shapeValue,
+  stringValue,
   TYPES,
-  textValue,
   typesValue,
   typeValue,
 } from "../engine/recording/graphDef.ts";
 import type { Recorder } from "../engine/recording/recorder.ts";
 import type { Encoded } from "../util/protobuf.ts";
-import { apart, bucketsOf, joined, sizeOf } from "./buckets.ts";
+import { apart, bucketsOf, joined } from "./buckets.ts";
 import type { Cluster } from "./cluster.ts";
 import { devicePrefix, sessionConfig } from "./serverDef.ts";
 import type { Workers } from "./workers.ts";
@@ -43,8 +43,10 @@ export function orderedSum(cluster: Cluster, addon: DistributedAddon, whenLost: 
   const run = unlessRejected(whenLost);
   return async (batches, recorder: Recorder) => {
     const shapes = batches[0]!.map(({ shape }) => shape);
-    const buckets = bucketsOf(shapes.map(sizeOf));
-    const lengths = buckets.map((places) => places.reduce((length, place) => length + sizeOf(shapes[place]!), 0));
+    const buckets = bucketsOf(shapes.map(tf.util.sizeFromShape));
+    const lengths = buckets.map((places) =>
+      places.reduce((length, place) => length + tf.util.sizeFromShape(shapes[place]!), 0),
+    );
     const name = names.get(String(lengths)) ?? `sum${names.size}`;
     names.set(String(lengths), name);
     const sum = { name, lengths, batches: batches.length };
@@ -116,7 +118,7 @@ function sumNodes({ rank, workers }: Cluster, sum: Sum): GraphNode[] {
   };
   const dtype = typeValue(TYPES.float);
   const variable = (name: string, length: number) =>
-    add(name, "VarHandleOp", { dtype, shape: shapeValue([length]), shared_name: textValue(name) });
+    add(name, "VarHandleOp", { dtype, shape: shapeValue([length]), shared_name: stringValue(name) });
   const taken = (name: string, length: number) => {
     const handle = variable(name, length);
     const read = add(`${name}/read`, "ReadVariableOp", { dtype }, [handle]);
@@ -125,7 +127,7 @@ function sumNodes({ rank, workers }: Cluster, sum: Sum): GraphNode[] {
   };
   const types = typesValue([TYPES.float]);
   const queue = (name: string, task: number) =>
-    add(`${name}/of${task}`, "FIFOQueueV2", { component_types: types, shared_name: textValue(name) }, [], task);
+    add(`${name}/of${task}`, "FIFOQueueV2", { component_types: types, shared_name: stringValue(name) }, [], task);
   const send = (name: string, value: string) =>
     ends.push(add(`${name}/put`, "QueueEnqueueV2", { Tcomponents: types }, [queue(name, rank), value]));
   const receive = (name: string, task: number) =>

@@ -43,7 +43,7 @@ export function typesValue(dtypes: readonly number[]): Encoded {
   return embed(1, ...dtypes.map((dtype) => int(6, dtype)));
 }
 
-export function textValue(value: string): Encoded {
+export function stringValue(value: string): Encoded {
   return text(2, value);
 }
 
@@ -62,7 +62,7 @@ function shapeOf(shape: readonly number[]): Encoded {
 /** An attribute as it was given to an eager operation. Throws a RangeError where its kind is not known. */
 export function attributeValue({ name, type, value }: Attribute): Encoded {
   if (type === KINDS.shape) return shapeValue(value as number[]);
-  if (type === KINDS.string && typeof value === "string") return textValue(value);
+  if (type === KINDS.string && typeof value === "string") return stringValue(value);
   const field = { [KINDS.int]: 3, [KINDS.float]: 4, [KINDS.bool]: 5, [KINDS.type]: 6 }[type];
   if (field === undefined) throw new RangeError(`attribute ${name} is of a kind (${type}) that no recording has`);
   const number = (one: unknown) => (field === 4 ? float(field, Number(one)) : int(field, Number(one)));
