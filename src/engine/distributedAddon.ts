@@ -40,5 +40,10 @@ export function loadDistributedAddon(): DistributedAddon {
   }
   const module = { exports: {} };
   process.dlopen(module, path, os.constants.dlopen.RTLD_NOW | os.constants.dlopen.RTLD_GLOBAL);
-  return module.exports as DistributedAddon;
+  const addon = module.exports as DistributedAddon;
+  if (!addon.watch)
+    throw new UserError("What several workers need was built by another version.", {
+      hint: `Run: ${setupInvocation()}`,
+    });
+  return addon;
 }
