@@ -111,7 +111,7 @@ function operations(cluster: Cluster): (name: string, operation: Operation) => t
   };
 }
 
-/** Keys far from those that are counted. The first worker would not be waited for by itself, were all to wait for the same broadcast. */
+/** Keys far from those that are counted; two, because TensorFlow refuses a broadcast that a whole group waits for. */
 const NEVER_SENT = { first: 2 ** 30, others: 2 ** 30 + 1 };
 
 /** Rejects where a worker is gone. */
@@ -123,21 +123,12 @@ function whenLost({ rank, workers }: Cluster, addon: DistributedAddon): Promise<
 function ringSum(sumOf: (vector: tf.Tensor1D, what: string) => tf.Tensor): Workers["sumBatches"] {
   return (batches, recorder) => {
     const shapes = batches[0]!.map(({ shape }) => shape);
+    const buckets = bucketsOf(batches[0]!.map(({ size }) => size));
     const sumBucket = (places: readonly number[], bucket: number) => {
-      const own = batches.map((tensors) => joined(tensors, places));
-      return apart(
-        sumOf(
-          own.reduce((sum, vector) => tf.add(sum, vector)),
-          `bucket ${bucket}`,
-        ),
-        places,
-        shapes,
-      );
+      const own = batches.map((tensors) => joined(tensors, places)).reduce((sum, vector) => tf.add(sum, vector));
+      return apart(sumOf(own, `bucket ${bucket}`), places, shapes);
     };
-    const sumAll = () =>
-      bucketsOf(shapes.map(tf.util.sizeFromShape)).flatMap((places, bucket) =>
-        tf.tidy(() => sumBucket(places, bucket)),
-      );
+    const sumAll = () => buckets.flatMap((places, bucket) => tf.tidy(() => sumBucket(places, bucket)));
     return recorder.chain("sum").part(batches, sumAll);
   };
 }

@@ -38,7 +38,7 @@ test("tensors come back from buckets in their shapes", () => {
   tf.tidy(() => {
     const tensors = [tf.ones([2, 3]), tf.scalar(5), tf.ones([2 << 20]), tf.zeros([0, 4]), tf.ones([1, 2, 2])];
     const shapes = tensors.map(({ shape }) => shape);
-    const vectors = bucketsOf(shapes.map(tf.util.sizeFromShape)).map((places) => ({
+    const vectors = bucketsOf(tensors.map(({ size }) => size)).map((places) => ({
       places,
       vector: joined(tensors, places),
     }));

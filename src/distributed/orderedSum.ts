@@ -14,7 +14,6 @@ import {
   typesValue,
   typeValue,
 } from "../engine/recording/graphDef.ts";
-import type { Recorder } from "../engine/recording/recorder.ts";
 import type { Encoded } from "../util/protobuf.ts";
 import { apart, bucketsOf, joined } from "./buckets.ts";
 import type { Cluster } from "./cluster.ts";
@@ -33,20 +32,19 @@ export function orderedSum(cluster: Cluster, addon: DistributedAddon, whenLost: 
   const sessions = new Map<string, number>();
   const open = (sum: Sum): number => {
     const key = `${sum.name} ${sum.batches}`;
-    const before = cluster.rank > 0 ? cluster.rank - 1 : cluster.workers.length - 1;
-    const config = sessionConfig([cluster.rank, before]);
+    const known = sessions.get(key);
+    if (known !== undefined) return known;
+    const config = sessionConfig([cluster.rank, workerBefore(cluster)]);
     const target = `grpc://${cluster.workers[cluster.rank]}`;
-    const session = sessions.get(key) ?? addon.openSession(graphDef(sumNodes(cluster, sum)), config, target, DONE);
+    const session = addon.openSession(graphDef(sumNodes(cluster, sum)), config, target, DONE);
     sessions.set(key, session);
     return session;
   };
   const run = unlessRejected(whenLost);
-  return async (batches, recorder: Recorder) => {
-    const shapes = batches[0]!.map(({ shape }) => shape);
-    const buckets = bucketsOf(shapes.map(tf.util.sizeFromShape));
-    const lengths = buckets.map((places) =>
-      places.reduce((length, place) => length + tf.util.sizeFromShape(shapes[place]!), 0),
-    );
+  return async (batches, recorder) => {
+    const [shapes, sizes] = [batches[0]!.map(({ shape }) => shape), batches[0]!.map(({ size }) => size)];
+    const buckets = bucketsOf(sizes);
+    const lengths = buckets.map((places) => places.reduce((length, place) => length + sizes[place]!, 0));
     const name = names.get(String(lengths)) ?? `sum${names.size}`;
     names.set(String(lengths), name);
     const sum = { name, lengths, batches: batches.length };
@@ -100,6 +98,11 @@ function take(name: string, length: number): tf.Tensor {
   return vector;
 }
 
+/** The rank of the worker whose numbers come to this one; the last one is before the first. */
+function workerBefore({ rank, workers }: Cluster): number {
+  return (rank + workers.length - 1) % workers.length;
+}
+
 /** The node of a sum's graph that is over when all of it is. */
 const DONE = "done";
 
@@ -107,8 +110,9 @@ const DONE = "done";
  * This worker's part of a sum. From each worker to the next goes the sum so far, from the first worker's first batch to the last one's
  * last; and from the last worker around to the last but one what came of it. What a worker has for the next one waits in a queue.
  */
-function sumNodes({ rank, workers }: Cluster, sum: Sum): GraphNode[] {
-  const last = workers.length - 1;
+function sumNodes(cluster: Cluster, sum: Sum): GraphNode[] {
+  const { rank, workers } = cluster;
+  const [before, last] = [workerBefore(cluster), workers.length - 1];
   const nodes: GraphNode[] = [];
   const ends: string[] = [];
   const add = (name: string, op: string, attributes: Record<string, Encoded>, inputs: string[] = [], task = rank) => {
@@ -135,10 +139,10 @@ function sumNodes({ rank, workers }: Cluster, sum: Sum): GraphNode[] {
   for (const [bucket, length] of sum.lengths.entries()) {
     const [soFar, ofAll] = ["so_far", "of_all"].map((what) => `${sum.name}/${bucket}/${what}`) as [string, string];
     const own = Array.from({ length: sum.batches }, (_, batch) => taken(ownName(sum, bucket, batch), length));
-    const parts = rank > 0 ? [receive(soFar, rank - 1), ...own] : own;
+    const parts = rank > 0 ? [receive(soFar, before), ...own] : own;
     const mine = parts.reduce((a, b) => add(`${b}/sum`, "AddV2", { T: dtype }, [a, b]));
     if (rank < last) send(soFar, mine);
-    const total = rank === last ? mine : receive(ofAll, rank === 0 ? last : rank - 1);
+    const total = rank === last ? mine : receive(ofAll, before);
     if (rank === last || rank < last - 1) send(ofAll, total);
     const handle = variable(totalName(sum, bucket), length);
     ends.push(add(`${handle}/write`, "AssignVariableOp", { dtype }, [handle, total]));

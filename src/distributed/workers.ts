@@ -22,7 +22,7 @@ export type Workers = {
   inOrder: boolean;
   /**
    * The sum of each tensor over all batches of all workers, the same bytes on each. `batches`: of this worker, in their order, at least one,
-   * or sums of them; of the same shapes everywhere, and they stay the caller's. Where the recorder replays it, all are on their way at once.
+   * or sums of them; of the same shapes everywhere, and they stay the caller's.
    */
   sumBatches(batches: readonly (readonly tf.Tensor[])[], recorder: Recorder): Promise<tf.Tensor[]>;
   /** Vectors `[numbers]` of the same length as `[workers * numbers]`, by rank. */

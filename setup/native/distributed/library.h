@@ -17,7 +17,7 @@
   one(TF_NewSessionOptions) one(TF_DeleteSessionOptions) one(TF_SetTarget) one(TF_SetConfig)                        \
   one(TF_NewSession) one(TF_SessionRun)                                                                             \
   one(TF_AllocateTensor) one(TF_TensorData) one(TF_DeleteTensor) one(TFE_DeleteTensorHandle)                        \
-  one(TFE_NewOp) one(TFE_DeleteOp) one(TFE_OpAddInput) one(TFE_OpSetAttrType)           \
+  one(TFE_NewOp) one(TFE_DeleteOp) one(TFE_OpAddInput) one(TFE_OpSetAttrType)                                       \
   one(TFE_OpSetAttrString) one(TFE_OpSetAttrFloat) one(TFE_Execute)
 
 struct Library {
@@ -31,8 +31,3 @@ extern Library library;
 
 /** Find them in the library that has an address in it, and in those that it needs. Returns what is wrong, or nothing. */
 std::string find_library(const void* address);
-
-/** What a status says, or nothing. */
-inline std::string trouble_of(const TF_Status* status) {
-  return library.TF_GetCode(status) == TF_OK ? "" : std::string(library.TF_Message(status));
-}

@@ -1,7 +1,6 @@
 #include "together.h"
 #include <cstring>
 #include <deque>
-#include <memory>
 #include <mutex>
 #include <utility>
 
@@ -10,7 +9,8 @@ namespace {
 struct Status {
   TF_Status* status = library.TF_NewStatus();
   ~Status() { library.TF_DeleteStatus(status); }
-  std::string trouble() const { return trouble_of(status); }
+  /** What it says, or nothing. */
+  std::string trouble() const { return library.TF_GetCode(status) == TF_OK ? "" : library.TF_Message(status); }
 };
 
 /** Made by its first run, which may have to wait for other workers. */
