@@ -109,24 +109,37 @@ describe("several workers", () => {
     await expectSameRun(alone.folder, together.folder);
   }, 120_000);
 
-  test("too many to take turns sum up all the same", async () => {
-    const source = (path: string) => JSON.stringify(pathToFileURL(join(import.meta.dirname, "..", "dist", path)).href);
-    const code = `
+  test.each([
+    ["two take turns", 2, [true, [1, 2], [4]]],
+    ["nine are too many for that", 9, [false, [36, 9], [18]]],
+  ])(
+    "sum up all the same, by requests whose ids are ours: %s",
+    async (_, count, sums) => {
+      const source = (path: string) =>
+        JSON.stringify(pathToFileURL(join(import.meta.dirname, "..", "dist", path)).href);
+      const code = `
+      import { loadDistributedAddon } from ${source("engine/distributedAddon.js")};
       import { joinWorkers } from ${source("distributed/runtime.js")};
       import { EAGER } from ${source("engine/recording/recorder.js")};
       import * as tf from "@tensorflow/tfjs-core";
       const [list, rank] = process.argv.slice(-2);
+      const addon = loadDistributedAddon();
       const workers = await joinWorkers({ workers: list.split(","), rank: Number(rank) });
+      const before = addon.state().ids;
       const own = [tf.tensor1d([Number(rank), 1]), tf.scalar(2)];
       const sums = await workers.sumBatches([own], EAGER);
-      console.log(JSON.stringify([workers.inOrder, ...sums.map((sum) => [...sum.dataSync()])]));
+      const isOurs = addon.state().ids > before;
+      console.log(JSON.stringify([isOurs, workers.inOrder, ...sums.map((sum) => [...sum.dataSync()])]));
+      workers.sum([0]); // none goes before all are done
       process.exit(0);`;
-    const words = ["--input-type=module", "-e", code];
-    const addresses = await freeAddresses(9);
-    const cwd = join(import.meta.dirname, "..");
-    const ends = addresses.map((_, rank) => promisify(execFile)(process.execPath, [...words, addresses.join(","), String(rank)], { cwd })); // biome-ignore format: one line
-    for (const { stdout } of await Promise.all(ends)) expect(JSON.parse(stdout)).toEqual([false, [36, 9], [18]]);
-  }, 120_000);
+      const words = ["--input-type=module", "-e", code];
+      const addresses = await freeAddresses(count);
+      const cwd = join(import.meta.dirname, "..");
+      const ends = addresses.map((_, rank) => promisify(execFile)(process.execPath, [...words, addresses.join(","), String(rank)], { cwd })); // biome-ignore format: one line
+      for (const { stdout } of await Promise.all(ends)) expect(JSON.parse(stdout)).toEqual([true, ...sums]);
+    },
+    120_000,
+  );
 });
 
 test("a process alone loads nothing of it", async () => {

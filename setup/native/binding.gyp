@@ -18,6 +18,7 @@
         "distributed/background.cc",
         "distributed/library.cc",
         "distributed/listen.cc",
+        "distributed/requestIds.cc",
         "distributed/together.cc"
       ],
       "include_dirs": ["<(module_root_dir)/deps/include"],

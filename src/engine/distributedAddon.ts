@@ -9,7 +9,8 @@ import { setupInvocation } from "./libtensorflow.ts";
 export type DistributedAddon = {
   /** What the runtime is told as soon as the engine is loaded; `address` is the only one that it listens at. */
   prepare(config: Uint8Array, server: Uint8Array, local: string, address: string, port: number): void;
-  state(): { joined: boolean; error: string; listening: boolean };
+  /** `ids`: how many ids of requests TensorFlow's runtime has taken from the addon. */
+  state(): { joined: boolean; error: string; listening: boolean; ids: number };
   /** Tell the other processes that this one ends. */
   report(code: number, message: string): void;
   /**
@@ -41,7 +42,7 @@ export function loadDistributedAddon(): DistributedAddon {
   const module = { exports: {} };
   process.dlopen(module, path, os.constants.dlopen.RTLD_NOW | os.constants.dlopen.RTLD_GLOBAL);
   const addon = module.exports as DistributedAddon;
-  if (!addon.watch)
+  if (addon.state().ids === undefined)
     throw new UserError("What several workers need was built by another version.", {
       hint: `Run: ${setupInvocation()}`,
     });

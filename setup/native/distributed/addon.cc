@@ -6,7 +6,8 @@
 //
 //   prepare(config, server, local, address, port)   serialised ConfigProto and ServerDef; the prefix of this worker's device names; the
 //                                                   only address, as text, and the port to listen at
-//   state(): { joined, error, listening }           whether there is a context, what went wrong, and whether `address` is the only one
+//   state(): { joined, error, listening, ids }      whether there is a context, what went wrong, whether `address` is the only one, and how
+//                                                   many ids of requests were made here
 //   report(code, message)                           tell the other workers that this one ends, and why
 //   openSession(graph, config, target, node): number    a serialised GraphDef that several workers run together, a ConfigProto, the
 //                                                   address of the worker that leads it, and the node that is asked for
@@ -21,6 +22,7 @@
 #include "background.h"
 #include "library.h"
 #include "listen.h"
+#include "requestIds.h"
 #include "together.h"
 
 namespace {
@@ -106,7 +108,7 @@ napi_value prepare(napi_env env, napi_callback_info info) {
 }
 
 napi_value state(napi_env env, napi_callback_info) {
-  napi_value result, joined, message, listening;
+  napi_value result, joined, message, listening, ids;
   napi_create_object(env, &result);
   napi_get_boolean(env, context != nullptr && error.empty(), &joined);
   napi_set_named_property(env, result, "joined", joined);
@@ -114,6 +116,8 @@ napi_value state(napi_env env, napi_callback_info) {
   napi_set_named_property(env, result, "error", message);
   napi_get_boolean(env, listened_only_there(), &listening);
   napi_set_named_property(env, result, "listening", listening);
+  napi_create_double(env, static_cast<double>(request_ids_made()), &ids);
+  napi_set_named_property(env, result, "ids", ids);
   return result;
 }
 
