@@ -183,10 +183,28 @@ static napi_value Resize(napi_env env, napi_callback_info info) {
   return result;
 }
 
+// release(memory: Uint8Array): its bytes are given back now, and it has none any more, where it is all of an ArrayBuffer.
+static napi_value Release(napi_env env, napi_callback_info info) {
+  napi_value memory, buffer;
+  napi_typedarray_type type;
+  size_t given = 1, length = 0, offset = 0, whole = 0;
+  void* data = NULL;
+  napi_get_cb_info(env, info, &given, &memory, NULL, NULL);
+  if (napi_get_typedarray_info(env, memory, &type, &length, NULL, &buffer, &offset) != napi_ok || type != napi_uint8_array) return NULL;
+  if (napi_get_arraybuffer_info(env, buffer, &data, &whole) == napi_ok && whole == length) napi_detach_arraybuffer(env, buffer);
+  return NULL;
+}
+
 NAPI_MODULE_INIT() {
-  napi_value function;
-  napi_create_function(env, "resize", NAPI_AUTO_LENGTH, Resize, NULL, &function);
-  napi_set_named_property(env, exports, "resize", function);
+  const struct {
+    const char* name;
+    napi_callback call;
+  } functions[] = {{"resize", Resize}, {"release", Release}};
+  for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+    napi_value function;
+    napi_create_function(env, functions[i].name, NAPI_AUTO_LENGTH, functions[i].call, NULL, &function);
+    napi_set_named_property(env, exports, functions[i].name, function);
+  }
   addColourLoops(env, exports);
   addWarpLoops(env, exports);
   return exports;

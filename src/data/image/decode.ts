@@ -8,6 +8,7 @@ import type { PartArea } from "../../instance/slices/layout.ts";
 import { UserError } from "../../util/errors.ts";
 import { readRegular, refuseEscape } from "../../util/untrusted/regular.ts";
 import { bmpSize, decodeBmp, isBmp } from "./bmp.ts";
+import { releaseBytes } from "./pillow/addon.ts";
 
 // Images are decoded side by side, so one thread each is enough; files are read once, so nothing is worth caching.
 sharp.concurrency(1);
@@ -72,7 +73,10 @@ type Wanted = { area?: PartArea | undefined };
  * the size that `area` is of.
  */
 export async function decodeFile(path: string, { within, ...options }: Reading & Wanted = {}): Promise<Rgb> {
-  return decodeBytes(await readImageFile(path, { within }), path, options);
+  const bytes = await readImageFile(path, { within });
+  const picture = await decodeBytes(bytes, path, options);
+  releaseBytes(bytes);
+  return picture;
 }
 
 /** Decode the bytes of an image file; `path` is for messages. Throws as `decodeFile`. */

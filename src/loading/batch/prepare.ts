@@ -2,6 +2,7 @@
 
 import { type Sample, toTarget, trainingBoxes } from "../../data/dataset/sample.ts";
 import { decodeFile, type Reading, type Rgb } from "../../data/image/decode.ts";
+import { releaseBytes } from "../../data/image/pillow/addon.ts";
 import { resizeNormalised } from "../../data/image/resize.ts";
 import type { MaskPixels, Target } from "../../instance/instance.ts";
 import type { PolygonRule } from "../../instance/masks/maskRuns.ts";
@@ -60,11 +61,11 @@ export async function prepare(task: PrepareTask): Promise<PreparedBatch> {
     const read = await Promise.all(lists[i]!.map(reader.read));
     const later = lists.slice(i + 1);
     if (later[0]) reader.ahead(later[0][0]!); // in a thread of sharp's, while this one computes
-    reader.keep(later.flat());
     const broken = read.findIndex((one) => one.pixels instanceof UserError);
     const about = { image, task, stride: 3 * side };
     if (broken < 0) images.push(filled(pixels.subarray(i * size, (i + 1) * size), read as Read[], about));
     else images.push(failure(read[broken]!.pixels as UserError, broken > 0 ? read[broken]!.sample : undefined));
+    reader.keep(later.flat());
   }
   return { pixels, side, images };
 }
@@ -99,10 +100,14 @@ function sharedReader(reading: Reading) {
       return { sample, pixels: await decode(sample) };
     },
     ahead: (sample: Sample) => void decode(sample),
-    /** Lets all others go. */
+    /** Gives back the memory of all others. */
     keep: (samples: readonly Sample[]) => {
       const kept = new Set(samples.map(keyOf));
-      for (const key of pictures.keys()) if (!kept.has(key)) pictures.delete(key);
+      for (const [key, picture] of pictures) {
+        if (kept.has(key)) continue;
+        pictures.delete(key);
+        void picture.then((one) => one instanceof UserError || releaseBytes(one.data), () => {}); // biome-ignore format: one line
+      }
     },
   };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { rngFromSeed } from "../../../util/random/rng.ts";
 import { decodeFile, type Rgb } from "../decode.ts";
-import { imageAddon } from "./addon.ts";
+import { imageAddon, releaseBytes } from "./addon.ts";
 import { type Kernel, triangle } from "./kernel.ts";
 import { resizeInPasses } from "./passes.ts";
 
@@ -130,3 +130,19 @@ test("a part of a resized picture has the bytes that it has in the whole one", (
       all.subarray(3 * (97 * (8 + y) + 13), 3 * (97 * (8 + y) + 53)),
     );
 });
+
+test.skipIf(!native)(
+  "memory is given back at once where it is all of a buffer, that of a decoded file, too",
+  async () => {
+    const own = new Uint8Array(100);
+    releaseBytes(own.subarray(10, 20));
+    expect(own.length).toBe(100);
+    releaseBytes(own);
+    expect(own.length).toBe(0);
+    releaseBytes(own);
+    const { data, width, height } = await decodeFile(`${IMAGES}photo.jpg`);
+    expect(data.length).toBe(3 * width * height);
+    releaseBytes(data);
+    expect(data.length).toBe(0);
+  },
+);
