@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { PRESETS } from "../../src/loading/augment/presets.ts";
+import { ensureBuilt } from "../build.mjs";
 import { writePhotographs } from "./photographs.mjs";
 import { here, machine, shown, spread, stepper, takeTurns } from "./stepper.mjs";
 
@@ -19,6 +19,8 @@ const { values } = parseArgs({
   },
 });
 const { batch, workers, resolution } = values;
+await ensureBuilt();
+const { PRESETS } = await import("../../dist/loading/augment/presets.js");
 const folder = mkdtempSync(join(tmpdir(), "bench-augment-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 await writePhotographs(folder, { train: Number(values.images), valid: 4 }, { masks: true });
@@ -37,7 +39,7 @@ const augmentations = {
 const loaders = Object.fromEntries(
   Object.entries(augmentations).map(([name, augment]) => {
     const args = [folder, batch, workers, resolution, JSON.stringify(augment)];
-    return [name, stepper(process.execPath, ["--import", "tsx", here("loader-ours.mjs"), ...args])];
+    return [name, stepper(process.execPath, [here("loader-ours.mjs"), ...args])];
   }),
 );
 const results = await takeTurns(loaders, { warmUp: 1, rounds: Number(values.epochs) });

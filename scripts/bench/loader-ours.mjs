@@ -1,11 +1,12 @@
-// Times epochs of our loader for loader.mjs: a line on standard input asks for one epoch, or with `pixels PATH` for the images of the validation split
-// in a file, float32 `[images, height, width, 3]`; the answer is one line of JSON. Its last argument is `data.augment` as JSON.
+// Times epochs of our loader, as users have it, for loader.mjs: a line on standard input asks for one epoch, or with `pixels PATH` for the images
+// of the validation split in a file, float32 `[images, height, width, 3]`; the answer is one line of JSON. Its last argument is `data.augment`
+// as JSON.
 
 import { openSync, writeSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { loadDataset } from "../../src/data/dataset/dataset.ts";
-import { evaluationLoader } from "../../src/loading/batch/evaluationLoader.ts";
-import { createLoader } from "../../src/loading/batch/loader.ts";
+import { loadDataset } from "../../dist/data/dataset/dataset.js";
+import { evaluationLoader } from "../../dist/loading/batch/evaluationLoader.js";
+import { createLoader } from "../../dist/loading/batch/loader.js";
 
 const [dir, batch, workers, resolution, recipe] = process.argv.slice(2);
 const { splits } = await loadDataset({ dir });

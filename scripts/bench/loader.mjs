@@ -7,6 +7,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { ensureBuilt } from "../build.mjs";
 import { writePhotographs } from "./photographs.mjs";
 import { here, machine, shown, spread, stepper, takeTurns } from "./stepper.mjs";
 
@@ -21,12 +22,13 @@ const { values } = parseArgs({
   },
 });
 const { python, batch, workers, resolution } = values;
+await ensureBuilt();
 const folder = mkdtempSync(join(tmpdir(), "bench-loader-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 const bytes = await writePhotographs(folder, { train: Number(values.images), valid: 16 });
 
 const args = [folder, batch, workers, resolution];
-const loaders = { ours: stepper(process.execPath, ["--import", "tsx", here("loader-ours.mjs"), ...args]) };
+const loaders = { ours: stepper(process.execPath, [here("loader-ours.mjs"), ...args]) };
 if (python) loaders.reference = stepper(python, [here("loader-reference.py"), ...args]);
 for (const [name, one] of Object.entries(loaders)) await one.step(`pixels ${join(folder, name)}`);
 const apart = python && difference(join(folder, "ours"), join(folder, "reference"));

@@ -49,15 +49,16 @@ export function placeShape({ mask, keypoints }: Shape, placement: Placement): Sh
 /** Move points `[x, y, x, y, ...]`. */
 export function placePoints(points: readonly number[], placement: Placement): number[] {
   const out = new Array<number>(points.length - (points.length % 2)); // a list that grows takes twice the memory
+  // read one by one: destructuring leaves more to collect than the points take
+  const { 0: a, 1: b, 2: c, 3: d } = placement;
   if (isScaling(placement)) {
-    const [sx, sy, tx, ty] = placement;
     for (let i = 0; i < out.length; i += 2) {
-      out[i] = sx * points[i]! + tx;
-      out[i + 1] = sy * points[i + 1]! + ty;
+      out[i] = a * points[i]! + c;
+      out[i + 1] = b * points[i + 1]! + d;
     }
     return out;
   }
-  const [a, b, c, d, e, f, g, h, k] = placement;
+  const { 4: e, 5: f, 6: g, 7: h, 8: k } = placement;
   for (let i = 0; i < out.length; i += 2) {
     const x = points[i]!;
     const y = points[i + 1]!;

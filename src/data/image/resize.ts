@@ -1,6 +1,6 @@
 // The two resizes of the reference: Pillow's antialiased bilinear (training and evaluation) and plain bilinear (prediction).
 
-import { giveBytes, takeBytes } from "../../util/arrays/spareBytes.ts";
+import { takeBytes } from "../../util/arrays/spareBytes.ts";
 import type { Rgb } from "./decode.ts";
 import { imageAddon } from "./pillow/addon.ts";
 import { type Kernel, triangle } from "./pillow/kernel.ts";
@@ -21,22 +21,28 @@ type Part = { left: number; top: number; width: number; height: number };
 export function resizePillow(image: Rgb, width: number, height: number, { cut }: { cut?: Part | undefined } = {}): Rgb {
   if (!cut && width === image.width && height === image.height) return image;
   const part = cut ?? { left: 0, top: 0, width, height };
-  const xs = triangle(image.width, width, { start: part.left, count: part.width });
-  const ys = triangle(image.height, height, { start: part.top, count: part.height });
-  const data = takeBytes(3 * part.width * part.height);
-  const done = imageAddon()?.resize(
-    image.data,
-    3 * image.width,
-    xs.rows,
-    xs.step,
-    ys.rows,
-    ys.step,
-    data,
-    3 * part.width,
-  );
-  if (done) return { data, width: part.width, height: part.height };
-  giveBytes(data);
-  return { data: resizeInPasses(image, xs, ys), width: part.width, height: part.height };
+  const out = { data: takeBytes(3 * part.width * part.height), width: part.width, height: part.height };
+  resizeOnto(out, { left: 0, top: 0 }, image, { width, height, cut: part });
+  return out;
+}
+
+/** The same, onto a picture that it lies in, from a place on. */
+export function resizeOnto(
+  canvas: Rgb,
+  { left, top }: { left: number; top: number },
+  image: Rgb,
+  { width, height, cut }: { width: number; height: number; cut: Part },
+): void {
+  const xs = triangle(image.width, width, { start: cut.left, count: cut.width });
+  const ys = triangle(image.height, height, { start: cut.top, count: cut.height });
+  const stride = 3 * canvas.width;
+  const at = top * stride + 3 * left;
+  const out = at === 0 ? canvas.data : canvas.data.subarray(at);
+  const kernels = [xs.rows, xs.step, ys.rows, ys.step] as const;
+  if (imageAddon()?.resize(image.data, 3 * image.width, ...kernels, out, stride)) return;
+  const pixels = resizeInPasses(image, xs, ys);
+  const row = 3 * cut.width;
+  for (let y = 0; y < cut.height; y++) out.set(pixels.subarray(y * row, (y + 1) * row), y * stride);
 }
 
 /**

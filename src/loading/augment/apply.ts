@@ -4,11 +4,11 @@ import { type Annotation, clampBoxes, type PixelBoxes } from "../../data/dataset
 import type { Rgb } from "../../data/image/decode.ts";
 import { resizePillow } from "../../data/image/resize.ts";
 import type { Placement } from "../../instance/instance.ts";
-import { placedAgain, placePoints, placeShape, UNMOVED } from "../../instance/placement.ts";
+import { placePoints, placeShape, UNMOVED } from "../../instance/placement.ts";
 import { giveBytes } from "../../util/arrays/spareBytes.ts";
 import { fromMirrored, mirrorPixels, transposePixels, turnUpsideDown, warpPixels } from "./geometry/pixels.ts";
 import { boundsOf, clipOutline, type Outline, outlinesOf } from "./outlines.ts";
-import { placementsOf } from "./placements.ts";
+import { placementOf, placementsOf } from "./placements.ts";
 import { type Area, type Change, type Size, sizeAfter } from "./step.ts";
 
 /**
@@ -58,24 +58,20 @@ export function changeBoxes(
 ): { boxes: PixelBoxes; frame: Size } {
   let now = boxes;
   let frame: Size = { width: size.width, height: size.height };
-  let placement: Placement = UNMOVED;
-  let outlines = changes.some(({ warp }) => warp) ? outlinesOf(boxes, size) : new Map<Annotation, Outline>();
+  const outlines = changes.some(({ warp }) => warp) ? outlinesOf(boxes, size) : new Map<Annotation, Outline>();
   for (const change of changes) {
     const after = sizeAfter(change, frame);
     const moves = placementsOf(change, frame).filter(isMove);
     frame = after;
     if (moves.length === 0 && !change.cut) continue;
-    for (const move of moves) {
-      now = { ...now, boxes: placeBoxes(now.boxes, move) };
-      outlines = placeOutlines(outlines, move);
-      placement = placedAgain(placement, move);
-    }
-    outlines = new Map([...outlines].map(([of, outline]) => [of, clipOutline(outline, after)]));
+    if (moves.length > 0) now = { ...now, boxes: moves.reduce(placeBoxes, now.boxes) };
+    for (const [of, outline] of outlines) outlines.set(of, clipOutline(moves.reduce(placeOutline, outline), after));
     if (change.warp) now = boxesAround(now, outlines);
     if (change.cut || change.warp) now = clampBoxes(now, after.width, after.height);
   }
-  const { shapes } = now;
-  return { boxes: shapes ? { ...now, shapes: shapes.map((shape) => placeShape(shape, placement)) } : now, frame };
+  if (!now.shapes) return { boxes: now, frame };
+  const placement = placementOf(changes, size);
+  return { boxes: { ...now, shapes: now.shapes.map((shape) => placeShape(shape, placement)) }, frame };
 }
 
 /** Whether any point comes to another place. */
@@ -83,8 +79,8 @@ function isMove(move: Placement): boolean {
   return move.length !== 4 || move.some((v, i) => v !== UNMOVED[i]);
 }
 
-function placeOutlines(outlines: ReadonlyMap<Annotation, Outline>, move: Placement): Map<Annotation, Outline> {
-  return new Map([...outlines].map(([of, parts]) => [of, parts.map((part) => placePoints(part, move))]));
+function placeOutline(outline: Outline, move: Placement): Outline {
+  return outline.map((part) => placePoints(part, move));
 }
 
 /** Boxes around the corners of the moved ones. */

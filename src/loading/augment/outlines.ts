@@ -50,7 +50,9 @@ export function clipOutline(outline: Outline, { width, height }: Size): Outline 
 }
 
 function isInside(part: readonly number[], width: number, height: number): boolean {
-  return part.every((v, i) => v >= 0 && v <= (i % 2 === 0 ? width : height));
+  for (let i = 0; i + 1 < part.length; i += 2)
+    if (!(part[i]! >= 0 && part[i]! <= width && part[i + 1]! >= 0 && part[i + 1]! <= height)) return false;
+  return true;
 }
 
 function clipPart(part: number[], width: number, height: number): number[] {

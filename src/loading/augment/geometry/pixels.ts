@@ -126,10 +126,16 @@ export function mirrorPixels({ data, width, height }: Rgb): Rgb {
 
 /** Top and bottom swapped. */
 export function turnUpsideDown({ data, width, height }: Rgb): Rgb {
-  const out = takeBytes(data.length);
   const stride = 3 * width;
-  for (let y = 0; y < height; y++) out.set(data.subarray(y * stride, (y + 1) * stride), (height - 1 - y) * stride);
-  return { data: out, width, height };
+  const spare = data.length; // room for a row behind the last one
+  const out = takeBytes(spare + stride);
+  out.set(data);
+  for (let top = 0, bottom = spare - stride; top < bottom; top += stride, bottom -= stride) {
+    out.copyWithin(spare, top, top + stride); // a view of each row would leave much to collect
+    out.copyWithin(top, bottom, bottom + stride);
+    out.copyWithin(bottom, spare);
+  }
+  return { data: out.subarray(0, spare), width, height };
 }
 
 /** Rows and columns swapped. */

@@ -1,6 +1,7 @@
 // The pixels of an image and its partners: what was drawn, done.
 
 import type { Rgb } from "../../../data/image/decode.ts";
+import { resizeOnto } from "../../../data/image/resize.ts";
 import { giveBytes, takeBytes } from "../../../util/arrays/spareBytes.ts";
 import { changeImage } from "../apply.ts";
 import { mirrorPixels } from "../geometry/pixels.ts";
@@ -40,13 +41,13 @@ export function paint(acts: readonly Act[], { pixels, masks }: Paints): { image:
       turned([act.cells[0]!.cut]);
       straight();
       const { width, height } = act.cells[0]!.onto.onto!;
-      const data = takeBytes(3 * width * height); // the cells leave nothing of it free
+      const canvas = { data: takeBytes(3 * width * height), width, height }; // the cells leave nothing of it free
       for (const { source, cut, onto } of act.cells) {
-        const cell = source === 0 ? now : changeImage(pixels(source), [cut]).image;
-        put(data, cell, onto.onto!);
-        if (source !== 0) letGo(cell, pixels(source));
+        const own = { width: now.width, height: now.height }; // which is cut already
+        const resize = source === 0 ? { ...own, cut: { left: 0, top: 0, ...own } } : { ...cut.resize!, cut: cut.cut! };
+        resizeOnto(canvas, onto.onto!, source === 0 ? now : pixels(source), resize);
       }
-      become({ data, width, height });
+      become(canvas);
       continue;
     }
     straight();
@@ -67,11 +68,6 @@ export function paint(acts: readonly Act[], { pixels, masks }: Paints): { image:
 /** Whoever needs memory may have that of an image, unless it is that of the file. */
 function letGo(image: Rgb, file: Rgb): void {
   if (image.data !== file.data) giveBytes(image.data);
-}
-
-function put(canvas: Uint8Array, { data, width, height }: Rgb, { left, top, width: across }: Area): void {
-  for (let y = 0; y < height; y++)
-    canvas.set(data.subarray(3 * y * width, 3 * (y + 1) * width), 3 * ((top + y) * across + left));
 }
 
 /** Whole numbers of 256 parts. */
