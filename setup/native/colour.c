@@ -7,12 +7,40 @@
 #include <string.h>
 #include "arguments.h"
 #include "processors.h"
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+#define HAS_WIDE_TABLES
+#endif
 
 static uint8_t clamp(int v) { return v < 0 ? 0 : v > 255 ? 255 : v; }
 static int greyOf(int r, int g, int b) { return (r * 9798 + g * 19235 + b * 3735 + 0x4000) >> 15; }
 
+#ifdef HAS_WIDE_TABLES
+// 64 bytes at a time through one table; returns how many bytes are done.
+__attribute__((target("avx512bw,avx512vbmi")))
+static size_t throughTable(const uint8_t* in, uint8_t* out, size_t length, const uint8_t* table) {
+  __m512i parts[4];
+  memcpy(parts, table, sizeof parts);
+  size_t i = 0;
+  for (; i + 64 <= length; i += 64) {
+    const __m512i bytes = _mm512_loadu_si512(in + i);
+    const __m512i low = _mm512_permutex2var_epi8(parts[0], bytes, parts[1]);
+    const __m512i high = _mm512_permutex2var_epi8(parts[2], bytes, parts[3]);
+    _mm512_storeu_si512(out + i, _mm512_mask_blend_epi8(_mm512_movepi8_mask(bytes), low, high));
+  }
+  return i;
+}
+#endif
+
 static void throughTables(const uint8_t* in, uint8_t* out, size_t pixels, const uint8_t* tables) {
-  for (size_t i = 0; i < pixels; i++, in += 3, out += 3) {
+  size_t done = 0;
+#ifdef HAS_WIDE_TABLES
+  const int isOne = memcmp(tables, tables + 256, 512) == 0;
+  if (isOne && __builtin_cpu_supports("avx512vbmi")) done = throughTable(in, out, 192 * (pixels / 64), tables) / 3;
+#endif
+  in += 3 * done;
+  out += 3 * done;
+  for (size_t i = done; i < pixels; i++, in += 3, out += 3) {
     out[0] = tables[in[0]];
     out[1] = tables[256 + in[1]];
     out[2] = tables[512 + in[2]];
@@ -128,13 +156,23 @@ static void throughHsv(const uint8_t* in, uint8_t* out, size_t pixels, Tables ta
 }
 
 FOR_EACH_PROCESSOR
-static void saturate(const uint8_t* in, uint8_t* out, size_t pixels, int factor) {
-  for (size_t i = 0; i < pixels; i++, in += 3, out += 3) {
-    const int r = in[0], g = in[1], b = in[2];
+static void awayFromGrey(Block* block, int factor) {
+  for (int k = 0; k < BLOCK; k++) {
+    const int r = block->r[k], g = block->g[k], b = block->b[k];
     const int grey = greyOf(r, g, b) * (0x10000 - factor) + 0x8000;
-    out[0] = clamp((r * factor + grey) >> 16);
-    out[1] = clamp((g * factor + grey) >> 16);
-    out[2] = clamp((b * factor + grey) >> 16);
+    block->r[k] = clamp((r * factor + grey) >> 16);
+    block->g[k] = clamp((g * factor + grey) >> 16);
+    block->b[k] = clamp((b * factor + grey) >> 16);
+  }
+}
+
+static void saturate(const uint8_t* in, uint8_t* out, size_t pixels, int factor) {
+  Block block = {{0}, {0}, {0}};
+  for (size_t i = 0; i < pixels; i += BLOCK) {
+    const int length = pixels - i < BLOCK ? (int)(pixels - i) : BLOCK;
+    split(in + 3 * i, &block, length);
+    awayFromGrey(&block, factor);
+    join(&block, out + 3 * i, length);
   }
 }
 

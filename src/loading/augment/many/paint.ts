@@ -80,29 +80,33 @@ function mix(own: Uint8Array, other: Uint8Array, share: number): void {
 function paste(own: Rgb, other: Rgb, { mask, resize }: { mask: Uint8Array; resize: Change }): void {
   const area = areaOf(mask, own.width);
   if (!area) return;
-  const { left, top, width, height } = area;
-  const part = changeImage(other, [{ ...resize, cut: area }]).image;
-  for (let y = 0, from = 0; y < height; y++) {
-    const start = (top + y) * own.width + left;
-    for (let at = start; at < start + width; at++, from += 3) {
-      if (mask[at] === 0) continue;
-      own.data[3 * at] = part.data[from]!;
-      own.data[3 * at + 1] = part.data[from + 1]!;
-      own.data[3 * at + 2] = part.data[from + 2]!;
-    }
-  }
-  letGo(part, other);
+  const { data, width } = changeImage(other, [{ ...resize, cut: area }]).image;
+  overRuns(mask, own.width, (row, first, end) => {
+    let from = 3 * ((row - area.top) * width + first - area.left);
+    for (let to = 3 * (row * own.width + first); to < 3 * (row * own.width + end); ) own.data[to++] = data[from++]!;
+  });
+  if (data !== other.data) giveBytes(data);
 }
 
 /** The rectangle around all that is 1. */
 function areaOf(mask: Uint8Array, width: number): Area | undefined {
-  const [first, last] = [mask.indexOf(1), mask.lastIndexOf(1)];
-  if (first < 0) return undefined;
-  const [top, bottom] = [Math.floor(first / width), Math.floor(last / width)];
-  let [left, right] = [first % width, first % width];
-  for (let start = top * width; start <= bottom * width; start += width) {
-    for (let x = 0; x < left; x++) if (mask[start + x] === 1) left = x;
-    for (let x = width - 1; x > right; x--) if (mask[start + x] === 1) right = x;
+  let [left, top, right, bottom] = [width, -1, 0, 0];
+  overRuns(mask, width, (row, first, end) => {
+    if (top < 0) top = row;
+    bottom = row + 1;
+    left = Math.min(left, first);
+    right = Math.max(right, end);
+  });
+  return top < 0 ? undefined : { left, top, width: right - left, height: bottom - top };
+}
+
+/** Call `fn` with each run of 1 in a row: from the column `first` to before `end`. */
+function overRuns(mask: Uint8Array, width: number, fn: (row: number, first: number, end: number) => void): void {
+  for (let at = mask.indexOf(1); at >= 0; at = mask.indexOf(1, at)) {
+    const row = Math.floor(at / width);
+    const start = row * width;
+    const first = at - start;
+    while (at < start + width && mask[at] === 1) at++;
+    fn(row, first, at - start);
   }
-  return { left, top, width: right + 1 - left, height: bottom + 1 - top };
 }
