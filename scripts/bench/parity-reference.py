@@ -1,9 +1,9 @@
 """Trains the reference on the batches of a run of ours, from the run's first weights, and writes what came of it.
 
-    python parity-reference.py FOLDER
+    python parity-reference.py FOLDER none|bf16
 
 FOLDER holds start.safetensors and what parity-batches.ts wrote; losses.json, raw.safetensors and ema.safetensors are added. The loop is put together from the reference's parts, as its trainer does: one step a
-batch, clipping at 0.1, AdamW with its groups of parameters, its schedule and its moving average. Needs `rfdetr[train]` 1.11.2.
+batch, clipping at 0.1, AdamW with its groups of parameters, its schedule and its moving average. With bf16 its network runs under torch.autocast, and losses are in float32 as ours are. Needs `rfdetr[train]` 1.11.2.
 """
 
 import json
@@ -26,7 +26,7 @@ from rfdetr.training.module_model import RFDETRModelModule, _build_managed_sched
 from rfdetr.utilities.tensors import NestedTensor
 from safetensors.torch import load_file, save_file
 
-folder = Path(sys.argv[1])
+folder, amp = Path(sys.argv[1]), sys.argv[2]
 given = json.loads((folder / "settings.json").read_text())
 encoder = given.get("encoder")
 if encoder:  # one of another size, under the name of the small one
@@ -57,6 +57,15 @@ average.on_fit_start(module._trainer, module)
 model, criterion = module.model.train(), module.criterion.train()
 parameters = [p for group in optimizer.param_groups for p in group["params"]]
 
+
+def in_float32(outputs):
+    if isinstance(outputs, torch.Tensor):
+        return outputs.float() if outputs.is_floating_point() else outputs
+    if isinstance(outputs, dict):
+        return {key: in_float32(value) for key, value in outputs.items()}
+    return [in_float32(value) for value in outputs] if isinstance(outputs, (list, tuple)) else outputs
+
+
 losses = []
 with open(folder / "batches.f32", "rb") as images, open(folder / "batches.jsonl") as lines:
     for step, line in zip(range(1, steps + 1), lines):
@@ -65,8 +74,9 @@ with open(folder / "batches.f32", "rb") as images, open(folder / "batches.jsonl"
         pixels = np.fromfile(images, np.float32, int(np.prod(shape))).reshape(shape)
         x = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
         targets = [dict(boxes=torch.tensor(t["boxes"]).reshape(-1, 4), labels=torch.tensor(t["labels"], dtype=torch.int64)) for t in batch["targets"]]
-        outputs = model(NestedTensor(x, torch.zeros(shape[:3], dtype=torch.bool)), targets)
-        terms = criterion(outputs, targets)
+        with torch.autocast("cpu", torch.bfloat16, enabled=amp == "bf16"):
+            outputs = model(NestedTensor(x, torch.zeros(shape[:3], dtype=torch.bool)), targets)
+        terms = criterion(in_float32(outputs), targets)
         loss = sum(terms[k] * w for k, w in criterion.weight_dict.items() if k in terms)
         optimizer.zero_grad()
         loss.backward()

@@ -1,7 +1,8 @@
 // Whether a fine-tuning ends where it ends in the reference: both train from the same weights on the same batches in the same order. Mini at 128
 // for 504 steps on datasets/trees, and nano's own layers at 160 from scratch for 72; the mean loss of the last 50 steps of both, AP50 of their
 // averaged and raw weights on the validation tiles.
-// Usage: npm run bench:parity -- --python PATH [--cases mini,nano] [--seeds 7,8,9] [--folder .cache/parity] [--chart docs/learning.svg]
+// With `--amp bf16` both compute in bfloat16: ours as train.amp_dtype has it, the reference's network under torch.autocast.
+// Usage: npm run bench:parity -- --python PATH [--cases mini,nano] [--seeds 7,8,9] [--amp bf16] [--folder .cache/parity] [--chart docs/learning.svg]
 // What is done already is in the folder and not done again. PATH (or RFDETR_PYTHON) is a Python that has rfdetr[train] 1.11.2.
 
 import { spawnSync } from "node:child_process";
@@ -17,6 +18,7 @@ const { values } = parseArgs({
     python: { type: "string", default: process.env.RFDETR_PYTHON },
     cases: { type: "string", default: "mini,nano" },
     seeds: { type: "string", default: "7,8,9" },
+    amp: { type: "string", default: "none" },
     folder: { type: "string", default: here("../../.cache/parity") },
     chart: { type: "string" },
   },
@@ -38,17 +40,18 @@ function run(program, args) {
 
 /** Train both; their losses and AP50, from the folder where they are there already. */
 function compare(name, seed) {
-  const folder = join(values.folder, `${name}-${seed}`);
+  const folder = join(values.folder, values.amp === "none" ? `${name}-${seed}` : `${name}-${seed}-${values.amp}`);
   const done = join(folder, "result.json");
   if (existsSync(done)) return JSON.parse(readFileSync(done, "utf8"));
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const [recipe, set] = CASES[name];
   const ours = join(folder, "run");
-  const rows = trainInto(ours, here(`../../recipes/${recipe}.yaml`), { ...QUIET, ...set, seed, "data.dir": TREES });
+  const own = { seed, "data.dir": TREES, "train.amp_dtype": values.amp };
+  const rows = trainInto(ours, here(`../../recipes/${recipe}.yaml`), { ...QUIET, ...set, ...own });
   copyFileSync(join(ours, "checkpoints", "0000-00000000", "model.safetensors"), join(folder, "start.safetensors"));
   run(process.execPath, ["--import", "tsx", here("parity-batches.ts"), ours, folder]);
-  run(values.python, [here("parity-reference.py"), folder]);
+  run(values.python, [here("parity-reference.py"), folder, values.amp]);
   rmSync(join(folder, "batches.f32"));
   const losses = trainLosses(rows);
   const last = join(ours, "checkpoints", "last");
@@ -65,7 +68,7 @@ function compare(name, seed) {
   return result;
 }
 
-console.log(machine());
+console.log(`${machine()}, train.amp_dtype: ${values.amp}`);
 const curves = [];
 for (const name of values.cases.split(",")) {
   console.log(
