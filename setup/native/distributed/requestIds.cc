@@ -4,8 +4,8 @@
 
 #include "requestIds.h"
 
-#include <sys/random.h>
 #include <atomic>
+#include <random>
 
 namespace {
 
@@ -20,10 +20,9 @@ namespace random {
 
 /** 64 random bits (tsl/platform/random.h). */
 __attribute__((visibility("default"))) uint64_t ThreadLocalNew64() {
-  uint64_t bits = 0;
-  while (getrandom(&bits, sizeof bits, 0) != sizeof bits) continue; // a signal came
+  std::random_device device("/dev/urandom");
   made++;
-  return bits;
+  return static_cast<uint64_t>(device()) << 32 | device();
 }
 
 }  // namespace random
