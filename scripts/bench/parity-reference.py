@@ -20,6 +20,7 @@ import numpy as np
 import rfdetr.config as config
 import rfdetr.models.backbone.dinov2 as dinov2
 import torch
+from reference_outputs import in_float32
 from rfdetr.models import MODEL_DEFAULTS
 from rfdetr.training.callbacks.ema import RFDETREMACallback
 from rfdetr.training.module_model import RFDETRModelModule, _build_managed_scheduler
@@ -56,15 +57,6 @@ average = RFDETREMACallback(decay=train_config.ema_decay, tau=train_config.ema_t
 average.on_fit_start(module._trainer, module)
 model, criterion = module.model.train(), module.criterion.train()
 parameters = [p for group in optimizer.param_groups for p in group["params"]]
-
-
-def in_float32(outputs):
-    if isinstance(outputs, torch.Tensor):
-        return outputs.float() if outputs.is_floating_point() else outputs
-    if isinstance(outputs, dict):
-        return {key: in_float32(value) for key, value in outputs.items()}
-    return [in_float32(value) for value in outputs] if isinstance(outputs, (list, tuple)) else outputs
-
 
 losses = []
 with open(folder / "batches.f32", "rb") as images, open(folder / "batches.jsonl") as lines:

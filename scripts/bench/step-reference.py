@@ -14,6 +14,7 @@ warnings.filterwarnings("ignore")
 logging.disable(logging.WARNING)
 
 import torch
+from reference_outputs import in_float32
 from rfdetr.config import RFDETRNanoConfig, RFDETRSegNanoConfig, SegmentationTrainConfig, TrainConfig
 from rfdetr.training.callbacks.ema import RFDETREMACallback
 from rfdetr.training.module_model import RFDETRModelModule
@@ -44,15 +45,6 @@ if config.segmentation_head:  # of each box the upper left quarter
     for i in range(10):
         masks[i, round(0.4 * resolution):round(0.5 * resolution), round((0.15 + 0.05 * i) * resolution):round((0.2 + 0.05 * i) * resolution)] = True
     targets = [{**target, "masks": masks} for target in targets]
-
-
-def in_float32(outputs):
-    if isinstance(outputs, torch.Tensor):
-        return outputs.float() if outputs.is_floating_point() else outputs
-    if isinstance(outputs, dict):
-        return {key: in_float32(value) for key, value in outputs.items()}
-    return [in_float32(value) for value in outputs] if isinstance(outputs, (list, tuple)) else outputs
-
 
 for step, _ in enumerate(sys.stdin, 1):
     started, busy = time.perf_counter(), time.process_time()
