@@ -1,4 +1,4 @@
-// What JavaScript hands to a function of an addon: memory and numbers.
+// What an addon gives JavaScript, functions, and what these are handed: memory and numbers.
 
 #ifndef RFDETR_ARGUMENTS_H
 #define RFDETR_ARGUMENTS_H
@@ -20,6 +20,12 @@ static inline int64_t numberOf(napi_env env, napi_value value) {
   int64_t number = 0;
   napi_get_value_int64(env, value, &number);
   return number;
+}
+
+static inline void addFunction(napi_env env, napi_value exports, const char* name, napi_callback call) {
+  napi_value function;
+  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, call, NULL, &function) == napi_ok)
+    napi_set_named_property(env, exports, name, function);
 }
 
 #endif

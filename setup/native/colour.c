@@ -313,13 +313,9 @@ static napi_value GreySum(napi_env env, napi_callback_info info) {
 }
 
 void addColourLoops(napi_env env, napi_value exports) {
-  const struct {
-    const char* name;
-    napi_callback call;
-  } loops[] = {{"throughTables", ThroughTables}, {"throughHsv", ThroughHsv}, {"saturate", Saturate}, {"greySum", GreySum}, {"blur", Blur}};
-  for (size_t i = 0; i < sizeof loops / sizeof *loops; i++) {
-    napi_value function;
-    napi_create_function(env, loops[i].name, NAPI_AUTO_LENGTH, loops[i].call, NULL, &function);
-    napi_set_named_property(env, exports, loops[i].name, function);
-  }
+  addFunction(env, exports, "throughTables", ThroughTables);
+  addFunction(env, exports, "throughHsv", ThroughHsv);
+  addFunction(env, exports, "saturate", Saturate);
+  addFunction(env, exports, "greySum", GreySum);
+  addFunction(env, exports, "blur", Blur);
 }

@@ -196,15 +196,8 @@ static napi_value Release(napi_env env, napi_callback_info info) {
 }
 
 NAPI_MODULE_INIT() {
-  const struct {
-    const char* name;
-    napi_callback call;
-  } functions[] = {{"resize", Resize}, {"release", Release}};
-  for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
-    napi_value function;
-    napi_create_function(env, functions[i].name, NAPI_AUTO_LENGTH, functions[i].call, NULL, &function);
-    napi_set_named_property(env, exports, functions[i].name, function);
-  }
+  addFunction(env, exports, "resize", Resize);
+  addFunction(env, exports, "release", Release);
   addColourLoops(env, exports);
   addWarpLoops(env, exports);
   return exports;

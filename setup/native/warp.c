@@ -127,13 +127,5 @@ static napi_value Warp(napi_env env, napi_callback_info info) {
 }
 
 void addWarpLoops(napi_env env, napi_value exports) {
-  const struct {
-    const char* name;
-    napi_callback call;
-  } loops[] = {{"warp", Warp}};
-  for (size_t i = 0; i < sizeof loops / sizeof *loops; i++) {
-    napi_value function;
-    napi_create_function(env, loops[i].name, NAPI_AUTO_LENGTH, loops[i].call, NULL, &function);
-    napi_set_named_property(env, exports, loops[i].name, function);
-  }
+  addFunction(env, exports, "warp", Warp);
 }

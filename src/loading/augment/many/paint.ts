@@ -80,12 +80,13 @@ function mix(own: Uint8Array, other: Uint8Array, share: number): void {
 function paste(own: Rgb, other: Rgb, { mask, resize }: { mask: Uint8Array; resize: Change }): void {
   const area = areaOf(mask, own.width);
   if (!area) return;
-  const { data, width } = changeImage(other, [{ ...resize, cut: area }]).image;
+  const part = changeImage(other, [{ ...resize, cut: area }]).image;
   overRuns(mask, own.width, (row, first, end) => {
-    let from = 3 * ((row - area.top) * width + first - area.left);
-    for (let to = 3 * (row * own.width + first); to < 3 * (row * own.width + end); ) own.data[to++] = data[from++]!;
+    let from = 3 * ((row - area.top) * part.width + first - area.left);
+    for (let to = 3 * (row * own.width + first); to < 3 * (row * own.width + end); )
+      own.data[to++] = part.data[from++]!;
   });
-  if (data !== other.data) giveBytes(data);
+  letGo(part, other);
 }
 
 /** The rectangle around all that is 1. */
