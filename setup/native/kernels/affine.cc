@@ -79,7 +79,7 @@ FOR_EACH_PROCESSOR void differentiate_gelu(const Bf16* dy, const Bf16* product, 
                                            int64_t begin, int64_t end) {
   differentiate_rows(
       [&](int64_t at, int64_t i, int64_t count) __attribute__((always_inline)) {
-        const Lanes lanes = gelu_gradient(part(product + at, count) + part(bias + i, count), part(dy + at, count));
+        const Lanes lanes = part(dy + at, count) * gelu_slope(part(product + at, count) + part(bias + i, count));
         put(d + at, lanes, count);
         return lanes;
       },

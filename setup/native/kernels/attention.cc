@@ -14,18 +14,19 @@ namespace {
 
 constexpr int64_t kRows = 192; // of the scores at a time; never by the number of threads, or sums would depend on it
 
-/** softmax(scale * scores) of some rows, in their place. */
+/** softmax(scale * scores) of some rows, in their place; a row has padded(columns) in memory. */
 FOR_EACH_PROCESSOR void softmax(float* scores, float scale, int64_t rows, int64_t columns) {
-  for (float* row = scores; row < scores + rows * columns; row += columns) {
+  const int64_t stride = padded(columns);
+  for (float* row = scores; row < scores + rows * stride; row += stride) {
     const float factor = softmax_row(row, scale, row, columns);
-    over_columns(columns, [&](int64_t i, int64_t count) __attribute__((always_inline)) { put(row + i, part(row + i, count) * factor, count); });
+    for (int64_t i = 0; i < stride; i++) row[i] *= factor;
   }
 }
 
-/** The gradients of scores, in the place of those of the probabilities. out, dy: what the rows have attended to, [rows, channels]. */
+/** The gradients of scores, in the place of those of the probabilities; rows as above. out, dy: what the rows have attended to, [rows, channels]. */
 FOR_EACH_PROCESSOR void differentiate(const float* probabilities, float* gradients, const float* out, const float* dy, int64_t stride,
                                       float scale, int64_t rows, int64_t columns, int64_t channels) {
-  for (int64_t row = 0; row < rows; row++, out += stride, dy += stride, probabilities += columns, gradients += columns) {
+  for (int64_t row = 0; row < rows; row++, out += stride, dy += stride, probabilities += padded(columns), gradients += padded(columns)) {
     // The sum over keys of probabilities times their gradients equals that over channels of dy times out.
     Lanes products = {};
     over_columns(channels, [&](int64_t i, int64_t count) __attribute__((always_inline)) { products += part(out + i, count) * part(dy + i, count); });
@@ -68,10 +69,10 @@ struct Part {
   }
 };
 
-/** Probabilities [rows, keys] of a part. */
+/** Probabilities of a part, [rows, padded(keys)]. */
 void attend(const Sizes& sizes, const Part& part, const float* q, const float* k, float* probabilities) {
   const Matrix query{q + part.query, sizes.dim, 1}, key{k + part.key, sizes.dim, 1};
-  multiply(query, key.transposed(), probabilities, sizes.keys, {part.rows, sizes.keys, sizes.channels()});
+  multiply(query, key.transposed(), probabilities, padded(sizes.keys), {part.rows, sizes.keys, sizes.channels()});
   softmax(probabilities, sizes.scale(), part.rows, sizes.keys);
 }
 
@@ -80,11 +81,11 @@ void forward(TF_OpKernelContext* context) {
   const Sizes sizes(q, k, v, heads);
   const Output out(context, 0, q.shape());
   parallel_for(sizes.sequences * sizes.heads * sizes.parts(), 1, [&](int64_t begin, int64_t end) {
-    std::vector<float> probabilities(kRows * sizes.keys);
+    std::vector<float> probabilities(kRows * padded(sizes.keys));
     for (int64_t i = begin; i < end; i++) {
       const Part part(sizes, i / sizes.parts(), i % sizes.parts());
       attend(sizes, part, q.data(), k.data(), probabilities.data());
-      multiply({probabilities.data(), sizes.keys, 1}, {v.data() + part.key, sizes.dim, 1}, out.data() + part.query, sizes.dim,
+      multiply({probabilities.data(), padded(sizes.keys), 1}, {v.data() + part.key, sizes.dim, 1}, out.data() + part.query, sizes.dim,
                {part.rows, sizes.channels(), sizes.keys});
     }
   });
@@ -96,17 +97,17 @@ void backward(TF_OpKernelContext* context) {
   const Sizes sizes(q, k, v, heads);
   require(out.size() == q.size() && dy.size() == q.size(), "out and dy as q");
   const Output dq(context, 0, q.shape()), dk(context, 1, k.shape()), dv(context, 2, v.shape());
-  const int64_t dim = sizes.dim, keys = sizes.keys, channels = sizes.channels();
+  const int64_t dim = sizes.dim, keys = sizes.keys, stride = padded(keys), channels = sizes.channels();
   parallel_for(sizes.sequences * sizes.heads, 1, [&](int64_t begin, int64_t end) {
-    std::vector<float> probabilities(kRows * keys), gradients(kRows * keys);
+    std::vector<float> probabilities(kRows * stride), gradients(kRows * stride);
     for (int64_t i = begin * sizes.parts(); i < end * sizes.parts(); i++) {
       const Part part(sizes, i / sizes.parts(), i % sizes.parts());
-      const Matrix p{probabilities.data(), keys, 1}, d{gradients.data(), keys, 1}, d_out{dy.data() + part.query, dim, 1};
+      const Matrix p{probabilities.data(), stride, 1}, d{gradients.data(), stride, 1}, d_out{dy.data() + part.query, dim, 1};
       const Matrix query{q.data() + part.query, dim, 1}, key{k.data() + part.key, dim, 1}, value{v.data() + part.key, dim, 1};
       const Around sums{nullptr, i % sizes.parts() > 0};
       attend(sizes, part, q.data(), k.data(), probabilities.data());
       multiply(p.transposed(), d_out, dv.data() + part.key, dim, {keys, channels, part.rows}, sums);
-      multiply(d_out, value.transposed(), gradients.data(), keys, {part.rows, keys, channels});
+      multiply(d_out, value.transposed(), gradients.data(), stride, {part.rows, keys, channels});
       differentiate(probabilities.data(), gradients.data(), out.data() + part.query, d_out.data, dim, sizes.scale(), part.rows, keys,
                     channels);
       multiply(d, key, dq.data() + part.query, dim, {part.rows, channels, keys});

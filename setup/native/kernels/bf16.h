@@ -23,6 +23,9 @@ INLINE HalfLanes narrow(Lanes lanes) {
   return __builtin_convertvector(reinterpret_cast<BitLanes>(kept) >> 16, HalfLanes);
 }
 
+INLINE float number(float x) { return x; }
+INLINE float number(Bf16 x) { return of_bits(static_cast<uint32_t>(x.bits) << 16); }
+
 INLINE Lanes load(const Bf16* from) {
   HalfLanes half;
   std::memcpy(&half, from, sizeof half);

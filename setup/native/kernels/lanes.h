@@ -38,36 +38,55 @@ INLINE void store_some(float* to, Lanes lanes, int64_t count) { std::memcpy(to, 
 
 INLINE Lanes all(float value) { return value - Lanes{}; }
 
+/** Of all lanes: each takes the one half of them further on, until one is left. */
 INLINE float sum(Lanes lanes) {
-  float parts[kLanes];
-  store(parts, lanes);
-  for (int64_t half = kLanes / 2; half > 0; half /= 2)
-    for (int64_t i = 0; i < half; i++) parts[i] += parts[i + half];
-  return parts[0];
-}
-
-INLINE float most(Lanes lanes) {
-  float parts[kLanes];
-  store(parts, lanes);
-  for (int64_t half = kLanes / 2; half > 0; half /= 2)
-    for (int64_t i = 0; i < half; i++) parts[i] = parts[i + half] > parts[i] ? parts[i + half] : parts[i];
-  return parts[0];
+  typedef float Eight __attribute__((vector_size(32)));
+  typedef float Four __attribute__((vector_size(16)));
+  Eight eight[2];
+  std::memcpy(eight, &lanes, sizeof eight);
+  const Eight pairs = eight[0] + eight[1];
+  Four four[2];
+  std::memcpy(four, &pairs, sizeof four);
+  const Four last = four[0] + four[1];
+  return (last[0] + last[2]) + (last[1] + last[3]);
 }
 
 INLINE Lanes select(IntLanes which, Lanes yes, Lanes no) {
   return reinterpret_cast<Lanes>((which & reinterpret_cast<IntLanes>(yes)) | (~which & reinterpret_cast<IntLanes>(no)));
 }
 
-INLINE Lanes magnitude(Lanes x) { return reinterpret_cast<Lanes>(reinterpret_cast<IntLanes>(x) & 0x7fffffff); }
+INLINE int32_t bits_of(float x) {
+  int32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  return bits;
+}
 
-/** e^x within 2e-7 of its value; what is below the smallest normal number is 0. NaN stays. */
-INLINE Lanes exponential(Lanes x) {
-  const Lanes clamped = select(x > 88.5f, all(88.5f), select(x < -87.5f, all(-87.5f), x));
-  const Lanes scaled = clamped * 1.44269504f;
-  const IntLanes power = __builtin_convertvector(scaled + select(scaled < 0.0f, all(-0.5f), all(0.5f)), IntLanes);
-  const Lanes whole = __builtin_convertvector(power, Lanes);
-  const Lanes r = clamped - whole * 0.693359375f - whole * -2.12194440e-4f; // |r| <= ln(2) / 2; the first product is exact
-  Lanes y = all(1.0f / 5040);
+INLINE float of_bits(int32_t bits) {
+  float x;
+  std::memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+/**
+ * `f` of every lane, a function of one number, of which the compiler makes vectors: on whole lanes GCC does some operations, comparisons among them, number by number
+ * where the processor's vectors are shorter.
+ */
+template <typename F>
+INLINE Lanes each(Lanes lanes, F f) {
+  float numbers[kLanes];
+  store(numbers, lanes);
+  for (int64_t i = 0; i < kLanes; i++) numbers[i] = f(numbers[i]);
+  return load(numbers);
+}
+
+/** e^x of an x that is not above 0, within 2e-7 of its value; what is below the smallest normal number is 0. NaN stays. */
+INLINE float exponential(float x) {
+  constexpr float kLeast = -87.5f;
+  const float clamped = x < kLeast ? kLeast : x, number = x > kLeast ? x : kLeast; // the second is never NaN
+  const int32_t power = static_cast<int32_t>(number * 1.44269504f - 0.5f);
+  const float whole = static_cast<float>(power);
+  const float r = clamped - whole * 0.693359375f - whole * -2.12194440e-4f; // |r| <= ln(2) / 2; the first product is exact
+  float y = 1.0f / 5040;
   y = y * r + 1.0f / 720;
   y = y * r + 1.0f / 120;
   y = y * r + 1.0f / 24;
@@ -75,6 +94,5 @@ INLINE Lanes exponential(Lanes x) {
   y = y * r + 0.5f;
   y = y * r + 1.0f;
   y = y * r + 1.0f;
-  y *= reinterpret_cast<Lanes>((power + 127) << 23);
-  return select(x < -87.5f, Lanes{}, select(x != x, x, y));
+  return y * of_bits(x < kLeast ? 0 : (power + 127) << 23);
 }

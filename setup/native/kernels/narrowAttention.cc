@@ -9,7 +9,7 @@
 
 namespace {
 
-/** softmax(scale * scores), row by row; `row` holds one. */
+/** softmax(scale * scores), row by row; `row` has room for a padded one. */
 FOR_EACH_PROCESSOR void softmax(const Bf16* scores, float scale, Bf16* probabilities, float* row, int64_t columns, int64_t begin,
                                 int64_t end) {
   for (int64_t at = begin * columns; at < end * columns; at += columns) {
@@ -40,7 +40,7 @@ void forward(TF_OpKernelContext* context) {
   require(scale.size() == 1, "scale []");
   const int64_t columns = scores.columns();
   parallel_for(scores.rows(), 16 + 16384 / (columns + 1), [&](int64_t begin, int64_t end) {
-    std::vector<float> row(columns);
+    std::vector<float> row(padded(columns));
     softmax(scores.narrow(), *scale.data(), probabilities.narrow(), row.data(), columns, begin, end);
   });
 }

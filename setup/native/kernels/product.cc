@@ -177,7 +177,9 @@ void pack(const Matrix& matrix, float* to, int64_t width, int64_t inner, int64_t
     for (int64_t p = j < columns ? rows : 0; p < inner; p++) *place(p, j) = matrix.data[j * matrix.column + p];
 }
 
-FOR_EACH_PROCESSOR void activate(float* numbers, int64_t count) { gelu(numbers, numbers, count); }
+FOR_EACH_PROCESSOR void activate(float* numbers, int64_t count) {
+  for (int64_t i = 0; i < count; i++) numbers[i] = gelu(numbers[i]);
+}
 
 /** Memory of a thread that is used again. */
 float* scratch(std::vector<float>& memory, int64_t size) {

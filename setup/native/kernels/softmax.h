@@ -2,35 +2,36 @@
 
 #pragma once
 
+#include <algorithm>
 #include <limits>
 
 #include "bf16.h"
 
+/** Numbers that a row has room for in memory, so that its last ones are taken as many at a time as the others. */
+INLINE int64_t padded(int64_t columns) { return (columns + kLanes - 1) / kLanes * kLanes; }
+
+/** A whole number for each float, in their order, as the largest of whole numbers is found in any order; and back. NaN is at either end. */
+INLINE int32_t ordered(int32_t bits) { return bits ^ (bits >> 31 & 0x7fffffff); }
+
 /**
- * Writes e^(scale * score - the largest of them) to `row`, which may be where the scores are. Gives the factor that makes the sum of all 1.
+ * Writes e^(scale * score - the largest of them) to `row`, which has room for the padded columns, and zeros behind them; it may be where the scores
+ * are. Gives the factor that makes the sum of all 1.
  */
 template <typename T>
 INLINE float softmax_row(const T* scores, float scale, float* row, int64_t columns) {
-  const int64_t whole = columns / kLanes * kLanes, rest = columns - whole;
-  Lanes largest = all(-std::numeric_limits<float>::infinity());
-  for (int64_t i = 0; i < whole; i += kLanes) {
-    const Lanes x = load(scores + i) * scale;
-    store(row + i, x);
-    largest = select(x > largest, x, largest);
+  int32_t largest = std::numeric_limits<int32_t>::min();
+  for (int64_t i = 0; i < columns; i++) {
+    row[i] = number(scores[i]) * scale;
+    largest = std::max(largest, ordered(bits_of(row[i])));
   }
-  if (rest > 0) store_some(row + whole, load_some(scores + whole, rest) * scale, rest);
-  float top = most(largest);
-  for (int64_t i = whole; i < columns; i++) top = row[i] > top ? row[i] : top;
-  Lanes total = {};
-  for (int64_t i = 0; i < whole; i += kLanes) {
-    const Lanes e = exponential(load(row + i) - top);
-    total += e;
-    store(row + i, e);
-  }
-  float all_total = sum(total);
-  if (rest > 0) {
-    store_some(row + whole, exponential(load_some(row + whole, rest) - top), rest);
-    for (int64_t i = whole; i < columns; i++) all_total += row[i];
-  }
+  std::fill(row + columns, row + padded(columns), -std::numeric_limits<float>::infinity());
+  const float top = of_bits(ordered(largest));
+  for (int64_t i = 0; i < padded(columns); i++) row[i] = exponential(row[i] - top);
+  const int64_t whole = columns / kLanes * kLanes;
+  float totals[kLanes] = {};
+  for (int64_t i = 0; i < whole; i += kLanes)
+    for (int64_t j = 0; j < kLanes; j++) totals[j] += row[i + j];
+  float all_total = sum(load(totals));
+  for (int64_t i = whole; i < columns; i++) all_total += row[i];
   return 1.0f / all_total;
 }
