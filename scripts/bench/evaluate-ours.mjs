@@ -1,17 +1,17 @@
-// Times evaluations of a split for evaluate.mjs: a line on standard input asks for one, from the image files to the metrics; the answer is
-// one line of JSON. `weights PATH` first writes weights from scratch to a .pth file. Run with tsx: the sources are TypeScript.
+// Times evaluations of a split, as users have them, for evaluate.mjs: a line on standard input asks for one, from the image files to the metrics; the answer is
+// one line of JSON. `weights PATH` first writes weights from scratch to a .pth file.
 
 import { createInterface } from "node:readline";
 import { memory } from "@tensorflow/tfjs-core";
-import { toFields } from "../../src/architecture/fields.ts";
-import { VARIANTS } from "../../src/architecture/variants.ts";
-import { referenceKeys } from "../../src/architecture/weights/table.ts";
-import { writeWeightsFile } from "../../src/checkpoint/weightsFile.ts";
-import { loadDataset } from "../../src/data/dataset/dataset.ts";
-import { openDetector } from "../../src/detector/open.ts";
-import { evaluateModel } from "../../src/eval/evaluate.ts";
-import { evaluationLoader } from "../../src/loading/batch/evaluationLoader.ts";
-import { initialise } from "../../src/model/init.ts";
+import { toFields } from "../../dist/architecture/fields.js";
+import { VARIANTS } from "../../dist/architecture/variants.js";
+import { referenceKeys } from "../../dist/architecture/weights/table.js";
+import { writeWeightsFile } from "../../dist/checkpoint/weightsFile.js";
+import { loadDataset } from "../../dist/data/dataset/dataset.js";
+import { openDetector } from "../../dist/detector/open.js";
+import { evaluateModel } from "../../dist/eval/evaluate.js";
+import { evaluationLoader } from "../../dist/loading/batch/evaluationLoader.js";
+import { initialise } from "../../dist/model/init.js";
 
 const [dir, weights, batch, workers, mode] = process.argv.slice(2);
 const { splits, classes } = await loadDataset({ dir }, { require: ["val"] });

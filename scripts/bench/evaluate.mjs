@@ -9,6 +9,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { ensureBuilt } from "../build.mjs";
 import { writePhotographs } from "./photographs.mjs";
 import { gigabytes, here, limited, machine, shown, spread, stepper, takeTurns } from "./stepper.mjs";
 
@@ -25,12 +26,13 @@ const { values } = parseArgs({
 });
 const { python, images, turns, batch, workers } = values;
 const CLASSES = ["ash", "beech", "elm", "fir", "lime", "oak", "pine", "yew"];
+await ensureBuilt();
 const folder = mkdtempSync(join(tmpdir(), "bench-evaluate-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 const weights = join(folder, "weights.pth");
 await writePhotographs(folder, { valid: Number(images), train: 1 }, { classes: CLASSES });
 
-const ours = (mode) => ["--import", "tsx", here("evaluate-ours.mjs"), folder, weights, batch, workers, mode];
+const ours = (mode) => [here("evaluate-ours.mjs"), folder, weights, batch, workers, mode];
 const { status } = spawnSync(process.execPath, ours("weights"), { stdio: "inherit" });
 if (status !== 0) throw new Error("the weights were not written");
 

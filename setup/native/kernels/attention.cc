@@ -2,12 +2,12 @@
 // that computes them.
 
 #include <cmath>
-#include <vector>
 
 #include "kernel.h"
 #include "kernels.h"
 #include "parallel.h"
 #include "product.h"
+#include "scratch.h"
 #include "softmax.h"
 
 namespace {
@@ -81,11 +81,12 @@ void forward(TF_OpKernelContext* context) {
   const Sizes sizes(q, k, v, heads);
   const Output out(context, 0, q.shape());
   parallel_for(sizes.sequences * sizes.heads * sizes.parts(), 1, [&](int64_t begin, int64_t end) {
-    std::vector<float> probabilities(kRows * padded(sizes.keys));
+    static thread_local Scratch memory;
+    float* probabilities = memory.of(kRows * padded(sizes.keys));
     for (int64_t i = begin; i < end; i++) {
       const Part part(sizes, i / sizes.parts(), i % sizes.parts());
-      attend(sizes, part, q.data(), k.data(), probabilities.data());
-      multiply({probabilities.data(), padded(sizes.keys), 1}, {v.data() + part.key, sizes.dim, 1}, out.data() + part.query, sizes.dim,
+      attend(sizes, part, q.data(), k.data(), probabilities);
+      multiply({probabilities, padded(sizes.keys), 1}, {v.data() + part.key, sizes.dim, 1}, out.data() + part.query, sizes.dim,
                {part.rows, sizes.channels(), sizes.keys});
     }
   });
@@ -99,16 +100,17 @@ void backward(TF_OpKernelContext* context) {
   const Output dq(context, 0, q.shape()), dk(context, 1, k.shape()), dv(context, 2, v.shape());
   const int64_t dim = sizes.dim, keys = sizes.keys, stride = padded(keys), channels = sizes.channels();
   parallel_for(sizes.sequences * sizes.heads, 1, [&](int64_t begin, int64_t end) {
-    std::vector<float> probabilities(kRows * stride), gradients(kRows * stride);
+    static thread_local Scratch memory;
+    float *probabilities = memory.of(2 * kRows * stride), *gradients = probabilities + kRows * stride;
     for (int64_t i = begin * sizes.parts(); i < end * sizes.parts(); i++) {
       const Part part(sizes, i / sizes.parts(), i % sizes.parts());
-      const Matrix p{probabilities.data(), stride, 1}, d{gradients.data(), stride, 1}, d_out{dy.data() + part.query, dim, 1};
+      const Matrix p{probabilities, stride, 1}, d{gradients, stride, 1}, d_out{dy.data() + part.query, dim, 1};
       const Matrix query{q.data() + part.query, dim, 1}, key{k.data() + part.key, dim, 1}, value{v.data() + part.key, dim, 1};
       const Around sums{nullptr, i % sizes.parts() > 0};
-      attend(sizes, part, q.data(), k.data(), probabilities.data());
+      attend(sizes, part, q.data(), k.data(), probabilities);
       multiply(p.transposed(), d_out, dv.data() + part.key, dim, {keys, channels, part.rows}, sums);
-      multiply(d_out, value.transposed(), gradients.data(), stride, {part.rows, keys, channels});
-      differentiate(probabilities.data(), gradients.data(), out.data() + part.query, d_out.data, dim, sizes.scale(), part.rows, keys,
+      multiply(d_out, value.transposed(), gradients, stride, {part.rows, keys, channels});
+      differentiate(probabilities, gradients, out.data() + part.query, d_out.data, dim, sizes.scale(), part.rows, keys,
                     channels);
       multiply(d, key, dq.data() + part.query, dim, {part.rows, channels, keys});
       multiply(d.transposed(), query, dk.data() + part.key, dim, {keys, channels, part.rows}, sums);

@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <cstring>
-#include <vector>
 
 #include "gelu.h"
 #include "parallel.h"
+#include "scratch.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
@@ -181,21 +181,15 @@ FOR_EACH_PROCESSOR void activate(float* numbers, int64_t count) {
   for (int64_t i = 0; i < count; i++) numbers[i] = gelu(numbers[i]);
 }
 
-/** Memory of a thread that is used again. */
-float* scratch(std::vector<float>& memory, int64_t size) {
-  if (static_cast<int64_t>(memory.size()) < size) memory.resize(size);
-  return memory.data();
-}
-
 template <typename Kind>
 void multiply_with(const Matrix& a, const Matrix& b, float* c, int64_t stride, const Extent& extent, const Around& around) {
-  static thread_local std::vector<float> left_memory, right_memory;
+  static thread_local Scratch left_memory, right_memory;
   const bool packed = a.column != 1;
   const auto [rows, columns, inner] = extent;
   const auto up = [](int64_t n, int64_t of) { return (n + of - 1) / of; };
   const int64_t blocks = std::max<int64_t>(1, up(inner, kInner)), depth = up(inner, blocks);
-  float* right = scratch(right_memory, depth * up(std::min(columns, kColumns), Kind::kWidth) * Kind::kWidth);
-  float* left = packed ? scratch(left_memory, depth * Kind::kHeight) : nullptr;
+  float* right = right_memory.of(depth * up(std::min(columns, kColumns), Kind::kWidth) * Kind::kWidth);
+  float* left = packed ? left_memory.of(depth * Kind::kHeight) : nullptr;
   for (int64_t j = 0; j < columns; j += kColumns) {
     const int64_t width = std::min(kColumns, columns - j);
     for (int64_t block = 0; block < blocks; block++) {
