@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "arguments.h"
 
 static int saved = -1;
 static int caught = -1;
@@ -59,12 +60,9 @@ static void return_memory(void) {
 void add_signals(napi_env env, napi_value exports);
 
 NAPI_MODULE_INIT() {
-  napi_value function;
   return_memory();
-  napi_create_function(env, "begin", NAPI_AUTO_LENGTH, Begin, NULL, &function);
-  napi_set_named_property(env, exports, "begin", function);
-  napi_create_function(env, "end", NAPI_AUTO_LENGTH, End, NULL, &function);
-  napi_set_named_property(env, exports, "end", function);
+  addFunction(env, exports, "begin", Begin);
+  addFunction(env, exports, "end", End);
   add_signals(env, exports);
   return exports;
 }

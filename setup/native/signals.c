@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include "arguments.h"
 #include "tensorflow/openSignals.h"
 
 #define MOST 512
@@ -124,10 +125,7 @@ static void hand_signals_over(void) {
 }
 
 void add_signals(napi_env env, napi_value exports) {
-  napi_value function;
   hand_signals_over();
-  napi_create_function(env, "answerSignals", NAPI_AUTO_LENGTH, Arm, NULL, &function);
-  napi_set_named_property(env, exports, "answerSignals", function);
-  napi_create_function(env, "answers", NAPI_AUTO_LENGTH, Answered, NULL, &function);
-  napi_set_named_property(env, exports, "answers", function);
+  addFunction(env, exports, "answerSignals", Arm);
+  addFunction(env, exports, "answers", Answered);
 }
