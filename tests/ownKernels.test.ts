@@ -105,6 +105,23 @@ describe("operations of our own", () => {
     expect([...out]).toEqual([1.5, 6, 3]);
   });
 
+  test("attention is right for all numbers of tokens, and what is no number in a query spoils that one's row alone", () => {
+    for (let n = 1; n < 36; n++) {
+      const [q, k, v] = [1, 2, 3].map((seed) => random([1, n, 4], seed));
+      const own = rawOp("RfAttention", {}, [q!, k!, v!, tf.scalar(2)]);
+      expect(
+        distance(
+          own,
+          withPlainOperations(() => attend(q!, k!, v!)),
+        ),
+        `${n} tokens`,
+      ).toBeLessThan(3e-6);
+      const spoilt = Float32Array.from(q!.dataSync()).fill(Number.NaN, 4 * (n - 1));
+      const rows = rawOp("RfAttention", {}, [tf.tensor(spoilt, q!.shape), k!, v!, tf.scalar(2)]).dataSync();
+      expect([...rows]).toEqual([...own.dataSync()].map((x, i) => (i < 4 * (n - 1) ? x : Number.NaN)));
+    }
+  });
+
   test("products of all sizes of edges are right, and what is no number stays none", () => {
     for (let n = 1; n < 36; n++) {
       const [a, b] = [random([n, 5], n), random([5, n], 2)];
