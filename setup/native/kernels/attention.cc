@@ -31,9 +31,7 @@ FOR_EACH_PROCESSOR void differentiate(const float* probabilities, float* gradien
     Lanes products = {};
     over_columns(channels, [&](int64_t i, int64_t count) __attribute__((always_inline)) { products += part(out + i, count) * part(dy + i, count); });
     const float dot = sum(products);
-    over_columns(columns, [&](int64_t i, int64_t count) __attribute__((always_inline)) {
-      put(gradients + i, part(probabilities + i, count) * (part(gradients + i, count) - dot) * scale, count);
-    });
+    for (int64_t i = 0; i < columns; i++) gradients[i] = probabilities[i] * (gradients[i] - dot) * scale;
   }
 }
 

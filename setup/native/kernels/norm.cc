@@ -12,26 +12,23 @@ namespace {
 /** stats: mean and 1 / standard deviation of each row. */
 FOR_EACH_PROCESSOR void normalise(const float* x, const float* weight, const float* bias, float epsilon, float* y, float* stats,
                                   int64_t columns, int64_t begin, int64_t end) {
-  const int64_t whole = columns / kLanes * kLanes, rest = columns - whole;
+  const int64_t whole = columns / kLanes * kLanes;
   for (int64_t row = begin; row < end; row++) {
     const float* from = x + row * columns;
-    Lanes total = load_some(from + whole, rest);
-    for (int64_t i = 0; i < whole; i += kLanes) total += load(from + i);
-    const float mean = sum(total) / columns;
-    Lanes squares = {};
-    for (int64_t i = 0; i < whole; i += kLanes) {
-      const Lanes centred = load(from + i) - mean;
-      squares += centred * centred;
-    }
-    float variance = sum(squares);
+    float* to = y + row * columns;
+    float totals[kLanes] = {}, squares[kLanes] = {};
+    for (int64_t i = whole; i < columns; i++) totals[i - whole] = from[i];
+    for (int64_t i = 0; i < whole; i += kLanes)
+      for (int64_t j = 0; j < kLanes; j++) totals[j] += from[i + j];
+    const float mean = sum(load(totals)) / columns;
+    for (int64_t i = 0; i < whole; i += kLanes)
+      for (int64_t j = 0; j < kLanes; j++) squares[j] += (from[i + j] - mean) * (from[i + j] - mean);
+    float variance = sum(load(squares));
     for (int64_t i = whole; i < columns; i++) variance += (from[i] - mean) * (from[i] - mean);
     const float scale = 1.0f / std::sqrt(variance / columns + epsilon);
     stats[2 * row] = mean;
     stats[2 * row + 1] = scale;
-    float* to = y + row * columns;
-    for (int64_t i = 0; i < whole; i += kLanes)
-      store(to + i, (load(from + i) - mean) * scale * load(weight + i) + load(bias + i));
-    for (int64_t i = whole; i < columns; i++) to[i] = (from[i] - mean) * scale * weight[i] + bias[i];
+    for (int64_t i = 0; i < columns; i++) to[i] = (from[i] - mean) * scale * weight[i] + bias[i];
   }
 }
 
@@ -44,32 +41,23 @@ FOR_EACH_PROCESSOR void differentiate(const float* dy, const float* x, const flo
   for (int64_t row = begin; row < end; row++) {
     const float mean = stats[2 * row], scale = stats[2 * row + 1];
     const float *from = x + row * columns, *back = dy + row * columns;
-    Lanes total = {}, projected = {};
-    for (int64_t i = 0; i < whole; i += kLanes) {
-      const Lanes d = load(back + i), normal = (load(from + i) - mean) * scale, g = d * load(weight + i);
-      total += g;
-      projected += g * normal;
-      store(of_weight + i, load(of_weight + i) + d * normal);
-      store(of_bias + i, load(of_bias + i) + d);
-    }
-    float all_total = sum(total), all_projected = sum(projected);
-    for (int64_t i = whole; i < columns; i++) {
-      const float normal = (from[i] - mean) * scale, g = back[i] * weight[i];
-      all_total += g;
-      all_projected += g * normal;
-      of_weight[i] += back[i] * normal;
-      of_bias[i] += back[i];
-    }
-    const float offset = all_total / columns, slope = all_projected / columns;
     float* to = dx + row * columns;
-    for (int64_t i = 0; i < whole; i += kLanes) {
-      const Lanes normal = (load(from + i) - mean) * scale;
-      store(to + i, (load(back + i) * load(weight + i) - offset - normal * slope) * scale);
-    }
+    const auto normal = [=](int64_t i) __attribute__((always_inline)) { return (from[i] - mean) * scale; };
+    float totals[kLanes] = {}, projected[kLanes] = {};
+    for (int64_t i = 0; i < whole; i += kLanes)
+      for (int64_t j = 0; j < kLanes; j++) totals[j] += back[i + j] * weight[i + j];
+    for (int64_t i = 0; i < whole; i += kLanes)
+      for (int64_t j = 0; j < kLanes; j++) projected[j] += back[i + j] * weight[i + j] * normal(i + j);
+    float total = sum(load(totals)), all_projected = sum(load(projected));
     for (int64_t i = whole; i < columns; i++) {
-      const float normal = (from[i] - mean) * scale;
-      to[i] = (back[i] * weight[i] - offset - normal * slope) * scale;
+      const float g = back[i] * weight[i];
+      total += g;
+      all_projected += g * normal(i);
     }
+    for (int64_t i = 0; i < columns; i++) of_weight[i] += back[i] * normal(i);
+    for (int64_t i = 0; i < columns; i++) of_bias[i] += back[i];
+    const float offset = total / columns, slope = all_projected / columns;
+    for (int64_t i = 0; i < columns; i++) to[i] = (back[i] * weight[i] - offset - normal(i) * slope) * scale;
   }
 }
 
