@@ -51,6 +51,16 @@ INLINE float sum(Lanes lanes) {
   return (last[0] + last[2]) + (last[1] + last[3]);
 }
 
+/** The sum of `of(i)` for i below `count`, a multiple of the lanes, beside what these begin with. */
+template <typename Of>
+INLINE float sum_of(int64_t count, Of of, Lanes start = all(0)) {
+  float totals[kLanes];
+  store(totals, start);
+  for (int64_t i = 0; i < count; i += kLanes)
+    for (int64_t j = 0; j < kLanes; j++) totals[j] += of(i + j);
+  return sum(load(totals));
+}
+
 INLINE Lanes select(IntLanes which, Lanes yes, Lanes no) {
   return reinterpret_cast<Lanes>((which & reinterpret_cast<IntLanes>(yes)) | (~which & reinterpret_cast<IntLanes>(no)));
 }

@@ -16,15 +16,11 @@ FOR_EACH_PROCESSOR void normalise(const float* x, const float* weight, const flo
   for (int64_t row = begin; row < end; row++) {
     const float* from = x + row * columns;
     float* to = y + row * columns;
-    float totals[kLanes] = {}, squares[kLanes] = {};
-    for (int64_t i = whole; i < columns; i++) totals[i - whole] = from[i];
-    for (int64_t i = 0; i < whole; i += kLanes)
-      for (int64_t j = 0; j < kLanes; j++) totals[j] += from[i + j];
-    const float mean = sum(load(totals)) / columns;
-    for (int64_t i = 0; i < whole; i += kLanes)
-      for (int64_t j = 0; j < kLanes; j++) squares[j] += (from[i + j] - mean) * (from[i + j] - mean);
-    float variance = sum(load(squares));
-    for (int64_t i = whole; i < columns; i++) variance += (from[i] - mean) * (from[i] - mean);
+    const Lanes rest = load_some(from + whole, columns - whole);
+    const float mean = sum_of(whole, [=](int64_t i) __attribute__((always_inline)) { return from[i]; }, rest) / columns;
+    const auto square = [=](int64_t i) __attribute__((always_inline)) { return (from[i] - mean) * (from[i] - mean); };
+    float variance = sum_of(whole, square);
+    for (int64_t i = whole; i < columns; i++) variance += square(i);
     const float scale = 1.0f / std::sqrt(variance / columns + epsilon);
     stats[2 * row] = mean;
     stats[2 * row + 1] = scale;
@@ -43,21 +39,14 @@ FOR_EACH_PROCESSOR void differentiate(const float* dy, const float* x, const flo
     const float *from = x + row * columns, *back = dy + row * columns;
     float* to = dx + row * columns;
     const auto normal = [=](int64_t i) __attribute__((always_inline)) { return (from[i] - mean) * scale; };
-    float totals[kLanes] = {}, projected[kLanes] = {};
-    for (int64_t i = 0; i < whole; i += kLanes)
-      for (int64_t j = 0; j < kLanes; j++) totals[j] += back[i + j] * weight[i + j];
-    for (int64_t i = 0; i < whole; i += kLanes)
-      for (int64_t j = 0; j < kLanes; j++) projected[j] += back[i + j] * weight[i + j] * normal(i + j);
-    float total = sum(load(totals)), all_projected = sum(load(projected));
-    for (int64_t i = whole; i < columns; i++) {
-      const float g = back[i] * weight[i];
-      total += g;
-      all_projected += g * normal(i);
-    }
+    const auto weighted = [=](int64_t i) __attribute__((always_inline)) { return back[i] * weight[i]; };
+    const auto projection = [=](int64_t i) __attribute__((always_inline)) { return weighted(i) * normal(i); };
+    float total = sum_of(whole, weighted), projected = sum_of(whole, projection);
+    for (int64_t i = whole; i < columns; i++) total += weighted(i), projected += projection(i);
     for (int64_t i = 0; i < columns; i++) of_weight[i] += back[i] * normal(i);
     for (int64_t i = 0; i < columns; i++) of_bias[i] += back[i];
-    const float offset = total / columns, slope = all_projected / columns;
-    for (int64_t i = 0; i < columns; i++) to[i] = (back[i] * weight[i] - offset - normal(i) * slope) * scale;
+    const float offset = total / columns, slope = projected / columns;
+    for (int64_t i = 0; i < columns; i++) to[i] = (weighted(i) - offset - normal(i) * slope) * scale;
   }
 }
 

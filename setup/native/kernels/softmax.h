@@ -28,10 +28,7 @@ INLINE float softmax_row(const T* scores, float scale, float* row, int64_t colum
   const float top = of_bits(ordered(largest));
   for (int64_t i = 0; i < padded(columns); i++) row[i] = exponential(row[i] - top);
   const int64_t whole = columns / kLanes * kLanes;
-  float totals[kLanes] = {};
-  for (int64_t i = 0; i < whole; i += kLanes)
-    for (int64_t j = 0; j < kLanes; j++) totals[j] += row[i + j];
-  float all_total = sum(load(totals));
-  for (int64_t i = whole; i < columns; i++) all_total += row[i];
-  return 1.0f / all_total;
+  float total = sum_of(whole, [=](int64_t i) __attribute__((always_inline)) { return row[i]; });
+  for (int64_t i = whole; i < columns; i++) total += row[i];
+  return 1.0f / total;
 }
