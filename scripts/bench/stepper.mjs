@@ -65,13 +65,13 @@ function medianOf(values) {
   return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
 }
 
-/** What limits both libraries to so many threads. */
+/** What limits both libraries to so many threads; ours as its `--threads` does. */
 export const limited = (threads) =>
   threads === "default"
     ? {}
     : {
         TF_NUM_INTRAOP_THREADS: threads,
-        TF_NUM_INTEROP_THREADS: "1",
+        TF_NUM_INTEROP_THREADS: String(Math.min(threads, 2)),
         OMP_NUM_THREADS: threads,
         MKL_NUM_THREADS: threads,
       };

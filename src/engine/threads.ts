@@ -19,7 +19,7 @@ export function limitThreads(threads: number): void {
     });
   }
   process.env.TF_NUM_INTRAOP_THREADS = String(threads);
-  process.env.TF_NUM_INTEROP_THREADS = "1"; // eager operations run one after the other
+  process.env.TF_NUM_INTEROP_THREADS = String(Math.min(threads, 2)); // of an evaluation two batches are under way
   process.env.OMP_NUM_THREADS = String(threads);
   told = threads;
 }

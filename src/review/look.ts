@@ -32,11 +32,12 @@ export async function* lookAtSplit(
   const { resolution, slices } = detector;
   const images = slices ? await sliceForEvaluation(split, slices) : split;
   const loader = evaluationLoader(images, { batchSize, resolution });
-  // Both views of a batch are looked at together; what was found in the mirrored ones waits for its picture.
-  const second: ImageDetections[] = [];
+  // Both views of a batch are looked at together.
+  const mirroredOf = new WeakMap<ImageDetections, ImageDetections>();
   const look = async (batch: DetectInput) => {
     const found = await detector.detect({ ...batch, maskFrom: LEAST_SCORE });
-    if (!slices) second.push(...(await mirroredView(detector, batch)));
+    const mirrored = slices ? [] : await mirroredView(detector, batch);
+    for (const [i, one] of mirrored.entries()) mirroredOf.set(found[i]!, one);
     return found;
   };
   try {
@@ -46,7 +47,7 @@ export async function* lookAtSplit(
     for await (const { imageIds, originalSizes = [], found } of looked)
       for (const [i, one] of found.entries()) {
         const objects = objectsOf(one, labelOf);
-        const mirrored = second.shift();
+        const mirrored = mirroredOf.get(one);
         const joined = mirrored ? joinViews(objects, objectsOf(mirrored, labelOf)) : objects;
         yield { imageId: imageIds[i]!, found: joined, size: originalSizes[i]! };
       }

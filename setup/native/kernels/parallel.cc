@@ -29,21 +29,21 @@ int64_t allowed_threads() {
 /** A loop that is under way: its parts are taken one after the other by whoever is free. */
 struct Loop {
   const std::function<void(int64_t, int64_t)>& work;
-  int64_t count, parts;
-  std::atomic<int64_t> next{0}, left;
+  const int64_t count, parts;
+  std::atomic<int64_t> next{0};
+  int64_t helpers = 0; // under the pool's mutex
 
-  Loop(const std::function<void(int64_t, int64_t)>& work, int64_t count, int64_t parts)
-      : work(work), count(count), parts(parts), left(parts) {}
+  bool has_more() const { return next < parts; }
 
   void help() {
-    for (int64_t part = next++; part < parts; part = next++) {
-      work(count * part / parts, count * (part + 1) / parts);
-      left--;
-    }
+    for (int64_t part = next++; part < parts; part = next++) work(count * part / parts, count * (part + 1) / parts);
   }
 };
 
-/** Threads that wait for loops. They live as long as the process, which does not wait for them at its end. */
+/**
+ * Threads that help with loops. They live as long as the process, which does not wait for them at its end. Several loops may be under way,
+ * each with the thread that it belongs to; together with their helpers these are never more than `threads`.
+ */
 class Pool {
  public:
   Pool() : threads(allowed_threads()) {
@@ -51,41 +51,46 @@ class Pool {
   }
 
   void run(Loop& loop) {
-    {
-      std::lock_guard<std::mutex> held(mutex);
-      current = &loop;
-      round++;
-    }
-    wake.notify_all();
-    loop.help();
     std::unique_lock<std::mutex> held(mutex);
-    current = nullptr;
-    idle.wait(held, [&] { return loop.left == 0 && helpers == 0; });
+    loops.push_back(&loop);
+    const bool room = has_room();
+    held.unlock();
+    if (room) wake.notify_all();
+    loop.help();
+    held.lock();
+    loops.erase(std::find(loops.begin(), loops.end(), &loop));
+    idle.wait(held, [&] { return loop.helpers == 0; });
   }
 
   const int64_t threads;
-  std::mutex turn; // one loop at a time; another thread's is done by that thread alone
 
  private:
+  bool has_room() const { return static_cast<int64_t>(loops.size()) + helpers < threads; }
+
+  /** The loop that most needs help, if any does and there is room for a helper. */
+  Loop* needy() const {
+    Loop* found = nullptr;
+    for (Loop* loop : loops)
+      if (loop->has_more() && (!found || loop->helpers < found->helpers)) found = loop;
+    return has_room() ? found : nullptr;
+  }
+
   void serve() {
     std::unique_lock<std::mutex> held(mutex);
-    for (uint64_t seen = 0;;) {
-      wake.wait(held, [&] { return current != nullptr && round != seen; });
-      seen = round;
-      Loop& loop = *current;
-      helpers++;
+    for (Loop* loop = nullptr;;) {
+      wake.wait(held, [&] { return (loop = needy()) != nullptr; });
+      helpers++, loop->helpers++;
       held.unlock();
-      loop.help();
+      loop->help();
       held.lock();
-      helpers--;
-      idle.notify_one();
+      helpers--, loop->helpers--;
+      if (loop->helpers == 0) idle.notify_all();
     }
   }
 
   std::mutex mutex;
   std::condition_variable wake, idle;
-  Loop* current = nullptr;
-  uint64_t round = 0;
+  std::vector<Loop*> loops;
   int64_t helpers = 0;
 };
 
@@ -102,11 +107,10 @@ void parallel_for(int64_t count, int64_t grain, const std::function<void(int64_t
   Pool& pool = pool_of_process();
   const int64_t most = 4 * pool.threads; // some more than threads, for those that are late
   const int64_t parts = std::min(most, (count + grain - 1) / (grain > 0 ? grain : 1));
-  std::unique_lock<std::mutex> mine(pool.turn, std::defer_lock);
-  if (pool.threads < 2 || parts < 2 || !mine.try_lock()) {
+  if (pool.threads < 2 || parts < 2) {
     if (count > 0) work(0, count);
     return;
   }
-  Loop loop(work, count, parts);
+  Loop loop{work, count, parts};
   pool.run(loop);
 }

@@ -122,6 +122,7 @@ napi_value guarded(napi_env env, napi_callback_info info, Work work) {
   }
 }
 
+using Operation = std::unique_ptr<TFE_Op, decltype(&TFE_DeleteOp)>;
 using Graph = std::unique_ptr<TF_Graph, decltype(&TF_DeleteGraph)>;
 using Buffer = std::unique_ptr<TF_Buffer, decltype(&TF_DeleteBuffer)>;
 
@@ -234,11 +235,16 @@ void finish(napi_env env, napi_status, void* data) {
   }
 }
 
+/** TensorFlow's name for one operation after the other, on one thread. */
+const std::string kInOrder = "SINGLE_THREADED_EXECUTOR";
+
 /**
  * A function as a branch of "If", whose other branch is the same. TensorFlow runs a branch as it is, operation by operation; a
- * function that is called by itself goes through rewrites that choose other kernels, which round differently.
+ * function that is called by itself goes through rewrites that choose other kernels, which round differently. On the CPU operations
+ * follow one another: each is on all threads anyway, and two at a time are in each other's way.
  */
-void set_branches(Call* call, const std::string& name, const std::vector<TF_DataType>& in, const std::vector<TF_DataType>& out) {
+void set_branches(TFJSBackend* backend, Call* call, const std::string& name, const std::vector<TF_DataType>& in,
+                  const std::vector<TF_DataType>& out) {
   const uint8_t yes = 1;
   TF_Tensor* tensor = TF_AllocateTensor(TF_BOOL, nullptr, 0, 1);
   memcpy(TF_TensorData(tensor), &yes, 1);
@@ -248,7 +254,10 @@ void set_branches(Call* call, const std::string& name, const std::vector<TF_Data
   TFE_OpAddInput(call->op, condition, call->status.status);
   TFE_DeleteTensorHandle(condition);
   call->status.check(name);
-  for (const char* branch : {"then_branch", "else_branch"}) TFE_OpSetAttrFunctionName(call->op, branch, name.c_str(), name.size());
+  const Operation function(TFE_NewOp(backend->tfe_context_, name.c_str(), call->status.status), TFE_DeleteOp);
+  call->status.check(name);
+  if (!backend->is_gpu_device) TFE_OpSetAttrString(function.get(), "_executor", kInOrder.data(), kInOrder.size());
+  for (const char* branch : {"then_branch", "else_branch"}) TFE_OpSetAttrFunction(call->op, branch, function.get());
   TFE_OpSetAttrTypeList(call->op, "Tin", in.data(), in.size());
   TFE_OpSetAttrTypeList(call->op, "Tout", out.data(), out.size());
 }
@@ -276,7 +285,7 @@ napi_value call_function(napi_env env, napi_callback_info info) {
     call->status.check(name);
     if (backend->is_gpu_device) TFE_OpSetDevice(call->op, backend->device_name.c_str(), call->status.status);
     if (xla) TFE_OpSetAttrBool(call->op, "_XlaMustCompile", 1);
-    else set_branches(call.get(), name, in, out);
+    else set_branches(backend, call.get(), name, in, out);
     for (TFE_TensorHandle* input : inputs) {
       TFE_OpAddInput(call->op, input, call->status.status);
       call->status.check(name);

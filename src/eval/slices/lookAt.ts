@@ -4,6 +4,7 @@ import type { ImageDetections } from "../../instance/detections.ts";
 import { type Slices, wholeArea } from "../../instance/slices/layout.ts";
 import { mergeViews, type View } from "../../instance/slices/merge.ts";
 import type { Batch, BrokenImage } from "../../loading/batch/batch.ts";
+import { inFlight } from "../../util/threads/inFlight.ts";
 
 /** The images of a batch, as far as an evaluation looks at them. */
 export type Evaluated = Pick<Batch, "imageIds" | "broken"> & Partial<Pick<Batch, "originalSizes" | "areas">>;
@@ -21,10 +22,15 @@ export async function* lookAtBatches<Images extends Evaluated>(
   batches: AsyncIterable<Images>,
   detect: Detect<Images>,
 ): AsyncGenerator<LookedAt> {
-  for await (const batch of batches) {
+  for await (const { batch, found } of lookAt(batches, detect)) {
     const { imageIds, broken, originalSizes } = batch;
-    yield { imageIds, broken, originalSizes, found: imageIds.length === 0 ? [] : await detect(batch) };
+    yield { imageIds, broken, originalSizes, found };
   }
+}
+
+/** What is found in each batch, in their order; `detect` is called for the next one while one is under way. */
+function lookAt<Images extends Evaluated>(batches: AsyncIterable<Images>, detect: Detect<Images>) {
+  return inFlight(batches, async (batch) => ({ batch, found: batch.imageIds.length === 0 ? [] : await detect(batch) }));
 }
 
 /**
@@ -45,12 +51,11 @@ export async function* lookAtPictures<Images extends Evaluated>(
     const found = [mergeViews(views, slices, { mostOfClass })];
     return [{ imageIds: [id], broken: [], originalSizes: [views[0]!.area.picture], found }];
   };
-  for await (const batch of batches) {
+  for await (const { batch, found } of lookAt(batches, detect)) {
     const { imageIds, originalSizes = [], areas } = batch;
     const fresh = batch.broken.filter(({ imageId }, i, all) => !broken.has(imageId) && all.findIndex((one) => one.imageId === imageId) === i); // biome-ignore format: one line
     for (const one of fresh) broken.set(one.imageId, one);
     if (fresh.length > 0) yield { imageIds: [], broken: fresh, found: [] };
-    const found = imageIds.length === 0 ? [] : await detect(batch);
     for (const [i, one] of found.entries()) {
       const id = imageIds[i]!;
       if (current?.id !== id) {

@@ -3,6 +3,7 @@
 import type { Workers } from "../../distributed/workers.ts";
 import type { ImageDetections } from "../../instance/detections.ts";
 import type { Batch } from "../../loading/batch/batch.ts";
+import { inFlight } from "../../util/threads/inFlight.ts";
 import type { BatchLosses } from "../losses/validationLoss.ts";
 
 /** A batch without its images. */
@@ -15,7 +16,7 @@ type Detect = (batch: Batch, place: number) => Promise<Pick<DetectedBatch, "foun
 
 /**
  * All batches in their order, on every worker. `batches` are this worker's: every so many, as the loader shares them out; `detect` is given
- * the place of a batch among all. A worker by itself gives each as soon as it has looked at it.
+ * the place of a batch among all. A worker by itself gives each in its turn.
  */
 export async function* detectedBatches(
   batches: AsyncIterable<Batch>,
@@ -30,16 +31,17 @@ export async function* detectedBatches(
   for (const round of all[0]!.keys()) for (const list of all) if (list[round]) yield list[round];
 }
 
-async function* lookedAt(
+function lookedAt(
   batches: AsyncIterable<Batch>,
   detect: Detect,
   { rank, size }: Workers,
 ): AsyncGenerator<DetectedBatch> {
-  let place = rank;
-  for await (const batch of batches) {
+  let next = rank;
+  return inFlight(batches, async (batch) => {
+    const place = next;
+    next += size;
     const { imageIds, broken, originalSizes, areas } = batch;
     const looked = imageIds.length === 0 ? { found: [], losses: undefined } : await detect(batch, place);
-    yield { imageIds, broken, originalSizes, ...(areas && { areas }), ...looked };
-    place += size;
-  }
+    return { imageIds, broken, originalSizes, ...(areas && { areas }), ...looked };
+  });
 }
