@@ -42,7 +42,7 @@ struct Loop {
 
 /**
  * Threads that help with loops. They live as long as the process, which does not wait for them at its end. Several loops may be under way,
- * each with the thread that it belongs to; together with their helpers these are never more than `threads`.
+ * each with the thread that it belongs to; one more helps only while all of these together are fewer than `threads`.
  */
 class Pool {
  public:
